@@ -1,0 +1,11 @@
+"""Wire formats, a module each; what they have in common stands in `deeepai.declare`."""
+
+from __future__ import annotations
+
+from ..declare import Protocol
+from .flux import flux
+from .openai import openai
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for protocol in (openai, flux)
+}

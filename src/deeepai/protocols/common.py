@@ -1,0 +1,27 @@
+"""Small pieces that several declarations use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..declare import Request
+
+
+def bearer(credential: str) -> Mapping[str, str]:
+    """Return the usual authorization header."""
+    return {"authorization": f"Bearer {credential}"}
+
+
+def no_credential(credential: str) -> Mapping[str, str]:
+    """Return no header: the upstream takes no credential."""
+    return {}
+
+
+def body_model(request: Request) -> str:
+    """Return the body's `model`."""
+    return request.body.model
+
+
+def rough_tokens(request: Request) -> int:
+    """Estimate the tokens of a body: four bytes each."""
+    return len(request.raw) // 4 + 1

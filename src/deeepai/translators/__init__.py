@@ -1,0 +1,8 @@
+"""Translators, each named after its two ends."""
+
+from __future__ import annotations
+
+from ..declare import Translator
+from .openai_to_flux import openai_to_flux
+
+TRANSLATORS: tuple[Translator, ...] = (openai_to_flux,)

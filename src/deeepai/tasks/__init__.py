@@ -1,0 +1,1 @@
+"""The life of a long job: store, poller, callbacks out, hooks in, assets."""

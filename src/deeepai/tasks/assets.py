@@ -1,0 +1,77 @@
+"""Files that tasks produced, kept in a folder or in an S3-compatible store."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+from .store import Stored
+
+MAX_ASSET = 512 * 1024 * 1024
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"glTF", "model/gltf-binary"),
+    (b"ID3", "audio/mpeg"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+)
+
+
+def sniff(data: bytes, said: str | None) -> str:
+    """Return a file's media type: by its first bytes, else as its sender said."""
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data[4:8] == b"ftyp":
+        return "video/mp4"
+    return (said or "application/octet-stream").partition(";")[0].strip()
+
+
+class AssetStore:
+    """Keeps bytes under keys.
+
+    Parameters
+    ----------
+    url : str
+        A folder's path, or an address such as `s3://bucket/prefix` (credentials from the environment, as the S3
+        tools name them).
+    """
+
+    def __init__(self, url: str) -> None:
+        if "://" in url and not url.startswith("file://"):
+            self._store = from_url(url)
+        else:
+            folder = Path(unquote(url.removeprefix("file://")))
+            folder.mkdir(parents=True, exist_ok=True)
+            self._store = LocalStore(prefix=folder)
+
+    async def put(self, task: Stored, number: int, data: bytes, content_type: str) -> str:
+        """Keep a file; return its key."""
+        suffix = mimetypes.guess_extension(content_type) or ".bin"
+        key = f"{task.account_id}/{task.protocol}/{task.id}-{number}{suffix}"
+        await obstore.put_async(self._store, key, data)
+        return key
+
+    async def get(self, key: str) -> AsyncIterator[bytes]:
+        """Yield a file's bytes.
+
+        Raises
+        ------
+        FileNotFoundError
+        """
+        found = await obstore.get_async(self._store, key)
+        async for chunk in found.stream(min_chunk_size=256 * 1024):
+            yield bytes(chunk)
+
+    async def read(self, key: str) -> bytes:
+        """Return a file whole."""
+        found = await obstore.get_async(self._store, key)
+        return bytes(await found.bytes_async())

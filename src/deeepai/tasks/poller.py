@@ -1,0 +1,143 @@
+"""Looks after open tasks: leases what is due, asks each channel apart, so that a slow one delays no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+
+import structlog
+
+from ..storage.database import Tx
+from ..storage.ids import now_ms
+from ..storage.leases import lease_rows
+from . import store
+from .life import TaskLife
+from .outbox import Outbox
+from .store import Stored, from_row
+
+log = structlog.get_logger()
+
+LEASED_AT_ONCE = 200
+BATCH = 50
+PER_CHANNEL = 8
+"""Questions under way to one channel."""
+
+
+class Poller:
+    """One node's share of the polling and of the deliveries.
+
+    Parameters
+    ----------
+    node : str
+        Who leases.
+    tick : float
+        Seconds between looks for what is due.
+    """
+
+    def __init__(self, life: TaskLife, outbox: Outbox, *, node: str, tick: float = 0.5) -> None:
+        self._life = life
+        self._outbox = outbox
+        self._node = node
+        self._tick = tick
+        self._running: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_CHANNEL))
+        self._looking: dict[str, asyncio.Future[None]] = {}
+        self._delivering: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            try:
+                await self._round()
+            except Exception:
+                log.exception("poller.failed")
+            if self._delivering is None or self._delivering.done():
+                self._delivering = asyncio.create_task(self._deliver())
+            await asyncio.sleep(self._tick)
+
+    async def _deliver(self) -> None:
+        try:
+            while await self._outbox.round():
+                pass
+        except Exception:
+            log.exception("outbox.failed")
+
+    async def _round(self) -> None:
+        now = now_ms()
+        rows = await self._life.db.write(
+            lambda tx: lease_rows(
+                tx,
+                self._life.db.dialect,
+                table="tasks",
+                key="id",
+                due="next_poll_at",
+                now=now,
+                until=now + int(self._life.timing.lease * 1000),
+                limit=LEASED_AT_ONCE,
+                owner=self._node,
+            )
+        )
+        channels: dict[str, list[Stored]] = defaultdict(list)
+        for row in rows:
+            task = from_row(row)
+            channels[task.channel_id].append(task)
+        for channel_id, tasks in channels.items():
+            size = BATCH if self._life.rules(tasks[0]).batch is not None else 1
+            for start in range(0, len(tasks), size):
+                self._spawn(channel_id, tasks[start : start + size])
+
+    def _spawn(self, channel_id: str, tasks: Sequence[Stored]) -> None:
+        async def look() -> None:
+            async with self._turns[channel_id]:
+                try:
+                    await self._life.look(tasks)
+                except Exception:
+                    log.exception("poll.failed", channel=channel_id, tasks=[task.id for task in tasks])
+
+        running = asyncio.create_task(look())
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    async def fresh(self, task: Stored) -> Stored:
+        """Return a task as fresh as its protocol wants it, asking the vendor at most once at a time for everybody."""
+        if task.finished_at is not None or task.next_poll_at is None:
+            return task
+        rules = self._life.rules(task)
+        if task.polled_at is not None and now_ms() - task.polled_at < rules.fresh * 1000:
+            return task
+        if task.state.value in ("submitting", "unknown"):
+            return task
+        running = self._looking.get(task.id)
+        if running is None:
+            running = self._looking[task.id] = asyncio.ensure_future(self._look_now(task))
+            running.add_done_callback(lambda _: self._looking.pop(task.id, None))
+        await asyncio.shield(running)
+        found = await self._life.db.read(lambda tx: store.load_any(tx, task.id))
+        return found or task
+
+    async def _look_now(self, task: Stored) -> None:
+        now = now_ms()
+
+        async def lease(tx: Tx) -> Stored | None:
+            taken = await tx.execute(
+                "UPDATE tasks SET leased_until = $2, leased_by = $3 WHERE id = $1 AND leased_until <= $4",
+                task.id,
+                now + int(self._life.timing.lease * 1000),
+                self._node,
+                now,
+            )
+            return await store.load_any(tx, task.id) if taken else None
+
+        leased = await self._life.db.write(lease)
+        if leased is None or leased.finished_at is not None:
+            return
+        try:
+            await self._life.look([leased])
+        except Exception:
+            log.exception("poll.failed", task=task.id)
+
+    async def stop(self) -> None:
+        """Let what is under way come to its end."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=5)

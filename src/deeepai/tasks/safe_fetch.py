@@ -1,0 +1,172 @@
+"""Requests to addresses that others chose: no private network is reached, whatever a name resolves to.
+
+Each name is resolved once, its addresses are judged, and the connection goes to a judged address; every redirect is
+judged again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Unsafe(Exception):
+    """The address must not be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: status, media type, body."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def judge(address: str, allowed: Sequence[Network]) -> None:
+    """Refuse an address that is not public, unless the operator allows its network.
+
+    Raises
+    ------
+    Unsafe
+    """
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    if any(found in network for network in allowed if network.version == found.version):
+        return
+    if not found.is_global or found.is_multicast:
+        raise Unsafe("The address is not a public one")
+
+
+class _Judging(AbstractResolver):
+    def __init__(self, allowed: Sequence[Network]) -> None:
+        self._inner = aiohttp.ThreadedResolver()
+        self._allowed = allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        for result in found:
+            judge(result["host"], self._allowed)
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class SafeFetch:
+    """A client for addresses that callers or vendors supply.
+
+    Parameters
+    ----------
+    allowed : sequence of networks
+        Private networks that may be reached all the same.
+    """
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        self._allowed = tuple(allowed)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=_Judging(self._allowed), use_dns_cache=False, limit=200),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def check(self, url: str) -> URL:
+        """Judge what can be judged without a look-up.
+
+        Raises
+        ------
+        Unsafe
+        """
+        try:
+            target = URL(url)
+        except ValueError:
+            raise Unsafe("The URL is not valid") from None
+        if target.scheme not in ("http", "https") or not target.host or target.user or target.password:
+            raise Unsafe("The URL must be http or https, with a host and without a password")
+        try:
+            ipaddress.ip_address(target.host)
+        except ValueError:
+            if target.host.rstrip(".").lower().endswith("localhost"):
+                judge("127.0.0.1", self._allowed)
+            # Numbers that a resolver would take for an address (0x7f000001, 2130706433) are judged when resolved.
+            return target
+        judge(target.host, self._allowed)
+        return target
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limit: int,
+        seconds: float,
+        redirects: int = 3,
+        types: Sequence[str] = (),
+    ) -> Fetched:
+        """Send a request and read at most `limit` bytes of the answer, within `seconds`.
+
+        Raises
+        ------
+        Unsafe
+            The address, a redirect's address, the size or the media type is not acceptable.
+        aiohttp.ClientError, TimeoutError
+            It could not be done.
+        """
+        async with asyncio.timeout(seconds):
+            target = self.check(url)
+            while True:
+                try:
+                    async with self._session.request(
+                        method, target, headers=headers, data=body, allow_redirects=False
+                    ) as response:
+                        place = response.headers.get("location")
+                        if response.status in (301, 302, 303, 307, 308) and place and method == "GET":
+                            if redirects == 0:
+                                raise Unsafe("Too many redirects")
+                            redirects -= 1
+                            target = self.check(str(target.join(URL(place))))
+                            continue
+                        kind = response.content_type
+                        if types and response.status < 300 and not kind.startswith(tuple(types)):
+                            raise Unsafe(f"The file's type is {kind}")
+                        return Fetched(response.status, kind, await _read(response, limit))
+                except aiohttp.ClientConnectorError as fault:
+                    raise _unsafe_cause(fault) or fault from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+def _unsafe_cause(fault: BaseException) -> Unsafe | None:
+    cause: Any = fault
+    while cause is not None:
+        if isinstance(cause, Unsafe):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise Unsafe(f"The file is larger than {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)

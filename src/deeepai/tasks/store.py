@@ -1,0 +1,157 @@
+"""Rows of tasks, read and written inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import msgspec
+
+from ..accounts.models import Mode
+from ..declare import Hook, Json, State, Task, Usage
+from ..storage.database import Row, Tx, Value
+
+
+@dataclass(slots=True)
+class Stored(Task):
+    """A task with the gateway's own bookkeeping."""
+
+    protocol: str = ""
+    account_id: str = ""
+    token_id: str = ""
+    channel_id: str = ""
+    request_id: str = ""
+    hold_id: str | None = None
+    price_key: str = ""
+    price_group: str = "default"
+    estimate: Usage = field(default_factory=Usage)
+    cost: int = 0
+    hook_key: str = ""
+    hook_secret: str | None = None
+    """Encrypted."""
+    mode: Mode = "live"
+    misses: int = 0
+    polls: int = 0
+    next_poll_at: int | None = None
+    polled_at: int | None = None
+    leased_until: int = 0
+    version: int = 0
+
+
+_JSON = frozenset({"params", "request", "facts", "snapshot", "estimate"})
+_PLAIN = tuple(item.name for item in fields(Stored) if item.name not in _JSON and item.name != "hook")
+_COLUMNS = (*_PLAIN, *sorted(_JSON), "hook_url")
+_INSERT = f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join(f'${n + 1}' for n in range(len(_COLUMNS)))})"
+
+
+def _dump(value: Json) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _value(task: Stored, column: str) -> Value:
+    if column == "hook_url":
+        return task.hook.url if task.hook is not None else None
+    value = getattr(task, column)
+    return _dump(value) if column in _JSON else value
+
+
+def from_row(row: Row) -> Stored:
+    """Build a task from its row; the hook's secret stays encrypted."""
+    values: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    values["state"] = State(values["state"])
+    for name in _JSON:
+        text = row[name]
+        values[name] = None if text is None else msgspec.json.decode(text)
+    values["estimate"] = msgspec.convert(values["estimate"], Usage)
+    url = row["hook_url"]
+    return Stored(**values, hook=Hook(url) if url else None)
+
+
+async def insert(tx: Tx, task: Stored) -> None:
+    """Store a new task."""
+    await tx.execute(_INSERT, *(_value(task, column) for column in _COLUMNS))
+
+
+async def update(tx: Tx, task: Stored, *columns: str) -> bool:
+    """Write columns of a task, unless somebody else did since it was read.
+
+    Returns
+    -------
+    bool
+        False: nothing was written, the task must be read again.
+    """
+    sets = ", ".join(f"{column} = ${n + 3}" for n, column in enumerate(columns))
+    sql = f"UPDATE tasks SET {sets}, version = version + 1 WHERE id = $1 AND version = $2"
+    changed = await tx.execute(sql, task.id, task.version, *(_value(task, column) for column in columns))
+    if changed:
+        task.version += 1
+    return changed == 1
+
+
+async def load(tx: Tx, account_id: str, task_id: str) -> Stored | None:
+    """Return an account's task."""
+    row = await tx.fetchrow("SELECT * FROM tasks WHERE id = $1 AND account_id = $2", task_id, account_id)
+    return from_row(row) if row is not None else None
+
+
+async def load_any(tx: Tx, task_id: str) -> Stored | None:
+    """Return a task whoever owns it: for the gateway's own work, never for a caller."""
+    row = await tx.fetchrow("SELECT * FROM tasks WHERE id = $1", task_id)
+    return from_row(row) if row is not None else None
+
+
+async def by_upstream(tx: Tx, account_id: str, channel_id: str, upstream_id: str) -> Stored | None:
+    """Return an account's task by the id that a channel knows it by."""
+    row = await tx.fetchrow(
+        "SELECT * FROM tasks WHERE channel_id = $1 AND upstream_id = $2 AND account_id = $3 "
+        "ORDER BY submitted_at LIMIT 1",
+        channel_id,
+        upstream_id,
+        account_id,
+    )
+    return from_row(row) if row is not None else None
+
+
+async def latest(
+    tx: Tx, account_id: str, protocol: str, ids: Sequence[str] | None, *, open_only: bool, limit: int = 100
+) -> list[Stored]:
+    """Return an account's tasks of a protocol: those of the given ids, or the latest."""
+    if ids is not None:
+        found: list[Stored] = []
+        for task_id in dict.fromkeys(ids[:limit]):
+            task = await load(tx, account_id, task_id)
+            if task is not None and task.protocol == protocol:
+                found.append(task)
+        return found
+    only = "AND finished_at IS NULL" if open_only else ""
+    rows = await tx.fetch(
+        f"SELECT * FROM tasks WHERE account_id = $1 AND protocol = $2 {only} ORDER BY submitted_at DESC LIMIT $3",
+        account_id,
+        protocol,
+        limit,
+    )
+    return [from_row(row) for row in rows]
+
+
+async def add_asset(
+    tx: Tx, task: Stored, number: int, *, key: str, content_type: str, size: int, source: str | None, now: int
+) -> None:
+    """Record where a result's bytes lie; recording it again changes nothing."""
+    await tx.execute(
+        "INSERT INTO assets (task_id, number, account_id, key, content_type, size, source_url, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        task.id,
+        number,
+        task.account_id,
+        key,
+        content_type,
+        size,
+        source,
+        now,
+    )
+
+
+async def asset(tx: Tx, task_id: str, number: int) -> Row | None:
+    """Return an asset's row."""
+    return await tx.fetchrow("SELECT * FROM assets WHERE task_id = $1 AND number = $2", task_id, number)

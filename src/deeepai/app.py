@@ -1,0 +1,285 @@
+"""One gateway process, put together: the data plane, the control plane and the pages beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from .accounts.directory import Directory, Snapshot
+from .accounts.limits import Limiter
+from .accounts.models import Channel
+from .accounts.vault import Vault
+from .control.api import ControlAPI
+from .control.probe import probe
+from .control.reference import Reference
+from .gateway.core import Core, Prices
+from .gateway.dispatch import Dispatcher
+from .gateway.entry import Gateway
+from .gateway.metrics import Collector, Metrics
+from .gateway.request import Receive, Scope, Send
+from .gateway.routing import Router
+from .logs import configure
+from .money.ledger import Ledger
+from .protocols import PROTOCOLS
+from .settings import Settings
+from .storage.cache import open_cache
+from .storage.connect import open_database
+from .storage.database import Database
+from .tasks.assets import AssetStore
+from .tasks.life import TaskLife, Timing
+from .tasks.links import SignedLinks
+from .tasks.outbox import Outbox
+from .tasks.poller import Poller
+from .tasks.safe_fetch import SafeFetch
+from .tasks.secrets import webhook_secret
+from .translators import TRANSLATORS
+from .upstream import Client
+
+log = structlog.get_logger()
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Running:
+    """What must be closed at the end, in this order."""
+
+    core: Core
+    directory: Directory
+    poller: Poller
+    fetch: SafeFetch
+    db: Database
+    close_cache: Callable[[], Awaitable[None]]
+    jobs: list[asyncio.Task[None]]
+
+    async def close(self) -> None:
+        """Stop the background work, settle what is open, close everything."""
+        for job in self.jobs:
+            job.cancel()
+        await asyncio.gather(*self.jobs, return_exceptions=True)
+        await self.poller.stop()
+        await self.core.ledger.close()
+        await self.directory.close()
+        await self.core.client.close()
+        await self.fetch.close()
+        await self.close_cache()
+        await self.db.close()
+
+
+class Application:
+    """The ASGI application: starts with its server's lifespan, dispatches by the first segment of the path."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._running: Running | None = None
+        self._gateway: Gateway | None = None
+        self._control: ControlAPI | None = None
+        self._reference = Reference(PROTOCOLS, TRANSLATORS)
+        self._pages: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
+            "/healthz": self._health,
+            "/readyz": self._ready,
+            "/metrics": self._metrics,
+            "/openapi.json": self._reference.openapi,
+            "/docs": self._reference.page,
+            "/docs/": self._reference.page,
+            "/": self._reference.page,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            gateway = self._gateway
+            if gateway is None:
+                await _plain(send, 503, b"starting")
+            elif path.startswith(("/v1/", "/mj")):
+                await gateway(scope, receive, send)
+            elif path in self._pages:
+                await self._pages[path](scope, receive, send)
+            elif path.startswith("/api/"):
+                assert self._control is not None
+                await self._control(scope, receive, send)
+            elif path.startswith("/assets/"):
+                await gateway.asset(scope, receive, send)
+            elif path.startswith("/hooks/"):
+                await gateway.hook(scope, receive, send)
+            elif path.startswith("/static/"):
+                await self._reference.static(scope, receive, send)
+            else:
+                await gateway(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start()
+        except Exception as fault:
+            log.exception("start.failed")
+            await send({"type": "lifespan.startup.failed", "message": str(fault)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._running is not None:
+            await self._running.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        settings = self._settings
+        node = f"{socket.gethostname()}-{os.getpid()}"
+        db = await open_database(settings.database_url, synchronous=settings.sqlite_synchronous)
+        cache = open_cache(settings.valkey)
+        shared = cache if settings.valkey else None
+        vault = Vault.open(settings.secret_path)
+        directory = Directory(db, vault, shared)
+        ledger = Ledger(db, node=node, lease_ttl=settings.lease_ttl)
+        client = Client()
+        dispatcher = Dispatcher(PROTOCOLS)
+        prices = Prices()
+
+        def use(snapshot: Snapshot) -> None:
+            dispatcher.use(snapshot.channels)
+            prices.use(snapshot)
+
+        directory.on_change(use)
+        await directory.start()
+        links = SignedLinks(settings.url, vault.derive("asset links"), settings.asset_link_ttl)
+        fetch = SafeFetch([ipaddress.ip_network(item) for item in settings.allow_private_callbacks])
+        life = TaskLife(
+            db=db,
+            ledger=ledger,
+            protocols=PROTOCOLS,
+            client=client,
+            assets=AssetStore(settings.assets_url),
+            fetch=fetch,
+            vault=vault,
+            links=links,
+            timing=Timing(settings.submit_limit, settings.unknown_limit, settings.lease_ttl * 2),
+            channel=dispatcher.by_id,
+            price=prices.cost,
+        )
+        signing = vault.derive("webhooks")
+        outbox = Outbox(
+            db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale
+        )
+        poller = Poller(life, outbox, node=node, tick=settings.poll_tick)
+        metrics = Metrics()
+        core = Core(
+            settings=settings,
+            db=db,
+            router=Router(PROTOCOLS.values()),
+            translators=TRANSLATORS,
+            directory=directory,
+            limiter=Limiter(shared),
+            prices=prices,
+            ledger=ledger,
+            dispatcher=dispatcher,
+            client=client,
+            life=life,
+            poller=poller,
+            links=links,
+            metrics=metrics,
+        )
+        metrics.watch(
+            Collector(
+                lambda: [
+                    (channel.name, health.inflight, health.rest_until > 0, health.latency)
+                    for channel in dispatcher.channels
+                    if (health := dispatcher.health.get(channel.id)) is not None
+                ]
+            )
+        )
+
+        async def probed(channel: Channel) -> tuple[bool, float, str | None]:
+            return await probe(client, PROTOCOLS[channel.protocol], channel)
+
+        jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(ledger, settings.lease_ttl / 4))]
+        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs)
+        self._control = ControlAPI(
+            settings=settings, db=db, vault=vault, ledger=ledger, directory=directory, probe=probed
+        )
+        self._gateway = Gateway(core, [ipaddress.ip_network(item) for item in settings.trusted_proxies])
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _plain(send, 200, b"ok")
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._running is not None
+        try:
+            async with asyncio.timeout(2):
+                await self._running.db.read(lambda tx: tx.fetchval("SELECT 1"))
+        except Exception:
+            await _plain(send, 503, b"the database does not answer")
+            return
+        await _plain(send, 200, b"ready")
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        if client is None or not ipaddress.ip_address(client[0]).is_private:
+            await _plain(send, 403, b"metrics are served to private addresses only")
+            return
+        assert self._running is not None
+        assert self._gateway is not None
+        metrics = self._running.core.metrics
+        metrics.open.set(self._gateway.open)
+        await _plain(send, 200, metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _maintain(ledger: Ledger, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await ledger.maintain()
+        except Exception:
+            log.exception("ledger.maintenance_failed")
+
+
+async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plain") -> None:
+    headers: list[Any] = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def build() -> Application:
+    """Build the application of a worker from the settings that its parent handed on."""
+    settings = Settings.received()
+    configure(settings)
+    return Application(settings)
+
+
+def serve(settings: Settings) -> None:
+    """Run the gateway's server until it is told to stop."""
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.http import HTTP1Settings
+
+    os.environ.update(settings.handover())
+    configure(settings)
+    Granian(
+        "deeepai.app:build",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        runtime_threads=1,
+        loop=Loops.uvloop,
+        log_enabled=settings.log_level == "debug",
+        http1_settings=HTTP1Settings(pipeline_flush=False),
+        backpressure=4096,
+        backlog=2048,
+        workers_kill_timeout=max(1, int(settings.grace)),
+        respawn_failed_workers=True,
+        websockets=True,
+    ).serve()
+
+
+__all__ = ["Application", "build", "msgspec", "serve"]

@@ -1,0 +1,46 @@
+"""What a caller may do: models, limits, and the price that is held before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ..accounts.models import Token
+from ..declare import Failure, Reason
+from .dispatch import matches
+
+
+@lru_cache(maxsize=8192)
+def _allowed(models: tuple[str, ...], name: str) -> bool:
+    return matches(name, models)
+
+
+def may_call(token: Token, name: str) -> None:
+    """Refuse a model that is not on the token's list.
+
+    Raises
+    ------
+    Failure
+    """
+    if token.models is not None and not _allowed(token.models, name):
+        raise Failure(Reason.FORBIDDEN, f"The API key may not use the model '{name}'", param="model")
+
+
+def resolve(aliases: Mapping[str, str], name: str) -> str:
+    """Follow an alias, which may be a pattern ending in `*`; aliases do not chain."""
+    target = aliases.get(name)
+    if target is not None:
+        return target
+    for pattern, target in aliases.items():
+        if pattern.endswith("*") and name.startswith(pattern[:-1]):
+            return target
+    return name
+
+
+def no_model(name: str) -> Failure:
+    """Say that nobody serves a model."""
+    return Failure(
+        Reason.NO_MODEL,
+        f"The model '{name}' does not exist or you do not have access to it",
+        param="model",
+    )

@@ -1,0 +1,231 @@
+"""What all steps share: the services of one gateway process, and the questions that every kind of call asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ..accounts.directory import Directory, Snapshot
+from ..accounts.limits import Limiter
+from ..accounts.models import Channel
+from ..declare import Facts, Failure, Reason, Task, Translator, Usage
+from ..money.ledger import Ledger
+from ..money.prices import PriceBook
+from ..settings import Settings
+from ..storage.database import Database
+from ..tasks import store
+from ..tasks.life import TaskLife
+from ..tasks.links import SignedLinks
+from ..tasks.poller import Poller
+from ..tasks.store import Stored
+from ..upstream import Client
+from . import admission
+from .dispatch import Attempt, Dispatcher, unavailable
+from .exchange import Exchange
+from .metrics import Metrics
+from .routing import Router
+
+
+class Prices:
+    """The price book under the current snapshot of the configuration."""
+
+    def __init__(self) -> None:
+        self._book = PriceBook.shipped()
+        self._groups: Mapping[str, Decimal] = {}
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Take over the operator's prices and groups."""
+        self._book = PriceBook.shipped().overridden(snapshot.prices)
+        self._groups = snapshot.price_groups
+
+    def cost(self, key: str, usage: Usage, group: str) -> int | None:
+        """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
+        return self._book.cost(key, usage, self._groups.get(group, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """Under what a call is charged, and what is held for it."""
+
+    key: str
+    group: str
+    free: bool
+    estimate: Usage
+    amount: int
+    """10⁻⁹ USD."""
+
+
+@dataclass(slots=True)
+class Core:
+    """The services of one process."""
+
+    settings: Settings
+    db: Database
+    router: Router
+    translators: Sequence[Translator]
+    directory: Directory
+    limiter: Limiter
+    prices: Prices
+    ledger: Ledger
+    dispatcher: Dispatcher
+    client: Client
+    life: TaskLife
+    poller: Poller
+    links: SignedLinks
+    metrics: Metrics
+
+    # Rights and models -------------------------------------------------------------------------------------------
+
+    def name_model(self, x: Exchange) -> None:
+        """Find the model that is asked for and what it stands for; refuse it where the token may not.
+
+        Raises
+        ------
+        Failure
+        """
+        x.asked = x.operation.model(x.request) if x.operation.model is not None else x.route.name
+        admission.may_call(x.caller, x.asked)
+        snapshot = self.directory.snapshot
+        x.model = admission.resolve(snapshot.aliases, x.asked)
+        if snapshot.fallbacks:
+            # The shipped aliases stand in only for names that nobody serves.
+            token = x.caller
+            if not self.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group):
+                x.model = admission.resolve(snapshot.fallbacks, x.model)
+
+    def levels(self, x: Exchange, origin: Stored | None) -> Sequence[Sequence[Channel]]:
+        """Return the channels to try: the origin's own, else those that serve the model.
+
+        Raises
+        ------
+        Failure
+            NO_MODEL, or UNAVAILABLE where a follow-up's channel is gone.
+        """
+        if origin is not None:
+            channel = self.dispatcher.by_id(origin.channel_id)
+            if channel is None or not channel.enabled:
+                raise unavailable(x.model)
+            return ((channel,),)
+        token = x.caller
+        found = self.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group)
+        if not found:
+            raise admission.no_model(x.asked)
+        return found
+
+    def attempts(self, levels: Sequence[Sequence[Channel]], origin: Task | None, most: int) -> Iterator[Attempt]:
+        """Yield the attempts to make. A follow-up has one channel only, which is asked even while it rests."""
+        if origin is None:
+            yield from self.dispatcher.attempts(levels, most)
+            return
+        attempt = self.dispatcher.take(levels[0][0], pinned=True)
+        if attempt is not None:
+            yield attempt
+
+    async def origin(self, x: Exchange) -> Stored | None:
+        """Return the task that a follow-up refers to, its owner checked.
+
+        Raises
+        ------
+        Failure
+            NOT_FOUND
+        """
+        if x.operation.origin is None:
+            return None
+        ids = x.operation.origin(x.request)
+        if not ids:
+            return None
+        found = await self.load(x, ids[0])
+        for other in ids[1:]:
+            if (await self.load(x, other)).channel_id != found.channel_id:
+                raise Failure(Reason.INVALID, "The tasks were made by different upstreams")
+        return found
+
+    async def load(self, x: Exchange, task_id: str) -> Stored:
+        """Return one of the caller's tasks of this protocol.
+
+        Raises
+        ------
+        Failure
+            NOT_FOUND, whoever else's it may be.
+        """
+        account = x.caller.account_id
+        task = await self.db.read(lambda tx: store.load(tx, account, task_id))
+        if task is None or task.protocol != x.protocol.name:
+            raise Failure(Reason.NOT_FOUND, f"Task '{task_id[:64]}' was not found", code="task_not_found")
+        return task
+
+    # Money ---------------------------------------------------------------------------------------------------------
+
+    def priced(self, x: Exchange) -> Priced:
+        """Estimate what the call will cost.
+
+        Raises
+        ------
+        Failure
+            UNAVAILABLE, where the model has no price.
+        """
+        operation, token = x.operation, x.caller
+        key = operation.price(x.request) if operation.price is not None else x.model
+        usage = operation.estimate(x.request) if operation.estimate is not None else Usage(calls=1)
+        if operation.free or token.mode == "test":
+            return Priced(key, token.price_group, True, usage, 0)
+        amount = self.prices.cost(key, usage, token.price_group)
+        if amount is None:
+            raise Failure(
+                Reason.UNAVAILABLE,
+                f"No price is set for the model '{key}'; an operator can set one with `deeepai prices set`",
+                code="model_price_error",
+                param="model",
+            )
+        return Priced(key, token.price_group, False, usage, amount)
+
+    def cost(self, priced: Priced, usage: Usage | None) -> int:
+        """Return what a usage costs, in 10⁻⁹ USD."""
+        if usage is None or priced.free:
+            return 0
+        return self.prices.cost(priced.key, usage, priced.group) or 0
+
+    # Upstream ------------------------------------------------------------------------------------------------------
+
+    def facts(self, x: Exchange, channel: Channel, origin: Task | None, hook_url: str | None = None) -> Facts:
+        """Gather what a declaration may need to make the request ready."""
+        return Facts(
+            model=channel.model_map.get(x.model, x.model),
+            asked=x.asked,
+            origin=origin,
+            hook_url=hook_url,
+            reference=x.id,
+            settings=channel.settings,
+        )
+
+    def links_for(self, x: Exchange) -> SignedLinks:
+        """Return links under the address that the caller used, unless the operator set one."""
+        if self.settings.public_url:
+            return self.links
+        host = x.request.header("host")
+        return self.links.with_base(f"{x.request.scope.get('scheme', 'http')}://{host}") if host else self.links
+
+    def models(self, x: Exchange) -> list[Mapping[str, Any]]:
+        """List the models that a token may call, of all protocols."""
+        token = x.caller
+        names: dict[str, str] = {}
+        for channel in self.dispatcher.channels:
+            if not channel.enabled or channel.mode != token.mode:
+                continue
+            if channel.price_groups is not None and token.price_group not in channel.price_groups:
+                continue
+            own = channel.models if channel.models is not None else self.dispatcher.protocols[channel.protocol].models
+            for name in (*own, *channel.model_map):
+                if "*" not in name:
+                    names.setdefault(name, channel.settings.get("owned_by") or channel.name)
+        snapshot = self.directory.snapshot
+        for alias, target in (*snapshot.aliases.items(), *snapshot.fallbacks.items()):
+            if "*" not in alias and target in names:
+                names.setdefault(alias, names[target])
+        return [
+            {"id": name, "owned_by": owner, "created": 1700000000}
+            for name, owner in sorted(names.items())
+            if token.models is None or admission.matches(name, token.models)
+        ]

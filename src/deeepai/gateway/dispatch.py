@@ -1,0 +1,201 @@
+"""Which channel answers: by model and group, then priority, then weight; sick channels rest and are tried again."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..accounts.models import Channel, Mode
+from ..declare import Failure, Protocol, Reason
+
+FAILURES_TO_REST = 3
+FIRST_REST = 5.0
+LONGEST_REST = 300.0
+
+
+@dataclass(slots=True)
+class Health:
+    """How a channel has been doing, as this node saw it. Times are of the monotonic clock, in s."""
+
+    inflight: int = 0
+    failures: int = 0
+    """In a row."""
+    rests: int = 0
+    """Rests since the last success."""
+    rest_until: float = 0.0
+    probing: bool = False
+    latency: float = 0.0
+    """Moving average until the first byte, s."""
+    minute: int = 0
+    sent: int = 0
+    """Requests in that minute."""
+    served: int = 0
+    failed: int = 0
+    last_error: str = ""
+
+    def resting(self, now: float) -> bool:
+        """Tell whether the channel gets no requests now; one probe goes through once the rest is over."""
+        if self.rest_until == 0.0:
+            return False
+        return now < self.rest_until or self.probing
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request on its way to a channel: ends in `done`, exactly once."""
+
+    channel: Channel
+    health: Health
+    started: float
+    probe: bool
+    ended: bool = False
+
+    def done(self, *, ok: bool, fault: str = "", rest: float | None = None, first_byte: float | None = None) -> None:
+        """Say how it went.
+
+        Parameters
+        ----------
+        ok : bool
+            Whether the channel did its part; a caller's own mistake counts as ok.
+        rest : float, optional
+            Seconds to rest at once, whatever the count of failures.
+        first_byte : float, optional
+            Seconds until the answer began.
+        """
+        if self.ended:
+            return
+        self.ended = True
+        health = self.health
+        health.inflight -= 1
+        if self.probe:
+            health.probing = False
+        if ok:
+            health.served += 1
+            health.failures = health.rests = 0
+            health.rest_until = 0.0
+            if first_byte is not None:
+                health.latency = first_byte if health.latency == 0 else health.latency * 0.9 + first_byte * 0.1
+            return
+        health.failed += 1
+        health.failures += 1
+        health.last_error = fault
+        if rest is None and (self.probe or health.failures >= FAILURES_TO_REST):
+            rest = min(LONGEST_REST, FIRST_REST * 2**health.rests)
+            health.rests += 1
+        if rest is not None:
+            health.rest_until = max(health.rest_until, time.monotonic() + rest)
+
+    def cancelled(self) -> None:
+        """Say that it was given up for reasons that are not the channel's."""
+        if not self.ended:
+            self.ended = True
+            self.health.inflight -= 1
+            if self.probe:
+                self.health.probing = False
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Tell whether a model name is in a list of names and patterns (`*`)."""
+    return any(name == pattern or ("*" in pattern and fnmatch.fnmatchcase(name, pattern)) for pattern in patterns)
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Chooses among the channels of one snapshot of the configuration; health outlives snapshots."""
+
+    protocols: dict[str, Protocol]
+    channels: Sequence[Channel] = ()
+    health: dict[str, Health] = field(default_factory=dict[str, Health])
+    _known: dict[tuple[str, str, Mode, str], tuple[tuple[Channel, ...], ...]] = field(
+        default_factory=dict[tuple[str, str, Mode, str], tuple[tuple[Channel, ...], ...]]
+    )
+
+    def use(self, channels: Sequence[Channel]) -> None:
+        """Take over a new snapshot."""
+        self.channels = channels
+        self._known.clear()
+        alive = {channel.id for channel in channels}
+        for gone in self.health.keys() - alive:
+            del self.health[gone]
+
+    def by_id(self, channel_id: str) -> Channel | None:
+        """Return a channel, enabled or not."""
+        return next((channel for channel in self.channels if channel.id == channel_id), None)
+
+    def levels(self, protocol: str, model: str, mode: Mode, group: str) -> tuple[tuple[Channel, ...], ...]:
+        """Return the channels that serve a model, grouped by priority, the highest first."""
+        key = (protocol, model, mode, group)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        default = self.protocols[protocol].models
+        found = [
+            channel
+            for channel in self.channels
+            if channel.enabled
+            and channel.protocol == protocol
+            and channel.mode == mode
+            and (channel.price_groups is None or group in channel.price_groups)
+            and (
+                model in channel.model_map
+                or matches(model, channel.models if channel.models is not None else default)
+            )
+        ]
+        priorities = sorted({channel.priority for channel in found}, reverse=True)
+        known = tuple(tuple(c for c in found if c.priority == priority) for priority in priorities)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[key] = known
+        return known
+
+    def attempts(self, levels: Sequence[Sequence[Channel]], most: int) -> Iterator[Attempt]:
+        """Yield channels to try, best first, each at most once; resting and full ones are passed over."""
+        tried = 0
+        for level in levels:
+            left = list(level)
+            while left and tried < most:
+                channel = left[0] if len(left) == 1 else _weighted(left)
+                left.remove(channel)
+                attempt = self.take(channel)
+                if attempt is not None:
+                    tried += 1
+                    yield attempt
+
+    def take(self, channel: Channel, *, pinned: bool = False) -> Attempt | None:
+        """Begin an attempt, unless the channel rests or is full. A pinned one is only refused when full."""
+        health = self.health.get(channel.id)
+        if health is None:
+            health = self.health[channel.id] = Health()
+        now = time.monotonic()
+        if channel.concurrency is not None and health.inflight >= channel.concurrency:
+            return None
+        if channel.rpm is not None:
+            minute = int(now // 60)
+            if health.minute != minute:
+                health.minute, health.sent = minute, 0
+            if health.sent >= channel.rpm:
+                return None
+        if not pinned and health.rest_until and health.resting(now):
+            return None
+        probe = health.rest_until != 0.0 and not health.probing
+        if probe:
+            health.probing = True
+        health.inflight += 1
+        health.sent += 1
+        return Attempt(channel, health, now, probe)
+
+
+def _weighted(channels: Sequence[Channel]) -> Channel:
+    weights = [max(0, channel.weight) for channel in channels]
+    if not any(weights):
+        return random.choice(channels)
+    return random.choices(channels, weights)[0]
+
+
+def unavailable(model: str) -> Failure:
+    """Say that every channel for a model is resting, full or failing."""
+    message = f"No channel is available for the model '{model}' now; try again soon"
+    return Failure(Reason.UNAVAILABLE, message, retry_after=5)

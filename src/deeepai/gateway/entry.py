@@ -1,0 +1,227 @@
+"""Where requests come in: routing, the caller, the body; then the step for the operation's kind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from ..accounts.directory import MISS
+from ..accounts.models import Token
+from ..declare import Failure, Kind, Operation, Reason, Request, Task, Text
+from ..storage.ids import new_id
+from ..tasks import store
+from ..tasks.links import SignedLinks
+from . import call, jobs, keys
+from .core import Core
+from .exchange import Exchange, failure_headers, pairs
+from .keys import Network
+from .request import HttpRequest, Receive, Scope, Send, read_body
+from .routing import Route
+
+log = structlog.get_logger()
+
+_ASSETS = Operation(
+    name="assets",
+    method="GET",
+    path="/assets/{task}/{number}",
+    kind=Kind.MEDIA,
+    summary=Text("Get a file", "获取文件"),
+    media="none",
+)
+
+
+class OwnView:
+    """What a LIST operation may look at; see `deeepai.declare.View`."""
+
+    def __init__(self, core: Core, x: Exchange) -> None:
+        self._core = core
+        self._x = x
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+        return self._x.request
+
+    @property
+    def links(self) -> SignedLinks:
+        """The gateway's own addresses."""
+        return self._core.links_for(self._x)
+
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        """List the models that the token may call."""
+        return self._core.models(self._x)
+
+    async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
+        """Return the caller's tasks of this protocol, refreshed where they are stale."""
+        account, protocol = self._x.caller.account_id, self._x.protocol.name
+        found = await self._core.db.read(
+            lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only)
+        )
+        return await asyncio.gather(*(self._core.poller.fresh(task) for task in found)) if ids is not None else found
+
+    async def balance(self) -> tuple[int, int, int]:
+        """Return available, held and spent, in 10⁻⁹ USD."""
+        return await self._core.ledger.balance(self._x.caller.account_id)
+
+
+class Gateway:
+    """The data plane as an ASGI application."""
+
+    def __init__(self, core: Core, trusted: Sequence[Network] = ()) -> None:
+        self._core = core
+        self._trusted = trusted
+        self._open = 0
+
+    @property
+    def open(self) -> int:
+        """Requests under way."""
+        return self._open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        self._open += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._open -= 1
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = new_id("req_")
+        try:
+            route, params = self._core.router.find(scope["method"], scope["path"])
+        except Failure as failure:
+            await self._lost(scope, receive, send, request_id, failure)
+            return
+        x = Exchange(request_id, route, HttpRequest(scope, route, params), receive, send)
+        try:
+            await self._step(x)
+        except Failure as failure:
+            await self._fail(x, failure)
+        except TimeoutError:
+            await self._fail(x, Failure(Reason.TIMEOUT, "The request took too long"))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("request.failed", request_id=x.id, operation=route.name)
+            await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
+        self._core.metrics.answered(route.name, x.status, time.perf_counter() - x.started, x.overhead())
+
+    async def _fail(self, x: Exchange, failure: Failure) -> None:
+        if x.answering:
+            return
+        await x.fail(failure)
+
+    async def _lost(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, failure: Failure
+    ) -> None:
+        """Answer a path that no operation has, in the shape of the protocol that it seems to be meant for."""
+        protocol, said = self._core.router.owner(scope["path"])
+        reply = protocol.error(said or failure, None, request_id)
+        route = Route(protocol, _ASSETS, {}, "none")
+        x = Exchange(request_id, route, HttpRequest(scope, route, {}), receive, send)
+        await x.reply(reply, failure_headers(failure))
+        self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.overhead())
+
+    async def _authenticate(self, x: Exchange) -> None:
+        key = keys.find_key(x.request, x.protocol)
+        digest = keys.digest(key)
+        token: Any = self._core.directory.peek(digest)
+        if token is MISS:
+            token = await self._core.directory.token(digest)
+        x.ip = keys.client_ip(x.request.scope, x.request, self._trusted)
+        x.token = keys.check(token, x.ip)
+
+    async def _step(self, x: Exchange) -> None:
+        operation, core = x.operation, self._core
+        if operation.kind is Kind.MEDIA:
+            if not x.request.query.get("sig"):
+                await self._authenticate(x)
+            await jobs.media(core, x)
+            return
+        if not operation.public:
+            await self._authenticate(x)
+        await read_body(x.request, operation, x.receive, core.settings.max_body)
+        if operation.check is not None:
+            operation.check(x.request)
+        if operation.kind is Kind.FETCH:
+            await jobs.fetch(core, x)
+        elif operation.kind is Kind.LIST:
+            assert operation.answer is not None
+            await x.reply(await operation.answer(OwnView(core, x)))
+        else:
+            await self._paid(x)
+
+    async def _paid(self, x: Exchange) -> None:
+        core, token = self._core, x.caller
+        core.name_model(x)
+        if token.concurrency is None and token.rpm is None:
+            await self._run(x)
+            return
+        if not core.limiter.enter(token.id, token.concurrency):
+            raise Failure(
+                Reason.RATE_LIMITED, f"At most {token.concurrency} requests at once with this API key", retry_after=1
+            )
+        try:
+            await self._count(token)
+            await self._run(x)
+        finally:
+            core.limiter.leave(token.id)
+
+    async def _count(self, token: Token) -> None:
+        if token.rpm is None:
+            return
+        limiter = self._core.limiter
+        wait = await limiter.count_shared(token.id, token.rpm) if limiter.shared else limiter.count(token.id, token.rpm)
+        if wait:
+            raise Failure(
+                Reason.RATE_LIMITED, f"At most {token.rpm} requests a minute with this API key", retry_after=wait
+            )
+
+    async def _run(self, x: Exchange) -> None:
+        core = self._core
+        if x.operation.kind is Kind.SUBMIT:
+            await jobs.submit(core, x)
+            return
+        found = jobs.translator_for(core, x)
+        if found is not None:
+            token = x.caller
+            if not core.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group):
+                await jobs.translated(core, x, *found)
+                return
+        await call.run(core, x)
+
+    # Beside the operations -------------------------------------------------------------------------------------------
+
+    async def asset(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve `/assets/{task}/{number}` to the file's owner, or to whoever has a signed link."""
+        protocol = self._core.router.protocols[0]
+        route = Route(protocol, _ASSETS, {}, "assets")
+        x = Exchange(new_id("req_"), route, HttpRequest(scope, route, {}), receive, send)
+        try:
+            pieces = scope["path"].split("/")
+            if len(pieces) != 4 or not pieces[3].isdigit() or scope["method"] not in ("GET", "HEAD"):
+                raise Failure(Reason.NOT_FOUND, "No such file")
+            if not x.request.query.get("sig"):
+                await self._authenticate(x)
+            task = await jobs.opened(self._core, x, pieces[2])
+            await jobs.send_asset(self._core, x, task, int(pieces[3]))
+        except Failure as failure:
+            await self._fail(x, failure)
+
+    async def hook(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take an upstream's callback at `/hooks/{task}/{key}`: a hint to look now, nothing more."""
+        pieces = scope["path"].split("/")
+        body = bytearray()
+        more = True
+        while more and len(body) < 1024 * 1024:
+            message = await receive()
+            body += message.get("body", b"")
+            more = bool(message.get("more_body"))
+        known = len(pieces) == 4 and await self._core.life.hint(pieces[2], pieces[3], bytes(body))
+        headers = pairs({"content-type": "application/json"})
+        await send({"type": "http.response.start", "status": 200 if known else 404, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"ok":true}' if known else b'{"error":"unknown"}'})

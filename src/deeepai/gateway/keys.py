@@ -1,0 +1,101 @@
+"""Who calls: finds the token in the places where clients of the protocol put it, and checks it."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ..accounts.models import Token
+from ..declare import Failure, Protocol, Reason
+from ..storage.ids import now_ms
+from .request import HttpRequest, Scope
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+PLACEHOLDERS = frozenset({"midjourney-proxy"})
+"""Words that some clients send as a bearer when the key stands in another header."""
+
+
+def find_key(request: HttpRequest, protocol: Protocol) -> str:
+    """Return the caller's key, without `Bearer`.
+
+    Raises
+    ------
+    Failure
+        UNAUTHENTICATED, where there is none.
+    """
+    key = _bare(request.header("authorization"))
+    if key and key not in PLACEHOLDERS:
+        return key
+    for name in protocol.key_headers:
+        key = _bare(request.header(name))
+        if key:
+            return key
+    for name in protocol.key_queries:
+        key = request.query.get(name, "")
+        if key:
+            return key
+    raise Failure(
+        Reason.UNAUTHENTICATED, "You did not provide an API key: send it as `Authorization: Bearer sk-…`"
+    )
+
+
+def _bare(value: str) -> str:
+    return value[7:].strip() if value[:7].lower() == "bearer " else value.strip()
+
+
+def digest(key: str) -> str:
+    """Return what is stored of a key."""
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def check(token: Token | None, ip: str) -> Token:
+    """Refuse a token that is unknown, disabled, expired, or used from elsewhere than allowed.
+
+    Raises
+    ------
+    Failure
+    """
+    if token is None or not token.enabled:
+        raise Failure(Reason.UNAUTHENTICATED, "Incorrect API key provided")
+    if token.expires_at is not None and token.expires_at <= now_ms():
+        raise Failure(Reason.UNAUTHENTICATED, "The API key has expired", code="expired_api_key")
+    if token.ips is not None and not _inside(ip, token.ips):
+        raise Failure(Reason.FORBIDDEN, "This address may not use the API key", code="access_denied")
+    return token
+
+
+@lru_cache(maxsize=1024)
+def _networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(entry, strict=False) for entry in entries)
+
+
+def _inside(ip: str, entries: tuple[str, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return False
+    return any(address in network for network in _networks(entries))
+
+
+def client_ip(scope: Scope, request: HttpRequest, trusted: Sequence[Network]) -> str:
+    """Return the caller's address; a proxy's word for it counts only where the proxy is trusted."""
+    client = scope.get("client")
+    ip = client[0] if client else ""
+    if not trusted:
+        return ip
+    hops = [*_forwarded(request), ip]
+    for hop in reversed(hops):
+        try:
+            address = ipaddress.ip_address(hop)
+        except ValueError:
+            return ip
+        if not any(address in network for network in trusted):
+            return hop
+        ip = hop
+    return ip
+
+
+def _forwarded(request: HttpRequest) -> list[str]:
+    return [hop.strip() for hop in request.header("x-forwarded-for").split(",") if hop.strip()]

@@ -1,0 +1,93 @@
+"""Makes a caller's request ready for a channel: path, headers, and the body, rewritten only where it must be."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ..accounts.models import Channel
+from ..declare import DROP, Facts, Failure, Operation, Part, Protocol, Reason, Request
+
+_decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A request as it leaves: `url` is absolute."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+
+
+def build(
+    protocol: Protocol, operation: Operation, request: Request, channel: Channel, facts: Facts
+) -> Outgoing:
+    """Make the request for one channel.
+
+    Raises
+    ------
+    Failure
+        INVALID, where the body must be rewritten and is not a JSON object.
+    """
+    path = operation.place(request, facts) if operation.place is not None else operation.native
+    if "{" in path:
+        path = path.format_map({**request.params, "model": facts.model})
+    headers = dict(protocol.authorize(channel.credential)) if channel.credential else {}
+    for name in protocol.forward_headers:
+        value = request.header(name)
+        if value:
+            headers[name] = value
+    body: bytes | None = None
+    if operation.method not in ("GET", "HEAD", "DELETE"):
+        changes = operation.patch(request, facts) if operation.patch is not None else {}
+        body, kind = rewrite(request, changes)
+        if kind:
+            headers["content-type"] = kind
+    extra = channel.settings.get("headers")
+    if isinstance(extra, dict):
+        headers.update(extra)
+    return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body)
+
+
+def rewrite(request: Request, changes: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Return the body with top-level keys (or form fields) changed, and its content type."""
+    kind = request.header("content-type")
+    if not changes:
+        return request.raw, kind or "application/json"
+    if request.parts:
+        return _form([part for part in request.parts if part.name not in changes], changes)
+    try:
+        top: dict[str, Any] = dict(_decode_top.decode(request.raw)) if request.raw else {}
+    except msgspec.DecodeError:
+        raise Failure(Reason.INVALID, "The body must be a JSON object") from None
+    for name, value in changes.items():
+        if value is DROP:
+            top.pop(name, None)
+        else:
+            top[name] = value
+    return msgspec.json.encode(top), "application/json"
+
+
+def _form(parts: list[Part], changes: Mapping[str, Any]) -> tuple[bytes, str]:
+    boundary = secrets.token_hex(16)
+    pieces: list[bytes | memoryview] = []
+    for part in parts:
+        name = f'; filename="{_quoted(part.filename)}"' if part.filename is not None else ""
+        kind = f"\r\nContent-Type: {part.content_type}" if part.content_type else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(part.name)}"{name}{kind}\r\n\r\n'
+        pieces += [head.encode(), part.data, b"\r\n"]
+    for name, value in changes.items():
+        if value is not DROP:
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
+            pieces += [head.encode(), text.encode(), b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,130 @@
+"""From method and path to an operation: one dictionary look-up for fixed paths, a walk over segments for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from ..declare import Failure, Operation, Protocol, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation under one of its paths."""
+
+    protocol: Protocol
+    operation: Operation
+    params: Mapping[str, str]
+    """What the prefix sets."""
+    name: str
+    """`protocol.operation`."""
+
+
+@dataclass(slots=True)
+class _Node:
+    fixed: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
+    any: _Node | None = None
+    routes: dict[str, tuple[Route, tuple[str, ...]]] = field(
+        default_factory=dict[str, tuple[Route, tuple[str, ...]]]
+    )
+
+
+class Router:
+    """All operations of all protocols, compiled once."""
+
+    def __init__(self, protocols: Iterable[Protocol]) -> None:
+        self.protocols = tuple(protocols)
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._root = _Node()
+        self._own = [(prefix, protocol) for protocol in self.protocols for prefix in protocol.own_paths]
+        for protocol in self.protocols:
+            for operation in protocol.operations:
+                name = f"{protocol.name}.{operation.name}"
+                for path, params in paths(protocol, operation):
+                    self._add(operation.method, path, Route(protocol, operation, params, name))
+
+    def _add(self, method: str, path: str, route: Route) -> None:
+        if "{" not in path:
+            known = self._fixed.setdefault(path, {})
+            if method in known:
+                raise ValueError(f"{method} {path} is declared twice")
+            known[method] = route
+            return
+        node, names = self._root, []
+        for segment in path.strip("/").split("/"):
+            if segment.startswith("{"):
+                names.append(segment[1:-1])
+                node.any = node.any or _Node()
+                node = node.any
+            else:
+                node = node.fixed.setdefault(segment, _Node())
+        if method in node.routes:
+            raise ValueError(f"{method} {path} is declared twice")
+        node.routes[method] = (route, tuple(names))
+
+    def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """Return the route and the parameters in its path.
+
+        Raises
+        ------
+        Failure
+            NOT_FOUND or BAD_METHOD.
+        """
+        known = self._fixed.get(path)
+        if known is not None:
+            route = known.get(method)
+            if route is not None:
+                return route, route.params
+            raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(known)}")
+        found = self._walk(self._root, path.strip("/").split("/"), 0, ())
+        if found is not None:
+            node, values = found
+            entry = node.routes.get(method)
+            if entry is None:
+                raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(node.routes)}")
+            route, names = entry
+            return route, {**route.params, **dict(zip(names, map(unquote, values), strict=True))}
+        clean = _clean(path)
+        if clean != path:
+            return self.find(method, clean)
+        raise Failure(Reason.NOT_FOUND, f"Invalid URL ({method} {path})")
+
+    def _walk(
+        self, node: _Node, segments: list[str], at: int, values: tuple[str, ...]
+    ) -> tuple[_Node, tuple[str, ...]] | None:
+        if at == len(segments):
+            return (node, values) if node.routes else None
+        child = node.fixed.get(segments[at])
+        if child is not None:
+            found = self._walk(child, segments, at + 1, values)
+            if found is not None:
+                return found
+        if node.any is not None and segments[at]:
+            return self._walk(node.any, segments, at + 1, (*values, segments[at]))
+        return None
+
+    def owner(self, path: str) -> tuple[Protocol, Failure | None]:
+        """Return the protocol in whose shape an error on an unknown path is answered, and what it says of it."""
+        for protocol in self.protocols:
+            if protocol.claims is not None:
+                failure = protocol.claims(path)
+                if failure is not None:
+                    return protocol, failure
+        for prefix, protocol in self._own:
+            if path.startswith(prefix):
+                return protocol, None
+        return self.protocols[0], None
+
+
+def paths(protocol: Protocol, operation: Operation) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield every path of an operation, with what its prefix sets."""
+    for prefix, params in protocol.prefixes.items():
+        for path in (operation.path, *operation.aliases):
+            yield prefix + path, params
+
+
+def _clean(path: str) -> str:
+    """Mend what base URLs get wrong: doubled slashes, a trailing slash, a doubled /v1."""
+    clean = "/" + "/".join(segment for segment in path.split("/") if segment)
+    return clean[3:] if clean.startswith("/v1/v1/") else clean

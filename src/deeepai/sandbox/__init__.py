@@ -1,0 +1,1 @@
+"""A stand-in for the vendors: stateful, deterministic, speaks their wire formats over HTTP."""

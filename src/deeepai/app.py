@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 
 from .accounts.directory import Directory, Snapshot
@@ -20,6 +19,7 @@ from .accounts.vault import Vault
 from .control.api import ControlAPI
 from .control.probe import probe
 from .control.reference import Reference
+from .control.routes import Context
 from .gateway.core import Core, Prices
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
@@ -28,8 +28,9 @@ from .gateway.request import Receive, Scope, Send
 from .gateway.routing import Router
 from .logs import configure
 from .money.ledger import Ledger
+from .money.prices import PriceBook
 from .protocols import PROTOCOLS
-from .settings import Settings
+from .settings import HANDOVER, Settings
 from .storage.cache import open_cache
 from .storage.connect import open_database
 from .storage.database import Database
@@ -167,9 +168,7 @@ class Application:
             price=prices.cost,
         )
         signing = vault.derive("webhooks")
-        outbox = Outbox(
-            db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale
-        )
+        outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick)
         metrics = Metrics()
         core = Core(
@@ -203,9 +202,17 @@ class Application:
 
         jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(ledger, settings.lease_ttl / 4))]
         self._running = Running(core, directory, poller, fetch, db, cache.close, jobs)
-        self._control = ControlAPI(
-            settings=settings, db=db, vault=vault, ledger=ledger, directory=directory, probe=probed
+        context = Context(
+            database=db,
+            ledger=ledger,
+            directory=directory,
+            vault=vault,
+            cache=cache,
+            protocols=PROTOCOLS,
+            prices=PriceBook.shipped(),
+            probe=probed,
         )
+        self._control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
         self._gateway = Gateway(core, [ipaddress.ip_network(item) for item in settings.trusted_proxies])
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -250,7 +257,7 @@ async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plai
 
 def build() -> Application:
     """Build the application of a worker from the settings that its parent handed on."""
-    settings = Settings.received()
+    settings = Settings.from_json(os.environ[HANDOVER])
     configure(settings)
     return Application(settings)
 
@@ -261,7 +268,7 @@ def serve(settings: Settings) -> None:
     from granian.constants import Interfaces, Loops
     from granian.http import HTTP1Settings
 
-    os.environ.update(settings.handover())
+    os.environ[HANDOVER] = settings.to_json()
     configure(settings)
     Granian(
         "deeepai.app:build",
@@ -280,6 +287,3 @@ def serve(settings: Settings) -> None:
         respawn_failed_workers=True,
         websockets=True,
     ).serve()
-
-
-__all__ = ["Application", "build", "msgspec", "serve"]

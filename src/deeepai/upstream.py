@@ -75,14 +75,14 @@ class Response:
                     chunk = await content.readany()
                     size += len(chunk)
                     if size > limit:
-                        raise Cut(f"The answer is larger than {limit} bytes")
+                        raise Cut(f"the answer is larger than {limit} bytes")
                     chunks.append(chunk)
                 return b"".join(chunks)
-            raise Cut(f"The answer is larger than {limit} bytes")
+            raise Cut(f"the answer is larger than {limit} bytes")
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise Stalled("Nothing came within the limit", answered=True) from None
+            raise Stalled("nothing came within the limit", answered=True) from None
         except (aiohttp.ClientError, ConnectionError, OSError) as fault:
-            raise Cut(str(fault) or type(fault).__name__) from None
+            raise Cut("the answer was cut short") from fault
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes.
@@ -100,9 +100,9 @@ class Response:
                 elif content.at_eof():
                     return
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise Stalled("Nothing came within the limit", answered=True) from None
+            raise Stalled("nothing came within the limit", answered=True) from None
         except (aiohttp.ClientError, ConnectionError, OSError) as fault:
-            raise Cut(str(fault) or type(fault).__name__) from None
+            raise Cut("the answer was cut short") from fault
 
     def release(self) -> None:
         """Give the connection back after the body was read to its end."""
@@ -143,9 +143,7 @@ class Client:
         self._timeouts: dict[Limits, aiohttp.ClientTimeout] = {}
         self._urls: dict[str, URL] = {}
 
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any, limits: Limits
-    ) -> Response:
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Any, limits: Limits) -> Response:
         """Send a request; return once the headers of the answer are here.
 
         Raises
@@ -167,15 +165,15 @@ class Client:
                 method, target, headers=headers, data=body, timeout=timeout, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as fault:
-            raise NotSent(f"No connection: {fault.os_error.strerror or type(fault.os_error).__name__}") from None
+            raise NotSent(f"no connection: {fault.os_error.strerror or type(fault.os_error).__name__}") from None
         except aiohttp.ConnectionTimeoutError:
-            raise NotSent("No connection within the limit") from None
+            raise NotSent("no connection within the limit") from None
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
-            raise NotSent("The channel's URL is not valid") from None
+            raise NotSent("the channel's URL is not valid") from None
         except (aiohttp.ServerTimeoutError, TimeoutError):
-            raise Stalled("No answer within the limit", answered=False) from None
+            raise Stalled("no answer within the limit", answered=False) from None
         except (aiohttp.ClientError, ConnectionError, OSError) as fault:
-            raise MaybeSent(str(fault) or type(fault).__name__) from None
+            raise MaybeSent("the connection ended before any answer") from fault
         return Response(response, limits)
 
     async def ask(
@@ -198,7 +196,7 @@ class Client:
                     raise
                 response.release()
         except TimeoutError:
-            raise Stalled("The answer was not complete within the limit", answered=False) from None
+            raise Stalled("the answer was not complete within the limit", answered=False) from None
         return Answer(response.status, response.headers, data)
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from .. import crash
 from ..accounts.models import Channel
 from ..declare import Answer, Failure, Kind, Reason, Task, Usage
 from ..money.ledger import Hold
@@ -243,6 +244,7 @@ async def _answer(
     usage = x.operation.usage(x.request, answer) if x.operation.usage is not None else Usage(calls=1)
     row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
     await settlement.settle(core.ledger, x, held, row)
+    crash.point("charged")
     await x.answer(response.status, _answer_headers(x, answer), body)
 
 

@@ -115,7 +115,7 @@ class Dispatcher:
 
     def use(self, channels: Sequence[Channel]) -> None:
         """Take over a new snapshot."""
-        self.channels = channels
+        self.channels = tuple(channel for channel in channels if channel.protocol in self.protocols)
         self._known.clear()
         alive = {channel.id for channel in channels}
         for gone in self.health.keys() - alive:
@@ -140,8 +140,7 @@ class Dispatcher:
             and channel.mode == mode
             and (channel.price_groups is None or group in channel.price_groups)
             and (
-                model in channel.model_map
-                or matches(model, channel.models if channel.models is not None else default)
+                model in channel.model_map or matches(model, channel.models if channel.models is not None else default)
             )
         ]
         priorities = sorted({channel.priority for channel in found}, reverse=True)

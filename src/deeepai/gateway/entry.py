@@ -58,9 +58,7 @@ class OwnView:
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
         """Return the caller's tasks of this protocol, refreshed where they are stale."""
         account, protocol = self._x.caller.account_id, self._x.protocol.name
-        found = await self._core.db.read(
-            lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only)
-        )
+        found = await self._core.db.read(lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only))
         return await asyncio.gather(*(self._core.poller.fresh(task) for task in found)) if ids is not None else found
 
     async def balance(self) -> tuple[int, int, int]:
@@ -108,23 +106,21 @@ class Gateway:
         except Exception:
             log.exception("request.failed", request_id=x.id, operation=route.name)
             await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
-        self._core.metrics.answered(route.name, x.status, time.perf_counter() - x.started, x.overhead())
+        self._core.metrics.answered(route.name, x.status, time.perf_counter() - x.started, x.own or 0.0)
 
     async def _fail(self, x: Exchange, failure: Failure) -> None:
         if x.answering:
             return
         await x.fail(failure)
 
-    async def _lost(
-        self, scope: Scope, receive: Receive, send: Send, request_id: str, failure: Failure
-    ) -> None:
+    async def _lost(self, scope: Scope, receive: Receive, send: Send, request_id: str, failure: Failure) -> None:
         """Answer a path that no operation has, in the shape of the protocol that it seems to be meant for."""
         protocol, said = self._core.router.owner(scope["path"])
         reply = protocol.error(said or failure, None, request_id)
         route = Route(protocol, _ASSETS, {}, "none")
         x = Exchange(request_id, route, HttpRequest(scope, route, {}), receive, send)
         await x.reply(reply, failure_headers(failure))
-        self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.overhead())
+        self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.own or 0.0)
 
     async def _authenticate(self, x: Exchange) -> None:
         key = keys.find_key(x.request, x.protocol)

@@ -35,6 +35,8 @@ class Exchange:
     """After aliases: what routes and is priced."""
     waited: float = 0.0
     """Seconds spent waiting for upstreams."""
+    own: float | None = None
+    """Seconds of `overhead` when the answer's head went out."""
     answering: bool = False
     """The answer's head is out."""
     status: int = 0
@@ -63,6 +65,7 @@ class Exchange:
         """Begin the answer."""
         self.answering = True
         self.status = status
+        self.own = self.overhead()
         await self.send(
             {
                 "type": "http.response.start",
@@ -70,7 +73,7 @@ class Exchange:
                 "headers": [
                     *headers,
                     (b"x-request-id", self.id.encode()),
-                    (b"x-deeepai-overhead-ms", b"%.2f" % (self.overhead() * 1000)),
+                    (b"x-deeepai-overhead-ms", b"%.2f" % (self.own * 1000)),
                 ],
             }
         )

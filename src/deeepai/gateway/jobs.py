@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from .. import crash
 from ..declare import INLINE, Accepted, Answer, Failure, Reason, Reply, State, Task, Translator
 from ..money.ledger import InsufficientFunds
 from ..storage.ids import now_ms
@@ -139,9 +140,7 @@ async def _funded(core: Core, x: Exchange, work: Any) -> Any:
         raise settlement.unfunded(fault) from None
 
 
-async def _submit(
-    core: Core, x: Exchange, task: Stored, first: Attempt, others: Any, priced: Priced
-) -> Stored:
+async def _submit(core: Core, x: Exchange, task: Stored, first: Attempt, others: Any, priced: Priced) -> Stored:
     rules = core.life.rules(task)
     outcome = Outcome(task_id=task.id)
     declined: Answer | None = None
@@ -163,6 +162,7 @@ async def _submit(
             await core.life.answered(x.id, 200, outcome.attempts, channel.id, outcome.error)
             return task
         else:
+            crash.point("accepted")
             verdict = rules.accept(answer, x.request)
             if isinstance(verdict, Accepted):
                 attempt.done(ok=True)
@@ -208,6 +208,7 @@ async def _post(core: Core, x: Exchange, task: Stored, attempt: Attempt) -> Answ
     origin = task if x.operation.resumes else await _parent(core, task)
     facts = core.facts(x, channel, origin, hook_url)
     out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
+    crash.point("held")
     try:
         async with asyncio.timeout(core.life.timing.submit * 0.9):
             answer = await core.client.ask(out.method, out.url, out.headers, out.body, channel.limits)

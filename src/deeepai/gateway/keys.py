@@ -36,9 +36,7 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
         key = request.query.get(name, "")
         if key:
             return key
-    raise Failure(
-        Reason.UNAUTHENTICATED, "You did not provide an API key: send it as `Authorization: Bearer sk-…`"
-    )
+    raise Failure(Reason.UNAUTHENTICATED, "You did not provide an API key: send it as `Authorization: Bearer sk-…`")
 
 
 def _bare(value: str) -> str:

@@ -23,9 +23,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
-def build(
-    protocol: Protocol, operation: Operation, request: Request, channel: Channel, facts: Facts
-) -> Outgoing:
+def build(protocol: Protocol, operation: Operation, request: Request, channel: Channel, facts: Facts) -> Outgoing:
     """Make the request for one channel.
 
     Raises

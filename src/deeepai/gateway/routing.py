@@ -25,9 +25,7 @@ class Route:
 class _Node:
     fixed: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
     any: _Node | None = None
-    routes: dict[str, tuple[Route, tuple[str, ...]]] = field(
-        default_factory=dict[str, tuple[Route, tuple[str, ...]]]
-    )
+    routes: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict[str, tuple[Route, tuple[str, ...]]])
 
 
 class Router:

@@ -60,7 +60,7 @@ def usage_row(x: Exchange, outcome: Outcome, status: int, usage: Usage | None = 
         attempts=outcome.attempts,
         latency_ms=int((time.perf_counter() - x.started) * 1000),
         first_byte_ms=None if outcome.first_byte is None else int(outcome.first_byte * 1000),
-        overhead_us=int(x.overhead() * 1e6),
+        overhead_us=int((x.overhead() if x.own is None else x.own) * 1e6),
         error=outcome.error[:500] if outcome.error else None,
         ip=x.ip or None,
     )
@@ -111,6 +111,4 @@ def counted(request: Request, rules: StreamRules, events: list[bytes]) -> Usage:
                 pieces.append(rules.text(msgspec.json.decode(line[5:])))
             except (msgspec.DecodeError, AttributeError, TypeError):
                 continue
-    return Usage(
-        input=encoding.count(rules.prompt(request)), output=encoding.count("".join(pieces)), basis="counted"
-    )
+    return Usage(input=encoding.count(rules.prompt(request)), output=encoding.count("".join(pieces)), basis="counted")

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from .. import crash
 from ..declare import Failure, Reason, StreamRules, Usage
 from ..upstream import Cut, Response, Stalled
 from .exchange import Exchange
@@ -67,10 +68,11 @@ class Relay:
                     break
                 if visible and not self.left:
                     await self._x.send({"type": "http.response.body", "body": visible, "more_body": True})
+                    crash.point("streaming")
                 if self._deadline is not None and time.perf_counter() > self._deadline:
                     break
             if not ended and not self.left and self.usage is None:
-                self.fault = Cut("The upstream ended the stream before its last event")
+                self.fault = Cut("the stream ended before its last event")
         except (Cut, Stalled) as fault:
             if not self.left:
                 self.fault = fault

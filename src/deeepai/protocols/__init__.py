@@ -6,6 +6,4 @@ from ..declare import Protocol
 from .flux import flux
 from .openai import openai
 
-PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (openai, flux)
-}
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (openai, flux)}

@@ -5,6 +5,7 @@ Source: the vendor's OpenAPI document, and its Python SDK.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
 import uuid
@@ -121,9 +122,7 @@ def megapixels(body: GenerateBody) -> float:
 def estimate(request: Request) -> Usage:
     """One image, of the asked size."""
     inputs = 1.0 if request.body.input_image else 0.0
-    return Usage(
-        images=1, megapixels=megapixels(request.body), input_megapixels=inputs, basis="estimated"
-    )
+    return Usage(images=1, megapixels=megapixels(request.body), input_megapixels=inputs, basis="estimated")
 
 
 def patch(request: Request, facts: Facts) -> dict[str, Any]:
@@ -172,9 +171,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     found = answer.json()
     if answer.status == 200 and isinstance(found, dict) and isinstance(found.get("id"), str):
         facts = {
-            key: found[key]
-            for key in ("polling_url", "cost", "input_mp", "output_mp")
-            if found.get(key) is not None
+            key: found[key] for key in ("polling_url", "cost", "input_mp", "output_mp") if found.get(key) is not None
         }
         return Accepted(found["id"], facts=facts)
     return Refused(elsewhere=answer.status in (401, 402, 403, 429, 503))
@@ -218,7 +215,8 @@ def read(answer: Answer, task: Task) -> Reading:
         return Reading(State.RUNNING, None)
     status = str(found.get("status", ""))
     state = _STATES.get(status.lower(), State.RUNNING)
-    result = found.get("result") if isinstance(found.get("result"), dict) else {}
+    given = found.get("result")
+    result: dict[str, Json] = given if isinstance(given, dict) else {}
     progress = found.get("progress")
     return Reading(
         state,
@@ -230,16 +228,19 @@ def read(answer: Answer, task: Task) -> Reading:
     )
 
 
+def _result(task: Task, links: Links) -> dict[str, Json]:
+    snapshot: Mapping[str, Json] = task.snapshot or {}
+    vendor = {key: value for key, value in (snapshot.get("result") or {}).items() if value is not None}
+    return {"prompt": task.request["prompt"], **vendor, "sample": links.asset(task)}
+
+
 def render(task: Task, links: Links) -> Reply:
     """Answer get_result from the stored state."""
     snapshot: Mapping[str, Json] = task.snapshot or {}
     status = _NAMES.get(task.state, "Pending")
     if task.state is State.FAILED and str(snapshot.get("status", "")).endswith("Moderated"):
         status = snapshot["status"]
-    result: Json = None
-    if task.state is State.SUCCEEDED:
-        vendor = {key: value for key, value in (snapshot.get("result") or {}).items() if value is not None}
-        result = {"prompt": task.request["prompt"], **vendor, "sample": links.asset(task)}
+    result = _result(task, links) if task.state is State.SUCCEEDED else None
     details = snapshot.get("details")
     if details is None and task.state is State.FAILED and task.error:
         details = {"error": task.error}
@@ -259,7 +260,7 @@ def hook_message(task: Task, links: Links) -> HookMessage:
     """Build the vendor's webhook body, signed with the caller's secret."""
     body: dict[str, Json] = {"id": task.id, "timestamp": _iso(task.finished_at or 0)}
     if task.state is State.SUCCEEDED:
-        body |= {"status": "Ready", "result": render(task, links).body["result"]}  # pyright: ignore[reportOptionalSubscript, reportIndexIssue]
+        body |= {"status": "Ready", "result": _result(task, links)}
     else:
         body |= {"status": "Error", "error": task.error or "Error", "message": task.error or "Error"}
     headers: dict[str, str] = {}
@@ -276,8 +277,6 @@ def hook_in(body: Json) -> str | None:
 
 
 def _iso(ms: int) -> str:
-    import datetime
-
     return datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -307,6 +306,7 @@ flux = Protocol(
     authorize=lambda credential: {"x-key": credential},
     error=error,
     channel_fault=channel_fault,
+    probe=Ask("/v1/credits"),
     tasks=TaskRules(
         new_id=lambda: str(uuid.uuid4()),
         accept=accept,
@@ -333,6 +333,7 @@ flux = Protocol(
             rows=(29,),
             summary=Text("Generate an image", "生成图像(image)"),
             body=GenerateBody,
+            example={"prompt": "A cat in a spacesuit", "width": 1024, "height": 768},
             model=model,
             estimate=estimate,
             patch=patch,

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from ..declare import (
     Answer,
+    Ask,
     Facts,
     Failure,
     Json,
@@ -65,7 +66,7 @@ class CompletionBody(msgspec.Struct, omit_defaults=True):
     """Body of a text completion."""
 
     model: ModelName
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | list[str | int | list[int]]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
@@ -76,7 +77,7 @@ class EmbeddingBody(msgspec.Struct, omit_defaults=True):
     """Body of an embeddings request."""
 
     model: ModelName
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     encoding_format: Annotated[str, Meta(pattern="^(float|base64)$")] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
 
@@ -412,12 +413,11 @@ openai = Protocol(
     base_url="https://api.openai.com/v1",
     env_key="OPENAI_API_KEY",
     env_base_url="OPENAI_BASE_URL",
-    models=tuple(
-        _names(CHAT_MODELS, ("davinci-002", "babbage-002", "text-embedding-*", "dall-e-*", "gpt-image-*"))
-    ),
+    models=tuple(_names(CHAT_MODELS, ("davinci-002", "babbage-002", "text-embedding-*", "dall-e-*", "gpt-image-*"))),
     authorize=bearer,
     error=error,
     channel_fault=channel_fault,
+    probe=Ask("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
     stream=StreamRules(
@@ -439,6 +439,7 @@ openai = Protocol(
             rows=(1, 4),
             summary=Text("Create a chat completion", "聊天补全"),
             body=ChatBody,
+            example={"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": "Say this is a test!"}]},
             answers=("application/json", "text/event-stream"),
             model=body_model,
             estimate=chat_estimate,
@@ -456,6 +457,7 @@ openai = Protocol(
             rows=(5,),
             summary=Text("Create a completion", "内容补全接口"),
             body=CompletionBody,
+            example={"model": "gpt-3.5-turbo-instruct", "prompt": "Say this is a test", "max_tokens": 7},
             answers=("application/json", "text/event-stream"),
             model=body_model,
             estimate=chat_estimate,
@@ -473,6 +475,7 @@ openai = Protocol(
             rows=(8,),
             summary=Text("Create embeddings", "创建嵌入"),
             body=EmbeddingBody,
+            example={"model": "text-embedding-3-small", "input": "The food was delicious."},
             model=body_model,
             estimate=input_estimate,
             usage=answer_usage,
@@ -488,6 +491,7 @@ openai = Protocol(
             rows=(31,),
             summary=Text("Create images", "生成图片"),
             body=ImageBody,
+            example={"model": "flux-dev", "prompt": "A cat in a spacesuit", "size": "1024x1024"},
             model=body_model,
             estimate=image_estimate,
             usage=image_usage,

@@ -231,9 +231,7 @@ class TaskLife:
     async def existing(self, task: Stored, upstream_id: str) -> Stored | None:
         """Drop a submission that named a task which exists already; return that task."""
         await self.refused(task)
-        return await self.db.read(
-            lambda tx: store.by_upstream(tx, task.account_id, task.channel_id, upstream_id)
-        )
+        return await self.db.read(lambda tx: store.by_upstream(tx, task.account_id, task.channel_id, upstream_id))
 
     async def lost(self, task: Stored) -> None:
         """Park a submission of which nobody knows whether it arrived."""
@@ -328,9 +326,7 @@ class TaskLife:
         task.polls += 1
         task.next_poll_at = now + self._interval(task, rules)
         task.leased_until = 0
-        await self.db.write(
-            lambda tx: store.update(tx, task, "state", "polls", "next_poll_at", "leased_until")
-        )
+        await self.db.write(lambda tx: store.update(tx, task, "state", "polls", "next_poll_at", "leased_until"))
 
     def _interval(self, task: Stored, rules: TaskRules) -> int:
         age = (now_ms() - task.submitted_at) / 1000

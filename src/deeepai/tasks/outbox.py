@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from standardwebhooks import Webhook
 
+from .. import crash
 from ..declare import HookMessage
 from ..storage.database import Database, Row, Tx
 from ..storage.ids import new_id, now_ms
@@ -107,6 +108,7 @@ class Outbox:
                 "POST", row["url"], headers=headers, body=body.encode(), limit=65536, seconds=LIMIT
             )
             status = answer.status
+            crash.point("called_back")
         except Unsafe as fault:
             error = str(fault)
         except TimeoutError:

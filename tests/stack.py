@@ -1,0 +1,204 @@
+"""A gateway as an operator starts it, with the sandbox as its vendors: real programs, real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROTOCOLS = {"openai": "/v1", "stability": "", "flux": "", "midjourney": "", "ideogram": ""}
+FAST = {
+    "DEEEPAI_POLL_TICK": "0.05",
+    "DEEEPAI_ALLOW_PRIVATE_CALLBACKS": "127.0.0.0/8",
+    "DEEEPAI_LEASE_TTL": "2",
+    "DEEEPAI_SUBMIT_LIMIT": "3",
+    "DEEEPAI_UNKNOWN_LIMIT": "4",
+    "DEEEPAI_CALLBACK_WAIT_SCALE": "0.05",
+    "DEEEPAI_GRACE": "3",
+}
+"""Settings that shorten the waits, not what is done."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 40.0, log: Path | None = None) -> None:
+    """Wait until a URL answers 200."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"ended with {process.returncode}: {log.read_text()[-4000:] if log else ''}")
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(f"{url}: {log.read_text()[-4000:] if log else ''}")
+
+
+@dataclass
+class Sandbox:
+    """The stand-in vendors."""
+
+    speed: float = 100.0
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> Sandbox:
+        command = [sys.executable, "-m", "deeepai.sandbox", "--port", str(self.port), "--speed", str(self.speed)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(f"{self.url}/healthz", self.process)
+        return self
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+            return json.load(answer)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        found = self.get("/_sandbox/jobs")
+        return found["jobs"] if isinstance(found, dict) else found
+
+    def requests(self) -> list[dict[str, Any]]:
+        found = self.get("/_sandbox/requests")
+        return found["requests"] if isinstance(found, dict) else found
+
+
+@dataclass
+class Gateway:
+    """`deeepai serve` over a data folder."""
+
+    data: Path
+    sandbox: Sandbox | None = None
+    flags: tuple[str, ...] = ("--no-engines", "--no-sandbox")
+    env: Mapping[str, str] = field(default_factory=dict)
+    toml: str = ""
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, **env: str) -> Gateway:
+        self.data.mkdir(parents=True, exist_ok=True)
+        config = self.data / "deeepai.toml"
+        if self.sandbox is not None and not config.exists():
+            config.write_text(channels(self.sandbox.url) + self.toml)
+        log = self.data / "serve.log"
+        command = [sys.executable, "-m", "deeepai", "serve", "--port", str(self.port), "--data", str(self.data)]
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*command, *self.flags],
+                env={**_clean_env(), **FAST, **self.env, **env},
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        wait_for(f"{self.url}/readyz", self.process, log=log)
+        return self
+
+    def first_start(self) -> dict[str, str]:
+        return json.loads((self.data / "first-start.json").read_text())
+
+    @property
+    def live(self) -> str:
+        return self.first_start()["live_token"]
+
+    @property
+    def test(self) -> str:
+        return self.first_start()["test_token"]
+
+    def pids(self) -> list[int]:
+        """Every process below the supervisor, and the supervisor."""
+        assert self.process is not None
+        found, todo = [self.process.pid], [self.process.pid]
+        while todo:
+            parent = todo.pop()
+            for task in Path(f"/proc/{parent}/task").glob("*/children"):
+                for child in task.read_text().split():
+                    found.append(int(child))
+                    todo.append(int(child))
+        return found
+
+    def kill(self) -> None:
+        """Kill everything, as a power cut would."""
+        assert self.process is not None
+        for pid in self.pids():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+    def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "deeepai", *words, "--data", str(self.data)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=_clean_env(),
+        )
+
+    def get(self, path: str, token: str | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}{path}", headers={"authorization": f"Bearer {token or self.live}"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+def _clean_env() -> dict[str, str]:
+    """The environment without vendors' keys and our own settings."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("DEEEPAI_") and not name.endswith(("_API_KEY", "_BASE_URL"))
+    }
+
+
+def channels(sandbox_url: str) -> str:
+    """Live channels to the sandbox, so that money moves."""
+    return "".join(
+        f'[[channels]]\nname = "{name}"\nprotocol = "{name}"\nbase_url = "{sandbox_url}/{name}{path}"\n'
+        f'credential = "sk-upstream-{name}-000000000000"\n\n'
+        for name, path in PROTOCOLS.items()
+        if name in _declared()
+    )
+
+
+def _declared() -> set[str]:
+    from deeepai.protocols import PROTOCOLS as declared
+
+    return set(declared)

@@ -524,6 +524,9 @@ class Operation:
         What a follow-up's origin must be like; raises `Failure`.
     render : callable
         For FETCH, where the answer depends on the request too.
+    outputs : callable
+        For CALL: addresses of files in a JSON answer, which the vendor soon forgets; the gateway keeps the files and
+        puts its own links in their place.
     on_leave : str
         What happens upstream when the caller leaves midway.
     replay : bool
@@ -554,6 +557,7 @@ class Operation:
     check: Callable[[Request], None] | None = None
     check_origin: Callable[[Request, Task], None] | None = None
     render: Callable[[Request, Task, Links], Reply] | None = None
+    outputs: Callable[[Json], Sequence[str]] | None = None
     on_leave: Literal["cancel", "drain"] = "drain"
     replay: bool = False
     max_body: int = 32 * 1024 * 1024
@@ -563,6 +567,12 @@ class Operation:
     """No token needed."""
     query: tuple[str, ...] = ()
     """Query parameters, for the API reference."""
+    files: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    """File parts of a multipart body, and whether each is required; for the API reference."""
+    example: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """A body (or form fields) to show; where there is none, one is made of the required fields."""
+    example_answer: Json = None
+    """A JSON answer to show, where the gateway cannot make one up by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -642,6 +652,8 @@ class Protocol:
     own_paths: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()
+    probe: Ask | None = None
+    """A cheap request whose answer tells whether the channel's address and credential are good."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from ..accounts.models import Channel
 from ..declare import Answer, Failure, Kind, Reason, Task, Usage
 from ..money.ledger import Hold
 from ..upstream import MaybeSent, NotSent, Response, Stalled, UpstreamError
-from . import outgoing, settlement
+from . import outgoing, outputs, settlement
 from .core import Core, Priced
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange, pairs
@@ -242,6 +242,11 @@ async def _answer(
     attempt.done(ok=True, first_byte=outcome.first_byte)
     answer = Answer(response.status, response.headers, body)
     usage = x.operation.usage(x.request, answer) if x.operation.usage is not None else Usage(calls=1)
+    if x.operation.outputs is not None:
+        found = answer.json()
+        urls = x.operation.outputs(found)
+        if urls:
+            body = await outputs.keep(core, x, attempt.channel, found, urls)
     row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
     await settlement.settle(core.ledger, x, held, row)
     crash.point("charged")

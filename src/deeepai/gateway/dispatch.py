@@ -151,7 +151,10 @@ class Dispatcher:
         return known
 
     def attempts(self, levels: Sequence[Sequence[Channel]], most: int) -> Iterator[Attempt]:
-        """Yield channels to try, best first, each at most once; resting and full ones are passed over."""
+        """Yield channels to try, best first, each at most once; resting and full ones are passed over.
+
+        Where all rest, the one that may soonest be tried is: its own answer tells the caller more than ours could.
+        """
         tried = 0
         for level in levels:
             left = list(level)
@@ -162,6 +165,13 @@ class Dispatcher:
                 if attempt is not None:
                     tried += 1
                     yield attempt
+        if tried == 0:
+            resting = [channel for level in levels for channel in level if channel.id in self.health]
+            for channel in sorted(resting, key=lambda channel: self.health[channel.id].rest_until):
+                attempt = self.take(channel, pinned=True)
+                if attempt is not None:
+                    yield attempt
+                    return
 
     def take(self, channel: Channel, *, pinned: bool = False) -> Attempt | None:
         """Begin an attempt, unless the channel rests or is full. A pinned one is only refused when full."""

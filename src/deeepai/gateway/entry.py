@@ -203,8 +203,7 @@ class Gateway:
                 raise Failure(Reason.NOT_FOUND, "No such file")
             if not x.request.query.get("sig"):
                 await self._authenticate(x)
-            task = await jobs.opened(self._core, x, pieces[2])
-            await jobs.send_asset(self._core, x, task, int(pieces[3]))
+            await jobs.file(self._core, x, pieces[2], int(pieces[3]))
         except Failure as failure:
             await self._fail(x, failure)
 

@@ -13,6 +13,7 @@ import structlog
 from .. import crash
 from ..declare import INLINE, Accepted, Answer, Failure, Reason, Reply, State, Task, Translator
 from ..money.ledger import InsufficientFunds
+from ..storage.database import Row
 from ..storage.ids import now_ms
 from ..tasks import store
 from ..tasks.life import hook_address
@@ -295,20 +296,44 @@ async def opened(core: Core, x: Exchange, task_id: str) -> Stored:
     ------
     Failure
     """
-    query = x.request.query
-    if query.get("sig"):
-        if core.links.valid(task_id, query.get("exp", ""), query["sig"], now_ms()):
-            task = await core.db.read(lambda tx: store.load_any(tx, task_id))
-            if task is not None:
-                return task
-        raise Failure(Reason.FORBIDDEN, "The link has expired or is not valid")
-    if x.token is None:
-        raise Failure(Reason.UNAUTHENTICATED, "Only the owner, or a signed link, opens this file")
-    account = x.token.account_id
-    task = await core.db.read(lambda tx: store.load(tx, account, task_id))
+    if signed(core, x, task_id):
+        task = await core.db.read(lambda tx: store.load_any(tx, task_id))
+    else:
+        account = x.caller.account_id
+        task = await core.db.read(lambda tx: store.load(tx, account, task_id))
     if task is None:
         raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
     return task
+
+
+def signed(core: Core, x: Exchange, owner_id: str) -> bool:
+    """Tell whether a link's signature opens the files of a task or call; False where there is none.
+
+    Raises
+    ------
+    Failure
+        FORBIDDEN, where there is one and it is not valid.
+    """
+    query = x.request.query
+    if not query.get("sig"):
+        return False
+    if not core.links.valid(owner_id, query.get("exp", ""), query["sig"], now_ms()):
+        raise Failure(Reason.FORBIDDEN, "The link has expired or is not valid")
+    return True
+
+
+async def file(core: Core, x: Exchange, owner_id: str, number: int) -> None:
+    """Serve a file of a task or call to its owner, or to whoever has a signed link.
+
+    Raises
+    ------
+    Failure
+    """
+    account = None if signed(core, x, owner_id) else x.caller.account_id
+    row = await core.db.read(lambda tx: store.asset(tx, owner_id, number, account))
+    if row is None:
+        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
+    await _send_file(core, x, row)
 
 
 async def send_asset(core: Core, x: Exchange, task: Task, number: int, reply: Reply | None = None) -> None:
@@ -321,6 +346,10 @@ async def send_asset(core: Core, x: Exchange, task: Task, number: int, reply: Re
     row = await core.db.read(lambda tx: store.asset(tx, task.id, number))
     if row is None:
         raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
+    await _send_file(core, x, row, reply)
+
+
+async def _send_file(core: Core, x: Exchange, row: Row, reply: Reply | None = None) -> None:
     headers = {
         **(reply.headers if reply is not None else {}),
         "content-type": row["content_type"],

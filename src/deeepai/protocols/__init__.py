@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..declare import Protocol
 from .flux import flux
+from .ideogram import ideogram
 from .openai import openai
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (openai, flux)}
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (openai, flux, ideogram)}

@@ -74,8 +74,8 @@ class GenerateBody(msgspec.Struct, omit_defaults=True):
 
     prompt: Annotated[str, Meta(description="What to draw")] | None = None
     model: Annotated[str, Meta(description="Only at /flux/v1/image")] | None = None
-    width: Annotated[int, Meta(ge=64, le=4096)] | None = None
-    height: Annotated[int, Meta(ge=64, le=4096)] | None = None
+    width: Annotated[int, Meta(ge=0, le=4096)] | None = None
+    height: Annotated[int, Meta(ge=0, le=4096)] | None = None
     aspect_ratio: str | None = None
     seed: int | None = None
     output_format: Annotated[str, Meta(pattern="^(jpeg|png|webp)$")] | None = None
@@ -356,6 +356,7 @@ flux = Protocol(
             name="credits",
             method="GET",
             path="/flux/v1/credits",
+            example_answer={"credits": 1250.0},
             aliases=("/bfl/v1/credits", "/v1/credits"),
             kind=Kind.LIST,
             summary=Text("Credits left", "余额查询"),

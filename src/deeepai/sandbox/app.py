@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import control, flux, midjourney, openai, stability
+from . import control, flux, ideogram, midjourney, openai, stability
 from .files import Files
 from .jobs import Callbacks, Clock, Ids, Jobs
 from .triggers import Triggers, UnknownTriggerError, find
@@ -24,6 +24,7 @@ VENDORS: Sequence[Vendor] = (
     stability.VENDOR,
     flux.VENDOR,
     midjourney.VENDOR,
+    ideogram.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import obstore
 from obstore.store import LocalStore, from_url
 
-from .store import Stored
+from .store import Owner, Stored
 
 MAX_ASSET = 512 * 1024 * 1024
 _MAGIC = (
@@ -53,7 +53,7 @@ class AssetStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._store = LocalStore(prefix=folder)
 
-    async def put(self, task: Stored, number: int, data: bytes, content_type: str) -> str:
+    async def put(self, task: Stored | Owner, number: int, data: bytes, content_type: str) -> str:
         """Keep a file; return its key."""
         suffix = mimetypes.guess_extension(content_type) or ".bin"
         key = f"{task.account_id}/{task.protocol}/{task.id}-{number}{suffix}"

@@ -29,6 +29,7 @@ MISSES = 3
 """404s in a row after which the vendor is believed."""
 FETCH_TRIES = 5
 """Polls for which a result whose file cannot be had is tried again."""
+MAX_FILE = 512 * 1024 * 1024
 PASSING = frozenset({408, 409, 425, 429})
 
 
@@ -421,19 +422,22 @@ class TaskLife:
         return await self.fetch_file(task, result.url)
 
     async def fetch_file(self, task: Stored, url: str) -> tuple[bytes, str | None]:
-        """Fetch a file that the vendor names; the vendor's own host may be a private one, others may not.
+        """Fetch a file that a task's vendor names; see `fetch_from`."""
+        return await self.fetch_from(self._channel(task.channel_id), url)
+
+    async def fetch_from(self, channel: Channel | None, url: str) -> tuple[bytes, str | None]:
+        """Fetch a file that a channel's vendor names; the vendor's own host may be a private one, others may not.
 
         Raises
         ------
         Unsafe, UpstreamError, TimeoutError, OSError
         """
-        channel = self._channel(task.channel_id)
         if channel is not None and _same_host(channel.base_url, url):
-            answer = await self._client.ask("GET", url, {}, None, channel.limits, 512 * 1024 * 1024)
+            answer = await self._client.ask("GET", url, {}, None, channel.limits, MAX_FILE)
             if answer.status != 200:
                 raise Cut(f"HTTP {answer.status}")
             return answer.body, answer.headers.get("content-type")
-        fetched = await self._fetch.request("GET", url, limit=512 * 1024 * 1024, seconds=300)
+        fetched = await self._fetch.request("GET", url, limit=MAX_FILE, seconds=300)
         if fetched.status != 200:
             raise Cut(f"HTTP {fetched.status}")
         return fetched.body, fetched.content_type

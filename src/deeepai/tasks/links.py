@@ -7,6 +7,7 @@ import hmac
 from urllib.parse import quote
 
 from ..declare import Task
+from .store import Owner
 
 
 class SignedLinks:
@@ -31,7 +32,7 @@ class SignedLinks:
         """Return the absolute address of a path."""
         return self._base + path
 
-    def asset(self, task: Task, number: int = 0) -> str:
+    def asset(self, task: Task | Owner, number: int = 0) -> str:
         """Return the signed address of a task's file."""
         return self._signed(task, f"/assets/{quote(task.id)}/{number}")
 
@@ -39,7 +40,7 @@ class SignedLinks:
         """Return the signed address of a protocol's own media path for a task."""
         return self._signed(task, path)
 
-    def _signed(self, task: Task, path: str) -> str:
+    def _signed(self, task: Task | Owner, path: str) -> str:
         expires = (task.finished_at or task.submitted_at) // 1000 + self._lifetime
         return f"{self._base}{path}?exp={expires}&sig={self._signature(task.id, expires)}"
 

@@ -39,6 +39,17 @@ class Stored(Task):
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a file belongs to: a task, or the call that brought it."""
+
+    id: str
+    account_id: str
+    protocol: str
+    submitted_at: int
+    finished_at: int | None = None
+
+
 _JSON = frozenset({"params", "request", "facts", "snapshot", "estimate"})
 _PLAIN = tuple(item.name for item in fields(Stored) if item.name not in _JSON and item.name != "hook")
 _COLUMNS = (*_PLAIN, *sorted(_JSON), "hook_url")
@@ -135,7 +146,7 @@ async def latest(
 
 
 async def add_asset(
-    tx: Tx, task: Stored, number: int, *, key: str, content_type: str, size: int, source: str | None, now: int
+    tx: Tx, task: Stored | Owner, number: int, *, key: str, content_type: str, size: int, source: str | None, now: int
 ) -> None:
     """Record where a result's bytes lie; recording it again changes nothing."""
     await tx.execute(
@@ -152,6 +163,11 @@ async def add_asset(
     )
 
 
-async def asset(tx: Tx, task_id: str, number: int) -> Row | None:
-    """Return an asset's row."""
-    return await tx.fetchrow("SELECT * FROM assets WHERE task_id = $1 AND number = $2", task_id, number)
+async def asset(tx: Tx, owner_id: str, number: int, account_id: str | None = None) -> Row | None:
+    """Return a file's row; an account's own only, where one is named."""
+    return await tx.fetchrow(
+        "SELECT * FROM assets WHERE task_id = $1 AND number = $2 AND account_id = coalesce($3, account_id)",
+        owner_id,
+        number,
+        account_id,
+    )

@@ -1,0 +1,57 @@
+"""Files that a synchronous answer names: kept, and named by the gateway's own links, before the vendor forgets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import aiohttp
+import msgspec
+import structlog
+
+from ..accounts.models import Channel
+from ..declare import Json
+from ..storage.ids import now_ms
+from ..tasks import store
+from ..tasks.assets import sniff
+from ..tasks.safe_fetch import Unsafe
+from ..upstream import UpstreamError
+from .core import Core
+from .exchange import Exchange
+
+log = structlog.get_logger()
+
+
+async def keep(core: Core, x: Exchange, channel: Channel, body: Json, urls: Sequence[str]) -> bytes:
+    """Keep the files behind `urls`; return the answer with links in their place.
+
+    A file that cannot be had stays under the vendor's address.
+    """
+    owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms())
+    links = core.links_for(x)
+    ours: dict[str, str] = {}
+    for number, url in enumerate(dict.fromkeys(urls)):
+        try:
+            data, said = await core.life.fetch_from(channel, url)
+        except (UpstreamError, Unsafe, aiohttp.ClientError, TimeoutError, OSError) as fault:
+            log.warning("output.unfetched", request_id=x.id, number=number, error=str(fault))
+            continue
+        kind = sniff(data[:16], said)
+        key = await core.life.assets.put(owner, number, data, kind)
+        size = len(data)
+        await core.db.write(
+            lambda tx, n=number, k=key, t=kind, s=size, u=url: store.add_asset(
+                tx, owner, n, key=k, content_type=t, size=s, source=u, now=now_ms()
+            )
+        )
+        ours[url] = links.asset(owner, number)
+    return msgspec.json.encode(_replaced(body, ours))
+
+
+def _replaced(value: Json, ours: Mapping[str, str]) -> Json:
+    if isinstance(value, str):
+        return ours.get(value, value)
+    if isinstance(value, dict):
+        return {key: _replaced(item, ours) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, ours) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""The load generators: wrk for the rate, `probe.c` for exact latencies and streams."""

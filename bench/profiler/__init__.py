@@ -1,0 +1,1 @@
+"""The sampling profiler for the gateway under load."""

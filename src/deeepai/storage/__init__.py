@@ -1,0 +1,1 @@
+"""Tables, migrations, and the back ends that keep them."""

@@ -1,0 +1,137 @@
+"""PostgreSQL, by way of a connection pool."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+import asyncpg
+
+from deeepai.storage.database import Row, Value, Work
+
+T = TypeVar("T")
+
+_TRIES = 8
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+
+
+class _PostgreSQLTx:
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def execute(self, sql: str, *args: Value) -> int:
+        status: str = await self._connection.execute(sql, *args)
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdecimal() else 0
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+        await self._connection.executemany(sql, rows)
+
+    async def fetch(self, sql: str, *args: Value) -> list[Row]:
+        return await self._connection.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: Value) -> Row | None:
+        return await self._connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Value) -> Any:
+        return await self._connection.fetchval(sql, *args)
+
+
+class PostgreSQLDatabase:
+    """A database on a PostgreSQL server, shared by any number of gateways. Use `open`."""
+
+    dialect: Literal["sqlite", "postgresql"] = "postgresql"
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._running = 0
+        self._closed = False
+        self._idle = asyncio.Event()
+
+    @classmethod
+    async def open(cls, dsn: str, *, max_connections: int = 10) -> PostgreSQLDatabase:
+        """Connect.
+
+        Raises
+        ------
+        OSError, asyncpg.PostgresError
+            The server cannot be reached or refuses.
+        """
+        return cls(await asyncpg.create_pool(dsn, min_size=1, max_size=max_connections, command_timeout=60))
+
+    async def write(self, work: Work[T]) -> T:
+        """Run work in one transaction (READ COMMITTED); run it again where the server broke it off as a conflict.
+
+        Raises
+        ------
+        ConnectionError
+            The connection was lost: whether the work was committed is not known.
+        """
+        with self._counted():
+            for left in reversed(range(_TRIES)):
+                try:
+                    async with self._pool.acquire() as connection:
+                        return await self._run(connection, connection.transaction(), work)
+                except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                    if not left:
+                        raise
+                    await asyncio.sleep(random.uniform(0.001, 0.02) * (_TRIES - left))
+                except _LOST as error:
+                    raise ConnectionError("the connection to the database was lost") from error
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    @staticmethod
+    async def _run(connection: Any, transaction: Any, work: Work[T]) -> T:
+        try:
+            async with transaction:
+                return await work(_PostgreSQLTx(connection))
+        except asyncpg.InterfaceError as error:
+            if isinstance(error, ValueError):  # an argument that does not fit its column
+                raise
+            # So the driver puts it when the connection went away within the transaction.
+            raise ConnectionError("the connection to the database was lost") from error
+
+    async def read(self, work: Work[T]) -> T:
+        """Run work on one snapshot, in a transaction that cannot write.
+
+        Raises
+        ------
+        ConnectionError
+        """
+        with self._counted():
+            try:
+                async with self._pool.acquire() as connection:
+                    transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+                    return await self._run(connection, transaction, work)
+            except _LOST as error:
+                raise ConnectionError("the connection to the database was lost") from error
+
+    async def close(self) -> None:
+        """Finish what has begun, then close all connections."""
+        self._closed = True
+        while self._running:
+            self._idle.clear()
+            await self._idle.wait()
+        await self._pool.close()

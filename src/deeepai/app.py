@@ -24,7 +24,7 @@ from .control.routes import Context
 from .gateway.core import Core, Prices
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
-from .gateway.metrics import Collector, Metrics
+from .gateway.metrics import Metrics
 from .gateway.request import Receive, Scope, Send
 from .gateway.routing import Router
 from .logs import configure
@@ -171,7 +171,14 @@ class Application:
         signing = vault.derive("webhooks")
         outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick)
-        metrics = Metrics()
+        metrics = Metrics(
+            lambda: [
+                (channel.name, health.inflight, health.rest_until > 0, health.latency)
+                for channel in dispatcher.channels
+                if (health := dispatcher.health.get(channel.id)) is not None
+            ],
+            lambda: self._gateway.open if self._gateway is not None else 0,
+        )
         core = Core(
             settings=settings,
             db=db,
@@ -187,15 +194,6 @@ class Application:
             poller=poller,
             links=links,
             metrics=metrics,
-        )
-        metrics.watch(
-            Collector(
-                lambda: [
-                    (channel.name, health.inflight, health.rest_until > 0, health.latency)
-                    for channel in dispatcher.channels
-                    if (health := dispatcher.health.get(channel.id)) is not None
-                ]
-            )
         )
 
         async def probed(channel: Channel) -> tuple[bool, float, str | None]:
@@ -239,10 +237,7 @@ class Application:
             await _plain(send, 403, b"metrics are served to private addresses only")
             return
         assert self._running is not None
-        assert self._gateway is not None
-        metrics = self._running.core.metrics
-        metrics.open.set(self._gateway.open)
-        await _plain(send, 200, metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
+        await _plain(send, 200, self._running.core.metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _maintain(ledger: Ledger, seconds: float) -> None:

@@ -182,10 +182,11 @@ class Core:
         return Priced(key, token.price_group, False, usage, amount)
 
     def cost(self, priced: Priced, usage: Usage | None) -> int:
-        """Return what a usage costs, in 10⁻⁹ USD."""
+        """Return what a usage costs, in 10⁻⁹ USD; what was held for it, where the price is gone meanwhile."""
         if usage is None or priced.free:
             return 0
-        return self.prices.cost(priced.key, usage, priced.group) or 0
+        cost = self.prices.cost(priced.key, usage, priced.group)
+        return priced.amount if cost is None else cost
 
     # Upstream ------------------------------------------------------------------------------------------------------
 

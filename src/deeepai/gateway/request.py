@@ -130,6 +130,8 @@ def _json_body(kind: type[msgspec.Struct], raw: bytes) -> Any:
         raise _invalid(fault) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Failure(Reason.INVALID, f"The body is not valid JSON: {fault}") from None
+    except RecursionError:
+        raise Failure(Reason.INVALID, "The body is nested too deeply") from None
 
 
 def _form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:

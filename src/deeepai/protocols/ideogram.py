@@ -122,7 +122,7 @@ def _wrapped(request: Request, kind: type[T]) -> T:
         if part.name == "image_request":
             try:
                 return msgspec.json.decode(part.data, type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
                 raise Failure(Reason.INVALID, f"image_request: {fault}", param="image_request") from None
     raise Failure(Reason.INVALID, "image_request is required", param="image_request")
 

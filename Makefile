@@ -1,0 +1,64 @@
+# Needs Python 3.11 or later, and nothing else: all tools are installed into .venv, by hash.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+PORT ?=
+DATA ?=
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+STATIC := src/deeepai/control/static/scalar.js
+NODE_TESTS := tests/clients/node
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url
+EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' requirements/*.txt
+
+.PHONY: run test lint lock clean
+
+run: .venv/run.stamp $(STATIC)
+	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
+
+test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
+	$(BIN)/python -m pytest --cov=deeepai --cov-report=term:skip-covered
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+# Takes what pyproject.toml and requirements/build.in ask for, in the newest versions that go together.
+lock: $(UV)
+	$(COMPILE) --extra engines pyproject.toml -o requirements/run.txt
+	$(COMPILE) --extra engines --group test --group lint pyproject.toml -o requirements/test.txt
+	$(COMPILE) requirements/build.in -o requirements/build.txt
+	@test "$$($(EMPTY_INDEXES) | wc -l)" = "$$(ls requirements/*.txt | wc -l)" || \
+		{ echo "a lock file names a package registry"; exit 1; }
+
+clean:
+	rm -rf .venv $(STATIC) $(NODE_TESTS)/node_modules
+
+$(UV):
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/run.stamp: $(UV) requirements/run.txt requirements/build.txt pyproject.toml
+	@echo "Installing into .venv"
+	@$(INSTALL) --require-hashes -r requirements/run.txt
+	@$(INSTALL) --no-deps --build-constraints requirements/build.txt -e .
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements/test.txt
+	@$(INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+# In a throw-away environment: a gateway needs no Node.
+$(STATIC): scripts/build_static.py | .venv/run.stamp
+	@echo "Fetching the API reference's viewer"
+	@$(UV) run --quiet --no-project --isolated --python $(BIN)/python --with-requirements requirements/build.txt \
+		python scripts/build_static.py
+	@touch $@
+
+$(NODE_TESTS)/node_modules/.stamp: $(NODE_TESTS)/package-lock.json | .venv/test.stamp
+	$(BIN)/python scripts/npm.py ci --prefix $(NODE_TESTS) --no-audit --no-fund
+	@touch $@

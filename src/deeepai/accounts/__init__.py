@@ -1,0 +1,1 @@
+"""Users, tokens, channels, groups and limits."""

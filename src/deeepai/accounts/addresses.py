@@ -1,0 +1,51 @@
+"""Callers' addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=1024)
+def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Read addresses or networks."""
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+
+
+def within(address: str, texts: tuple[str, ...]) -> bool:
+    """Tell whether an address lies in one of the networks; an IPv4 address in IPv6 form counts as IPv4."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks(texts))
+
+
+def caller(peer: str, forwarded: Sequence[str], trusted: tuple[str, ...]) -> str:
+    """Return a caller's address.
+
+    Parameters
+    ----------
+    peer : str
+        The other end of the connection.
+    forwarded : sequence of str
+        Values of `X-Forwarded-For`, in order; each proxy adds at the end the address that it saw.
+    trusted : tuple of str
+        The operator's proxies.
+    """
+    if not trusted or not forwarded or not within(peer, trusted):
+        return peer
+    address = peer
+    for text in reversed(",".join(forwarded).split(",")):
+        try:
+            address = str(ipaddress.ip_address(text.strip()))
+        except ValueError:
+            break
+        if not within(address, trusted):
+            break
+    return address

@@ -1,0 +1,99 @@
+"""Limits of tokens and channels: requests at once, requests a minute.
+
+Requests a minute slide: the last minute's count fades out while this minute's grows, so that no burst of twice the
+limit fits around the turn of a minute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..storage.cache import Cache
+
+_MINUTE = 60.0
+
+
+class Limiter:
+    """Counts in this process, and requests a minute in the cache, too, where gateways share one.
+
+    Parameters
+    ----------
+    cache : Cache, optional
+        Shared by all gateways; None counts in this process alone.
+    clock : callable
+        Seconds since 1970.
+    """
+
+    def __init__(self, cache: Cache | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._running: dict[str, int] = {}
+        self._minute = 0
+        self._counts: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+
+    @property
+    def shared(self) -> bool:
+        """Whether `count_shared` is the one to use."""
+        return self._cache is not None
+
+    def enter(self, key: str, concurrency: int | None) -> bool:
+        """Begin a request of this process, unless there are `concurrency` already; each True needs a `leave`."""
+        running = self._running.get(key, 0)
+        if concurrency is not None and running >= concurrency:
+            return False
+        self._running[key] = running + 1
+        return True
+
+    def leave(self, key: str) -> None:
+        """End a request."""
+        running = self._running.get(key, 0) - 1
+        if running > 0:
+            self._running[key] = running
+        else:
+            self._running.pop(key, None)
+
+    def running(self, key: str) -> int:
+        """Return how many requests there are now."""
+        return self._running.get(key, 0)
+
+    def count(self, key: str, rpm: int) -> float:
+        """Count a request: 0 where it is within `rpm`, else seconds to wait before the next try."""
+        now = self._clock()
+        self._turn(int(now // _MINUTE))
+        count, before = self._counts.get(key, 0), self._before.get(key, 0)
+        wait = _wait(now % _MINUTE, before, count, rpm)
+        if not wait:
+            self._counts[key] = count + 1
+        return wait
+
+    async def count_shared(self, key: str, rpm: int) -> float:
+        """Count in the cache that all gateways share. Refused requests count there, too."""
+        if self._cache is None:
+            return self.count(key, rpm)
+        now = self._clock()
+        minute = int(now // _MINUTE)
+        self._turn(minute)
+        before = self._before.get(key)
+        if before is None:
+            # The last minute is over: its count is read once.
+            before = int(await self._cache.get(f"rpm:{key}:{minute - 1}") or 0)
+            self._before[key] = before
+        count = await self._cache.incr(f"rpm:{key}:{minute}", 2 * _MINUTE)
+        return _wait(now % _MINUTE, before, count - 1, rpm)
+
+    def _turn(self, minute: int) -> None:
+        if minute != self._minute:
+            local = self._counts if minute == self._minute + 1 and self._cache is None else {}
+            self._before, self._counts, self._minute = local, {}, minute
+
+
+def _wait(second: float, before: int, count: int, rpm: int) -> float:
+    left = _MINUTE - second
+    if before * left / _MINUTE + count < rpm:
+        return 0.0
+    if count < rpm:
+        # Wait until enough of the last minute has faded.
+        return max(0.1, left - (rpm - count) * _MINUTE / before)
+    return max(0.1, left)

@@ -1,0 +1,1 @@
+"""The control plane: its HTTP API, the declarative file, the first start."""

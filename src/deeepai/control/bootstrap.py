@@ -1,0 +1,220 @@
+"""What a start brings about: the first administrator, and the channels of this machine and of the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from msgspec import UNSET
+
+from ..accounts import catalogue, channels, keys, passwords, people, tokens
+from ..accounts.channels import NewChannel
+from ..accounts.people import NewUser
+from ..accounts.tokens import NewToken
+from ..accounts.units import nano
+from ..accounts.vault import Vault
+from ..declare import Failure, Protocol
+from ..money.ledger import Ledger
+from ..settings import Settings
+from ..storage.database import Database, Tx
+
+ADMIN = "admin"
+ENGINE_MODELS = ("smollm2-135m-instruct", "multilingual-e5-small")
+ALIASES = {"gpt-3.5-turbo": "smollm2-135m-instruct", "text-embedding-ada-002": "multilingual-e5-small"}
+"""What the quickstart's examples ask for, answered by the local engines where nobody else serves it."""
+LOCAL_PORTS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
+_LOCAL_SECONDS = 0.4
+
+
+class FirstStart(msgspec.Struct, kw_only=True):
+    """What is shown at the first start, and kept in `first-start.json`."""
+
+    url: str
+    admin_password: str
+    live_token: str
+    test_token: str
+
+
+def first_start_path(settings: Settings) -> Path:
+    """Return where the first start's secrets lie."""
+    return settings.folder / "first-start.json"
+
+
+def read_first_start(settings: Settings) -> FirstStart | None:
+    """Return what the first start left; None where the operator took the file away."""
+    try:
+        return msgspec.json.decode(first_start_path(settings).read_bytes(), type=FirstStart)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+async def first_start(database: Database, ledger: Ledger, settings: Settings) -> tuple[FirstStart | None, bool]:
+    """Make the first administrator, an account with credit, and a token of each mode, where there is no user yet.
+
+    Returns
+    -------
+    FirstStart or None
+        From the file, with the present address.
+    bool
+        Whether this was the first start.
+    """
+    if await database.read(lambda tx: tx.fetchval("SELECT 1 FROM users LIMIT 1")):
+        return _with_address(settings), False
+    made = FirstStart(
+        url=settings.url,
+        admin_password=passwords.generate(),
+        live_token=keys.new_key("live"),
+        test_token=keys.new_key("test"),
+    )
+    stored = await passwords.hashed(made.admin_password)
+    credit = nano(settings.initial_credit, "initial_credit")
+
+    async def work(tx: Tx) -> bool:
+        if await tx.fetchval("SELECT 1 FROM users LIMIT 1"):
+            return False  # another starter was quicker
+        user_id, account_id = await people.create_user(tx, NewUser(name=ADMIN, role="admin"), stored)
+        assert account_id is not None
+        if credit:
+            await ledger.grant(tx, account_id, credit, kind="grant", reference="first-start", note="first start")
+        live = NewToken(name="first live", mode="live", user_id=user_id)
+        test = NewToken(name="first test", mode="test", user_id=user_id)
+        await tokens.create(tx, account_id, live, key=made.live_token)
+        await tokens.create(tx, account_id, test, key=made.test_token)
+        for name, target in ALIASES.items():
+            await catalogue.set_alias(tx, name, target, source="builtin")
+        return True
+
+    # Written first: a password that was stored but never told would lock everybody out.
+    _write(settings, made)
+    if not await database.write(work):
+        first_start_path(settings).unlink()
+        return None, False
+    return made, True
+
+
+def _write(settings: Settings, told: FirstStart) -> None:
+    path = first_start_path(settings)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    draft.replace(path)
+
+
+def _with_address(settings: Settings) -> FirstStart | None:
+    known = read_first_start(settings)
+    if known is not None and known.url != settings.url:
+        known.url = settings.url
+        _write(settings, known)
+    return known
+
+
+# Channels ----------------------------------------------------------------------------------------------------------
+
+
+def builtin_channels(
+    protocols: Mapping[str, Protocol], engines_url: str | None, sandbox_url: str | None
+) -> list[NewChannel]:
+    """Return the channels to the programs that were started; addresses without a path."""
+    found: list[NewChannel] = []
+    if engines_url is not None:
+        found.append(
+            NewChannel(
+                name="engines",
+                protocol="openai",
+                base_url=f"{engines_url}/v1",
+                models=list(ENGINE_MODELS),
+                priority=-100,
+            )
+        )
+    if sandbox_url is not None:
+        # The sandbox serves each vendor's paths where the vendor has them.
+        found += [
+            NewChannel(
+                name=f"sandbox-{protocol.name}",
+                protocol=protocol.name,
+                base_url=sandbox_url + urlsplit(protocol.base_url).path.rstrip("/"),
+                credential="sandbox",
+                mode="test",
+            )
+            for protocol in protocols.values()
+        ]
+    return found
+
+
+def environment_channels(protocols: Mapping[str, Protocol], environ: Mapping[str, str]) -> list[NewChannel]:
+    """Return a channel for each vendor whose key stands in the environment."""
+    found: list[NewChannel] = []
+    for protocol in protocols.values():
+        key = environ.get(protocol.env_key, "").strip() if protocol.env_key else ""
+        if not key:
+            continue
+        base_url = environ.get(protocol.env_base_url, "").strip() if protocol.env_base_url else ""
+        found.append(
+            NewChannel(
+                name=f"{protocol.name}-environment",
+                protocol=protocol.name,
+                base_url=base_url or protocol.base_url,
+                credential=key,
+            )
+        )
+    return found
+
+
+async def sync_channels(database: Database, vault: Vault, wanted: Sequence[NewChannel], source: str) -> list[str]:
+    """Make the channels of one source the wanted ones; return a line for each change, and for each that stays.
+
+    What an operator set to disabled stays so. A channel that cannot be made is said, and the others go on.
+    """
+
+    async def work(tx: Tx) -> list[str]:
+        said: list[str] = []
+        present = {channel.name: channel for channel in await channels.list_channels(tx, source=source)}
+        for new in wanted:
+            old = present.pop(new.name, None)
+            if old is not None and old.status == "disabled":
+                new.status = "disabled"
+            state = " (disabled)" if new.status == "disabled" else ""
+            base_url = "" if new.base_url is UNSET else new.base_url
+            try:
+                did = await channels.put(tx, vault, new, source=source)
+                said.append(f"channel {new.name} → {base_url}: {'there' if did == 'same' else did}{state}")
+            except Failure as failure:
+                said.append(f"channel {new.name} → {base_url}: left out: {failure.message}")
+        for channel in present.values():
+            await channels.retire(tx, channel.id)
+            said.append(f"channel {channel.name}: removed")
+        return said
+
+    return await database.write(work)
+
+
+async def local_servers(ports: Mapping[str, int] = LOCAL_PORTS, skip: Sequence[int] = ()) -> list[str]:
+    """Return a command for each model server that answers on this machine."""
+
+    async def look(client: aiohttp.ClientSession, name: str, port: int) -> str | None:
+        base_url = f"http://127.0.0.1:{port}/v1"
+        try:
+            async with client.get(f"{base_url}/models", allow_redirects=False) as response:
+                answer = msgspec.json.decode(await response.content.read(1 << 20))
+                models = [model["id"] for model in answer["data"] if isinstance(model["id"], str)]
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, KeyError, TypeError):
+            return None
+        if not models:
+            return None
+        word = name.lower().replace(" ", "-")
+        listed = shlex.quote(",".join(models[:20]))
+        add = f"deeepai channels add {word} openai --base-url {base_url} --models {listed}"
+        return f"{name} answers on this machine; to use it: {add}"
+
+    timeout = aiohttp.ClientTimeout(total=_LOCAL_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as client:
+        looks = [look(client, name, port) for name, port in ports.items() if port not in skip]
+        return [line for line in await asyncio.gather(*looks) if line is not None]

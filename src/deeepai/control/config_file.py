@@ -1,0 +1,420 @@
+"""The declarative file, `deeepai.toml`: users, channels, tokens, aliases, prices and price groups.
+
+What it declares carries `source = 'file'` and vanishes when it is taken out of the file. A file with a fault changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta
+
+from ..accounts import catalogue, channels, passwords, people, tokens
+from ..accounts.channels import NewChannel
+from ..accounts.models import Mode
+from ..accounts.people import Name, NewUser, Password, Role, UserChanges
+from ..accounts.tokens import NewToken, TokenChanges
+from ..accounts.units import Usd, nano
+from ..accounts.vault import Vault
+from ..declare import Failure, Protocol, Reason
+from ..money.ledger import Ledger
+from ..storage.database import Database, Tx
+from .routes import Shipped
+
+SOURCE = "file"
+_ENV = "env:"
+ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class UserEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A user, with an account of the user's own."""
+
+    name: Name
+    password: Password | None = None
+    password_env: str | None = None
+    email: Annotated[str, Meta(max_length=320)] | None = None
+    role: Role = "user"
+    credit: Usd = Decimal(0)
+    """USD, granted once."""
+
+
+class TokenEntry(TokenChanges, kw_only=True, forbid_unknown_fields=True):
+    """A token whose key the operator chose."""
+
+    key: str | None = None
+    key_env: str | None = None
+    account: str | None = None
+    """Name or id; by default the oldest account."""
+    mode: Mode = "live"
+
+
+class AliasEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Another name of a model."""
+
+    name: ModelName
+    target: ModelName
+
+
+class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """All that the file may hold."""
+
+    users: list[UserEntry] = []
+    channels: list[NewChannel] = []
+    tokens: list[TokenEntry] = []
+    aliases: list[AliasEntry] = []
+    prices: dict[str, dict[str, Any]] = {}
+    groups: dict[Name, str | int | float] = {}
+
+
+class ConfigError(Exception):
+    """A fault in the file; says file, line and field, and never repeats a value that may be secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's text, to say where in it something is."""
+
+    name: str
+    text: str = ""
+
+    def fault(self, path: str, message: str) -> ConfigError:
+        """Return an error about a field, given as `channels[0].protocol`."""
+        line = self._line(path)
+        return ConfigError(f"{self.name}{f':{line}' if line else ''}: {f'{path}: ' if path else ''}{message}")
+
+    def _line(self, path: str) -> int | None:
+        found = re.match(r"(\w+)(?:\[(\d+)\])?\.?([^.\[]*)", path)
+        if found is None:
+            return None
+        section, number, name = found[1], int(found[2] or 0), found[3]
+        header = None
+        seen = -1
+        inside = False
+        for index, line in enumerate(self.text.splitlines(), 1):
+            text = line.strip()
+            if text.startswith("["):
+                words = re.findall(r'"[^"]*"|[^\s\[\].]+', text.partition("#")[0])
+                inside = bool(words) and words[0] == section
+                if inside and text.startswith("[[") and len(words) == 1:
+                    seen += 1
+                    inside = seen == number
+                    header = index if inside else header
+                elif inside and not text.startswith("[["):
+                    if len(words) > 1 and words[1].strip('"') == name:
+                        return index
+                    header = header or index
+            elif inside and name and re.match(rf'"?{re.escape(name)}"?\s*[=.]', text):
+                return index
+        return header
+
+
+def parse(source: Source) -> Config:
+    """Read the text.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        raw = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as fault:
+        where = re.search(r"\(at line (\d+), column (\d+)\)", str(fault))
+        line = f":{where[1]}" if where else ""
+        raise ConfigError(f"{source.name}{line}: {str(fault).split(' (at ')[0]}") from None
+    try:
+        return msgspec.convert(raw, Config)
+    except msgspec.ValidationError as fault:
+        what, _, where = str(fault).partition(" - at `$.")
+        path = where.rstrip("`")
+        unknown = re.search(r"unknown field `([^`]+)`", what)
+        if unknown:
+            path = f"{path}.{unknown[1]}".lstrip(".")
+        raise source.fault(path, what) from None
+
+
+def read(path: Path) -> tuple[Source, Config]:
+    """Read a file; one that is not there declares nothing.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        source = Source(str(path), path.read_text("utf-8"))
+    except FileNotFoundError:
+        return Source(str(path)), Config()
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{path}: cannot be read: {type(fault).__name__}") from None
+    return source, parse(source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolver:
+    protocols: Mapping[str, Protocol]
+    prices: Shipped
+    environ: Mapping[str, str]
+
+    def resolve(self, source: Source, config: Config) -> None:
+        """Fill in what stands in the environment, and check what the structs cannot say."""
+        for number, user in enumerate(config.users):
+            at = f"users[{number}]"
+            if user.password_env is not None:
+                user.password = self._env(source, f"{at}.password_env", user.password_env)
+                if len(user.password) < 8:
+                    raise source.fault(f"{at}.password_env", "a password has at least 8 characters")
+        for number, channel in enumerate(config.channels):
+            at = f"channels[{number}]"
+            protocol = self.protocols.get(channel.protocol)
+            if protocol is None:
+                known = ", ".join(sorted(self.protocols))
+                raise source.fault(f"{at}.protocol", f"there is no such protocol; there are {known}")
+            if channel.base_url is UNSET:
+                channel.base_url = protocol.base_url
+            if isinstance(channel.credential, str) and channel.credential.startswith(_ENV):
+                name = channel.credential.removeprefix(_ENV)
+                channel.credential = self._env(source, f"{at}.credential", name)
+        for number, token in enumerate(config.tokens):
+            at = f"tokens[{number}]"
+            if (token.key is None) == (token.key_env is None):
+                raise source.fault(at, "needs one of key and key_env")
+            if token.key_env is not None:
+                token.key = self._env(source, f"{at}.key_env", token.key_env)
+        for key, entry in config.prices.items():
+            entry.update(_without_floats(entry))
+            try:
+                self.prices.check(key, entry)
+            except ValueError as fault:
+                raise source.fault(f"prices.{key}", str(fault)) from None
+        for kind, names in (
+            ("users", [user.name for user in config.users]),
+            ("channels", [channel.name for channel in config.channels]),
+            ("aliases", [alias.name for alias in config.aliases]),
+            ("tokens", [token.key for token in config.tokens]),
+        ):
+            for number, name in enumerate(names):
+                if name in names[:number]:
+                    raise source.fault(f"{kind}[{number}]", "stands there twice")
+
+    def _env(self, source: Source, at: str, name: str) -> str:
+        value = self.environ.get(name, "").strip()
+        if not value:
+            raise source.fault(at, f"the environment has no {name}")
+        return value
+
+
+def check(path: Path, protocols: Mapping[str, Protocol], prices: Shipped, environ: Mapping[str, str]) -> None:
+    """Find the faults that can be found without a store.
+
+    Raises
+    ------
+    ConfigError
+    """
+    _Resolver(protocols, prices, environ).resolve(*read(path))
+
+
+@dataclass(slots=True)
+class Applier:
+    """Brings the store in line with a file.
+
+    Attributes
+    ----------
+    protocols
+        What channels may speak.
+    prices
+        Checks price entries.
+    environ
+        Where `env:NAME`, `key_env` and `password_env` are looked up.
+    """
+
+    database: Database
+    vault: Vault
+    ledger: Ledger
+    protocols: Mapping[str, Protocol]
+    prices: Shipped
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    async def apply(self, path: Path) -> list[str]:
+        """Bring the store in line; return what changed, a line each.
+
+        Raises
+        ------
+        ConfigError
+            Nothing was changed.
+        """
+        source, config = read(path)
+        _Resolver(self.protocols, self.prices, self.environ).resolve(source, config)
+        stored = await self._passwords(config)
+
+        async def work(tx: Tx) -> list[str]:
+            said: list[str] = []
+            await self._groups(tx, source, config, said)
+            await self._users(tx, source, config, stored, said)
+            await self._channels(tx, source, config, said)
+            await self._tokens(tx, source, config, said)
+            await self._aliases(tx, source, config, said)
+            await self._prices(tx, source, config, said)
+            await self._drop_groups(tx, source, config, said)
+            return said
+
+        return await self.database.write(work)
+
+    async def _passwords(self, config: Config) -> dict[str, str]:
+        """Hash the passwords that are new or changed; hashing is too slow for a transaction."""
+        stored: dict[str, str] = {}
+        for user in config.users:
+            found = await self.database.read(_user_named(user.name))
+            if user.password is None:
+                if found is None:
+                    stored[user.name] = await passwords.hashed(passwords.generate())
+            elif found is None or not await passwords.matches(user.password, found[1]):
+                stored[user.name] = await passwords.hashed(user.password)
+        return stored
+
+    # In the transaction
+
+    async def _groups(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        present = {group.name: group for group in await catalogue.list_groups(tx)}
+        for name, multiplier in config.groups.items():
+            old = present.get(name)
+            if old is None or old.source != SOURCE or old.multiplier != str(multiplier):
+                await _at(source, f"groups.{name}", catalogue.set_group(tx, name, str(multiplier), source=SOURCE))
+                said.append(f"price group {name}: {multiplier}")
+
+    async def _drop_groups(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        for group in await catalogue.list_groups(tx):
+            if group.source == SOURCE and group.name not in config.groups:
+                await _at(source, "groups", catalogue.delete_group(tx, group.name, source=SOURCE))
+                said.append(f"price group {group.name}: removed")
+
+    async def _users(self, tx: Tx, source: Source, config: Config, stored: Mapping[str, str], said: list[str]) -> None:
+        for number, entry in enumerate(config.users):
+            await _at(source, f"users[{number}]", self._user(tx, entry, stored.get(entry.name), said))
+        names = {entry.name for entry in config.users}
+        for row in await tx.fetch("SELECT id, name FROM users WHERE source = 'file' AND status = 'enabled'"):
+            if row["name"] not in names:
+                await _at(source, "users", people.update_user(tx, row["id"], UserChanges(status="disabled")))
+                said.append(f"user {row['name']}: disabled")
+
+    async def _user(self, tx: Tx, entry: UserEntry, password: str | None, said: list[str]) -> None:
+        found = await people.user_named(tx, entry.name)
+        if found is None:
+            new = NewUser(name=entry.name, email=entry.email, role=entry.role)
+            user_id, account_id = await people.create_user(tx, new, password or "", source=SOURCE)
+            said.append(f"user {entry.name}: made")
+        else:
+            user = found[0]
+            user_id, account_id = user.id, None
+            changes = UserChanges()
+            if user.role != entry.role:
+                changes.role = entry.role
+            if user.email != entry.email:
+                changes.email = entry.email
+            if user.status != "enabled":
+                changes.status = "enabled"
+            if password is not None or changes != UserChanges():
+                await people.update_user(tx, user_id, changes, password)
+                said.append(f"user {entry.name}: changed")
+            await tx.execute("UPDATE users SET source = 'file' WHERE id = $1", user_id)
+        credit = nano(entry.credit, "credit")
+        if credit:
+            account_id = account_id or await tx.fetchval(
+                "SELECT MIN(account_id) FROM members WHERE user_id = $1 AND role = 'owner'", user_id
+            )
+            if account_id is not None and await self.ledger.grant(
+                tx, account_id, credit, kind="grant", reference=f"file:{user_id}", note="deeepai.toml"
+            ):
+                said.append(f"user {entry.name}: {entry.credit} USD granted")
+
+    async def _channels(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        for number, entry in enumerate(config.channels):
+            did = await _at(source, f"channels[{number}]", channels.put(tx, self.vault, entry, source=SOURCE))
+            if did != "same":
+                said.append(f"channel {entry.name}: {did}")
+        names = {entry.name for entry in config.channels}
+        for channel in await channels.list_channels(tx, source=SOURCE):
+            if channel.name not in names and (
+                channel.status == "enabled" or not await channels.open_tasks(tx, channel.id)
+            ):
+                await channels.retire(tx, channel.id)
+                said.append(f"channel {channel.name}: removed")
+
+    async def _tokens(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        kept: set[str] = set()
+        for number, entry in enumerate(config.tokens):
+            kept.add(await _at(source, f"tokens[{number}]", self._token(tx, entry, said)))
+        for row in await tx.fetch("SELECT id, name, digest FROM tokens WHERE source = 'file' AND status <> 'deleted'"):
+            if row["digest"] not in kept:
+                await tokens.delete(tx, row["id"], source=SOURCE)
+                said.append(f"token {row['name']}: removed")
+
+    async def _token(self, tx: Tx, entry: TokenEntry, said: list[str]) -> str:
+        if entry.account is None:
+            account_id = await tx.fetchval("SELECT MIN(id) FROM accounts")
+        else:
+            account = await people.account_named(tx, entry.account)
+            account_id = None if account is None else account.id
+        if account_id is None:
+            raise Failure(Reason.INVALID, "There is no such account", param="account")
+        names = TokenChanges.__struct_fields__
+        new = NewToken(mode=entry.mode, **{name: getattr(entry, name) for name in names})
+        key = entry.key or ""
+        did = await tokens.put(tx, account_id, new, key, source=SOURCE)
+        if did != "same":
+            said.append(f"token {entry.name if isinstance(entry.name, str) else entry.mode}: {did}")
+        return tokens.keys.digest(key)
+
+    async def _aliases(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        present = {alias.name: alias for alias in await catalogue.list_aliases(tx)}
+        for number, entry in enumerate(config.aliases):
+            old = present.get(entry.name)
+            if old is None or old.source != SOURCE or old.target != entry.target:
+                setting = catalogue.set_alias(tx, entry.name, entry.target, source=SOURCE)
+                await _at(source, f"aliases[{number}]", setting)
+                said.append(f"alias {entry.name}: {entry.target}")
+        names = {entry.name for entry in config.aliases}
+        for alias in present.values():
+            if alias.source == SOURCE and alias.name not in names:
+                await catalogue.delete_alias(tx, alias.name, source=SOURCE)
+                said.append(f"alias {alias.name}: removed")
+
+    async def _prices(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        present = {price.key: price for price in await catalogue.list_prices(tx)}
+        for key, entry in config.prices.items():
+            old = present.get(key)
+            if old is None or old.source != SOURCE or old.entry != entry:
+                await _at(source, f"prices.{key}", catalogue.set_price(tx, key, entry, source=SOURCE))
+                said.append(f"price {key}: set")
+        for price in present.values():
+            if price.source == SOURCE and price.key not in config.prices:
+                await catalogue.delete_price(tx, price.key, source=SOURCE)
+                said.append(f"price {price.key}: removed")
+
+
+def _without_floats(value: Any) -> Any:
+    """Turn numbers with a point into the decimal strings that the price book has."""
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)):f}"
+    if isinstance(value, dict):
+        return {name: _without_floats(item) for name, item in value.items()}
+    return [_without_floats(item) for item in value] if isinstance(value, list) else value
+
+
+def _user_named(name: str) -> Callable[[Tx], Awaitable[tuple[people.User, str | None] | None]]:
+    return lambda tx: people.user_named(tx, name)
+
+
+async def _at(source: Source, path: str, doing: Awaitable[Any]) -> Any:
+    """Say where in the file a failure comes from."""
+    try:
+        return await doing
+    except Failure as failure:
+        raise source.fault(f"{path}.{failure.param}" if failure.param else path, failure.message) from None

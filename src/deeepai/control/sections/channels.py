@@ -1,0 +1,145 @@
+"""Channels to upstreams."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from ...accounts import channels
+from ...accounts.channels import ChannelChanges, ChannelView, NewChannel
+from ...declare import Failure, Reason
+from ...storage.database import Tx
+from ..routes import Call, Route
+
+
+class Channels(msgspec.Struct, kw_only=True):
+    """All channels."""
+
+    data: list[ChannelView]
+
+
+class Removal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How to delete."""
+
+    force: bool = False
+    """Delete although open tasks need the channel still."""
+
+
+class TestResult(msgspec.Struct, kw_only=True):
+    """What one cheap real request showed."""
+
+    ok: bool
+    latency_ms: float
+    error: str | None
+
+
+async def _list(call: Call) -> Channels:
+    return Channels(data=await call.read(channels.list_channels))
+
+
+async def _create(call: Call) -> ChannelView:
+    new: NewChannel = call.body
+    protocol = call.context.protocols.get(new.protocol)
+    if protocol is None:
+        known = ", ".join(sorted(call.context.protocols))
+        raise Failure(Reason.INVALID, f"There is no such protocol; there are {known}", param="protocol")
+    if new.base_url is UNSET:
+        new.base_url = protocol.base_url
+
+    async def work(tx: Tx) -> ChannelView:
+        return await channels.get(tx, await channels.create(tx, call.context.vault, new))
+
+    return await call.configure(work)
+
+
+async def _get(call: Call) -> ChannelView:
+    return await call.read(lambda tx: channels.get(tx, call.params["id"]))
+
+
+async def _change(call: Call, changes: ChannelChanges) -> ChannelView:
+    async def work(tx: Tx) -> ChannelView:
+        found = await channels.get(tx, call.params["id"])
+        channels.check_source(found, changes)
+        await channels.update(tx, call.context.vault, found.id, changes)
+        return await channels.get(tx, found.id)
+
+    return await call.configure(work)
+
+
+async def _update(call: Call) -> ChannelView:
+    return await _change(call, call.body)
+
+
+def _set(status: Literal["enabled", "disabled"]) -> Callable[[Call], Awaitable[ChannelView]]:
+    async def handler(call: Call) -> ChannelView:
+        return await _change(call, ChannelChanges(status=status))
+
+    return handler
+
+
+async def _delete(call: Call) -> None:
+    query: Removal = call.query
+
+    async def work(tx: Tx) -> None:
+        found = await channels.get(tx, call.params["id"])
+        channels.check_source(found, None)
+        await channels.delete(tx, found.id, force=query.force)
+
+    await call.configure(work)
+
+
+async def _test(call: Call) -> TestResult:
+    found = await _get(call)
+    channel = next((each for each in call.context.directory.channels if each.id == found.id), None)
+    if channel is None:
+        raise Failure(Reason.NOT_FOUND, "There is no such channel")
+    ok, latency_ms, error = await call.context.probe(channel)
+    return TestResult(ok=ok, latency_ms=latency_ms, error=error)
+
+
+ROUTES = (
+    Route(method="GET", path="/channels", summary="List channels", handler=_list, answer=Channels),
+    Route(
+        method="POST",
+        path="/channels",
+        summary="Add a channel; its credential cannot be read back",
+        handler=_create,
+        body=NewChannel,
+        answer=ChannelView,
+        status=201,
+    ),
+    Route(method="GET", path="/channels/{id}", summary="Show a channel", handler=_get, answer=ChannelView),
+    Route(
+        method="PATCH",
+        path="/channels/{id}",
+        summary="Change a channel",
+        handler=_update,
+        body=ChannelChanges,
+        answer=ChannelView,
+    ),
+    Route(method="DELETE", path="/channels/{id}", summary="Delete a channel", handler=_delete, query=Removal),
+    Route(
+        method="POST",
+        path="/channels/{id}/test",
+        summary="Send one cheap request through a channel",
+        handler=_test,
+        answer=TestResult,
+    ),
+    Route(
+        method="POST",
+        path="/channels/{id}/enable",
+        summary="Enable a channel",
+        handler=_set("enabled"),
+        answer=ChannelView,
+    ),
+    Route(
+        method="POST",
+        path="/channels/{id}/disable",
+        summary="Disable a channel",
+        handler=_set("disabled"),
+        answer=ChannelView,
+    ),
+)

@@ -1,0 +1,217 @@
+"""Settings of one gateway: from the environment (`DEEEPAI_*`), then from the command line.
+
+The supervisor hands them to the gateway's processes as JSON in one environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Meta
+
+PREFIX: Final = "DEEEPAI_"
+HANDOVER: Final = "DEEEPAI_SETTINGS"
+"""Name of the variable that holds the JSON form."""
+
+Seconds = Annotated[float, Meta(gt=0)]
+Bytes = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; names the variable, never repeats its value."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings. Each is read from `DEEEPAI_` and its name in capitals; lists are divided by commas.
+
+    Attributes
+    ----------
+    data : str
+        Folder of all state.
+    host, port : str, int
+        Where the gateway listens; port 0 takes a free one.
+    workers : int
+        Processes that serve requests.
+    database : str, optional
+        `postgresql://…` or `sqlite:///…`; by default `deeepai.db` in the data folder.
+    valkey : str, optional
+        `valkey://…` or `redis://…`, for what several gateways share.
+    public_url : str, optional
+        Address under which callers and vendors reach the gateway.
+    trusted_proxies : tuple of str
+        Networks whose `X-Forwarded-For` is believed.
+    secret_file : str, optional
+        The key that credentials are encrypted with; by default `secret.key` in the data folder.
+    config : str, optional
+        The declarative file; by default `deeepai.toml` in the data folder, where there is one.
+    grace : float
+        Seconds that open requests have to finish at a stop.
+    lease_ttl : float
+        Seconds that leases on balances and tasks hold.
+    poll_tick : float
+        Seconds between two looks for due tasks and callbacks.
+    submit_limit, unknown_limit : float
+        Seconds that a job's submission may take, and that a lost one is looked for.
+    callback_wait_scale : float
+        Multiplies the waits between two tries of a callback.
+    max_body, max_answer, max_fetch : int
+        Bytes: a caller's body, an upstream's whole answer, a file fetched from a URL.
+    asset_store : str, optional
+        URL or folder; by default `assets` in the data folder.
+    asset_link_ttl : float
+        Seconds for which a signed link to a file opens it.
+    sqlite_synchronous : str
+        How much of SQLite's durability survives a power cut.
+    allow_private_callbacks : tuple of str
+        Private networks that callers' URLs may reach nevertheless.
+    initial_credit : Decimal
+        USD granted to the first account at the first start.
+    engines, sandbox : bool
+        Whether those programs are started.
+    packs : str, optional
+        Folder of the engines' weights; by default `deeepai/packs` in the user's cache.
+    sandbox_speed : float
+        How many times faster than real the sandbox's jobs run.
+    """
+
+    data: str = "data"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8100
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    database: str | None = None
+    valkey: str | None = None
+    public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    secret_file: str | None = None
+    config: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    grace: Annotated[float, Meta(ge=0)] = 10.0
+    lease_ttl: Seconds = 30.0
+    poll_tick: Seconds = 0.5
+    submit_limit: Seconds = 60.0
+    unknown_limit: Seconds = 900.0
+    callback_wait_scale: Seconds = 1.0
+    max_body: Bytes = 128 << 20
+    max_answer: Bytes = 64 << 20
+    max_fetch: Bytes = 512 << 20
+    asset_store: str | None = None
+    asset_link_ttl: Seconds = 7 * 86400.0
+    sqlite_synchronous: Literal["normal", "full"] = "normal"
+    allow_private_callbacks: tuple[str, ...] = ()
+    initial_credit: Decimal = Decimal(100)
+    engines: bool = True
+    sandbox: bool = True
+    packs: str | None = None
+    sandbox_speed: Seconds = 1.0
+
+    @property
+    def folder(self) -> Path:
+        """The data folder, absolute."""
+        return Path(self.data).expanduser().absolute()
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        return self.database or f"sqlite:///{quote(str(self.folder / 'deeepai.db'))}"
+
+    @property
+    def secret_path(self) -> Path:
+        """The secret key's file."""
+        return Path(self.secret_file).expanduser().absolute() if self.secret_file else self.folder / "secret.key"
+
+    @property
+    def config_path(self) -> Path:
+        """The declarative file; it need not exist."""
+        return Path(self.config).expanduser().absolute() if self.config else self.folder / "deeepai.toml"
+
+    @property
+    def assets_url(self) -> str:
+        """The asset store, as a URL."""
+        place = self.asset_store or str(self.folder / "assets")
+        return place if "://" in place else Path(place).expanduser().absolute().as_uri()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address: the public one, else the local one."""
+        return (self.public_url or self.local_url).rstrip("/")
+
+    @property
+    def local_url(self) -> str:
+        """The gateway's address on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+    def __post_init__(self) -> None:
+        for name in ("trusted_proxies", "allow_private_callbacks"):
+            for network in getattr(self, name):
+                try:
+                    ip_network(network, strict=False)
+                except ValueError:
+                    raise ValueError(f"{name} holds something that is no network") from None
+        if self.public_url is not None and not self.public_url.startswith(("http://", "https://")):
+            raise ValueError("public_url must start with http:// or https://")
+        if self.initial_credit < 0 or not self.initial_credit.is_finite():
+            raise ValueError("initial_credit must not be negative")
+
+    def changed(self, **changes: Any) -> Settings:
+        """Return a copy with other values, checked."""
+        return _convert({**msgspec.to_builtins(self), **changes})
+
+    def to_json(self) -> str:
+        """Return the JSON form."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """Read the JSON form."""
+        return msgspec.json.decode(text, type=cls)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, /, **flags: Any) -> Settings:
+        """Read the environment; flags that are not None win over it.
+
+        Raises
+        ------
+        SettingsError
+            A value cannot be used.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for field in msgspec.structs.fields(cls):
+            text = environ.get(PREFIX + field.name.upper(), "").strip()
+            if not text:
+                continue
+            if field.type == tuple[str, ...]:
+                values[field.name] = [part.strip() for part in text.split(",") if part.strip()]
+            elif field.type is bool:
+                values[field.name] = _boolean(field.name, text)
+            else:
+                values[field.name] = text
+        values.update({name: value for name, value in flags.items() if value is not None})
+        return _convert(values)
+
+
+def _boolean(name: str, text: str) -> bool:
+    word = text.lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise SettingsError(f"{PREFIX}{name.upper()}: expected true or false")
+
+
+def _convert(values: dict[str, Any]) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as fault:
+        what, _, where = str(fault).partition(" - at `$.")
+        name = where.rstrip("`").split("[")[0]
+        raise SettingsError(f"{PREFIX}{name.upper()}: {what}" if name else what) from None

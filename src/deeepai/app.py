@@ -27,6 +27,7 @@ from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
 from .gateway.request import Receive, Scope, Send
 from .gateway.routing import Router
+from .lifeline import die_with_parent
 from .logs import configure
 from .money.ledger import Ledger
 from .money.prices import PriceBook
@@ -68,6 +69,7 @@ class Running:
             job.cancel()
         await asyncio.gather(*self.jobs, return_exceptions=True)
         await self.poller.stop()
+        await self.core.write_seen()
         await self.core.ledger.close()
         await self.directory.close()
         await self.core.client.close()
@@ -199,7 +201,7 @@ class Application:
         async def probed(channel: Channel) -> tuple[bool, float, str | None]:
             return await probe(client, PROTOCOLS[channel.protocol], channel)
 
-        jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(ledger, settings.lease_ttl / 4))]
+        jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(core, settings.lease_ttl / 4))]
         self._running = Running(core, directory, poller, fetch, db, cache.close, jobs)
         context = Context(
             database=db,
@@ -212,7 +214,7 @@ class Application:
             probe=probed,
         )
         self._control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
-        self._gateway = Gateway(core, [ipaddress.ip_network(item) for item in settings.trusted_proxies])
+        self._gateway = Gateway(core, settings.trusted_proxies)
         # What is alive now stays alive: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -240,11 +242,12 @@ class Application:
         await _plain(send, 200, self._running.core.metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _maintain(ledger: Ledger, seconds: float) -> None:
+async def _maintain(core: Core, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
-            await ledger.maintain()
+            await core.ledger.maintain()
+            await core.write_seen()
         except Exception:
             log.exception("ledger.maintenance_failed")
 
@@ -257,6 +260,7 @@ async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plai
 
 def build() -> Application:
     """Build the application of a worker from the settings that its parent handed on."""
+    die_with_parent()
     settings = Settings.from_json(os.environ[HANDOVER])
     configure(settings)
     return Application(settings)

@@ -402,6 +402,11 @@ class View(Interface):
     def request(self) -> Request: ...  # noqa: D102
     @property
     def links(self) -> Links: ...  # noqa: D102
+    @property
+    def account_id(self) -> str:
+        """Id of the account that pays."""
+        ...
+
     async def models(self) -> Sequence[Mapping[str, Json]]:
         """Models that the token may call: id, owned_by, created, protocols."""
         ...
@@ -510,6 +515,8 @@ class Operation:
         Changes to the top-level JSON keys (or form fields) on the way out. An empty dict lets the bytes through.
     place : callable
         The upstream path where it is more than `native` filled in.
+    headers : callable
+        Headers on the way out, over those that are forwarded.
     origin : callable
         Public ids of the tasks that a follow-up refers to.
     resumes : bool
@@ -550,6 +557,7 @@ class Operation:
     usage: Callable[[Request, Answer], Usage | None] | None = None
     patch: Callable[[Request, Facts], dict[str, Any]] | None = None
     place: Callable[[Request, Facts], str] | None = None
+    headers: Callable[[Request, Facts], Mapping[str, str]] | None = None
     origin: Callable[[Request], Sequence[str]] | None = None
     resumes: bool = False
     task: Callable[[Request], str] | None = None

@@ -13,7 +13,7 @@ import structlog
 from .settings import Settings
 
 _KEYS = re.compile(
-    r"(sk-[A-Za-z0-9_\-]{6})[A-Za-z0-9_\-]{6,}"
+    r"((?:sk|session|access|code)-[A-Za-z0-9_\-]{6})[A-Za-z0-9_\-]{6,}"
     r"|(?i:(bearer\s+|x-key[\"':=\s]+|mj-api-secret[\"':=\s]+|api[-_]?key[\"':=\s]+)[^\s\"',}&]{6,})"
     r"|([?&](?:key|api_key|sig|token)=)[^\s&\"']+"
     r"|(whsec_)[A-Za-z0-9+/=]{8,}"

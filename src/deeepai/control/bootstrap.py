@@ -135,12 +135,12 @@ def builtin_channels(
             )
         )
     if sandbox_url is not None:
-        # The sandbox serves each vendor's paths where the vendor has them.
+        # Each vendor has a folder of its own there, with its paths below.
         found += [
             NewChannel(
                 name=f"sandbox-{protocol.name}",
                 protocol=protocol.name,
-                base_url=sandbox_url + urlsplit(protocol.base_url).path.rstrip("/"),
+                base_url=f"{sandbox_url}/{protocol.name}{urlsplit(protocol.base_url).path.rstrip('/')}",
                 credential="sandbox",
                 mode="test",
             )

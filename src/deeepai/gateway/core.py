@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +75,17 @@ class Core:
     poller: Poller
     links: SignedLinks
     metrics: Metrics
+    seen: dict[str, int] = field(default_factory=dict[str, int])
+    """When each token was last used (ms), not yet written."""
+
+    async def write_seen(self) -> None:
+        """Write when tokens were last used."""
+        seen, self.seen = self.seen, {}
+        if seen:
+            rows = sorted(seen.items())
+            await self.db.write(
+                lambda tx: tx.executemany("UPDATE tokens SET last_used_at = $2 WHERE id = $1", rows)
+            )
 
     # Rights and models -------------------------------------------------------------------------------------------
 

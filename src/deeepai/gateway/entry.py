@@ -9,16 +9,16 @@ from typing import Any
 
 import structlog
 
+from ..accounts import addresses
 from ..accounts.directory import MISS
 from ..accounts.models import Token
 from ..declare import Failure, Kind, Operation, Reason, Request, Task, Text
-from ..storage.ids import new_id
+from ..storage.ids import new_id, now_ms
 from ..tasks import store
 from ..tasks.links import SignedLinks
 from . import call, jobs, keys
 from .core import Core
 from .exchange import Exchange, failure_headers, pairs
-from .keys import Network
 from .request import HttpRequest, Receive, Scope, Send, read_body
 from .routing import Route
 
@@ -51,6 +51,11 @@ class OwnView:
         """The gateway's own addresses."""
         return self._core.links_for(self._x)
 
+    @property
+    def account_id(self) -> str:
+        """The account that pays."""
+        return self._x.caller.account_id
+
     async def models(self) -> Sequence[Mapping[str, Any]]:
         """List the models that the token may call."""
         return self._core.models(self._x)
@@ -69,7 +74,7 @@ class OwnView:
 class Gateway:
     """The data plane as an ASGI application."""
 
-    def __init__(self, core: Core, trusted: Sequence[Network] = ()) -> None:
+    def __init__(self, core: Core, trusted: tuple[str, ...] = ()) -> None:
         self._core = core
         self._trusted = trusted
         self._open = 0
@@ -128,8 +133,12 @@ class Gateway:
         token: Any = self._core.directory.peek(digest)
         if token is MISS:
             token = await self._core.directory.token(digest)
-        x.ip = keys.client_ip(x.request.scope, x.request, self._trusted)
+        client = x.request.scope.get("client")
+        x.ip = client[0] if client else ""
+        if self._trusted:
+            x.ip = addresses.caller(x.ip, [x.request.header("x-forwarded-for")], self._trusted)
         x.token = keys.check(token, x.ip)
+        self._core.seen[x.token.id] = now_ms()
 
     async def _step(self, x: Exchange) -> None:
         operation, core = x.operation, self._core

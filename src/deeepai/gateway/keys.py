@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-from collections.abc import Sequence
-from functools import lru_cache
 
+from ..accounts import addresses
 from ..accounts.models import Token
 from ..declare import Failure, Protocol, Reason
 from ..storage.ids import now_ms
-from .request import HttpRequest, Scope
+from .request import HttpRequest
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PLACEHOLDERS = frozenset({"midjourney-proxy"})
 """Words that some clients send as a bearer when the key stands in another header."""
 
@@ -59,41 +56,6 @@ def check(token: Token | None, ip: str) -> Token:
         raise Failure(Reason.UNAUTHENTICATED, "Incorrect API key provided")
     if token.expires_at is not None and token.expires_at <= now_ms():
         raise Failure(Reason.UNAUTHENTICATED, "The API key has expired", code="expired_api_key")
-    if token.ips is not None and not _inside(ip, token.ips):
+    if token.ips is not None and not addresses.within(ip, token.ips):
         raise Failure(Reason.FORBIDDEN, "This address may not use the API key", code="access_denied")
     return token
-
-
-@lru_cache(maxsize=1024)
-def _networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(entry, strict=False) for entry in entries)
-
-
-def _inside(ip: str, entries: tuple[str, ...]) -> bool:
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:
-        return False
-    return any(address in network for network in _networks(entries))
-
-
-def client_ip(scope: Scope, request: HttpRequest, trusted: Sequence[Network]) -> str:
-    """Return the caller's address; a proxy's word for it counts only where the proxy is trusted."""
-    client = scope.get("client")
-    ip = client[0] if client else ""
-    if not trusted:
-        return ip
-    hops = [*_forwarded(request), ip]
-    for hop in reversed(hops):
-        try:
-            address = ipaddress.ip_address(hop)
-        except ValueError:
-            return ip
-        if not any(address in network for network in trusted):
-            return hop
-        ip = hop
-    return ip
-
-
-def _forwarded(request: HttpRequest) -> list[str]:
-    return [hop.strip() for hop in request.header("x-forwarded-for").split(",") if hop.strip()]

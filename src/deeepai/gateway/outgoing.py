@@ -39,6 +39,8 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
         value = request.header(name)
         if value:
             headers[name] = value
+    if operation.headers is not None:
+        headers.update(operation.headers(request, facts))
     body: bytes | None = None
     if operation.method not in ("GET", "HEAD", "DELETE"):
         changes = operation.patch(request, facts) if operation.patch is not None else {}

@@ -6,5 +6,6 @@ from ..declare import Protocol
 from .flux import flux
 from .ideogram import ideogram
 from .openai import openai
+from .stability import stability
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (openai, flux, ideogram)}
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (openai, flux, ideogram, stability)}

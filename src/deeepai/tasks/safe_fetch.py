@@ -98,9 +98,13 @@ class SafeFetch:
         try:
             ipaddress.ip_address(target.host)
         except ValueError:
-            if target.host.rstrip(".").lower().endswith("localhost"):
+            host = target.host.rstrip(".").lower()
+            if host.endswith("localhost"):
                 judge("127.0.0.1", self._allowed)
-            # Numbers that a resolver would take for an address (0x7f000001, 2130706433) are judged when resolved.
+            if ":" in host or host.replace(".", "").isdigit():
+                # The client takes 2130706433 and 127.1 for addresses, and would connect without asking the resolver.
+                raise Unsafe("The URL's host is neither a name nor an address") from None
+            # 0x7f000001, which a resolver would take for an address, is judged when resolved.
             return target
         judge(target.host, self._allowed)
         return target

@@ -72,8 +72,8 @@ async def test_builtin_channels_follow_the_programs(db: Database) -> None:
     assert (found["engines"].priority, found["engines"].models) == (-100, bootstrap.ENGINE_MODELS)
     assert {name for name in found if name != "engines"} == {f"sandbox-{name}" for name in PROTOCOLS}
     assert {found[name].mode for name in found if name != "engines"} == {"test"}
-    assert found["sandbox-openai"].base_url == "http://127.0.0.1:2/v1"
-    assert found["sandbox-flux"].base_url == "http://127.0.0.1:2"
+    assert found["sandbox-openai"].base_url == "http://127.0.0.1:2/openai/v1"
+    assert found["sandbox-flux"].base_url == "http://127.0.0.1:2/flux"
 
     # What the operator disabled stays so over the next start, at the new port.
     disabled = ChannelChanges(status="disabled")

@@ -160,7 +160,7 @@ def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
 def _requests(gateway: Gateway) -> bytes:
     found = gateway.cli("channels", "list", "--json")
     url = next(each["base_url"] for each in json.loads(found.stdout) if each["name"] == "sandbox-openai")
-    with urllib.request.urlopen(url.removesuffix("/v1") + "/_sandbox/requests", timeout=5) as answer:
+    with urllib.request.urlopen(url.removesuffix("/openai/v1") + "/_sandbox/requests", timeout=5) as answer:
         return answer.read()
 
 

@@ -284,7 +284,7 @@ class Ledger:
                 items, self._items = self._items[:_GROUP], self._items[_GROUP:]
                 rows, self._rows = self._rows[:_GROUP], self._rows[_GROUP:]
                 try:
-                    await self._db.write(group(items, rows, self._bulk, self._clock()))
+                    await self._db.write_small(group(items, rows, self._bulk, self._clock()))
                 except Exception:
                     # Whatever it was, each is judged alone, and no poor row keeps others from their commit.
                     await self._one_by_one(items, rows)

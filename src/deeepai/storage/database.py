@@ -51,6 +51,10 @@ class Database(Protocol):
         """Run work in one transaction; when this returns, it is committed."""
         ...
 
+    async def write_small(self, work: Work[T]) -> T:
+        """As `write`, for work that takes well under a millisecond: it may run on the caller's own thread."""
+        ...
+
     async def read(self, work: Work[T]) -> T:
         """Run work that only reads."""
         ...

@@ -113,6 +113,10 @@ class PostgreSQLDatabase:
             # So the driver puts it when the connection went away within the transaction.
             raise ConnectionError("the connection to the database was lost") from error
 
+    async def write_small(self, work: Work[T]) -> T:
+        """Run work in one transaction; here, small work is like any other."""
+        return await self.write(work)
+
     async def read(self, work: Work[T]) -> T:
         """Run work on one snapshot, in a transaction that cannot write.
 

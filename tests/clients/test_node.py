@@ -57,14 +57,14 @@ def test_flux_of_the_ai_sdk(gateway: Gateway) -> None:
     assert seen["bytes"] > 10_000
 
 
-@pytest.mark.operation("midjourney.submit.imagine", "midjourney.task.fetch")
+@pytest.mark.operation("midjourney.imagine", "midjourney.fetch")
 def test_midjourney_of_a_sister_relay(gateway: Gateway) -> None:
-    seen = run("relay302.mjs", gateway, MODELS=json.dumps(["midjourney/6.1"]))
+    seen = run("relay302.cjs", gateway, MODELS=json.dumps(["midjourney/6.1"]))
     assert len(seen["midjourney/6.1"]) >= 1
     assert all(image["bytes"] > 1000 for image in seen["midjourney/6.1"])
 
 
-@pytest.mark.operation("stability.sd3", "stability.ultra")
+@pytest.mark.operation("stability.generate.sd3", "stability.generate.ultra")
 def test_stability_of_a_sister_relay(gateway: Gateway) -> None:
-    seen = run("relay302.mjs", gateway, MODELS=json.dumps(["sd3.5-large", "sd3-ultra"]))
+    seen = run("relay302.cjs", gateway, MODELS=json.dumps(["sd3.5-large", "sd3-ultra"]))
     assert [image["head"] for images in seen.values() for image in images] == [PNG] * 2

@@ -5,7 +5,10 @@ from __future__ import annotations
 from ..declare import Protocol
 from .flux import flux
 from .ideogram import ideogram
+from .midjourney import midjourney
 from .openai import openai
 from .stability import stability
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (openai, flux, ideogram, stability)}
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol for protocol in (openai, flux, ideogram, midjourney, stability)
+}

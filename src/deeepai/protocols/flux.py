@@ -92,7 +92,8 @@ def error(failure: Failure, operation: Operation | None, request_id: str) -> Rep
     if failure.kind is Reason.UNAUTHENTICATED:
         return Reply({"detail": failure.message, "message": failure.message}, 403)
     if failure.kind is Reason.INVALID and failure.param is not None:
-        where = ["body", *failure.param.split(".")]
+        where = failure.param.split(".")
+        where = where if where[0] == "query" else ["body", *where]
         return Reply({"detail": [{"loc": where, "msg": failure.message, "type": "value_error"}]}, 422)
     return Reply({"detail": failure.message, "message": failure.message}, failure.kind.status)
 

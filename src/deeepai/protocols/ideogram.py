@@ -237,6 +237,7 @@ def _legacy_operation(
         media="multipart" if files else "json",
         files=dict.fromkeys(files, True),
         check=needs(*files, wrapped=wrapped) if files else None,
+        example={"image_request": {"prompt": "A cat in a spacesuit"}} if wrapped is not None else {},
         model=model,
         estimate=one_call if describes else estimate,
         usage=described if describes else usage,

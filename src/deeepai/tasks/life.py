@@ -195,15 +195,20 @@ class TaskLife:
         task.state = accepted.state
         waiting = accepted.state is State.WAITING
         task.next_poll_at = None if waiting else now + int(self.rules(task).interval * 1000)
+        hold = task.hold_id
+        if waiting:
+            task.hold_id = None
 
         async def work(tx: Tx) -> None:
-            hold = task.hold_id
-            if waiting and hold is not None:
-                await self._ledger.void(tx, hold)
-                task.hold_id = None
+            current = await store.load_any(tx, task.id)
+            if current is not None and current.state in (State.SUBMITTING, State.UNKNOWN):
+                # A callback that overtook the answer was noted meanwhile; it has decided nothing.
+                task.version = current.version
             if not await store.update(tx, task, "upstream_id", "facts", "state", "next_poll_at", "hold_id"):
                 log.warning("task.raced", task=task.id)
                 return
+            if waiting and hold is not None:
+                await self._ledger.void(tx, hold)
             await self._notify(tx, task)
 
         await self.db.write(work)

@@ -1,5 +1,6 @@
 // A sister relay's AI SDK provider against the gateway: Midjourney's task machine, and Stability's images.
-import { createAI302 } from "@302ai/ai-sdk";
+// Its ES module cannot load sharp, so the CommonJS build is used.
+const { createAI302 } = require("@302ai/ai-sdk");
 
 const ai302 = createAI302({ baseURL: process.env.GATEWAY, apiKey: process.env.TOKEN });
 const seen = {};
@@ -16,8 +17,11 @@ async function draw(name, options = {}) {
   });
   return answer.images.map((image) => (typeof image === "string" ? Buffer.from(image, "base64") : image));
 }
-for (const name of JSON.parse(process.env.MODELS)) {
-  const images = await draw(name);
-  seen[name] = images.map((image) => ({ bytes: image.length, head: [...image.slice(0, 4)] }));
+async function main() {
+  for (const name of JSON.parse(process.env.MODELS)) {
+    const images = await draw(name);
+    seen[name] = images.map((image) => ({ bytes: image.length, head: [...image.slice(0, 4)] }));
+  }
+  console.log(JSON.stringify(seen));
 }
-console.log(JSON.stringify(seen));
+main();

@@ -1,0 +1,105 @@
+"""Stability AI's asynchronous calls: the result itself comes as the answer to a poll."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from ...declare import (
+    INLINE,
+    Accepted,
+    Answer,
+    Ask,
+    Json,
+    Links,
+    Reading,
+    Refused,
+    Reply,
+    Request,
+    Result,
+    State,
+    Task,
+)
+
+
+def wants_json(request: Request) -> bool:
+    """Tell whether the caller wants the result in JSON."""
+    return request.header("accept").strip().lower().startswith("application/json")
+
+
+def accept(answer: Answer, request: Request) -> Accepted | Refused:
+    """Read the answer to a submission."""
+    found = answer.json()
+    if answer.status in (200, 202) and isinstance(found, dict) and isinstance(found.get("id"), str):
+        return Accepted(found["id"])
+    return Refused(elsewhere=answer.status in (401, 402, 429, 503))
+
+
+def submitted(task: Task, links: Links) -> Reply:
+    """Answer a submission with the task's id."""
+    return Reply({"id": task.id})
+
+
+def poll(task: Task) -> Ask:
+    """Ask for the result's bytes."""
+    if _is_video(task):
+        return Ask(f"/v2beta/image-to-video/result/{task.upstream_id}", headers={"accept": "video/*"})
+    return Ask(f"/v2beta/results/{task.upstream_id}", headers={"accept": "*/*"})
+
+
+def _is_video(task: Task) -> bool:
+    return task.operation.endswith(".image-to-video")
+
+
+def read(answer: Answer, task: Task) -> Reading:
+    """Read a poll's answer: 202 while it runs, then the result itself."""
+    kind = answer.headers.get("content-type", "")
+    found = answer.json() if "json" in kind else None
+    about: dict[str, Json] = found if isinstance(found, dict) else {}
+    if answer.status >= 400:
+        said = about.get("errors") or [about.get("message") or f"HTTP {answer.status}"]
+        return Reading(State.FAILED, None, error="; ".join(map(str, said)))
+    data = answer.body
+    if "json" in kind:
+        encoded = about.get("image") or about.get("video")
+        if answer.status != 200 or not isinstance(encoded, str):
+            return Reading(State.RUNNING, None)
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            return Reading(State.FAILED, None, error="the upstream's result cannot be read")
+        kind = kind.partition("type=")[2]
+    elif answer.status != 200:
+        return Reading(State.RUNNING, None)
+    seed, reason = about.get("seed", answer.headers.get("seed")), about.get("finish_reason")
+    snapshot: dict[str, Json] = {
+        "finish_reason": reason or answer.headers.get("finish-reason", "SUCCESS"),
+        "content_type": kind.partition(";")[0].strip() or ("video/mp4" if _is_video(task) else "image/png"),
+    }
+    if seed is not None and str(seed).isdigit():
+        snapshot["seed"] = int(seed)
+    return Reading(State.SUCCEEDED, snapshot, results=(Result(data=data, content_type=snapshot["content_type"]),))
+
+
+def render(task: Task, links: Links) -> Reply:
+    """Answer with the result's bytes."""
+    return _result(task, as_json=False)
+
+
+def render_asked(request: Request, task: Task, links: Links) -> Reply:
+    """Answer in the way that the caller accepts."""
+    return _result(task, as_json=wants_json(request))
+
+
+def _result(task: Task, *, as_json: bool) -> Reply:
+    if not task.state.final:
+        return Reply({"id": task.id, "status": "in-progress"}, 202)
+    if task.state is not State.SUCCEEDED:
+        return Reply({"id": task.id, "name": "internal_error", "errors": [task.error or "the generation failed"]}, 500)
+    told = {key: task.snapshot[key] for key in ("finish_reason", "seed") if key in task.snapshot}
+    if not as_json:
+        headers = {key.replace("_", "-"): str(value) for key, value in told.items()}
+        return Reply(asset="0", headers=headers)
+    name = "video" if _is_video(task) else "image"
+    kind = f"application/json; type={task.snapshot['content_type']}"
+    return Reply({name: INLINE, **told}, content_type=kind, asset="0")

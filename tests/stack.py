@@ -172,9 +172,7 @@ class Gateway:
         )
 
     def get(self, path: str, token: str | None = None) -> Any:
-        request = urllib.request.Request(
-            f"{self.url}{path}", headers={"authorization": f"Bearer {token or self.live}"}
-        )
+        request = urllib.request.Request(f"{self.url}{path}", headers={"authorization": f"Bearer {token or self.live}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 

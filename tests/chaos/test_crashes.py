@@ -195,9 +195,7 @@ def load(fresh: Gateway, seed: int = 1) -> None:
     assert {job["id"] for job in fresh.sandbox.jobs()} <= known
 
 
-async def _load(
-    gateway: Gateway, receiver: Receiver, answered: list[tuple[str, str]], stop: threading.Event
-) -> None:
+async def _load(gateway: Gateway, receiver: Receiver, answered: list[tuple[str, str]], stop: threading.Event) -> None:
     async def caller(number: int) -> None:
         while not stop.is_set():
             if number % 4 == 0:

@@ -115,7 +115,10 @@ def test_every_model(gateway: Gateway, client: BFLClient) -> None:
     aliases = [f"/bfl/v1/{SLUGS[0]}", f"/v1/{SLUGS[0]}", "/flux/v1/image"]
     for path in aliases:
         answer = requests.post(
-            gateway.url + path, headers={"authorization": f"Bearer {gateway.live}"}, json={"prompt": "alias"}, timeout=20
+            gateway.url + path,
+            headers={"authorization": f"Bearer {gateway.live}"},
+            json={"prompt": "alias"},
+            timeout=20,
         )
         assert result(gateway, answer.json()["id"])["status"] == "Ready", path
 
@@ -153,7 +156,9 @@ def test_what_fails_is_free(gateway: Gateway, trigger: str, status: str) -> None
     row = usage_row(gateway, answer.headers["x-request-id"])
     assert row["cost"] == 0
     assert row["error"]
-    kinds = [entry["kind"] for entry in rows(gateway, "SELECT kind FROM ledger WHERE request_id = ?", row["request_id"])]
+    kinds = [
+        entry["kind"] for entry in rows(gateway, "SELECT kind FROM ledger WHERE request_id = ?", row["request_id"])
+    ]
     assert sorted(kinds) == ["hold", "void"]
 
 

@@ -50,9 +50,7 @@ def test_stream_hides_usage_that_was_not_asked_for(client: OpenAI) -> None:
 @pytest.mark.operation("openai.chat.completions")
 def test_stream_shows_usage_that_was_asked_for(client: OpenAI) -> None:
     chunks = list(
-        client.chat.completions.create(
-            model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True}
-        )
+        client.chat.completions.create(model=MODEL, messages=HELLO, stream=True, stream_options={"include_usage": True})
     )
     assert chunks[-1].choices == []
     assert chunks[-1].usage is not None
@@ -101,9 +99,7 @@ def test_completion(client: OpenAI) -> None:
 @pytest.mark.operation("openai.embeddings")
 def test_embeddings(client: OpenAI) -> None:
     by_default = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
-    floats = client.embeddings.create(
-        model="text-embedding-3-small", input=["one", "two"], encoding_format="float"
-    )
+    floats = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"], encoding_format="float")
     assert len(by_default.data) == 2
     for decoded, plain in zip(by_default.data, floats.data, strict=True):
         assert decoded.embedding == pytest.approx(plain.embedding, abs=1e-6)
@@ -148,9 +144,11 @@ def test_errors_map_to_the_sdk_s_classes(client: OpenAI, gateway: Gateway) -> No
     with pytest.raises(openai.BadRequestError) as missing:
         client.chat.completions.create(model=MODEL, messages=[])
     assert missing.value.param == "messages"
-    with OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-wrong", max_retries=0) as stranger:
-        with pytest.raises(openai.AuthenticationError):
-            stranger.models.list()
+    with (
+        OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-wrong", max_retries=0) as stranger,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        stranger.models.list()
 
 
 def test_a_cut_stream_ends_in_an_error(client: OpenAI, gateway: Gateway) -> None:

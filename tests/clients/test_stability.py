@@ -140,7 +140,11 @@ def accepted(gateway: Gateway, answer: requests.Response) -> str:
     assert gateway.sandbox is not None
     (task,) = rows(gateway, "SELECT upstream_id FROM tasks WHERE id = ?", found["id"])
     jobs = gateway.sandbox.jobs
-    until(lambda: any(job["id"] == task["upstream_id"] and job["state"] in ("done", "failed", "moderated") for job in jobs()))
+    until(
+        lambda: any(
+            job["id"] == task["upstream_id"] and job["state"] in ("done", "failed", "moderated") for job in jobs()
+        )
+    )
     return found["id"]
 
 

@@ -52,9 +52,7 @@ def query(url: str, sql: str, *args: Any) -> list[dict[str, Any]]:
 
 
 def post(gateway: Gateway, token: str, path: str, body: Any) -> requests.Response:
-    return requests.post(
-        f"{gateway.url}{path}", json=body, headers={"authorization": f"Bearer {token}"}, timeout=30
-    )
+    return requests.post(f"{gateway.url}{path}", json=body, headers={"authorization": f"Bearer {token}"}, timeout=30)
 
 
 def test_a_task_of_one_node_is_served_by_the_other(nodes: tuple[Gateway, Gateway, str]) -> None:

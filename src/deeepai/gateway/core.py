@@ -83,9 +83,7 @@ class Core:
         seen, self.seen = self.seen, {}
         if seen:
             rows = sorted(seen.items())
-            await self.db.write(
-                lambda tx: tx.executemany("UPDATE tokens SET last_used_at = $2 WHERE id = $1", rows)
-            )
+            await self.db.write(lambda tx: tx.executemany("UPDATE tokens SET last_used_at = $2 WHERE id = $1", rows))
 
     # Rights and models -------------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ def error(failure: Failure, operation: Operation | None, request_id: str) -> Rep
     status, code = _WORDS.get(kind, (kind.status, 4))
     if operation is None and kind is Reason.NOT_FOUND:
         status = 404
-    whose = "invalid_request_error" if status in (400, 404, 405, 413) and code == 4 else "upstream_error"
+    whose = "upstream_error" if code != 4 or kind is Reason.NOT_FOUND else "invalid_request_error"
     said = _description(failure, operation)
     body: dict[str, Json] = {"code": code, "description": said, "type": whose, "result": None, "properties": {}}
     if kind in _EARLY:

@@ -1,0 +1,257 @@
+"""The declarations themselves: operations, streams, protocols, translators."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from typing import Protocol as Interface
+
+import msgspec
+
+from .jobs import Ask, Links, Task, TaskRules
+from .values import Answer, Failure, Json, Kind, Reply, Request, Text, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known when a request is made ready for a channel."""
+
+    model: str
+    """The model's name at the upstream."""
+    asked: str
+    """The model's name as the caller gave it."""
+    origin: Task | None = None
+    hook_url: str | None = None
+    """Our own address for callbacks of this task, if the gateway can be reached from there."""
+    reference: str = ""
+    """The request id; an idempotency key where the vendor takes one."""
+    settings: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """The channel's settings."""
+
+
+class View(Interface):
+    """What a LIST operation may look at: the caller's own things only."""
+
+    @property
+    def request(self) -> Request: ...  # noqa: D102
+    @property
+    def links(self) -> Links: ...  # noqa: D102
+    @property
+    def account_id(self) -> str:
+        """Id of the account that pays."""
+        ...
+
+    async def models(self) -> Sequence[Mapping[str, Json]]:
+        """Models that the token may call: id, owned_by, created, protocols."""
+        ...
+
+    async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
+        """Return tasks by id, or the latest hundred."""
+        ...
+
+    async def balance(self) -> tuple[int, int, int]:
+        """Available, held and spent, in 10⁻⁹ USD."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """One interface of a protocol.
+
+    Attributes
+    ----------
+    path : str
+        Canonical path on the gateway; placeholders as `{name}`.
+    native : str
+        Path at the vendor, below a channel's base URL.
+    rows : tuple of int
+        Rows of the interface tree that it covers.
+    body : type
+        A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
+        routing and the API reference at once.
+    media : str
+        How the body comes: json, multipart, either or none.
+    model : callable
+        The name that routes, is allowed or not, and is priced.
+    price : callable
+        The price key where it is not the model.
+    estimate : callable
+        What the call will probably consume: the hold.
+    usage : callable
+        What it did consume, read from the answer; None: nothing to pay.
+    patch : callable
+        Changes to the top-level JSON keys (or form fields) on the way out. An empty dict lets the bytes through.
+    place : callable
+        The upstream path where it is more than `native` filled in.
+    headers : callable
+        Headers on the way out, over those that are forwarded.
+    origin : callable
+        Public ids of the tasks that a follow-up refers to.
+    resumes : bool
+        A SUBMIT that gives a waiting task its input instead of making one.
+    task : callable
+        For FETCH and MEDIA: the public task id that is asked for.
+    answer : callable
+        For LIST.
+    check : callable
+        What a struct cannot say; raises `Failure`.
+    check_origin : callable
+        What a follow-up's origin must be like; raises `Failure`.
+    render : callable
+        For FETCH, where the answer depends on the request too.
+    outputs : callable
+        For CALL: addresses of files in a JSON answer, which the vendor soon forgets; the gateway keeps the files and
+        puts its own links in their place.
+    on_leave : str
+        What happens upstream when the caller leaves midway.
+    replay : bool
+        Whether it may be sent again, elsewhere, after a cut that came once its bytes may have reached the vendor.
+    """
+
+    name: str
+    method: str
+    path: str
+    kind: Kind
+    summary: Text
+    native: str = ""
+    rows: tuple[int, ...] = ()
+    aliases: tuple[str, ...] = ()
+    body: type[msgspec.Struct] | None = None
+    media: Literal["json", "multipart", "either", "none"] = "json"
+    answers: tuple[str, ...] = ("application/json",)
+    model: Callable[[Request], str] | None = None
+    price: Callable[[Request], str] | None = None
+    estimate: Callable[[Request], Usage] | None = None
+    usage: Callable[[Request, Answer], Usage | None] | None = None
+    patch: Callable[[Request, Facts], dict[str, Any]] | None = None
+    place: Callable[[Request, Facts], str] | None = None
+    headers: Callable[[Request, Facts], Mapping[str, str]] | None = None
+    origin: Callable[[Request], Sequence[str]] | None = None
+    resumes: bool = False
+    task: Callable[[Request], str] | None = None
+    answer: Callable[[View], Awaitable[Reply]] | None = None
+    check: Callable[[Request], None] | None = None
+    check_origin: Callable[[Request, Task], None] | None = None
+    render: Callable[[Request, Task, Links], Reply] | None = None
+    outputs: Callable[[Json], Sequence[str]] | None = None
+    on_leave: Literal["cancel", "drain"] = "drain"
+    replay: bool = False
+    max_body: int = 32 * 1024 * 1024
+    timeout: float = 600.0
+    free: bool = False
+    public: bool = False
+    """No token needed."""
+    query: tuple[str, ...] = ()
+    """Query parameters, for the API reference."""
+    files: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    """File parts of a multipart body, and whether each is required; for the API reference."""
+    example: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """A body (or form fields) to show; where there is none, one is made of the required fields."""
+    example_answer: Json = None
+    """A JSON answer to show, where the gateway cannot make one up by itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamRules:
+    """How a protocol's event stream is metered.
+
+    Attributes
+    ----------
+    wanted : callable
+        Whether this request asks for a stream.
+    usage : callable
+        Usage that an event's bytes carry, or None; looks for a mark before it parses.
+    hide : callable
+        What the caller sees of an event (None: all of it hidden), where usage was asked for on its behalf.
+    text : callable
+        The text that an event's data adds to the output; counted when no usage came.
+    prompt : callable
+        The text of the request that counts as input; used when no usage came.
+    last : callable
+        Whether an event ends the stream: it waits for the charge.
+    error : callable
+        The protocol's own error event.
+    """
+
+    wanted: Callable[[Request], bool]
+    usage: Callable[[bytes], Usage | None]
+    hide: Callable[[Request, bytes], bytes | None]
+    text: Callable[[Json], str]
+    prompt: Callable[[Request], str]
+    last: Callable[[bytes], bool]
+    error: Callable[[Failure, str], bytes]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protocol:
+    """A wire format, declared.
+
+    Attributes
+    ----------
+    prefixes : mapping
+        Path prefixes, each with the parameters that it sets; every operation stands under each of them.
+    key_headers, key_queries : tuple of str
+        Where a caller's token may stand beside `Authorization`.
+    authorize : callable
+        Headers that carry a channel's credential.
+    error : callable
+        A failure in the protocol's own shape; takes the operation (None before routing) and the request id.
+    env : tuple
+        Environment names of the vendor's SDK: key, base URL; and the vendor's base URL.
+    models : tuple of str
+        Model names (or patterns) that a channel serves when it lists none.
+    claims : callable
+        What to answer on an unknown path that is meant for this protocol; None where it is not.
+    channel_fault : callable
+        Whether an answer blames the channel's own account (bad key, out of credit): such an answer fails over and is
+        never shown to the caller.
+    own_paths : tuple of str
+        Path prefixes that are this protocol's alone; an unknown path below one is answered in its error shape.
+    """
+
+    name: str
+    title: Text
+    operations: tuple[Operation, ...]
+    error: Callable[[Failure, Operation | None, str], Reply]
+    authorize: Callable[[str], Mapping[str, str]]
+    base_url: str
+    prefixes: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"": {}})
+    key_headers: tuple[str, ...] = ()
+    key_queries: tuple[str, ...] = ()
+    env_key: str | None = None
+    env_base_url: str | None = None
+    models: tuple[str, ...] = ()
+    tasks: TaskRules | None = None
+    stream: StreamRules | None = None
+    claims: Callable[[str], Failure | None] | None = None
+    channel_fault: Callable[[Answer], bool] = lambda answer: answer.status == 401
+    own_paths: tuple[str, ...] = ()
+    forward_headers: tuple[str, ...] = ()
+    answer_headers: tuple[str, ...] = ()
+    probe: Ask | None = None
+    """A cheap request whose answer tells whether the channel's address and credential are good."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Translator:
+    """Serves an operation of one protocol by tasks of another.
+
+    Attributes
+    ----------
+    source, target : str
+        Operation names, `protocol.operation`.
+    to : callable
+        One JSON body for each task to submit.
+    back : callable
+        The source protocol's answer, from the finished tasks.
+    """
+
+    source: str
+    target: str
+    serves: Callable[[str], bool]
+    to: Callable[[Request], Sequence[Json]]
+    back: Callable[[Request, Sequence[Task], Links], Reply]
+    failed: Callable[[Task], Failure]
+    inline: Callable[[Request], bool]
+    timeout: float = 300.0

@@ -1,0 +1,257 @@
+"""Plain values: requests and answers as declarations see them, usage, failures."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from typing import Protocol as Interface
+
+import msgspec
+
+Json = Any
+"""A decoded JSON value."""
+
+
+class Kind(enum.StrEnum):
+    """What the gateway does with an operation."""
+
+    CALL = "call"  # one request upstream, one answer
+    STREAM = "stream"  # as CALL, and may answer in server-sent events
+    SUBMIT = "submit"  # starts (or resumes) a task
+    FETCH = "fetch"  # one task, from the stored state
+    LIST = "list"  # answered by the gateway itself
+    MEDIA = "media"  # bytes of a task's asset
+
+
+class State(enum.StrEnum):
+    """Where a task stands, whatever the vendor calls it."""
+
+    SUBMITTING = "submitting"  # stored; its bytes may or may not have reached the vendor
+    UNKNOWN = "unknown"  # cut after sending: waits for reconciliation
+    WAITING = "waiting"  # accepted, waits for more input of the caller (not charged)
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    NOT_FOUND = "not_found"  # only in a `Reading`: the vendor does not know the task (any more)
+
+    @property
+    def final(self) -> bool:
+        """Whether a task in this state never changes again."""
+        return self in FINAL
+
+
+FINAL: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a call consumed, in the units that prices are given in.
+
+    Attributes
+    ----------
+    input, cached, cache_write, audio_in, image_in, output, audio_out, image_out : int
+        Tokens. `input` is all text input less `cached`, `cache_write`, `audio_in` and `image_in`; `output` is all
+        output less `audio_out` and `image_out`.
+    reasoning : int
+        Tokens, informative: they are part of `output`.
+    calls, images, characters : int
+        Counts.
+    seconds, megapixels : float
+        Durations (s) and areas (10⁶ pixels).
+    cost : int
+        10⁻⁹ USD, where the vendor itself says what the call cost.
+    params : dict
+        Properties a price may depend on, such as size, quality, mode.
+    basis : str
+        What the figures rest on: vendor, counted, call, second or estimated.
+    """
+
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    audio_in: int = 0
+    image_in: int = 0
+    output: int = 0
+    audio_out: int = 0
+    image_out: int = 0
+    reasoning: int = 0
+    calls: int = 0
+    images: int = 0
+    characters: int = 0
+    seconds: float = 0.0
+    input_megapixels: float = 0.0
+    megapixels: float = 0.0
+    steps: int = 0
+    cost: int | None = None
+    params: dict[str, str] = {}
+    basis: Literal["vendor", "counted", "call", "second", "estimated"] = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A sentence for people, in English and Chinese."""
+
+    en: str
+    zh: str
+
+
+class Failure(Exception):
+    """Something the caller must be told, in whatever shape its protocol gives errors.
+
+    Parameters
+    ----------
+    kind : Reason
+        Decides the HTTP status and the protocol's own error type.
+    message : str
+        For the caller; never holds a key.
+    param : str, optional
+        The field that is at fault.
+    code : str, optional
+        A more precise machine-readable word than the kind's.
+    retry_after : float, optional
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        kind: Reason,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Reason(enum.Enum):
+    """Why a request fails; the value is the usual HTTP status and a word for it."""
+
+    INVALID = (400, "invalid_request")
+    UNAUTHENTICATED = (401, "invalid_api_key")
+    UNFUNDED = (402, "insufficient_quota")
+    FORBIDDEN = (403, "access_denied")
+    MODERATED = (403, "content_moderation")
+    NOT_FOUND = (404, "not_found")
+    NO_MODEL = (404, "model_not_found")
+    BAD_METHOD = (405, "method_not_allowed")
+    CONFLICT = (409, "conflict")
+    TOO_LARGE = (413, "request_too_large")
+    BAD_MEDIA = (415, "unsupported_media_type")
+    UNPROCESSABLE = (422, "unprocessable")
+    RATE_LIMITED = (429, "rate_limit_exceeded")
+    INTERNAL = (500, "internal_error")
+    UPSTREAM = (502, "upstream_error")
+    UNAVAILABLE = (503, "no_channel")
+    TIMEOUT = (504, "upstream_timeout")
+
+    @property
+    def status(self) -> int:
+        """The usual HTTP status."""
+        return self.value[0]
+
+    @property
+    def word(self) -> str:
+        """A machine-readable word."""
+        return self.value[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a multipart body."""
+
+    name: str
+    data: memoryview
+    filename: str | None = None
+    content_type: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The part as UTF-8 text."""
+        return str(self.data, "utf-8", "replace")
+
+
+class Request(Interface):
+    """What a declaration's functions see of a caller's request."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Values of the path's placeholders and of the prefix (`mode`, `images` …)."""
+        ...
+
+    @property
+    def query(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def body(self) -> Any:
+        """The declared body struct; None where none is declared."""
+        ...
+
+    @property
+    def raw(self) -> bytes:
+        """The body as it came, after decompression."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The parts of a multipart body; empty otherwise."""
+        ...
+
+    def header(self, name: str) -> str:
+        """Return a header's value, or an empty string."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an upstream answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Json:
+        """Decode the body; None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer for the caller: JSON, bytes, or the bytes of an asset."""
+
+    body: Json | bytes | None = None
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    asset: str | None = None
+    """Number of a task's asset to send instead of a body, as in `Links.asset`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A file that a task produced: where it lies, or the bytes themselves."""
+
+    url: str | None = None
+    data: bytes | None = None
+    content_type: str | None = None
+
+
+DROP: Final = object()
+"""In a patch: remove the key."""
+
+INLINE: Final = object()
+"""In a reply's body: the asset's bytes in base64 stand here."""

@@ -20,7 +20,7 @@ run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
-	$(BIN)/python -m pytest --cov=deeepai --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=deeepai --cov-report=term:skip-covered
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

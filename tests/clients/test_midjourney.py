@@ -422,6 +422,10 @@ def test_a_window_s_callbacks(mj: Client, gateway: Gateway, single: dict[str, An
         assert receiver.received[0].body["status"] == "MODAL"
         mj.submit("/submit/modal", taskId=waiting, prompt="closer --zoom 2")
         until(lambda: receiver.received[-1].body["status"] == "SUCCESS")
+    with Receiver() as later:
+        waiting = mj.press(single, "CustomZoom", 21)
+        mj.submit("/submit/modal", taskId=waiting, prompt="closer --zoom 2", notifyHook=later.url)
+        until(lambda: later.received and later.received[-1].body["status"] == "SUCCESS")
 
 
 # Two upstreams -----------------------------------------------------------------------------------------------------

@@ -94,7 +94,8 @@ async def start(core: Core, x: Exchange) -> Stored:
         if operation.resumes and origin is not None:
             task = origin
             task.hook = hook or task.hook
-            taken = await _funded(core, x, lambda: core.life.resume(task, priced.amount, x.id))
+            row = settlement.usage_row(x, Outcome(task.channel_id, task_id=task.id), 0)
+            taken = await _funded(core, x, lambda: core.life.resume(task, priced.amount, row))
             if not taken:
                 raise Failure(Reason.CONFLICT, "The task has just been given its input")
         else:

@@ -144,17 +144,18 @@ class TaskLife:
 
         await self.db.write(work)
 
-    async def resume(self, task: Stored, amount: int, request_id: str) -> bool:
+    async def resume(self, task: Stored, amount: int, row: UsageRow) -> bool:
         """Hold the price of a waiting task whose input is about to be sent; False if it is no longer waiting."""
         before = (task.hold_id, task.state, task.next_poll_at)
-        task.hold_id = request_id
+        task.hold_id = row.request_id
         task.state = State.SUBMITTING
         task.next_poll_at = now_ms() + int(self.timing.submit * 1000)
 
         async def work(tx: Tx) -> bool:
-            if not await store.update(tx, task, "state", "hold_id", "next_poll_at"):
+            if not await store.update(tx, task, "state", "hold_id", "next_poll_at", "hook_url"):
                 return False
             await self._open(tx, task, amount)
+            await tx.execute(UPSERT_USAGE, *msgspec.structs.astuple(row))
             return True
 
         try:

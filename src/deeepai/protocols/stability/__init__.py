@@ -231,7 +231,7 @@ async def account(view: View) -> Reply:
     """Tell whose account it is; the gateway gives no address of a person away."""
     own = view.account_id
     organization = {"id": own, "name": own, "role": "MEMBER", "is_default": True}
-    return Reply({"id": own, "email": "", "profile_picture": "", "organizations": [organization]})
+    return Reply({"id": own, "email": f"{own}@account.invalid", "profile_picture": "", "organizations": [organization]})
 
 
 # Operations --------------------------------------------------------------------------------------------------------
@@ -537,7 +537,7 @@ stability = Protocol(
             account,
             {
                 "id": "acc_1",
-                "email": "",
+                "email": "acc_1@account.invalid",
                 "profile_picture": "",
                 "organizations": [{"id": "acc_1", "name": "acc_1", "role": "MEMBER", "is_default": True}],
             },

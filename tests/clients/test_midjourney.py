@@ -397,8 +397,10 @@ def test_callbacks(mj: Client, gateway: Gateway, sandbox: Sandbox, trigger: str)
         task = mj.submit("/submit/imagine", prompt=f"{trigger}tell me", notifyHook=receiver.url, state="mine")
         mj.ended(task)
         until(
-            lambda: not rows(gateway, "SELECT 1 FROM outbox WHERE task_id = ? AND state = 'pending'", task)
-            and rows(gateway, "SELECT 1 FROM outbox WHERE task_id = ? AND state = 'delivered'", task)
+            lambda: (
+                not rows(gateway, "SELECT 1 FROM outbox WHERE task_id = ? AND state = 'pending'", task)
+                and rows(gateway, "SELECT 1 FROM outbox WHERE task_id = ? AND state = 'delivered'", task)
+            )
         )
         told = [each.body for each in receiver.received]
     assert {each["id"] for each in told} == {task}

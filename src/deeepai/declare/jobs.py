@@ -148,6 +148,8 @@ class TaskRules:
         How to ask for one task, or for many at once; `batch` splits its answer by upstream id.
     read : callable
         Reads one task's state out of an answer or a batch's piece.
+    ends : callable
+        Whether a poll's answer with an error status is the task's own end; else such answers are passing trouble.
     render : callable
         The protocol's own answer to a FETCH.
     hook_message : callable
@@ -176,6 +178,7 @@ class TaskRules:
     poll: Callable[[Task], Ask]
     read: Callable[[Answer, Task], Reading]
     render: Callable[[Task, Links], Reply]
+    ends: Callable[[Answer], bool] | None = None
     batch: Callable[[Sequence[Task]], Ask] | None = None
     split: Callable[[Answer], Mapping[str, Answer]] | None = None
     hook: Callable[[Request], Hook | None] | None = None

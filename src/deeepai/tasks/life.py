@@ -284,8 +284,10 @@ class TaskLife:
 
     def _reading(self, answer: Answer | None, task: Stored, rules: TaskRules) -> Reading | None:
         """Read an answer; None where it says nothing about the task."""
-        if answer is None or answer.status >= 500 or answer.status in PASSING or answer.status in (401, 402, 403):
+        if answer is None:
             return None
+        if answer.status >= 500 or answer.status in PASSING or answer.status in (401, 402, 403):
+            return rules.read(answer, task) if rules.ends is not None and rules.ends(answer) else None
         if answer.status in (404, 204) or (answer.status == 200 and not answer.body):
             return Reading(State.NOT_FOUND, None)
         return rules.read(answer, task)
@@ -378,6 +380,10 @@ class TaskLife:
         wait = self._interval(task, rules) * (1 if reading is not None else 3)
         task.next_poll_at = None if task.state is State.WAITING else now + wait
 
+        hold = task.hold_id if task.state is State.WAITING else None
+        if hold is not None:
+            task.hold_id = None
+
         async def work(tx: Tx) -> None:
             written = await store.update(
                 tx,
@@ -391,7 +397,10 @@ class TaskLife:
                 "started_at",
                 "leased_until",
                 "next_poll_at",
+                "hold_id",
             )
+            if written and hold is not None:
+                await self._ledger.void(tx, hold)
             if written and changed and rules.hook_each_change:
                 await self._notify(tx, task)
 

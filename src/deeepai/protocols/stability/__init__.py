@@ -59,7 +59,7 @@ from .forms import (
     check_v1_prompts,
     required,
 )
-from .tasks import accept, poll, read, render, render_asked, submitted, wants_json
+from .tasks import accept, ends, poll, read, render, render_asked, submitted, wants_json
 
 MOST = 10 * 1024 * 1024
 """Bytes that a request may have."""
@@ -464,6 +464,7 @@ stability = Protocol(
         submitted=submitted,
         poll=poll,
         read=read,
+        ends=ends,
         render=render,
         interval=10.0,
         fresh=10.0,

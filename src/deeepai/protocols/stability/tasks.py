@@ -51,6 +51,18 @@ def _is_video(task: Task) -> bool:
     return task.operation.endswith(".image-to-video")
 
 
+def ends(answer: Answer) -> bool:
+    """Tell a job's own failure, in the vendor's words, from trouble on the way."""
+    found = answer.json()
+    return isinstance(found, dict) and found.get("name") in (
+        "bad_request",
+        "content_moderation",
+        "internal_error",
+        "invalid_language",
+        "public_figure",
+    )
+
+
 def read(answer: Answer, task: Task) -> Reading:
     """Read a poll's answer: 202 while it runs, then the result itself."""
     kind = answer.headers.get("content-type", "")

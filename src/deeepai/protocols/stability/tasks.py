@@ -52,15 +52,9 @@ def _is_video(task: Task) -> bool:
 
 
 def ends(answer: Answer) -> bool:
-    """Tell a job's own failure, in the vendor's words, from trouble on the way."""
+    """Tell a refused result (403) from a refused key: the first is the job's own end."""
     found = answer.json()
-    return isinstance(found, dict) and found.get("name") in (
-        "bad_request",
-        "content_moderation",
-        "internal_error",
-        "invalid_language",
-        "public_figure",
-    )
+    return isinstance(found, dict) and found.get("name") == "content_moderation"
 
 
 def read(answer: Answer, task: Task) -> Reading:

@@ -210,8 +210,7 @@ def test_windows(mj: Client, gateway: Gateway, single: dict[str, Any]) -> None:
     assert cost(gateway, done) == 100 * MILL
     charges = rows(
         gateway,
-        "SELECT l.kind FROM ledger l JOIN tasks t ON t.id = ? WHERE l.kind = 'charge' AND l.created_at >= t.submitted_at "
-        "AND l.request_id IN (SELECT request_id FROM usage WHERE task_id = t.id)",
+        "SELECT 1 FROM ledger WHERE kind = 'charge' AND request_id IN (SELECT request_id FROM usage WHERE task_id = ?)",
         waiting,
     )
     assert len(charges) == 1
@@ -467,7 +466,7 @@ def test_follow_ups_go_where_the_original_was_made(pair: tuple[Gateway, Sandbox]
             break
     assert set(grids) == {"midjourney", "midjourney-2"}
     for name, grid in grids.items():
-        for _ in range(3):
+        for _ in range(2):
             one = mj.pressed(grid, "upsample::1")
             assert place(one) == name
             assert place(mj.made("/submit/change", taskId=grid["id"], action="REROLL")) == name

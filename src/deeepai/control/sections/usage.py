@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from ...accounts.query import Viewer, Where, cursor, place
 from ...accounts.units import Moment, Usd, moment, ms, usd
@@ -27,7 +28,7 @@ class UsageFilter(Paging, kw_only=True, forbid_unknown_fields=True):
     model: str | None = None
     task_id: str | None = None
     request_id: str | None = None
-    status: int | None = None
+    status: Annotated[int, Meta(ge=0, le=999)] | None = None
     failed: bool | None = None
     since: Moment | None = None
     until: Moment | None = None

@@ -1,0 +1,117 @@
+"""What each vendor's errors look like on the wire, and with which status each kind of mistake is answered.
+
+Written down from the vendors' own documents, apart from the declarations that are tested by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.wire.http import Got
+
+
+def _words(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def openai(got: Got) -> None:
+    error = got.json["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert _words(error["message"])
+    assert _words(error["type"])
+    assert error["param"] is None or _words(error["param"])
+    assert error["code"] is None or _words(error["code"])
+
+
+def flux(got: Got) -> None:
+    body = got.json
+    if got.status == 422:
+        assert set(body) == {"detail"}
+        for fault in body["detail"]:
+            assert fault["loc"][0] in ("body", "query", "path")
+            assert _words(fault["msg"])
+            assert _words(fault["type"])
+        return
+    assert _words(body["detail"])
+    assert body["message"] == body["detail"]
+
+
+def ideogram(got: Got) -> None:
+    assert _words(got.json["error"])
+
+
+def stability(got: Got) -> None:
+    body = got.json
+    assert _words(body["id"])
+    assert _words(body["name"])
+    if "errors" in body:
+        assert body["errors"]
+        assert all(map(_words, body["errors"]))
+    else:
+        assert _words(body["message"])
+
+
+def midjourney(got: Got) -> None:
+    body = got.json
+    if body == {"error": "midjourney_task_not_found"}:
+        return
+    assert isinstance(body["code"], int)
+    assert body["code"] not in (1, 21, 22)
+    assert _words(body["description"])
+    if got.status in (401, 403):
+        openai(got)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a protocol refuses.
+
+    Attributes
+    ----------
+    check : callable
+        Asserts the error's shape.
+    status : mapping
+        By case, where it differs from `USUAL`.
+    """
+
+    check: Callable[[Got], None]
+    status: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def refuses(self, got: Got, case: str) -> None:
+        """Assert that an answer is this protocol's refusal of a case."""
+        expected = self.status.get(case, USUAL[case])
+        assert got.status == expected, f"{case}: {got.status} {got.body[:300]!r}"
+        assert got.headers["content-type"].startswith("application/json")
+        self.check(got)
+
+
+USUAL: Mapping[str, int] = {
+    "no key": 401,
+    "wrong key": 401,
+    "expired": 401,
+    "disabled": 401,
+    "malformed": 400,
+    "wrong type": 400,
+    "missing": 400,
+    "no model": 404,
+    "too large": 413,
+    "bomb": 413,
+    "bad media": 415,
+    "bad encoding": 415,
+    "unknown id": 404,
+    "bad method": 405,
+    "no path": 404,
+    "unfunded": 402,
+    "bad callback": 400,
+}
+MANNERS: Mapping[str, Manner] = {
+    "openai": Manner(openai, {"unfunded": 403}),
+    "flux": Manner(
+        flux, {"no key": 403, "wrong key": 403, "expired": 403, "disabled": 403, "wrong type": 422, "missing": 422}
+    ),
+    "ideogram": Manner(ideogram, {"no model": 400}),
+    "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
+    "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
+}

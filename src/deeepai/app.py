@@ -48,6 +48,9 @@ from .upstream import Client
 
 log = structlog.get_logger()
 
+PARENT = "DEEEPAI_PARENT"
+"""Environment name of the process that starts the workers."""
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -260,7 +263,8 @@ async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plai
 
 def build() -> Application:
     """Build the application of a worker from the settings that its parent handed on."""
-    die_with_parent()
+    # The parent may be gone before this line; then its number tells.
+    die_with_parent(parent=int(os.environ[PARENT]) if PARENT in os.environ else None)
     settings = Settings.from_json(os.environ[HANDOVER])
     configure(settings)
     return Application(settings)
@@ -273,6 +277,7 @@ def serve(settings: Settings) -> None:
     from granian.http import HTTP1Settings
 
     os.environ[HANDOVER] = settings.to_json()
+    os.environ[PARENT] = str(os.getpid())
     configure(settings)
     Granian(
         "deeepai.app:build",

@@ -56,6 +56,8 @@ class Response:
         connection = response.connection
         if connection is not None and connection.protocol is not None:
             connection.protocol.read_timeout = limits.between
+            # The timer that runs was set for the first byte.
+            connection.protocol.start_timeout()
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body, at most `limit` bytes.
@@ -66,19 +68,16 @@ class Response:
         """
         content = self._response.content
         try:
-            if not content.is_eof() or content.total_bytes <= limit:
+            chunks: list[bytes] = []
+            size = 0
+            while True:
                 chunk = await content.readany()
+                size += len(chunk)
+                if size > limit:
+                    raise Cut(f"the answer is larger than {limit} bytes")
                 if content.at_eof():
-                    return chunk
-                chunks, size = [chunk], len(chunk)
-                while not content.at_eof():
-                    chunk = await content.readany()
-                    size += len(chunk)
-                    if size > limit:
-                        raise Cut(f"the answer is larger than {limit} bytes")
-                    chunks.append(chunk)
-                return b"".join(chunks)
-            raise Cut(f"the answer is larger than {limit} bytes")
+                    return b"".join((*chunks, chunk)) if chunks else chunk
+                chunks.append(chunk)
         except (aiohttp.ServerTimeoutError, TimeoutError):
             raise Stalled("nothing came within the limit", answered=True) from None
         except (aiohttp.ClientError, ConnectionError, OSError) as fault:

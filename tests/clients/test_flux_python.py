@@ -50,10 +50,6 @@ def inputs(slug: str) -> dict[str, Any]:
         given |= {"control_image": picture()}
     if "finetuned" in slug:
         given |= {"finetune_id": "mine"}
-    if slug == "flux-pro":
-        given |= {"guidance": 2}
-    if slug == "flux-pro-1.1-ultra":
-        given |= {"image_prompt_strength": 1}
     return given
 
 

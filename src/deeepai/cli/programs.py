@@ -132,6 +132,18 @@ def install_pack(
         raise die(str(fault)) from None
 
 
+@engines.command("remove")
+def remove_pack(pack: str, packs: PacksOption = None) -> None:
+    """Delete an engine's weights."""
+    from ..engines import PackError
+    from ..engines.packs import remove
+
+    try:
+        remove(pack, Path(packs) if packs else None)
+    except PackError as fault:
+        raise die(str(fault)) from None
+
+
 @engines.command("list")
 def list_engines(packs: PacksOption = None, as_json: JsonOption = False) -> None:
     """List the local models, and what each needs."""

@@ -94,7 +94,11 @@ async def _attempts(
         outcome.channel_id = channel.id
         facts = core.facts(x, channel, origin)
         outcome.upstream_model = facts.model
-        out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
+        try:
+            out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
+        except BaseException:
+            attempt.cancelled()
+            raise
         before = time.perf_counter()
         try:
             response = await _send(core, x, channel, out)
@@ -121,6 +125,10 @@ async def _attempts(
                 if x.operation.replay:
                     continue
                 raise failure from None
+            except BaseException:
+                attempt.cancelled()
+                response.abort()
+                raise
             return
         answer = await _error(x, response)
         fault_of_channel = x.protocol.channel_fault(answer)

@@ -160,7 +160,9 @@ class Core:
             NOT_FOUND, whoever else's it may be.
         """
         account = x.caller.account_id
-        task = await self.db.read(lambda tx: store.load(tx, account, task_id))
+        # No id holds a NUL, and PostgreSQL takes none.
+        known = "\0" not in task_id
+        task = await self.db.read(lambda tx: store.load(tx, account, task_id)) if known else None
         if task is None or task.protocol != x.protocol.name:
             raise Failure(Reason.NOT_FOUND, f"Task '{task_id[:64]}' was not found", code="task_not_found")
         return task

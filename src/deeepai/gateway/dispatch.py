@@ -82,11 +82,13 @@ class Attempt:
         health.failed += 1
         health.failures += 1
         health.last_error = fault
-        if rest is None and (self.probe or health.failures >= FAILURES_TO_REST):
-            rest = min(LONGEST_REST, FIRST_REST * 2**health.rests)
+        now = time.monotonic()
+        # What fails while the channel rests was under way already, or had no other place to go: it tells nothing new.
+        if rest is None and now >= health.rest_until and (self.probe or health.failures >= FAILURES_TO_REST):
+            rest = min(LONGEST_REST, FIRST_REST * 2 ** min(health.rests, 16))
             health.rests += 1
         if rest is not None:
-            health.rest_until = max(health.rest_until, time.monotonic() + rest)
+            health.rest_until = max(health.rest_until, now + rest)
 
     def cancelled(self) -> None:
         """Say that it was given up for reasons that are not the channel's."""

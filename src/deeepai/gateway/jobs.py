@@ -209,7 +209,12 @@ async def _post(core: Core, x: Exchange, task: Stored, attempt: Attempt) -> Answ
     hook_url = hook_address(task, channel, core.settings.public_url, core.settings.local_url)
     origin = task if x.operation.resumes else await _parent(core, task)
     facts = core.facts(x, channel, origin, hook_url)
-    out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
+    try:
+        out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
+    except Failure as failure:
+        attempt.cancelled()
+        await _drop(core, x, task, failure.message)
+        raise
     crash.point("held")
     try:
         async with asyncio.timeout(core.life.timing.submit * 0.9):
@@ -411,19 +416,20 @@ async def translated(core: Core, x: Exchange, translator: Translator, route: Rou
     outcomes = await asyncio.gather(
         *(start(core, _inner(x, route, body, number)) for number, body in enumerate(bodies)), return_exceptions=True
     )
-    tasks: list[Stored] = []
-    for outcome in outcomes:
-        if isinstance(outcome, Declined):
-            raise _declined(outcome.answer) from None
-        if isinstance(outcome, BaseException):
-            raise outcome
-        tasks.append(outcome)
+    tasks = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
+    if not tasks:
+        first = outcomes[0]
+        if isinstance(first, Declined):
+            raise _declined(first.answer) from None
+        assert isinstance(first, BaseException)
+        raise first
     rules = core.life.rules(tasks[0])
     async with asyncio.timeout(translator.timeout):
-        done = await asyncio.gather(*(_awaited(core, task, rules.interval) for task in tasks))
-    for task in done:
-        if task.state is not State.SUCCEEDED:
-            raise translator.failed(task)
+        ended = await asyncio.gather(*(_awaited(core, task, rules.interval) for task in tasks))
+    # What was made is paid for, so it is handed over even where another of the same call failed.
+    done = [task for task in ended if task.state is State.SUCCEEDED]
+    if not done:
+        raise translator.failed(ended[0])
     reply = translator.back(x.request, done, core.links_for(x))
     if translator.inline(x.request):
         images: Sequence[dict[str, Any]] = reply.body["data"]  # pyright: ignore[reportArgumentType, reportCallIssue, reportOptionalSubscript, reportIndexIssue]

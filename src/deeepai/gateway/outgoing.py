@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -29,11 +31,10 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
     Raises
     ------
     Failure
-        INVALID, where the body must be rewritten and is not a JSON object.
+        INVALID, where the body must be rewritten and is not a JSON object; NOT_FOUND, where a name would lead to
+        another path.
     """
-    path = operation.place(request, facts) if operation.place is not None else operation.native
-    if "{" in path:
-        path = path.format_map({**request.params, "model": facts.model})
+    path = _path(operation, request, facts)
     headers = dict(protocol.authorize(channel.credential)) if channel.credential else {}
     for name in protocol.forward_headers:
         value = request.header(name)
@@ -51,6 +52,20 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
     if isinstance(extra, dict):
         headers.update(extra)
     return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body)
+
+
+def _path(operation: Operation, request: Request, facts: Facts) -> str:
+    """Return the path, in which a caller's own words stay what they are: one segment, or a model's name."""
+    if operation.place is not None:
+        path = operation.place(request, replace(facts, model=quote(facts.model, safe="/:@")))
+    else:
+        path = operation.native
+    if "{" in path:
+        params = {name: quote(value, safe=":@") for name, value in request.params.items()}
+        path = path.format_map({**params, "model": quote(facts.model, safe="/:@")})
+    if "/." in path and not {".", ".."}.isdisjoint(path.partition("?")[0].split("/")):
+        raise Failure(Reason.NOT_FOUND, f"Invalid URL ({request.path[:200]})")
+    return path
 
 
 def rewrite(request: Request, changes: Mapping[str, Any]) -> tuple[bytes, str]:

@@ -17,6 +17,9 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+MAX_PARTS = 1000
+"""Of a multipart body."""
+
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
 
@@ -65,13 +68,15 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
     if declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _cut()
     raw: bytes = message.get("body", b"")
     if message.get("more_body"):
         chunks, size = [raw], len(raw)
         while message.get("more_body"):
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Failure(Reason.INVALID, "The request ended before its body did")
+                raise _cut()
             chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > limit:
@@ -87,17 +92,22 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
     if operation.media == "none":
         return
     kind = request.header("content-type")
-    if operation.media != "json" and kind.startswith("multipart/form-data"):
+    media = kind.partition(";")[0].strip().lower()
+    if operation.media != "json" and media == "multipart/form-data":
         request.parts = parse_multipart(raw, kind)
         if operation.body is not None:
             request.body = _form_body(operation.body, request.parts)
     elif operation.media == "multipart":
         raise Failure(Reason.BAD_MEDIA, "The body must be multipart/form-data")
     else:
-        if kind and "json" not in kind:
+        if media and "json" not in media:
             raise Failure(Reason.BAD_MEDIA, f"The body must be application/json, not {kind[:80]}")
         if operation.body is not None:
             request.body = _json_body(operation.body, raw)
+
+
+def _cut() -> Failure:
+    return Failure(Reason.INVALID, "The request ended before its body did")
 
 
 def too_large(limit: int) -> Failure:
@@ -201,6 +211,8 @@ class _PartReader:
         }
 
     def _begin(self) -> None:
+        if len(self.parts) == MAX_PARTS:
+            raise ValueError(f"it has more than {MAX_PARTS} parts")
         self._headers, self._spans = {}, []
         self._name = self._value = b""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from ..declare import Failure, Operation, Protocol, Reason
 
@@ -82,7 +81,7 @@ class Router:
             if entry is None:
                 raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(node.routes)}")
             route, names = entry
-            return route, {**route.params, **dict(zip(names, map(unquote, values), strict=True))}
+            return route, {**route.params, **dict(zip(names, values, strict=True))}
         clean = _clean(path)
         if clean != path:
             return self.find(method, clean)

@@ -71,6 +71,9 @@ class Relay:
                     crash.point("streaming")
                 if self._deadline is not None and time.perf_counter() > self._deadline:
                     break
+            if not ended and self._rest and self._rules.last(self._rest):
+                # Some upstreams end without the blank line.
+                self._last, ended = self._rest.rstrip() + b"\n\n", True
             if not ended and not self.left and self.usage is None:
                 self.fault = Cut("the stream ended before its last event")
         except (Cut, Stalled) as fault:
@@ -109,11 +112,11 @@ class Relay:
         visible: list[bytes] = []
         while True:
             at = data.find(b"\n\n")
-            if at < 0:
-                crlf = data.find(b"\r\n\r\n")
-                if crlf < 0:
-                    break
+            crlf = data.find(b"\r\n\r\n", 0, at if at >= 0 else len(data))
+            if crlf >= 0:
                 at = crlf + 2
+            if at < 0:
+                break
             event, data = data[: at + 2], data[at + 2 :]
             if self._rules.last(event):
                 self._last = b"".join(visible) + event

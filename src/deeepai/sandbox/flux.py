@@ -313,7 +313,7 @@ def _number_problem(name: str, field: Field, value: Any) -> dict[str, Any] | Non
         return _detail(name, "greater_than_equal", f"Input should be greater than or equal to {field.low:g}", value)
     if field.high is not None and value > field.high:
         return _detail(name, "less_than_equal", f"Input should be less than or equal to {field.high:g}", value)
-    if value % field.step:
+    if field.kind == "whole" and value % field.step:
         return _detail(name, "multiple_of", f"Input should be a multiple of {field.step}", value)
     if field.step == 16 and 0 < value < 64:
         return _detail(name, "greater_than_equal", "Input should be greater than or equal to 64", value)

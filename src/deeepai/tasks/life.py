@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import aiohttp
 import msgspec
 import structlog
 
@@ -452,7 +453,10 @@ class TaskLife:
             if answer.status != 200:
                 raise Cut(f"HTTP {answer.status}")
             return answer.body, answer.headers.get("content-type")
-        fetched = await self._fetch.request("GET", url, limit=MAX_FILE, seconds=300)
+        try:
+            fetched = await self._fetch.request("GET", url, limit=MAX_FILE, seconds=300)
+        except aiohttp.ClientError as fault:
+            raise Cut(type(fault).__name__) from fault
         if fetched.status != 200:
             raise Cut(f"HTTP {fetched.status}")
         return fetched.body, fetched.content_type

@@ -19,6 +19,9 @@ from yarl import URL
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_TRANSLATED = tuple(ipaddress.IPv6Network(text) for text in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
+"""Networks whose addresses end in an IPv4 address: RFC 4291, RFC 2765, RFC 6052."""
+
 
 class Unsafe(Exception):
     """The address must not be reached."""
@@ -45,8 +48,23 @@ def judge(address: str, allowed: Sequence[Network]) -> None:
         found = found.ipv4_mapped
     if any(found in network for network in allowed if network.version == found.version):
         return
-    if not found.is_global or found.is_multicast:
+    carried = _carried(found) if isinstance(found, ipaddress.IPv6Address) else None
+    if not _public(found) or (carried is not None and not _public(carried)):
         raise Unsafe("The address is not a public one")
+
+
+def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    return address.is_global and not address.is_multicast and not site_local
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address to which a gateway on the way would translate."""
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if any(address in network for network in _TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
 
 
 class _Judging(AbstractResolver):
@@ -142,7 +160,7 @@ class SafeFetch:
                             if redirects == 0:
                                 raise Unsafe("Too many redirects")
                             redirects -= 1
-                            target = self.check(str(target.join(URL(place))))
+                            target = self.check(_joined(target, place))
                             continue
                         kind = response.content_type
                         if types and response.status < 300 and not kind.startswith(tuple(types)):
@@ -154,6 +172,13 @@ class SafeFetch:
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+def _joined(target: URL, place: str) -> str:
+    try:
+        return str(target.join(URL(place)))
+    except ValueError:
+        raise Unsafe("The redirect's URL is not valid") from None
 
 
 def _unsafe_cause(fault: BaseException) -> Unsafe | None:

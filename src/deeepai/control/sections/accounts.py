@@ -15,6 +15,7 @@ from ...accounts.units import Usd, moment, nano, usd
 from ...declare import Failure, Reason
 from ...storage.database import Tx
 from ...storage.ids import new_id
+from ...tasks.secrets import webhook_secret
 from ..routes import Call, Paging, Route, following
 
 
@@ -66,6 +67,12 @@ class Entries(msgspec.Struct, kw_only=True):
     next: str | None
 
 
+class WebhookSecret(msgspec.Struct, kw_only=True):
+    """What an account's callbacks are signed with, as Standard Webhooks has it."""
+
+    secret: str
+
+
 async def _list(call: Call) -> Accounts:
     query: Paging = call.query
     found = await call.read(lambda tx: people.list_accounts(tx, call.viewer, after=query.cursor, limit=query.limit))
@@ -85,6 +92,16 @@ async def _get(call: Call) -> Account:
 
 async def _balance(call: Call) -> Balance:
     return people.balance_of(await _get(call))
+
+
+async def _webhook_secret(call: Call) -> WebhookSecret:
+    """Show what the account's callbacks are signed with, to its owners and administrators only."""
+
+    async def work(tx: Tx) -> str:
+        return await _managed(call, tx)
+
+    account_id = await call.read(work)
+    return WebhookSecret(secret=webhook_secret(call.context.vault.derive("webhooks"), account_id))
 
 
 async def _update(call: Call) -> Account:
@@ -213,6 +230,14 @@ ROUTES = (
         handler=_balance,
         role="user",
         answer=Balance,
+    ),
+    Route(
+        method="GET",
+        path="/accounts/{id}/webhook-secret",
+        summary="Show what an account's callbacks are signed with",
+        handler=_webhook_secret,
+        role="user",
+        answer=WebhookSecret,
     ),
     Route(
         method="POST",

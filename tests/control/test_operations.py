@@ -10,6 +10,7 @@ from deeepai.accounts import keys, tokens
 from deeepai.control.openapi import openapi_paths
 from deeepai.money.audit import verify
 from deeepai.storage.ids import now_ms
+from deeepai.tasks.secrets import webhook_secret
 
 from .conftest import API
 
@@ -102,6 +103,14 @@ async def test_grants_and_the_ledger(api: API) -> None:
         ("grant", "2.5", None),
     ]
     assert (await verify(api.context.database)).ok
+
+
+async def test_owners_see_what_their_callbacks_are_signed_with(api: API) -> None:
+    account = api.users["root"][1]
+    shown = await api("GET", f"/accounts/{account}/webhook-secret")
+    assert shown.status == 200
+    assert shown.body["secret"] == webhook_secret(api.context.vault.derive("webhooks"), account)
+    assert (await api("GET", "/accounts/none/webhook-secret")).status == 404
 
 
 async def test_a_token_works_from_the_answer_on(api: API) -> None:

@@ -156,7 +156,10 @@ class Client:
             )
         target = self._urls.get(url)
         if target is None:
-            target = URL(url, encoded=True)
+            try:
+                target = URL(url, encoded=True)
+            except ValueError:
+                raise NotSent("the channel's URL is not valid") from None
             if "?" not in url and len(self._urls) < 4096:
                 self._urls[url] = target
         try:

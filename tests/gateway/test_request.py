@@ -98,19 +98,21 @@ async def test_compressed_bodies_are_read(encoding: str, pack: Any) -> None:
 
 
 async def test_a_bomb_is_refused_without_being_unpacked() -> None:
-    bomb = gzip.compress(b"\0" * 200_000_000, 1)
+    bomb = gzip.compress(b"\0" * 60_000_000, 1, mtime=0)
     before = time.process_time()
     given = operation()
     with pytest.raises(Failure) as raised:
-        await read_body(request(given, {**JSON, "content-encoding": "gzip"}), given, receive([bomb]), 10_000_000)
+        await read_body(request(given, {**JSON, "content-encoding": "gzip"}), given, receive([bomb]), 1_000_000)
     assert raised.value.kind is Reason.TOO_LARGE
-    # Unpacked whole it would be twenty times as much.
+    # Unpacked whole it would be sixty times as much.
     whole = time.process_time()
     zlib.decompress(bomb, zlib.MAX_WBITS | 16)
     assert whole - before < (time.process_time() - whole) / 2
 
 
-@pytest.mark.parametrize("raw", [gzip.compress(b"{}" * 50)[:-9], gzip.compress(b"{}")[:5], b"no gzip", b""])
+@pytest.mark.parametrize(
+    "raw", [gzip.compress(b"{}" * 50, mtime=0)[:-9], gzip.compress(b"{}", mtime=0)[:5], b"no gzip", b""]
+)
 async def test_broken_compression_is_invalid(raw: bytes) -> None:
     assert (await refused(operation(), {**JSON, "content-encoding": "gzip"}, raw)).kind is Reason.INVALID
 
@@ -188,7 +190,9 @@ async def test_form_fields_are_converted_and_files_are_not_fields() -> None:
         ('Content-Disposition: form-data; name="image"; filename="é.png"\r\nContent-Type: image/png', b"\x89\r\n\x00"),
     )
     found = await read(
-        operation(media="multipart", body=Body), {"content-type": "Multipart/Form-Data; boundary=b"}, [raw[:40], raw[40:]]
+        operation(media="multipart", body=Body),
+        {"content-type": "Multipart/Form-Data; boundary=b"},
+        [raw[:40], raw[40:]],
     )
     assert found.body == Body("a", 3)
     image = found.parts[2]
@@ -232,7 +236,9 @@ def test_the_number_of_parts_is_bounded() -> None:
 
 
 # What browsers and clients write in a quoted name; quotes and line ends leave percent-encoded, as browsers do it.
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters='"\\'), max_size=12)
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters='"\\'), max_size=12
+)
 DATA = st.one_of(
     st.binary(max_size=200),
     # Lookalikes of boundaries and line ends.
@@ -258,7 +264,7 @@ def test_a_form_comes_back_as_it_went_out(parts: list[Part], changes: dict[str, 
     kept = [part for part in parts if part.name not in changes]
     seen = [(part.name, bytes(part.data), part.filename, part.content_type) for part in back]
     wanted = [
-        (part.name, bytes(part.data), part.filename and part.filename.rpartition("\\")[2] if part.filename else part.filename, part.content_type)
+        (part.name, bytes(part.data), part.filename and part.filename.rpartition("\\")[2], part.content_type)
         for part in kept
     ]
     wanted += [(name, value.encode(), None, None) for name, value in changes.items()]
@@ -271,9 +277,5 @@ def test_a_name_never_breaks_out_of_its_header(name: str, filename: str) -> None
     found = request(operation(media="multipart"))
     found.parts = [Part(name, memoryview(b"data"), filename, None)]
     raw, kind = outgoing.rewrite(found, {"other": "1"} if name != "other" else {"another": "1"})
-    try:
-        back = parse_multipart(raw, kind)
-    except Failure:
-        # A name longer or odder than the reader takes is refused, not misread.
-        return
+    back = parse_multipart(raw, kind)
     assert [bytes(part.data) for part in back] == [b"data", b"1"]

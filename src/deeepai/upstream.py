@@ -170,7 +170,7 @@ class Client:
             raise NotSent(f"no connection: {fault.os_error.strerror or type(fault.os_error).__name__}") from None
         except aiohttp.ConnectionTimeoutError:
             raise NotSent("no connection within the limit") from None
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
             raise NotSent("the channel's URL is not valid") from None
         except (aiohttp.ServerTimeoutError, TimeoutError):
             raise Stalled("no answer within the limit", answered=False) from None

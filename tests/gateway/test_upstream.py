@@ -1,4 +1,4 @@
-"""More of the way out, beside `tests/upstream`: time limits in their places, compression, and connections kept alive."""
+"""More of the way out: time limits in their places, compression, and connections kept alive."""
 
 from __future__ import annotations
 

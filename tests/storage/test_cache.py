@@ -20,7 +20,7 @@ async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
 
 async def gone(cache: Cache, key: str) -> None:
     async with asyncio.timeout(5):
-        while await cache.get(key) is not None:  # noqa: ASYNC110
+        while await cache.get(key) is not None:
             await asyncio.sleep(0.005)
 
 

@@ -158,6 +158,7 @@ class Client:
         if target is None:
             try:
                 target = URL(url, encoded=True)
+                _ = target.port  # read late, and only then found wrong
             except ValueError:
                 raise NotSent("the channel's URL is not valid") from None
             if "?" not in url and len(self._urls) < 4096:
@@ -170,7 +171,7 @@ class Client:
             raise NotSent(f"no connection: {fault.os_error.strerror or type(fault.os_error).__name__}") from None
         except aiohttp.ConnectionTimeoutError:
             raise NotSent("no connection within the limit") from None
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise NotSent("the channel's URL is not valid") from None
         except (aiohttp.ServerTimeoutError, TimeoutError):
             raise Stalled("no answer within the limit", answered=False) from None

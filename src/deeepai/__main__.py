@@ -11,7 +11,7 @@ def main() -> None:
     from .settings import HANDOVER, Settings
 
     if sys.argv[1:] == ["gateway"] and HANDOVER in os.environ:
-        from .app import serve
+        from .server import serve
 
         serve(Settings.from_json(os.environ[HANDOVER]))
     else:

@@ -263,36 +263,10 @@ async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plai
 
 def build() -> Application:
     """Build the application of a worker from the settings that its parent handed on."""
-    # The parent may be gone before this line; then its number tells.
-    die_with_parent(parent=int(os.environ[PARENT]) if PARENT in os.environ else None)
+    parent = int(os.environ[PARENT]) if PARENT in os.environ else None
+    if parent != os.getpid():
+        # The parent may be gone before this line; then its number tells.
+        die_with_parent(parent=parent)
     settings = Settings.from_json(os.environ[HANDOVER])
     configure(settings)
     return Application(settings)
-
-
-def serve(settings: Settings) -> None:
-    """Run the gateway's server until it is told to stop."""
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-    from granian.http import HTTP1Settings
-
-    os.environ[HANDOVER] = settings.to_json()
-    os.environ[PARENT] = str(os.getpid())
-    configure(settings)
-    Granian(
-        "deeepai.app:build",
-        factory=True,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=settings.workers,
-        runtime_threads=1,
-        loop=Loops.uvloop,
-        log_enabled=settings.log_level == "debug",
-        http1_settings=HTTP1Settings(pipeline_flush=False),
-        backpressure=4096,
-        backlog=2048,
-        workers_kill_timeout=max(1, int(settings.grace)),
-        respawn_failed_workers=True,
-        websockets=True,
-    ).serve()

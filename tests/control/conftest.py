@@ -10,8 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from granian.constants import Interfaces
-from granian.server.embed import Server
+import uvicorn
 
 from deeepai.accounts import passwords, people
 from deeepai.accounts.directory import Directory
@@ -110,7 +109,8 @@ async def api(db: Database) -> AsyncIterator[API]:
         probe=probe,
     )
     port = free_port()
-    server = Server(ControlAPI(context), port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    # A server catches signals only in the main thread's `run`; this one is told.
+    server = uvicorn.Server(uvicorn.Config(ControlAPI(context), port=port, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
     async with aiohttp.ClientSession() as client:
         made = API(f"http://127.0.0.1:{port}", context, client, probed)
@@ -123,6 +123,6 @@ async def api(db: Database) -> AsyncIterator[API]:
                     await asyncio.sleep(0.01)
         made.key = await made.make_user("root", admin=True)
         yield made
-    server.stop()
+    server.should_exit = True
     await serving
     await directory.close()

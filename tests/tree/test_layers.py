@@ -24,6 +24,7 @@ LAYERS = (
     {"gateway"},
     {"control"},
     {"app"},
+    {"server"},
     {"supervisor"},
     {"cli"},
     {"__main__"},

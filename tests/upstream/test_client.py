@@ -228,3 +228,17 @@ async def test_an_answer_over_the_limit_is_a_cut(client: Client) -> None:
         with pytest.raises(Cut):
             await response.read(1 << 20)
         response.abort()
+
+
+async def test_whoever_reads_is_told_that_the_answer_was_given_up(client: Client) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")
+        await reader.read()
+
+    async with Upstream(serve) as upstream:
+        response = await client.send("POST", upstream.url, {}, b"{}", QUICK)
+        reading = asyncio.ensure_future(response.read(100))
+        await asyncio.sleep(0)
+        response.abort()
+        with pytest.raises(Cut):
+            await reading

@@ -66,7 +66,7 @@ def serve(
 
 def gateway(data: DataOption = None) -> None:
     """Serve the gateway alone; `deeepai serve` starts it with its settings in the environment."""
-    from ..app import serve as serve_gateway
+    from ..server import serve as serve_gateway
 
     handed = os.environ.get(HANDOVER)
     serve_gateway(Settings.from_json(handed) if handed else load_settings(data=data))

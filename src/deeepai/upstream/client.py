@@ -1,0 +1,345 @@
+"""Kept-alive connections to all upstreams.
+
+HTTP/1.1 only, without redirects, cookies or proxies: what a gateway sends on must reach who it is meant for, unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+from urllib.parse import quote
+
+import aiohappyeyeballs
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from .. import __version__
+from ..accounts.models import Limits
+from ..declare import Answer
+from .connection import Body, Connection
+from .errors import Cut, MaybeSent, NotSent, Stalled
+
+_KEEP_LOCAL: Final = 4.0
+_KEEP_TLS: Final = 30.0
+"""Seconds for which an idle connection is used again. Node and uvicorn, which serve plain HTTP, hang up after 5."""
+_SWEEP_SECONDS: Final = 5.0
+_EYEBALLS_SECONDS: Final = 0.25
+_BLOCK: Final = 1024 * 1024
+_TARGETS: Final = 4096
+_PLAIN = re.compile(r"[!-~]*")
+_AGENT: Final = f"deeepai/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads: the connection's key, and the part of the request's head that follows from the URL."""
+
+    key: tuple[bool, str, int]
+    line: str
+
+
+class Response:
+    """An upstream's answer whose body is still to come."""
+
+    __slots__ = ("_connection", "_inflate", "_rest", "headers", "status")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.status = connection.status
+        self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(
+            CIMultiDict([(name.decode("latin-1"), value.decode("latin-1")) for name, value in connection.raw_headers])
+        )
+        encoding = self.headers.get("content-encoding", "").lower()
+        # None is asked for; some send it all the same.
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("", "identity") else None
+        self._rest = b""
+
+    async def _next(self) -> bytes:
+        data = await self._connection.take()
+        if self._inflate is None:
+            return data
+        try:
+            while True:
+                plain = self._inflate.decompress(self._rest + data, _BLOCK)
+                self._rest = self._inflate.unconsumed_tail
+                if plain or self._rest:
+                    return plain
+                if not data:
+                    if not self._inflate.eof:
+                        raise Cut("the compressed answer was cut short")
+                    return b""
+                data = await self._connection.take()
+        except zlib.error:
+            raise Cut("the answer's compression cannot be read") from None
+
+    async def read(self, limit: int) -> bytes:
+        """Read the whole body, at most `limit` bytes.
+
+        Raises
+        ------
+        Cut, Stalled
+        """
+        data = await self._next()
+        size = len(data)
+        chunks: list[bytes] | None = None
+        while True:
+            if size > limit:
+                raise Cut(f"the answer is larger than {limit} bytes")
+            more = b"" if self._inflate is None and self._connection.ended else await self._next()
+            if not more:
+                return data if chunks is None else b"".join(chunks)
+            if chunks is None:
+                chunks = [data]
+            chunks.append(more)
+            size += len(more)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes.
+
+        Raises
+        ------
+        Cut, Stalled
+        """
+        while chunk := await self._next():
+            yield chunk
+
+    def release(self) -> None:
+        """Give the connection back; what is left of the body is dropped."""
+        self._connection.release()
+
+    def abort(self) -> None:
+        """Close the connection, which cancels the work at most upstreams."""
+        self._connection.abort()
+
+
+class Upstreams(Protocol):
+    """What dispatch and the tasks need of the way out."""
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, limits: Limits) -> Response:
+        """Send a request; return once the headers of the answer are here."""
+        ...
+
+
+class Client:
+    """Requests to upstreams, over connections that are used again."""
+
+    def __init__(self) -> None:
+        self._targets: dict[tuple[str, str], Target] = {}
+        self._idle: dict[tuple[bool, str, int], list[Connection]] = {}
+        self._keys: dict[Connection, tuple[bool, str, int]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, limits: Limits) -> Response:
+        """Send a request; return once the headers of the answer are here.
+
+        Raises
+        ------
+        NotSent, MaybeSent, Stalled
+        """
+        target = self._targets.get((method, url)) or self._target(method, url)
+        head = _head(target.line, headers, method, body)
+        while True:
+            connection = self._kept(target.key)
+            kept = connection is not None
+            if connection is None:
+                connection = await self._connect(target.key, limits.connect)
+            try:
+                await connection.exchange(method, head, body, limits.first_byte)
+            except MaybeSent:
+                # A kept connection may die just when it is used; what changes nothing may be asked again.
+                if kept and method in ("GET", "HEAD") and not connection.answered:
+                    continue
+                raise
+            connection.limit(limits.between)
+            return Response(connection)
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limits: Limits,
+        max_answer: int = 64 * 1024 * 1024,
+    ) -> Answer:
+        """Send a request and read its whole answer within `limits.whole`."""
+        try:
+            async with asyncio.timeout(limits.whole):
+                response = await self.send(method, url, headers, body, limits)
+                try:
+                    data = await response.read(max_answer)
+                except BaseException:
+                    response.abort()
+                    raise
+                response.release()
+        except TimeoutError:
+            raise Stalled("the answer was not complete within the limit", answered=False) from None
+        return Answer(response.status, response.headers, data)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in self._keys.copy():
+            connection.abort()
+        self._keys.clear()
+        self._idle.clear()
+        # The transports close in the loop's next turn.
+        await asyncio.sleep(0)
+
+    # Where to ---------------------------------------------------------------------------------------------------
+
+    def _target(self, method: str, url: str) -> Target:
+        try:
+            found = URL(url, encoded=True)
+            host, port, path = found.raw_host, found.port, found.raw_path_qs or "/"
+            if found.scheme not in ("http", "https") or not host or not port or found.user is not None:
+                raise ValueError
+            if not host.isascii():
+                host = host.encode("idna").decode()
+        except ValueError:
+            raise NotSent("the channel's URL is not valid") from None
+        if not _PLAIN.fullmatch(path):
+            path = quote(path, safe="!#$%&'()*+,/:;=?@[]~")
+        shown = f"[{host}]" if ":" in host else host
+        if not found.is_default_port():
+            shown += f":{port}"
+        target = Target((found.scheme == "https", host, port), f"{method} {path} HTTP/1.1\r\nhost: {shown}\r\n")
+        if "?" not in url and len(self._targets) < _TARGETS:
+            self._targets[method, url] = target
+        return target
+
+    # Connections ------------------------------------------------------------------------------------------------
+
+    def _kept(self, key: tuple[bool, str, int]) -> Connection | None:
+        idle = self._idle.get(key)
+        while idle:
+            connection = idle.pop()
+            if connection.usable and not _expired(connection, tls=key[0]):
+                return connection
+            self._forget(connection)
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        key = self._keys.get(connection)
+        if key is None or self._closed:
+            connection.abort()
+            return
+        self._idle.setdefault(key, []).append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _forget(self, connection: Connection) -> None:
+        self._keys.pop(connection, None)
+        connection.abort()
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        for key, idle in list(self._idle.items()):
+            fresh = [one for one in idle if not one.closed and not _expired(one, tls=key[0])]
+            for connection in set(idle).difference(fresh):
+                self._forget(connection)
+            if fresh:
+                self._idle[key] = fresh
+            else:
+                del self._idle[key]
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+    async def _connect(self, key: tuple[bool, str, int], limit: float) -> Connection:
+        tls, host, port = key
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(limit):
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                made = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_EYEBALLS_SECONDS, loop=loop)
+                try:
+                    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(self._keep, self._lost),
+                        sock=made,
+                        ssl=self._context() if tls else None,
+                        server_hostname=host if tls else None,
+                    )
+                except BaseException:
+                    made.close()
+                    raise
+        except TimeoutError:
+            raise NotSent("no connection within the limit") from None
+        except (OSError, UnicodeError) as fault:
+            # TLS failures are OSErrors, too.
+            raise NotSent(f"no connection: {_reason(fault)}") from None
+        self._keys[connection] = key
+        return connection
+
+    def _lost(self, connection: Connection) -> None:
+        self._keys.pop(connection, None)
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+def _expired(connection: Connection, *, tls: bool) -> bool:
+    idle = time.monotonic() - connection.idle_since
+    if idle < 1:
+        return False
+    keep = _KEEP_TLS if tls else _KEEP_LOCAL
+    for name, value in connection.raw_headers:
+        found = re.search(rb"timeout=(\d+)", value) if name.lower() == b"keep-alive" else None
+        if found:
+            keep = min(keep, int(found[1]) - 1)
+    return idle > keep
+
+
+def _reason(fault: Exception) -> str:
+    text = getattr(fault, "strerror", None)
+    return text if isinstance(text, str) and text else type(fault).__name__
+
+
+def _head(line: str, headers: Mapping[str, str], method: str, body: Body) -> bytes:
+    head = line
+    own_agent = own_accept = False
+    count = 2
+    for name, value in headers.items():
+        head += f"{name}: {value}\r\n"
+        count += 1
+        if len(name) == 10 and name.lower() == "user-agent":
+            own_agent = True
+        elif len(name) == 6 and name.lower() == "accept":
+            own_accept = True
+    if not own_agent:
+        head += f"user-agent: {_AGENT}\r\n"
+        count += 1
+    if not own_accept:
+        head += "accept: */*\r\n"
+        count += 1
+    if isinstance(body, bytes):
+        head += f"content-length: {len(body)}\r\n"
+        count += 1
+    elif body is not None:
+        head += f"content-length: {body.length}\r\n" if body.length is not None else "transfer-encoding: chunked\r\n"
+        count += 1
+    elif method not in ("GET", "HEAD", "DELETE"):
+        head += "content-length: 0\r\n"
+        count += 1
+    # A line too many is somebody's header in another's value.
+    if head.count("\n") != count or head.count("\r") != count or "\0" in head:
+        raise NotSent("a header that should be sent is not valid")
+    head += "\r\n"
+    try:
+        return head.encode("latin-1")
+    except UnicodeEncodeError:
+        return head.encode()

@@ -1,0 +1,410 @@
+"""One HTTP/1.1 connection to an upstream: a request at a time, its answer as it comes, time limits between.
+
+Sources: RFC 9112 (framing, persistence), RFC 9110 (1xx, HEAD).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol, cast
+
+import httptools
+
+from .errors import Cut, MaybeSent, Stalled
+
+_HIGH: Final = 256 * 1024
+"""Unread bytes of a body above which the upstream has to wait."""
+_MOST_HEAD: Final = 256 * 1024
+_JOINED: Final = 64 * 1024
+"""Bodies up to this size leave in one piece with the head."""
+_LEFTOVER_SECONDS: Final = 1.0
+_LEFTOVER_BYTES: Final = 64 * 1024
+_QUIET_SECONDS: Final = 1.0
+
+
+class StreamedBody(Protocol):
+    """A request body that is still arriving.
+
+    Attributes
+    ----------
+    length : int or None
+        Its bytes in all, where that is known.
+    """
+
+    length: int | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield it from its start; each call begins anew."""
+        ...
+
+
+Body = bytes | StreamedBody | None
+
+
+class Connection(asyncio.Protocol):
+    """A connection. One request is under way at a time: `exchange`, then `take` until it gives nothing, then `release`.
+
+    Parameters
+    ----------
+    give_back, lost : callable
+        Take the connection when it is ready for its next request, and when it is closed.
+
+    Attributes
+    ----------
+    idle_since : float
+        When it was given back; of the monotonic clock, s.
+    status : int
+        Of the present answer.
+    raw_headers : list of (bytes, bytes)
+        Of the present answer.
+    answered : bool
+        Something of the present answer has come.
+    closed : bool
+        Nothing comes or goes any more.
+    """
+
+    def __init__(self, give_back: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
+        self._give_back = give_back
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = self._deadline = self._limit = 0.0
+        self.closed = False
+        self._busy = False
+        self._sent = 0
+        self.idle_since = 0.0
+        self.answered = False
+        self._begin("")
+
+    def _begin(self, method: str) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._method = method
+        self._fault: BaseException | None = None
+        self._passing = False  # an informational answer, before the real one
+        self._headed = self._complete = False
+        self._reusable = self._leftover = self._paused = False
+        self._chunks: list[bytes] = []
+        self._size = self._head_size = 0
+        self.status = 0
+        self.raw_headers: list[tuple[bytes, bytes]] = []
+        self.answered = False
+
+    # What the client calls --------------------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether an idle connection is still open, as far as can be told without asking the upstream."""
+        transport = self._transport
+        if self.closed or transport is None or transport.is_closing():
+            return False
+        if time.monotonic() - self.idle_since < _QUIET_SECONDS:
+            return True
+        # A goodbye may lie in the kernel, not yet read: nothing else can come on an idle connection.
+        ready = select.poll()
+        ready.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not ready.poll(0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of the answer is left to come or to be taken."""
+        return self._complete and not self._chunks
+
+    async def exchange(self, method: str, head: bytes, body: Body, limit: float) -> None:
+        """Send a request; return once the head of its answer is here.
+
+        Parameters
+        ----------
+        head : bytes
+            The request's head, whole.
+        limit : float
+            Seconds until the answer's first byte, counted while nothing moves.
+
+        Raises
+        ------
+        MaybeSent, Stalled
+        """
+        self._begin(method)
+        self._busy = True
+        transport = self._transport
+        assert transport is not None
+        self._arm(limit)
+        if body is None or not body:
+            transport.write(head)
+        elif not isinstance(body, bytes):
+            transport.write(head)
+            self._pump = self._loop.create_task(self._send(body))
+            self._pump.add_done_callback(self._pumped)
+        elif len(body) <= _JOINED:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
+        try:
+            while not self._headed:
+                if self._fault is not None:
+                    raise self._fault
+                await self._wait()
+        except BaseException:
+            self.abort()
+            raise
+
+    def limit(self, seconds: float) -> None:
+        """Allow that much time between bytes from now on."""
+        self._arm(seconds)
+
+    async def take(self) -> bytes:
+        """Return what has come of the body since the last call, waiting for something; nothing at its end.
+
+        Raises
+        ------
+        Cut, Stalled
+        """
+        while True:
+            chunks = self._chunks
+            if chunks:
+                data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self._chunks = []
+                self._size = 0
+                if self._paused:
+                    self._paused = False
+                    self._deadline = self._loop.time() + self._limit
+                    if self._transport is not None and not self.closed:
+                        self._transport.resume_reading()
+                return data
+            if self._complete:
+                return b""
+            if self._fault is not None:
+                raise self._fault
+            await self._wait()
+
+    def release(self) -> None:
+        """Have no more to do with the answer; the connection serves the next request if its end is near."""
+        if self._complete:
+            self._end()
+        elif self._headed and not self.closed and not self._paused:
+            self._leftover = True
+            self._chunks, self._size = [], 0
+            self._arm(_LEFTOVER_SECONDS)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once; whoever waits for the rest is told so."""
+        if self._busy and not self._complete and self._fault is None:
+            self._fault = Cut("the request was given up")
+        self._busy = False
+        self._wake()
+        if self._pump is not None:
+            self._pump.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What happens on the wire -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        if not self._busy or self._complete:
+            # Nobody asked: the upstream says goodbye, or does not keep to the protocol.
+            self._reusable = False
+            if not self._busy:
+                self.abort()
+            return
+        self.answered = True
+        self._deadline = self._loop.time() + self._limit
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail("the answer is not HTTP/1.1")
+
+    def eof_received(self) -> None:
+        """Let the transport close."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
+        self.closed = True
+        self._lost(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._busy and not self._complete:
+            if self._headed and exc is None and self._until_close():
+                self._complete = True
+                self._wake()
+            else:
+                self._fail("the answer was cut short" if self._headed else "the connection ended before any answer")
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Hold a streamed body back."""
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Go on with it."""
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    # What the parser calls --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Notice an answer too many."""
+        if self._complete:
+            self._reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers are dropped."""
+        if self._headed:
+            return
+        self.raw_headers.append((name, value))
+        self._head_size += len(name) + len(value)
+        if self._head_size > _MOST_HEAD:
+            self._fail("the answer's head is too long")
+
+    def on_headers_complete(self) -> None:
+        """Hand the head over, unless it is an informational one."""
+        if self._complete:
+            return
+        self.status = self._parser.get_status_code()
+        if self.status < 200:
+            self._passing = True
+            self.raw_headers = []
+            if self.status == 101:
+                self._fail("the upstream changed the protocol unasked")
+            return
+        self._headed = True
+        self._reusable = self._parser.should_keep_alive()
+        if self._method == "HEAD":
+            # The parser expects the body that the head speaks of.
+            self._complete, self._reusable = True, False
+        self._wake()
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a piece of the body; make the upstream wait where too much is unread."""
+        if self._complete:
+            return
+        self._size += len(data)
+        if self._leftover:
+            if self._size > _LEFTOVER_BYTES:
+                self.abort()
+            return
+        self._chunks.append(data)
+        if self._size > _HIGH and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """Note the end."""
+        if self._passing:
+            self._passing = False
+            return
+        if self._complete:
+            return
+        self._complete = True
+        if self._leftover:
+            self._end()
+        else:
+            self._wake()
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _until_close(self) -> bool:
+        names = {name.lower() for name, _ in self.raw_headers}
+        return b"content-length" not in names and b"transfer-encoding" not in names
+
+    def _end(self) -> None:
+        transport = self._transport
+        pumping = self._pump is not None and not self._pump.done()
+        if not self._reusable or self.closed or pumping or transport is None or transport.is_closing():
+            self.abort()
+            return
+        if self._paused:
+            transport.resume_reading()
+        self._busy = False
+        self._pump = None
+        self.idle_since = time.monotonic()
+        self._give_back(self)
+
+    def _fail(self, message: str) -> None:
+        if self._fault is None:
+            self._fault = Cut(message) if self._headed else MaybeSent(message)
+        self._stop()
+
+    def _stop(self) -> None:
+        self._wake()
+        if self._transport is not None and not self.closed:
+            self._transport.abort()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def _arm(self, limit: float) -> None:
+        # One timer for the connection's whole life: it looks whether the deadline moved, and sleeps on.
+        self._limit = limit
+        self._deadline = self._loop.time() + limit
+        if self._timer is None or self._timer_at > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = self._deadline
+            self._timer = self._loop.call_at(self._deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._busy or self._complete or self.closed:
+            return
+        now = self._loop.time()
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._paused or (waiting and waiting != self._sent):
+            # The reader is slow, or the request is still leaving.
+            self._sent = waiting
+            self._deadline = now + self._limit
+        if self._deadline > now:
+            self._timer_at = self._deadline
+            self._timer = self._loop.call_at(self._deadline, self._tick)
+        elif self._leftover:
+            self.abort()
+        else:
+            if self._fault is None:
+                what = "nothing came within the limit" if self._headed else "no answer within the limit"
+                self._fault = Stalled(what, answered=self._headed)
+            self._stop()
+
+    async def _send(self, body: StreamedBody) -> None:
+        transport = self._transport
+        assert transport is not None
+        chunked = body.length is None
+        async for data in body:
+            if self.closed or self._complete:
+                return
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+            self._deadline = self._loop.time() + self._limit
+            if self._writable is not None:
+                await self._writable
+        if chunked and not self.closed:
+            transport.write(b"0\r\n\r\n")
+
+    def _pumped(self, pump: asyncio.Task[None]) -> None:
+        fault = None if pump.cancelled() else pump.exception()
+        if fault is not None and self._fault is None:
+            # The source failed: its error is the request's own.
+            self._fault = fault
+            self._stop()

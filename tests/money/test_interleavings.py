@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 from dataclasses import dataclass, field
 
@@ -72,6 +73,7 @@ class Scenario:
         self.ledgers = [self.start(node) for node in range(2)]
         self.calls: list[Call] = []
         self.durable: list[Call] = []
+        self.numbers = itertools.count()
         self.granted = dict.fromkeys(ACCOUNTS, START)
         self.references: set[tuple[str, int]] = set()
 
@@ -79,7 +81,7 @@ class Scenario:
         return Ledger(self.db, node=f"n{node}", lease_ttl=TTL, lease_chunk=150, lease_idle=5, clock=self.clock)
 
     def new(self, node: int, token: str, amount: int) -> Call:
-        return Call(f"r{len(self.calls)}-{len(self.durable)}", node, token, amount)
+        return Call(f"r{next(self.numbers)}", node, token, amount)
 
     async def run(self, rounds: list[list[tuple]]) -> None:  # type: ignore[type-arg]
         for steps in rounds:
@@ -233,6 +235,9 @@ class Scenario:
                     if call.node == node and call.hold and call.hold.lease is lease and not call.hold.closed
                 ]
                 assert lease.held == sum(open_holds)
+            # A crashed node's calls are gone with it.
+            own = [call for call in self.calls if call.node == node and call.hold and not call.hold.closed]
+            assert ledger._live == sum(call.hold is not None and call.hold.lease is not None for call in own)
 
 
 async def fresh(db: Database) -> None:

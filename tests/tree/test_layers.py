@@ -23,7 +23,7 @@ LAYERS = (
     {"tasks"},
     {"gateway"},
     {"control"},
-    {"app"},
+    {"app", "http1"},
     {"server"},
     {"supervisor"},
     {"cli"},

@@ -51,8 +51,8 @@ class Database(Protocol):
         """Run work in one transaction; when this returns, it is committed."""
         ...
 
-    async def write_small(self, work: Work[T]) -> T:
-        """As `write`, for work that takes well under a millisecond: it may run on the caller's own thread."""
+    def write_now(self, work: Work[T]) -> tuple[T] | None:
+        """As `write`, at once on the caller's thread, for work of well under a millisecond; None where it cannot be."""
         ...
 
     async def read(self, work: Work[T]) -> T:

@@ -8,7 +8,8 @@ import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
-_RANDOM = 1 << 80
+_FRESH_MS = 1000
+_COUNTED = 1 << 20
 
 
 def now_ms() -> int:
@@ -21,24 +22,34 @@ def _base32(value: int, pairs: int) -> str:
 
 
 class _Clock:
-    """The last id's two halves."""
+    """Makes ULIDs: 48 bits of time, 60 that are drawn anew each second, 20 that count on."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.ms = 0
-        self.prefix = ""
-        self.tail = 0
+        self.ms = self.drawn_at = 0
+        self.time = self.drawn = ""
+        self.count = 0
 
     def next(self) -> str:
         with self.lock:
             ms = time.time_ns() // 1_000_000
-            self.tail += 1
-            if ms > self.ms or self.tail >= _RANDOM:
-                self.ms = max(ms, self.ms + 1)
-                self.prefix = _base32(self.ms, 5)
-                # The top bit stays free, so that counting on within a millisecond does not run over.
-                self.tail = int.from_bytes(os.urandom(10), "big") >> 1
-            return self.prefix + _base32(self.tail, 8)
+            self.count += 1
+            if ms > self.ms:
+                self.ms = ms
+                self.time = _base32(ms, 5)
+            if self.count == _COUNTED or ms - self.drawn_at >= _FRESH_MS:
+                self._draw()
+            count = self.count
+            return self.time + self.drawn + _PAIRS[count >> 10] + _PAIRS[count & 1023]
+
+    def _draw(self) -> None:
+        if self.count == _COUNTED:
+            # Within a millisecond, only a later time makes a new drawing sort after the last.
+            self.ms += 1
+            self.time = _base32(self.ms, 5)
+        self.drawn_at = self.ms
+        self.drawn = _base32(int.from_bytes(os.urandom(8), "big") >> 4, 6)
+        self.count = 0
 
 
 _clock = _Clock()

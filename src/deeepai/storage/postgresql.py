@@ -113,9 +113,9 @@ class PostgreSQLDatabase:
             # So the driver puts it when the connection went away within the transaction.
             raise ConnectionError("the connection to the database was lost") from error
 
-    async def write_small(self, work: Work[T]) -> T:
-        """Run work in one transaction; here, small work is like any other."""
-        return await self.write(work)
+    def write_now(self, work: Work[T]) -> tuple[T] | None:
+        """Return None: the server is never asked without waiting."""
+        return None
 
     async def read(self, work: Work[T]) -> T:
         """Run work on one snapshot, in a transaction that cannot write.

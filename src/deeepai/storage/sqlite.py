@@ -210,33 +210,32 @@ class SQLiteDatabase:
         """Run work in a transaction that other units may share; one that raises is rolled back alone."""
         return await self._submit(self._writes, work)
 
-    async def write_small(self, work: Work[T]) -> T:
-        """Run work at once on this thread, if nobody else is writing; else as `write` does.
+    def write_now(self, work: Work[T]) -> tuple[T] | None:
+        """Run work at once on this thread; None where that cannot be without waiting.
 
         Two changes of threads cost more than a small commit, which waits for no disk here.
         """
         here = self._here
         if here is None or self._closed or not self._here_taken.acquire(blocking=False):
-            return await self.write(work)
+            return None
         try:
             try:
                 here.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if not _is_busy(error):
                     raise
-            else:
-                try:
-                    result = _drive(work, _SQLiteTx(here))
-                    here.execute("COMMIT")
-                except BaseException:
-                    if here.in_transaction:
-                        here.execute("ROLLBACK")
-                    raise
-                self._commits += 1
-                return result
+                return None
+            try:
+                result = _drive(work, _SQLiteTx(here))
+                here.execute("COMMIT")
+            except BaseException:
+                if here.in_transaction:
+                    here.execute("ROLLBACK")
+                raise
+            self._commits += 1
+            return (result,)
         finally:
             self._here_taken.release()
-        return await self.write(work)
 
     async def read(self, work: Work[T]) -> T:
         """Run work on one snapshot, on a connection that cannot write."""

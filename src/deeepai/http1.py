@@ -1,0 +1,448 @@
+"""HTTP/1.1 towards callers, for uvicorn's server, which brings sockets, signals, workers and the lifespan.
+
+Our own because each answer's way through it is the gateway's own overhead: head and body leave in one piece, nothing is
+looked at twice. It also bounds what a caller may keep waiting or make us keep: a request whose head is over 64 KiB is
+refused, and so is one that stops arriving.
+
+Sources: RFC 9112; the ASGI specification 3.0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+from collections import deque
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+log = logging.getLogger(__name__)
+
+_MOST_HEAD: Final = 64 * 1024
+_HIGH: Final = 256 * 1024
+"""Unread bytes of a body above which the caller has to wait."""
+_MOST_DROPPED: Final = 64 * 1024 * 1024
+"""Bytes of a body that are still read after its request was answered, so that the answer reaches the caller."""
+_LOOK_SECONDS: Final = 30.0
+_STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+_NO_BODY: Final = (204, 304)
+_JOINED: Final = 64 * 1024
+"""Pieces up to this size leave in one with the head."""
+_ENDLESS: Final = 1 << 60
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Connection(asyncio.Protocol):
+    """One caller's connection.
+
+    Parameters
+    ----------
+    config, server_state, app_state, _loop
+        As uvicorn gives them.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if not config.loaded:
+            config.load()
+        self.app: Any = config.loaded_app
+        self.loop = _loop or asyncio.get_running_loop()
+        self.state = server_state
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.writable: asyncio.Future[None] | None = None
+        self.closed = False
+        self._keep_seconds = config.timeout_keep_alive
+        self._parser = httptools.HttpRequestParser(self)
+        # Whoever says that it closes, and sends on, gets an answer to what came before.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._present: Request | None = None
+        """The request whose answer is under way."""
+        self._arriving: Request | None = None
+        """The request that is being read, once its head is whole."""
+        self._queue: deque[Request] = deque()
+        self._url = b""
+        self._headers: Headers = []
+        self._in_head = True
+        self._head_size = 0
+        self._moved = False
+        self._reading = True
+        self._client: tuple[str, int] | None = None
+        self._server: tuple[str, int] | None = None
+        self._scheme = "http"
+        self._look: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+
+    # What the transport calls -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.state.connections.add(cast("Any", self))
+        self._client = _address(transport.get_extra_info("peername"))
+        self._server = _address(transport.get_extra_info("sockname"))
+        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._idle_since = self.loop.time()
+        self._look = self.loop.call_later(_LOOK_SECONDS, self._watch)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the requests under way that their caller left."""
+        self.closed = True
+        self.state.connections.discard(cast("Any", self))
+        if self._look is not None:
+            self._look.cancel()
+        for request in (self._present, *self._queue):
+            if request is not None:
+                request.wake()
+        self._queue.clear()
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        self._moved = True
+        # Counted here: the parser tells of a header only when it is whole.
+        if self._in_head:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No protocol is offered to change to: what follows the head cannot be read as a request.
+            if self._arriving is not None:
+                self._arriving.keep_alive = False
+        except (httptools.HttpParserError, UnicodeDecodeError):
+            self._refuse(400)
+            return
+        if self._in_head and self._head_size > _MOST_HEAD:
+            self._refuse(431)
+
+    def eof_received(self) -> None:
+        """Let the transport close: a caller that sends no more also reads no more."""
+
+    def pause_writing(self) -> None:
+        """Have answers wait for a slow caller."""
+        if self.writable is None:
+            self.writable = self.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        if self.writable is not None:
+            if not self.writable.done():
+                self.writable.set_result(None)
+            self.writable = None
+
+    def shutdown(self) -> None:
+        """Close after the answer that is under way: uvicorn calls it at a stop."""
+        if self._present is None:
+            self.transport.close()
+        else:
+            self._present.keep_alive = False
+
+    # What the parser calls --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._url = b""
+        self._headers = []
+        self._arriving = None
+        self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        """Keep a piece of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers are dropped."""
+        if self._in_head:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Start the application, unless an answer is still under way."""
+        parser = self._parser
+        target = self._url
+        if not target.startswith(b"/"):
+            parsed = httptools.parse_url(target)
+            target = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
+        raw_path, _, query = target.partition(b"#")[0].partition(b"?")
+        path = raw_path.decode("ascii")
+        if "%" in path:
+            path = unquote(path)
+        version = parser.get_http_version()
+        scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "scheme": self._scheme,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "root_path": "",
+            "headers": self._headers,
+            "client": self._client,
+            "server": self._server,
+        }
+        self._in_head, self._head_size = False, 0
+        request = self._arriving = Request(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        if self._present is None:
+            self._start(request)
+        else:
+            self._queue.append(request)
+            self.pause_reading()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body."""
+        request = self._arriving
+        if request is None:
+            return
+        request.size += len(body)
+        if request.complete:
+            if request.size > _MOST_DROPPED:
+                self.transport.close()
+            return
+        request.chunks.append(body)
+        if request.size > _HIGH:
+            self.pause_reading()
+        request.wake()
+
+    def on_message_complete(self) -> None:
+        """Note the body's end."""
+        if self._arriving is not None:
+            self._arriving.more = False
+            self._arriving.wake()
+
+    # What requests call -----------------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """Have the caller wait."""
+        if self._reading and not self.closed:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        if not self._reading and not self.closed:
+            self._reading = True
+            self.transport.resume_reading()
+
+    def ended(self, request: Request) -> None:
+        """Go on with the next request, or wait for one; what is left of this one's body is read and dropped."""
+        self.state.total_requests += 1
+        self._present = None
+        if not request.keep_alive:
+            self.transport.close()
+            return
+        self._idle_since = self.loop.time()
+        if self._queue:
+            self._start(self._queue.popleft())
+        if not self._queue:
+            self.resume_reading()
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _start(self, request: Request) -> None:
+        self._present = request
+        task = self.loop.create_task(request.run(self.app))
+        tasks = self.state.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def _refuse(self, status: int) -> None:
+        if not self.transport.is_closing():
+            if self._present is None and self._head_size:
+                self.transport.write(_STATUS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+
+    def _watch(self) -> None:
+        """Look whether what should arrive still moves, and whether an idle connection has had its time."""
+        arriving = self._arriving
+        late = self._in_head or (arriving is not None and arriving.more)
+        if late:
+            if self._reading and not self._moved:
+                self._refuse(408)
+                return
+        elif self._present is None and self.loop.time() - self._idle_since > self._keep_seconds:
+            self.transport.close()
+            return
+        self._moved = False
+        self._look = self.loop.call_later(_LOOK_SECONDS, self._watch)
+
+
+class Request:
+    """A request and its answer: the ASGI application's other side.
+
+    Attributes
+    ----------
+    keep_alive : bool
+        Whether the connection may serve another request.
+    chunks : list of bytes
+        What came of the body and was not taken.
+    more : bool
+        The body's end has not come.
+    complete : bool
+        The answer has left.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_connection",
+        "_continue",
+        "_head",
+        "_left",
+        "_no_body",
+        "_told",
+        "_waiter",
+        "chunks",
+        "complete",
+        "keep_alive",
+        "more",
+        "scope",
+        "size",
+        "started",
+    )
+
+    def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool) -> None:
+        self._connection = connection
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self.more = True
+        self.started = self.complete = False
+        self._continue = (b"expect", b"100-continue") in scope["headers"]
+        self._head = b""
+        self._chunked = False
+        self._no_body = scope["method"] == "HEAD"
+        self._left = 0
+        self._told = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def run(self, app: Any) -> None:
+        """Run the application to its end."""
+        connection = self._connection
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            log.exception("the application failed")
+        if self.complete or connection.closed:
+            return
+        if self.started:
+            # Half an answer must not pass for a whole one.
+            connection.transport.abort()
+            return
+        self.keep_alive = False
+        await self.send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
+        await self.send({"type": "http.response.body"})
+
+    def wake(self) -> None:
+        """Have `receive` look again."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next piece of the body; after its end, wait for the caller to leave."""
+        connection = self._connection
+        if self._continue:
+            self._continue = False
+            if not self.started and self.more and not self.chunks and not connection.closed:
+                connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while not (connection.closed or self.complete):
+            chunks = self.chunks
+            if chunks or not (self.more or self._told):
+                body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                self.chunks, self.size = [], 0
+                self._told = not self.more
+                return {"type": "http.request", "body": body, "more_body": self.more}
+            if self.more:
+                connection.resume_reading()
+            self._waiter = connection.loop.create_future()
+            await self._waiter
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send the answer's head or a piece of its body.
+
+        The head waits for the first piece, if that comes at once: both leave together.
+        """
+        connection = self._connection
+        if connection.closed:
+            return
+        if not self.started:
+            self._begin(message["status"], message.get("headers", ()))
+            connection.loop.call_soon(self._flush)
+            return
+        if self.complete:
+            raise RuntimeError("the answer was complete")
+        body: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
+        head, self._head = self._head, b""
+        if self._no_body:
+            body = b""
+        elif self._chunked:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if not more:
+                body += b"0\r\n\r\n"
+        else:
+            self._left -= len(body)
+            if self._left < 0 or (0 < self._left < _ENDLESS and not more):
+                connection.transport.abort()
+                raise RuntimeError("the answer is not as long as its head says")
+        if len(body) > _JOINED:
+            connection.transport.writelines((head, body) if head else (body,))
+        elif head or body:
+            connection.transport.write(head + body if head else body)
+        if not more:
+            self.complete = True
+            self.wake()
+            connection.ended(self)
+        elif connection.writable is not None:
+            await connection.writable
+
+    def _begin(self, status: int, headers: Headers) -> None:
+        pieces = [_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        length = None
+        for name, value in (*self._connection.state.default_headers, *headers):
+            pieces.append(b"%b: %b\r\n" % (name, value))
+            if name == b"content-length":
+                length = int(value)
+            elif name == b"connection" and value.lower() == b"close":
+                self.keep_alive = False
+        if status in _NO_BODY:
+            self._no_body = True
+        elif length is not None:
+            self._left = length
+        elif not self._no_body:
+            if self.scope["http_version"] == "1.0":
+                # Its end is the connection's.
+                self.keep_alive, self._left = False, _ENDLESS * 2
+            else:
+                self._chunked = True
+                pieces.append(b"transfer-encoding: chunked\r\n")
+        if not self.keep_alive:
+            pieces.append(b"connection: close\r\n")
+        head = b"".join(pieces)
+        if head.count(b"\n") != len(pieces) or head.count(b"\r") != len(pieces):
+            raise ValueError("a header of the answer is not valid")
+        self._head = head + b"\r\n"
+        self.started = True
+
+    def _flush(self) -> None:
+        head, self._head = self._head, b""
+        if head and not self._connection.closed:
+            self._connection.transport.write(head)
+
+
+def _address(found: Any) -> tuple[str, int] | None:
+    return (str(found[0]), int(found[1])) if isinstance(found, tuple) and len(cast("Any", found)) >= 2 else None

@@ -100,30 +100,33 @@ class Application:
             "/": self._reference.page,
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
         if scope["type"] == "http":
-            path: str = scope["path"]
-            gateway = self._gateway
-            if gateway is None:
-                await _plain(send, 503, b"starting")
-            elif path.startswith(("/v1/", "/mj")):
-                await gateway(scope, receive, send)
-            elif path in self._pages:
-                await self._pages[path](scope, receive, send)
-            elif path.startswith("/api/"):
-                assert self._control is not None
-                await self._control(scope, receive, send)
-            elif path.startswith("/assets/"):
-                await gateway.asset(scope, receive, send)
-            elif path.startswith("/hooks/"):
-                await gateway.hook(scope, receive, send)
-            elif path.startswith("/static/"):
-                await self._reference.static(scope, receive, send)
-            else:
-                await gateway(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            return self._handler(scope["path"])(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return self._lifespan(receive, send)
+        raise ValueError(f"{scope['type']} is not served")
+
+    def _handler(self, path: str) -> App:
+        gateway = self._gateway
+        if gateway is None:
+            return self._starting
+        if path.startswith(("/v1/", "/mj")):
+            return gateway
+        if path in self._pages:
+            return self._pages[path]
+        if path.startswith("/api/"):
+            assert self._control is not None
+            return self._control
+        if path.startswith("/assets/"):
+            return gateway.asset
+        if path.startswith("/hooks/"):
+            return gateway.hook
+        return self._reference.static if path.startswith("/static/") else gateway
+
+    async def _starting(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _plain(send, 503, b"starting")
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -30,6 +30,7 @@ def serve(settings: Settings) -> None:
         loop="uvloop",
         http=Connection,
         ws="none",
+        interface="asgi3",
         lifespan="on",
         log_config=None,
         log_level="warning",

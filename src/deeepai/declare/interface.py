@@ -13,8 +13,7 @@ from .jobs import Ask, Links, Task, TaskRules
 from .values import Answer, Failure, Json, Kind, Reply, Request, Text, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What is known when a request is made ready for a channel."""
 
     model: str
@@ -26,7 +25,7 @@ class Facts:
     """Our own address for callbacks of this task, if the gateway can be reached from there."""
     reference: str = ""
     """The request id; an idempotency key where the vendor takes one."""
-    settings: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    settings: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
     """The channel's settings."""
 
 

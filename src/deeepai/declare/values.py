@@ -213,8 +213,7 @@ class Request(Interface):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What an upstream answered."""
 
     status: int

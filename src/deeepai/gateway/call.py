@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -16,7 +17,7 @@ from ..upstream import MaybeSent, NotSent, Response, Stalled, UpstreamError
 from . import outgoing, outputs, settlement
 from .core import Core, Priced
 from .dispatch import Attempt, unavailable
-from .exchange import Exchange, pairs
+from .exchange import Exchange
 from .settlement import Outcome
 from .streams import Relay
 
@@ -169,12 +170,16 @@ def _upstream_failure(core: Core, x: Exchange, channel: Channel, fault: Exceptio
     return Failure(Reason.UPSTREAM, "The upstream could not be reached, or broke off")
 
 
-async def _send(core: Core, x: Exchange, channel: Channel, out: outgoing.Outgoing) -> Response:
+def _send(core: Core, x: Exchange, channel: Channel, out: outgoing.Outgoing) -> Coroutine[Any, Any, Response]:
     """Send; where the operation is cancelled when its caller leaves, watch for that meanwhile."""
     sending = core.client.send(out.method, out.url, out.headers, out.body, channel.limits)
     rules = x.protocol.stream
     if x.operation.on_leave != "cancel" or rules is None or not rules.wanted(x.request):
-        return await sending
+        return sending
+    return _watched(x, sending)
+
+
+async def _watched(x: Exchange, sending: Coroutine[Any, Any, Response]) -> Response:
     task = asyncio.ensure_future(sending)
     done, _ = await asyncio.wait((task,), timeout=LEAVE_CHECK)
     if done:
@@ -210,18 +215,19 @@ async def _pass(core: Core, x: Exchange, answer: Answer, held: Hold | None, outc
     if held is not None:
         core.ledger.cancel(held)
     core.ledger.record(settlement.usage_row(x, outcome, answer.status))
-    headers = _answer_headers(x, answer)
+    headers = _answer_headers(x, answer.headers)
     for name in ("retry-after", "retry-after-ms"):
         if name in answer.headers:
             headers.append((name.encode(), answer.headers[name].encode()))
     await x.answer(answer.status, headers, answer.body)
 
 
-def _answer_headers(x: Exchange, answer: Answer | Response) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-type", answer.headers.get("content-type", "application/json").encode("latin-1"))]
-    names = x.protocol.answer_headers
-    if names:
-        headers += pairs({name: answer.headers[name] for name in names if name in answer.headers})
+def _answer_headers(x: Exchange, found: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    headers = [(b"content-type", found.get("content-type", "application/json").encode("latin-1"))]
+    for name in x.protocol.answer_headers:
+        value = found.get(name)
+        if value is not None:
+            headers.append((name.encode(), value.encode("latin-1", "replace")))
     return headers
 
 
@@ -258,7 +264,7 @@ async def _answer(
     row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
     await settlement.settle(core.ledger, x, held, row)
     crash.point("charged")
-    await x.answer(response.status, _answer_headers(x, answer), body)
+    await x.answer(response.status, _answer_headers(x, answer.headers), body)
 
 
 async def _stream(
@@ -285,7 +291,7 @@ async def _stream(
         row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
         await settlement.settle(core.ledger, x, held, row)
 
-    headers = _answer_headers(x, response)
+    headers = _answer_headers(x, response.headers)
     headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await x.head(response.status, headers)
     await Relay(x, rules, response, charge).run()

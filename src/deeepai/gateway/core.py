@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from ..accounts.directory import Directory, Snapshot
 from ..accounts.limits import Limiter
 from ..accounts.models import Channel
@@ -45,8 +47,7 @@ class Prices:
         return self._book.cost(key, usage, self._groups.get(group, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(msgspec.Struct, frozen=True):
     """Under what a call is charged, and what is held for it."""
 
     key: str
@@ -124,13 +125,11 @@ class Core:
         return found
 
     def attempts(self, levels: Sequence[Sequence[Channel]], origin: Task | None, most: int) -> Iterator[Attempt]:
-        """Yield the attempts to make. A follow-up has one channel only, which is asked even while it rests."""
+        """Return the attempts to make. A follow-up has one channel only, which is asked even while it rests."""
         if origin is None:
-            yield from self.dispatcher.attempts(levels, most)
-            return
+            return self.dispatcher.attempts(levels, most)
         attempt = self.dispatcher.take(levels[0][0], pinned=True)
-        if attempt is not None:
-            yield attempt
+        return iter(() if attempt is None else (attempt,))
 
     async def origin(self, x: Exchange) -> Stored | None:
         """Return the task that a follow-up refers to, its owner checked.

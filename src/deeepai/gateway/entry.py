@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -86,13 +86,6 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        self._open += 1
-        try:
-            await self._serve(scope, receive, send)
-        finally:
-            self._open -= 1
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = new_id("req_")
         try:
             route, params = self._core.router.find(scope["method"], scope["path"])
@@ -100,6 +93,7 @@ class Gateway:
             await self._lost(scope, receive, send, request_id, failure)
             return
         x = Exchange(request_id, route, HttpRequest(scope, route, params), receive, send)
+        self._open += 1
         try:
             await self._step(x)
         except Failure as failure:
@@ -111,6 +105,8 @@ class Gateway:
         except Exception:
             log.exception("request.failed", request_id=x.id, operation=route.name)
             await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
+        finally:
+            self._open -= 1
         self._core.metrics.answered(route.name, x.status, time.perf_counter() - x.started, x.own or 0.0)
 
     async def _fail(self, x: Exchange, failure: Failure) -> None:
@@ -128,17 +124,19 @@ class Gateway:
         self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.own or 0.0)
 
     async def _authenticate(self, x: Exchange) -> None:
-        key = keys.find_key(x.request, x.protocol)
-        digest = keys.digest(key)
+        digest = keys.digest(keys.find_key(x.request, x.protocol))
         token: Any = self._core.directory.peek(digest)
         if token is MISS:
             token = await self._core.directory.token(digest)
+        self._admit(x, token)
+
+    def _admit(self, x: Exchange, token: Token | None) -> None:
         client = x.request.scope.get("client")
         x.ip = client[0] if client else ""
         if self._trusted:
             x.ip = addresses.caller(x.ip, [x.request.header("x-forwarded-for")], self._trusted)
-        x.token = keys.check(token, x.ip)
-        self._core.seen[x.token.id] = now_ms()
+        x.caller = keys.check(token, x.ip)
+        self._core.seen[x.caller.id] = now_ms()
 
     async def _step(self, x: Exchange) -> None:
         operation, core = x.operation, self._core
@@ -158,21 +156,20 @@ class Gateway:
             assert operation.answer is not None
             await x.reply(await operation.answer(OwnView(core, x)))
         else:
-            await self._paid(x)
+            core.name_model(x)
+            token = x.caller
+            bounded = token.concurrency is not None or token.rpm is not None
+            await (self._bounded(x) if bounded else self._work(x))
 
-    async def _paid(self, x: Exchange) -> None:
+    async def _bounded(self, x: Exchange) -> None:
         core, token = self._core, x.caller
-        core.name_model(x)
-        if token.concurrency is None and token.rpm is None:
-            await self._run(x)
-            return
         if not core.limiter.enter(token.id, token.concurrency):
             raise Failure(
                 Reason.RATE_LIMITED, f"At most {token.concurrency} requests at once with this API key", retry_after=1
             )
         try:
             await self._count(token)
-            await self._run(x)
+            await self._work(x)
         finally:
             core.limiter.leave(token.id)
 
@@ -186,18 +183,16 @@ class Gateway:
                 Reason.RATE_LIMITED, f"At most {token.rpm} requests a minute with this API key", retry_after=wait
             )
 
-    async def _run(self, x: Exchange) -> None:
+    def _work(self, x: Exchange) -> Coroutine[Any, Any, None]:
         core = self._core
         if x.operation.kind is Kind.SUBMIT:
-            await jobs.submit(core, x)
-            return
+            return jobs.submit(core, x)
         found = jobs.translator_for(core, x)
         if found is not None:
             token = x.caller
             if not core.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group):
-                await jobs.translated(core, x, *found)
-                return
-        await call.run(core, x)
+                return jobs.translated(core, x, *found)
+        return call.run(core, x)
 
     # Beside the operations -------------------------------------------------------------------------------------------
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping
 
 import msgspec
 
@@ -17,71 +16,75 @@ HEADER_PAIRS = list[tuple[bytes, bytes]]
 _NO_BODY = frozenset({204, 304})
 
 
-@dataclass(slots=True)
 class Exchange:
-    """A request, its caller, and its clock."""
+    """A request, its caller, and its clock.
 
-    id: str
-    route: Route
-    request: HttpRequest
-    receive: Receive
-    send: Send
-    started: float = field(default_factory=time.perf_counter)
-    token: Token | None = None
-    ip: str = ""
-    asked: str = ""
-    """The model as the caller names it."""
-    model: str = ""
-    """After aliases: what routes and is priced."""
-    waited: float = 0.0
-    """Seconds spent waiting for upstreams."""
-    own: float | None = None
-    """Seconds of `overhead` when the answer's head went out."""
-    answering: bool = False
-    """The answer's head is out."""
-    status: int = 0
+    Attributes
+    ----------
+    caller : Token
+        There is one as soon as the key was checked, and none before.
+    asked, model : str
+        The model as the caller names it; and after aliases: what routes and is priced.
+    waited : float
+        Seconds spent waiting for upstreams.
+    own : float or None
+        Seconds of `overhead` when the answer's head went out.
+    answering : bool
+        The answer's head is out.
+    """
 
-    @property
-    def protocol(self) -> Protocol:
-        """The protocol that the caller speaks."""
-        return self.route.protocol
+    __slots__ = (
+        "answering",
+        "asked",
+        "caller",
+        "id",
+        "ip",
+        "model",
+        "operation",
+        "own",
+        "protocol",
+        "receive",
+        "request",
+        "route",
+        "send",
+        "started",
+        "status",
+        "waited",
+    )
+    caller: Token
 
-    @property
-    def operation(self) -> Operation:
-        """What the caller wants."""
-        return self.route.operation
-
-    @property
-    def caller(self) -> Token:
-        """The token; there is one after `keys.authenticate`."""
-        assert self.token is not None
-        return self.token
+    def __init__(self, request_id: str, route: Route, request: HttpRequest, receive: Receive, send: Send) -> None:
+        self.id = request_id
+        self.route = route
+        self.protocol: Protocol = route.protocol
+        self.operation: Operation = route.operation
+        self.request = request
+        self.receive = receive
+        self.send = send
+        self.started = time.perf_counter()
+        self.ip = self.asked = self.model = ""
+        self.waited = 0.0
+        self.own: float | None = None
+        self.answering = False
+        self.status = 0
 
     def overhead(self) -> float:
         """Seconds since the start that were ours, not an upstream's."""
         return time.perf_counter() - self.started - self.waited
 
-    async def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Begin the answer."""
+    def head(self, status: int, headers: HEADER_PAIRS) -> Awaitable[None]:
+        """Begin the answer; `headers` is added to."""
         self.answering = True
         self.status = status
-        self.own = self.overhead()
-        await self.send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    *headers,
-                    (b"x-request-id", self.id.encode()),
-                    (b"x-deeepai-overhead-ms", b"%.2f" % (self.own * 1000)),
-                ],
-            }
-        )
+        own = self.own = time.perf_counter() - self.started - self.waited
+        headers.append((b"x-request-id", self.id.encode()))
+        headers.append((b"x-deeepai-overhead-ms", b"%.2f" % (own * 1000)))
+        return self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def answer(self, status: int, headers: HEADER_PAIRS, body: bytes) -> None:
         """Send a whole answer."""
         if status not in _NO_BODY:
-            headers.append((b"content-length", str(len(body)).encode()))
+            headers.append((b"content-length", b"%d" % len(body)))
         await self.head(status, headers)
         await self.send({"type": "http.response.body", "body": body})
 

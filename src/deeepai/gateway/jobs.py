@@ -448,7 +448,8 @@ def _inner(x: Exchange, route: Route, body: Any, number: int) -> Exchange:
     request.raw = msgspec.json.encode(body)
     if route.operation.body is not None:
         request.body = msgspec.convert(body, route.operation.body)
-    inner = Exchange(f"{x.id}-{number}", route, request, x.receive, x.send, token=x.token, ip=x.ip)
+    inner = Exchange(f"{x.id}-{number}", route, request, x.receive, x.send)
+    inner.caller, inner.ip = x.caller, x.ip
     inner.asked = inner.model = x.model
     return inner
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -57,7 +56,7 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
 def _path(operation: Operation, request: Request, facts: Facts) -> str:
     """Return the path, in which a caller's own words stay what they are: one segment, or a model's name."""
     if operation.place is not None:
-        path = operation.place(request, replace(facts, model=quote(facts.model, safe="/:@")))
+        path = operation.place(request, msgspec.structs.replace(facts, model=quote(facts.model, safe="/:@")))
     else:
         path = operation.native
     if "{" in path:

@@ -26,7 +26,7 @@ _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 class HttpRequest:
     """What steps and declarations see of a request; see `deeepai.declare.Request`."""
 
-    __slots__ = ("_headers", "_query", "body", "method", "params", "parts", "path", "raw", "scope")
+    __slots__ = ("_query", "body", "headers", "method", "params", "parts", "path", "raw", "scope")
 
     def __init__(self, scope: Scope, route: Route, params: Mapping[str, str]) -> None:
         self.scope = scope
@@ -36,7 +36,8 @@ class HttpRequest:
         self.raw = b""
         self.body: Any = None
         self.parts: Sequence[Part] = ()
-        self._headers: dict[bytes, bytes] | None = None
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """By name in lower case; the last of a name counts."""
         self._query: Mapping[str, str] | None = None
 
     @property
@@ -49,9 +50,7 @@ class HttpRequest:
 
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
-        if self._headers is None:
-            self._headers = dict(self.scope["headers"])
-        value = self._headers.get(name.encode())
+        value = self.headers.get(name.encode())
         return value.decode("latin-1") if value is not None else ""
 
 
@@ -64,8 +63,8 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
         TOO_LARGE, BAD_MEDIA or INVALID.
     """
     limit = min(limit, operation.max_body)
-    declared = request.header("content-length")
-    if declared.isdigit() and int(declared) > limit:
+    declared = request.headers.get(b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > limit:
         raise too_large(limit)
     message = await receive()
     if message["type"] == "http.disconnect":
@@ -85,9 +84,10 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
         raw = b"".join(chunks)
     if len(raw) > limit:
         raise too_large(limit)
-    encoding = request.header("content-encoding").lower()
-    if encoding and encoding != "identity":
-        raw = _decompress(raw, encoding, limit)
+    if b"content-encoding" in request.headers:
+        encoding = request.header("content-encoding").lower()
+        if encoding != "identity":
+            raw = _decompress(raw, encoding, limit)
     request.raw = raw
     if operation.media == "none":
         return

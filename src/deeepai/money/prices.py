@@ -242,15 +242,22 @@ class _Chooser:
 class _Price:
     """An entry made ready."""
 
-    __slots__ = ("_rates", "_vendor_cost", "_without_tokens")
+    __slots__ = ("_plain", "_rates", "_vendor_cost", "_without_tokens")
 
     def __init__(self, entry: Entry) -> None:
         self._rates = _Chooser(entry, entry.tiers)
         self._without_tokens = None if entry.without_tokens is None else _Chooser(entry.without_tokens, [])
         self._vendor_cost = entry.vendor_cost
+        rates = self._rates.plain
+        chosen = self._rates.rows or rates.tiers or self._without_tokens is not None or self._vendor_cost
+        other = rates.call or rates.image or rates.millisecond or rates.character or rates.area is not None
+        # What most models are: nothing to choose.
+        self._plain = None if chosen or other else rates.tokens
 
     def cost(self, usage: Usage) -> int:
         """Return 10⁻¹⁸ USD."""
+        if self._plain is not None:
+            return self._plain.cost(usage)
         if self._vendor_cost and usage.cost is not None:
             return max(0, usage.cost) * _NANO
         if self._without_tokens is None:

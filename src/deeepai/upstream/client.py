@@ -17,7 +17,6 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 import aiohappyeyeballs
-from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from .. import __version__
@@ -53,12 +52,11 @@ class Response:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.status = connection.status
-        self.headers: CIMultiDictProxy[str] = CIMultiDictProxy(
-            CIMultiDict([(name.decode("latin-1"), value.decode("latin-1")) for name, value in connection.raw_headers])
-        )
-        encoding = self.headers.get("content-encoding", "").lower()
+        self.headers: Mapping[str, str] = connection.headers
+        """By name in lower case."""
         # None is asked for; some send it all the same.
-        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("", "identity") else None
+        packed = connection.headers.get("content-encoding", "identity").lower() != "identity"
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
         self._rest = b""
 
     async def _next(self) -> bytes:
@@ -86,19 +84,19 @@ class Response:
         ------
         Cut, Stalled
         """
-        data = await self._next()
-        size = len(data)
-        chunks: list[bytes] | None = None
-        while True:
+        data = self._connection.rest() if self._inflate is None else None
+        if data is not None:
+            if len(data) > limit:
+                raise Cut(f"the answer is larger than {limit} bytes")
+            return data
+        chunks: list[bytes] = []
+        size = 0
+        while data := await self._next():
+            chunks.append(data)
+            size += len(data)
             if size > limit:
                 raise Cut(f"the answer is larger than {limit} bytes")
-            more = b"" if self._inflate is None and self._connection.ended else await self._next()
-            if not more:
-                return data if chunks is None else b"".join(chunks)
-            if chunks is None:
-                chunks = [data]
-            chunks.append(more)
-            size += len(more)
+        return b"".join(chunks)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes.
@@ -297,10 +295,9 @@ def _expired(connection: Connection, *, tls: bool) -> bool:
     if idle < 1:
         return False
     keep = _KEEP_TLS if tls else _KEEP_LOCAL
-    for name, value in connection.raw_headers:
-        found = re.search(rb"timeout=(\d+)", value) if name.lower() == b"keep-alive" else None
-        if found:
-            keep = min(keep, int(found[1]) - 1)
+    found = re.search(r"timeout=(\d+)", connection.headers.get("keep-alive", ""))
+    if found:
+        keep = min(keep, int(found[1]) - 1)
     return idle > keep
 
 

@@ -58,8 +58,8 @@ class Connection(asyncio.Protocol):
         When it was given back; of the monotonic clock, s.
     status : int
         Of the present answer.
-    raw_headers : list of (bytes, bytes)
-        Of the present answer.
+    headers : dict
+        Of the present answer, by name in lower case; the last of a name counts.
     answered : bool
         Something of the present answer has come.
     closed : bool
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._size = self._head_size = 0
         self.status = 0
-        self.raw_headers: list[tuple[bytes, bytes]] = []
+        self.headers: dict[str, str] = {}
         self.answered = False
 
     # What the client calls --------------------------------------------------------------------------------------
@@ -110,11 +110,6 @@ class Connection(asyncio.Protocol):
         ready = select.poll()
         ready.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not ready.poll(0)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing of the answer is left to come or to be taken."""
-        return self._complete and not self._chunks
 
     async def exchange(self, method: str, head: bytes, body: Body, limit: float) -> None:
         """Send a request; return once the head of its answer is here.
@@ -153,6 +148,13 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.abort()
             raise
+
+    def rest(self) -> bytes | None:
+        """Return all that is left of the body, where its end has come."""
+        if not self._complete or self._paused:
+            return None
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def limit(self, seconds: float) -> None:
         """Allow that much time between bytes from now on."""
@@ -266,7 +268,7 @@ class Connection(asyncio.Protocol):
         """Keep a header; trailers are dropped."""
         if self._headed:
             return
-        self.raw_headers.append((name, value))
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
         self._head_size += len(name) + len(value)
         if self._head_size > _MOST_HEAD:
             self._fail("the answer's head is too long")
@@ -278,7 +280,7 @@ class Connection(asyncio.Protocol):
         self.status = self._parser.get_status_code()
         if self.status < 200:
             self._passing = True
-            self.raw_headers = []
+            self.headers = {}
             if self.status == 101:
                 self._fail("the upstream changed the protocol unasked")
             return
@@ -320,8 +322,7 @@ class Connection(asyncio.Protocol):
     # Inside -----------------------------------------------------------------------------------------------------
 
     def _until_close(self) -> bool:
-        names = {name.lower() for name, _ in self.raw_headers}
-        return b"content-length" not in names and b"transfer-encoding" not in names
+        return "content-length" not in self.headers and "transfer-encoding" not in self.headers
 
     def _end(self) -> None:
         transport = self._transport

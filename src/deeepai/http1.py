@@ -20,6 +20,8 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from .gateway.exchange import WHOLE
+
 log = logging.getLogger(__name__)
 
 _MOST_HEAD: Final = 64 * 1024
@@ -29,6 +31,7 @@ _MOST_DROPPED: Final = 64 * 1024 * 1024
 """Bytes of a body that are still read after its request was answered, so that the answer reaches the caller."""
 _LOOK_SECONDS: Final = 30.0
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
+_EXTENSIONS: Final[dict[str, dict[str, Any]]] = {WHOLE: {}}
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 _NO_BODY: Final = (204, 304)
 _JOINED: Final = 64 * 1024
@@ -190,6 +193,7 @@ class Connection(asyncio.Protocol):
             "headers": self._headers,
             "client": self._client,
             "server": self._server,
+            "extensions": _EXTENSIONS,
         }
         self._in_head, self._head_size = False, 0
         request = self._arriving = Request(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
@@ -381,8 +385,9 @@ class Request:
             return
         if not self.started:
             self._begin(message["status"], message.get("headers", ()))
-            connection.loop.call_soon(self._flush)
-            return
+            if message["type"] != WHOLE:
+                connection.loop.call_soon(self._flush)
+                return
         if self.complete:
             raise RuntimeError("the answer was complete")
         body: bytes = message.get("body", b"")

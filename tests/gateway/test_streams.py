@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -44,11 +44,11 @@ class FakeResponse:
     """An upstream's answer in chunks that were made up; an exception among them is raised."""
 
     def __init__(self, chunks: Sequence[bytes | Exception | asyncio.Event]) -> None:
-        self._chunks = chunks
+        self._chunks = iter(chunks)
         self._aborted = asyncio.Event()
         self.ended = ""
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def next(self) -> bytes:
         for chunk in self._chunks:
             if isinstance(chunk, Exception):
                 raise chunk
@@ -60,7 +60,8 @@ class FakeResponse:
                 if self._aborted.is_set():
                     raise Cut("aborted")
                 continue
-            yield chunk
+            return chunk
+        return b""
 
     def release(self) -> None:
         self.ended = "released"

@@ -158,10 +158,9 @@ async def test_a_pause_between_chunks_is_a_stall(client: Client) -> None:
 
     async with Upstream(serve) as upstream:
         response = await client.send("POST", upstream.url, {}, b"{}", Limits(between=0.2))
-        chunks = response.chunks()
-        assert await anext(chunks) == b"half"
+        assert await response.next() == b"half"
         with pytest.raises(Stalled) as stalled:
-            await anext(chunks)
+            await response.next()
         assert stalled.value.answered
 
 
@@ -176,7 +175,7 @@ async def test_chunks_pass_as_they_come(client: Client) -> None:
     async with Upstream(serve) as upstream:
         response = await client.send("POST", upstream.url, {}, b"{}", QUICK)
         seen: list[bytes] = []
-        async for chunk in response.chunks():
+        while chunk := await response.next():
             seen.append(chunk)
             taken.set()
         assert seen == [b"one", b"two"]
@@ -198,7 +197,7 @@ async def test_released_connections_are_used_again_and_aborted_ones_are_closed(c
         assert await post(client, upstream.url) == b"ok"
         assert upstream.connections == 1
         response = await client.send("POST", upstream.url, {}, b"{}", QUICK)
-        await anext(response.chunks())
+        await response.next()
         response.abort()
         await asyncio.wait_for(left.wait(), 5)
 

@@ -14,6 +14,8 @@ from .routing import Route
 
 HEADER_PAIRS = list[tuple[bytes, bytes]]
 _NO_BODY = frozenset({204, 304})
+WHOLE = "deeepai.response.whole"
+"""Extension of ASGI: a message that is head and body at once."""
 
 
 class Exchange:
@@ -72,19 +74,24 @@ class Exchange:
         """Seconds since the start that were ours, not an upstream's."""
         return time.perf_counter() - self.started - self.waited
 
-    def head(self, status: int, headers: HEADER_PAIRS) -> Awaitable[None]:
-        """Begin the answer; `headers` is added to."""
+    def head(self, status: int, headers: HEADER_PAIRS, whole: bytes | None = None) -> Awaitable[None]:
+        """Begin the answer, or send it whole where the server takes that; `headers` is added to."""
         self.answering = True
         self.status = status
         own = self.own = time.perf_counter() - self.started - self.waited
         headers.append((b"x-request-id", self.id.encode()))
         headers.append((b"x-deeepai-overhead-ms", b"%.2f" % (own * 1000)))
+        if whole is not None:
+            return self.send({"type": WHOLE, "status": status, "headers": headers, "body": whole})
         return self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def answer(self, status: int, headers: HEADER_PAIRS, body: bytes) -> None:
         """Send a whole answer."""
         if status not in _NO_BODY:
             headers.append((b"content-length", b"%d" % len(body)))
+        if WHOLE in self.request.scope.get("extensions", ()):
+            await self.head(status, headers, body)
+            return
         await self.head(status, headers)
         await self.send({"type": "http.response.body", "body": body})
 

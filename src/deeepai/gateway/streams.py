@@ -60,7 +60,7 @@ class Relay:
         watch = asyncio.ensure_future(self._watch())
         ended = False
         try:
-            async for chunk in self._response.chunks():
+            while chunk := await self._response.next():
                 if self.first is None:
                     self.first = time.perf_counter() - self._x.started
                 visible, ended = self._take(chunk)

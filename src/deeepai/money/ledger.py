@@ -258,16 +258,16 @@ class Ledger:
                 if not lease.lost:
                     taken = cost if cost <= lease.free else max(lease.free, 0)
                     lease.free -= taken
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         token_id = row.token_id if hold is None else hold.token_id
-        item = Item(settlement, token_id, lease, taken, repeated, future)
+        item = Item(settlement, token_id, lease, taken, repeated)
         # Where nobody else is near, a group of one saves two turns of the loop.
         if self._live == 0 and self._flusher is None and self._commit_now([item], []):
             return
+        item.future = asyncio.get_running_loop().create_future()
         self._items.append(item)
         if self._flusher is None:
             self._flusher = self._start(self._flush())
-        await future
+        await item.future
 
     def record(self, row: UsageRow) -> None:
         """Write a usage row without money, with the next group; nobody waits for it."""
@@ -321,11 +321,10 @@ class Ledger:
             except Exception as error:
                 self._reopen(item)
                 log.exception("request %s was not settled", item.settlement.request_id)
-                if not item.future.done():
+                if item.future is not None and not item.future.done():
                     item.future.set_exception(error)
             else:
-                if not item.future.done():
-                    item.future.set_result(None)
+                _tell([item])
         for row in rows:
             try:
                 values = msgspec.structs.astuple(cleaned(row))
@@ -506,5 +505,5 @@ class Ledger:
 
 def _tell(items: list[Item]) -> None:
     for item in items:
-        if not item.future.done():
+        if item.future is not None and not item.future.done():
             item.future.set_result(None)

@@ -77,7 +77,7 @@ class Item:
     taken: int
     """What comes out of the lease; the rest of the cost comes out of what is available."""
     repeated: bool
-    future: asyncio.Future[None]
+    future: asyncio.Future[None] | None = None
 
 
 def group(items: list[Item], rows: list[UsageRow], bulk: Bulk, now: int) -> Work[None]:

@@ -11,9 +11,9 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import aiohappyeyeballs
@@ -59,18 +59,25 @@ class Response:
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
         self._rest = b""
 
-    async def _next(self) -> bytes:
+    def next(self) -> Coroutine[Any, Any, bytes]:
+        """Return what has come of the body since the last call, waiting for something; nothing at its end.
+
+        Raises
+        ------
+        Cut, Stalled
+        """
+        return self._connection.take() if self._inflate is None else self._inflated(self._inflate)
+
+    async def _inflated(self, inflate: Any) -> bytes:
         data = await self._connection.take()
-        if self._inflate is None:
-            return data
         try:
             while True:
-                plain = self._inflate.decompress(self._rest + data, _BLOCK)
-                self._rest = self._inflate.unconsumed_tail
+                plain = inflate.decompress(self._rest + data, _BLOCK)
+                self._rest = inflate.unconsumed_tail
                 if plain or self._rest:
                     return plain
                 if not data:
-                    if not self._inflate.eof:
+                    if not inflate.eof:
                         raise Cut("the compressed answer was cut short")
                     return b""
                 data = await self._connection.take()
@@ -91,22 +98,12 @@ class Response:
             return data
         chunks: list[bytes] = []
         size = 0
-        while data := await self._next():
+        while data := await self.next():
             chunks.append(data)
             size += len(data)
             if size > limit:
                 raise Cut(f"the answer is larger than {limit} bytes")
         return b"".join(chunks)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes.
-
-        Raises
-        ------
-        Cut, Stalled
-        """
-        while chunk := await self._next():
-            yield chunk
 
     def release(self) -> None:
         """Give the connection back; what is left of the body is dropped."""

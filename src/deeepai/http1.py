@@ -20,7 +20,7 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from .gateway.exchange import WHOLE
+from .gateway.exchange import PUSH, WHOLE
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
         if "%" in path:
             path = unquote(path)
         version = parser.get_http_version()
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
             "http_version": version,
@@ -197,6 +197,7 @@ class Connection(asyncio.Protocol):
         }
         self._in_head, self._head_size = False, 0
         request = self._arriving = Request(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        scope[PUSH] = request.push
         if self._present is None:
             self._start(request)
         else:
@@ -414,6 +415,15 @@ class Request:
             connection.ended(self)
         elif connection.writable is not None:
             await connection.writable
+
+    def push(self, body: bytes) -> bool:
+        """Send a piece of a body of unknown length at once; False where it must go through `send`."""
+        connection = self._connection
+        if connection.closed or connection.writable is not None or not self._chunked or self.complete:
+            return False
+        head, self._head = self._head, b""
+        connection.transport.write(b"%b%x\r\n%b\r\n" % (head, len(body), body))
+        return True
 
     def _begin(self, status: int, headers: Headers) -> None:
         pieces = [_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status]

@@ -16,6 +16,8 @@ HEADER_PAIRS = list[tuple[bytes, bytes]]
 _NO_BODY = frozenset({204, 304})
 WHOLE = "deeepai.response.whole"
 """Extension of ASGI: a message that is head and body at once."""
+PUSH = "deeepai.push"
+"""Key in the scope of a function that sends a piece of a body without waiting, or says that it cannot."""
 
 
 class Exchange:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from .. import crash
 from ..declare import Failure, Reason, StreamRules, Usage
 from ..upstream import Cut, Response, Stalled
-from .exchange import Exchange
+from .exchange import PUSH, Exchange
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
@@ -49,6 +49,7 @@ class Relay:
         self._kept = 0
         self._charged = False
         self._deadline: float | None = None
+        self._push: Callable[[bytes], bool] | None = None
         self.usage: Usage | None = None
         self.events: list[bytes] = []
         self.left = False
@@ -57,6 +58,9 @@ class Relay:
 
     async def run(self) -> None:
         """Relay to the end, whatever that is; the charge is committed when this returns."""
+        self._push = self._x.request.scope.get(PUSH)
+        if self._push is not None:
+            self._response.divert(self._pass)
         watch = asyncio.ensure_future(self._watch())
         ended = False
         try:
@@ -89,6 +93,26 @@ class Relay:
         if not self.left:
             await self._x.send({"type": "http.response.body", "body": self._end(ended), "more_body": False})
 
+    def _pass(self, chunk: bytes) -> bool:
+        """Send on what concerns nobody here, just as it comes in from the socket."""
+        if self._rest or self.left or not chunk.endswith(b"\n\n"):
+            return False
+        shown: bytes | None = chunk
+        if _concerns_us(chunk):
+            # Only an event alone is looked at here: that its usage is not known yet, say many on each.
+            alone = chunk.find(b"\n\n") == len(chunk) - 2
+            if not alone or self._rules.last(chunk) or self._rules.usage(chunk) is not None:
+                return False
+            shown = self._rules.hide(self._x.request, chunk)
+        assert self._push is not None
+        if shown is None or not self._push(shown):
+            return False
+        if self.first is None:
+            self.first = time.perf_counter() - self._x.started
+        self._keep(chunk)
+        crash.point("streaming")
+        return True
+
     def _end(self, ended: bool) -> bytes:
         if self.fault is not None:
             failure = Failure(
@@ -103,8 +127,7 @@ class Relay:
     def _take(self, chunk: bytes) -> tuple[bytes, bool]:
         """Return what the caller may see now, and whether the last event has come."""
         data = self._rest + chunk if self._rest else chunk
-        plain = b'"usage"' not in data and b"[DONE]" not in data
-        if plain and data.endswith(b"\n\n"):
+        if not _concerns_us(data) and data.endswith(b"\n\n"):
             # Nothing in it concerns the tap: it passes whole.
             self._rest = b""
             self._keep(data)
@@ -147,6 +170,10 @@ class Relay:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS
+
+
+def _concerns_us(data: bytes) -> bool:
+    return b'"usage"' in data or b"[DONE]" in data
 
 
 Charge = Callable[[Relay], Awaitable[None]]

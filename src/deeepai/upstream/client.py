@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -104,6 +104,11 @@ class Response:
             if size > limit:
                 raise Cut(f"the answer is larger than {limit} bytes")
         return b"".join(chunks)
+
+    def divert(self, sink: Callable[[bytes], bool]) -> None:
+        """Offer each piece of the body to `sink` as it comes; what it does not take is left for `next`, in order."""
+        if self._inflate is None:
+            self._connection.divert(sink)
 
     def release(self) -> None:
         """Give the connection back; what is left of the body is dropped."""

@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._headed = self._complete = False
         self._reusable = self._leftover = self._paused = False
         self._chunks: list[bytes] = []
+        self._sink: Callable[[bytes], bool] | None = None
         self._size = self._head_size = 0
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -149,6 +150,10 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
 
+    def divert(self, sink: Callable[[bytes], bool]) -> None:
+        """Offer each piece of the body to `sink` as it comes; what it does not take is left for `take`, in order."""
+        self._sink = sink
+
     def rest(self) -> bytes | None:
         """Return all that is left of the body, where its end has come."""
         if not self._complete or self._paused:
@@ -187,6 +192,7 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> None:
         """Have no more to do with the answer; the connection serves the next request if its end is near."""
+        self._sink = None
         if self._complete:
             self._end()
         elif self._headed and not self.closed and not self._paused:
@@ -201,6 +207,7 @@ class Connection(asyncio.Protocol):
         if self._busy and not self._complete and self._fault is None:
             self._fault = Cut("the request was given up")
         self._busy = False
+        self._sink = None
         self._wake()
         if self._pump is not None:
             self._pump.cancel()
@@ -293,7 +300,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body; make the upstream wait where too much is unread."""
-        if self._complete:
+        if self._complete or (self._sink is not None and not self._chunks and self._sink(data)):
             return
         self._size += len(data)
         if self._leftover:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from deeepai.declare import INLINE, Accepted, Failure, Kind, Reason, Refused, State, Task, Usage
@@ -92,7 +92,7 @@ async def test_sd3_is_priced_by_its_model(model: str, credits: float) -> None:
 async def test_sd3_without_a_model_stays_without_one() -> None:
     operation, request = await sent(stability, "POST", f"{V2}/generate/sd3", form={"prompt": "a"})
     assert operation.patch is not None
-    same = dataclasses.replace(facts(), model="sd3.5-large")
+    same = msgspec.structs.replace(facts(), model="sd3.5-large")
     assert operation.patch(request, same) == {}
 
 

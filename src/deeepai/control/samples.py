@@ -121,6 +121,10 @@ class SampleRequest:
                 *(Part(name, memoryview(b"\x89PNG"), f"{name}.png", "image/png") for name in operation.files),
             ]
 
+    def present(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return nothing: a sample sets no headers."""
+        return []
+
     def header(self, name: str) -> str:
         """Return an empty string: a sample sets no headers."""
         return ""

@@ -208,6 +208,10 @@ class Request(Interface):
         """The parts of a multipart body; empty otherwise."""
         ...
 
+    def present(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return those of some headers that were sent, names in lower case."""
+        ...
+
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
         ...

@@ -45,12 +45,18 @@ async def run(core: Core, x: Exchange) -> None:
     Failure
     """
     operation = x.operation
-    origin = await core.origin(x)
-    if origin is not None and operation.check_origin is not None:
-        operation.check_origin(x.request, origin)
+    origin = None
+    if operation.origin is not None:
+        origin = await core.origin(x)
+        if origin is not None and operation.check_origin is not None:
+            operation.check_origin(x.request, origin)
     levels = core.levels(x, origin)
     priced = core.priced(x)
-    held = await settlement.hold(core.ledger, x, priced.amount) if priced.amount else None
+    held: Hold | None = None
+    if priced.amount:
+        held = settlement.hold_now(core.ledger, x, priced.amount)
+        if held is None:
+            held = await settlement.hold(core.ledger, x, priced.amount)
     outcome = Outcome()
     try:
         await _attempts(core, x, levels, priced, held, outcome, origin)

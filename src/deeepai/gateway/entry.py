@@ -124,11 +124,17 @@ class Gateway:
         self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.own or 0.0)
 
     async def _authenticate(self, x: Exchange) -> None:
-        digest = keys.digest(keys.find_key(x.request, x.protocol))
-        token: Any = self._core.directory.peek(digest)
+        if not self._authenticated(x):
+            digest = keys.digest(keys.find_key(x.request, x.protocol))
+            self._admit(x, await self._core.directory.token(digest))
+
+    def _authenticated(self, x: Exchange) -> bool:
+        """Check the caller; False where the token must be read first."""
+        token: Any = self._core.directory.peek(keys.digest(keys.find_key(x.request, x.protocol)))
         if token is MISS:
-            token = await self._core.directory.token(digest)
+            return False
         self._admit(x, token)
+        return True
 
     def _admit(self, x: Exchange, token: Token | None) -> None:
         client = x.request.scope.get("client")
@@ -145,7 +151,7 @@ class Gateway:
                 await self._authenticate(x)
             await jobs.media(core, x)
             return
-        if not operation.public:
+        if not operation.public and not self._authenticated(x):
             await self._authenticate(x)
         await read_body(x.request, operation, x.receive, core.settings.max_body)
         if operation.check is not None:

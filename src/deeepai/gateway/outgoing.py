@@ -35,10 +35,7 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
     """
     path = _path(operation, request, facts)
     headers = dict(protocol.authorize(channel.credential)) if channel.credential else {}
-    for name in protocol.forward_headers:
-        value = request.header(name)
-        if value:
-            headers[name] = value
+    headers.update(request.present(protocol.forward_headers))
     if operation.headers is not None:
         headers.update(operation.headers(request, facts))
     body: bytes | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -48,10 +49,20 @@ class HttpRequest:
             self._query = dict(parse_qsl(text, keep_blank_values=True))
         return self._query
 
+    def present(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return those of some headers that were sent, names in lower case."""
+        headers = self.headers
+        return [(name, headers[raw].decode("latin-1")) for name, raw in _encoded(names) if raw in headers]
+
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
         value = self.headers.get(name.encode())
         return value.decode("latin-1") if value is not None else ""
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded(names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, name.encode()) for name in names)
 
 
 async def read_body(request: HttpRequest, operation: Operation, receive: Receive, limit: int) -> None:
@@ -92,6 +103,10 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
     if operation.media == "none":
         return
     kind = request.header("content-type")
+    if kind == "application/json" and operation.media == "json":
+        if operation.body is not None:
+            request.body = _json_body(operation.body, raw)
+        return
     media = kind.partition(";")[0].strip().lower()
     if operation.media != "json" and media == "multipart/form-data":
         request.parts = parse_multipart(raw, kind)

@@ -66,6 +66,12 @@ def usage_row(x: Exchange, outcome: Outcome, status: int, usage: Usage | None = 
     )
 
 
+def hold_now(ledger: Ledger, x: Exchange, amount: int) -> Hold | None:
+    """Hold an amount for a call against what this node has leased; None where `hold` must ask for more."""
+    token = x.caller
+    return ledger.try_hold(x.id, token.account_id, token.id, amount, budgeted=token.budget is not None)
+
+
 async def hold(ledger: Ledger, x: Exchange, amount: int) -> Hold:
     """Hold an amount for a call.
 
@@ -76,9 +82,6 @@ async def hold(ledger: Ledger, x: Exchange, amount: int) -> Hold:
     """
     token = x.caller
     budgeted = token.budget is not None
-    found = ledger.try_hold(x.id, token.account_id, token.id, amount, budgeted=budgeted)
-    if found is not None:
-        return found
     try:
         return await ledger.hold(x.id, token.account_id, token.id, amount, budgeted=budgeted)
     except InsufficientFunds as fault:

@@ -256,10 +256,8 @@ class Connection(asyncio.Protocol):
 
     def _start(self, request: Request) -> None:
         self._present = request
-        task = self.loop.create_task(request.run(self.app))
-        tasks = self.state.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        request.task = self.loop.create_task(request.run(self.app))
+        self.state.tasks.add(request.task)
 
     def _refuse(self, status: int) -> None:
         if not self.transport.is_closing():
@@ -313,6 +311,7 @@ class Request:
         "scope",
         "size",
         "started",
+        "task",
     )
 
     def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool) -> None:
@@ -323,6 +322,7 @@ class Request:
         self.size = 0
         self.more = True
         self.started = self.complete = False
+        self.task: asyncio.Task[None] | None = None
         self._continue = (b"expect", b"100-continue") in scope["headers"]
         self._head = b""
         self._chunked = False
@@ -338,6 +338,10 @@ class Request:
             await app(self.scope, self.receive, self.send)
         except Exception:
             log.exception("the application failed")
+        finally:
+            # Here, and not when the task is done: that would be a turn of the loop of its own.
+            if self.task is not None:
+                connection.state.tasks.discard(self.task)
         if self.complete or connection.closed:
             return
         if self.started:

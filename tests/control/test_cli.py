@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
+import socket
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +129,39 @@ def test_channels(cli: Cli) -> None:
     assert (channel["priority"], channel["models"], channel["status"]) == (-5, None, "disabled")
     assert "no protocol 'telegraph'" in cli.fails("channels", "add", "x", "telegraph")
     assert "the environment has no" in cli.fails("channels", "add", "x", "openai", "--key-env", "NOT_SET")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        cli.ok("channels", "set", "up", "--base-url", f"http://127.0.0.1:{nobody.getsockname()[1]}/v1")
+        assert "up does not answer well: no connection" in cli.fails("channels", "test", "up")
+    assert "There is no such channel" in cli.fails("channels", "test", "nobody")
     cli.ok("channels", "remove", "up")
     assert cli.rows("channels", "list") == []
+
+
+class ModelsServer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        known = self.headers["authorization"] == "Bearer sk-up"
+        body = b'{"data":[]}' if known else b'{"error":{"message":"Incorrect API key provided: sk-bad"}}'
+        self.send_response(200 if known else 401)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_testing_a_channel(cli: Cli) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), ModelsServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name, key in (("good", "sk-up"), ("bad", "sk-bad")):
+            cli.ok("channels", "add", name, "openai", "--key-env", "UP", env={"UP": key})
+            cli.ok("channels", "set", name, "--base-url", f"http://127.0.0.1:{server.server_port}/v1")
+        assert "good answers well, after " in cli.ok("channels", "test", "good")
+        refused = cli.fails("channels", "test", "bad")
+        assert "the account was refused" in refused
+        assert "sk-bad" not in refused
+        server.shutdown()
 
 
 def test_prices_groups_and_aliases(cli: Cli) -> None:

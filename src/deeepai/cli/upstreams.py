@@ -12,11 +12,14 @@ import typer
 from ..accounts import catalogue
 from ..accounts import channels as channel_store
 from ..accounts.channels import ChannelChanges, NewChannel
+from ..accounts.directory import Directory
 from ..control.config_file import Applier, ConfigError, check
+from ..control.probe import probe
 from ..control.sections.prices import Price, effective
 from ..money.prices import PriceBook
 from ..protocols import PROTOCOLS
 from ..storage.database import Tx
+from ..upstream import Client
 from .common import DataOption, JsonOption, Store, die, load_settings, print_json, run, show, split, struct
 
 channels = typer.Typer(help="Channels to upstreams.", no_args_is_help=True)
@@ -157,6 +160,27 @@ def enable_channel(channel: ChannelArgument, data: DataOption = None) -> None:
 def disable_channel(channel: ChannelArgument, data: DataOption = None) -> None:
     """Disable a channel; its open tasks go on."""
     _change(data, channel, ChannelChanges(status="disabled"))
+
+
+@channels.command("test")
+def probe_channel(channel: ChannelArgument, data: DataOption = None) -> None:
+    """Ask a channel's upstream one cheap question; status 1 where its address or credential is no good."""
+
+    async def work(store: Store) -> tuple[bool, float, str | None]:
+        found = await store.read(lambda tx: channel_store.get(tx, channel))
+        directory = Directory(store.database, store.vault)
+        await directory.refresh()
+        client = Client()
+        try:
+            ready = next(each for each in directory.channels if each.id == found.id)
+            return await probe(client, PROTOCOLS[ready.protocol], ready)
+        finally:
+            await client.close()
+
+    ok, latency_ms, error = run(data, work)
+    if not ok:
+        raise die(f"{channel} does not answer well: {error}")
+    typer.echo(f"{channel} answers well, after {latency_ms:.0f} ms")
 
 
 @channels.command("remove")

@@ -157,6 +157,8 @@ class _SQLiteBulk:
         return {size: f"{_insert(table, columns, size)} ON CONFLICT DO NOTHING" for size in self._SIZES}
 
     async def _many(self, tx: Tx, inserts: dict[int, str], rows: Sequence[msgspec.Struct]) -> int:
+        if len(rows) == 1:
+            return await tx.execute(inserts[1], *msgspec.structs.astuple(rows[0]))
         written = start = 0
         for size in self._SIZES:
             while len(rows) - start >= size:

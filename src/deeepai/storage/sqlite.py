@@ -27,8 +27,10 @@ _GROUP = 256
 _READERS = 2
 _BUSY_SECONDS = 10.0
 _CHECKPOINT_COMMITS = 100
-_RESTART_FRAMES = 4096
-"""Pages of 4 KiB."""
+_PAGE_BYTES = 2048
+"""Of new files. A charge changes ten pages, each of which is copied into the log whole."""
+_RESTART_FRAMES = 8192
+"""Pages in the log from which on it is made to start over."""
 _PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|\$(\d+)")
 
 
@@ -170,6 +172,7 @@ class SQLiteDatabase:
         writer = self._connect(timeout=0)
         connections = self._connections = [writer]
         try:
+            writer.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             _patiently(writer, "PRAGMA journal_mode = WAL")
             writer.execute("PRAGMA wal_autocheckpoint = 0")
             checkpointer = self._connect(timeout=0.1)

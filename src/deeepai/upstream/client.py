@@ -22,7 +22,7 @@ from yarl import URL
 from .. import __version__
 from ..accounts.models import Limits
 from ..declare import Answer
-from .connection import Body, Connection
+from .connection import Connection
 from .errors import Cut, MaybeSent, NotSent, Stalled
 
 _KEEP_LOCAL: Final = 4.0
@@ -122,7 +122,9 @@ class Response:
 class Upstreams(Protocol):
     """What dispatch and the tasks need of the way out."""
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, limits: Limits) -> Response:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limits: Limits
+    ) -> Response:
         """Send a request; return once the headers of the answer are here."""
         ...
 
@@ -138,7 +140,9 @@ class Client:
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Body, limits: Limits) -> Response:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limits: Limits
+    ) -> Response:
         """Send a request; return once the headers of the answer are here.
 
         Raises
@@ -308,7 +312,7 @@ def _reason(fault: Exception) -> str:
     return text if isinstance(text, str) and text else type(fault).__name__
 
 
-def _head(line: str, headers: Mapping[str, str], method: str, body: Body) -> bytes:
+def _head(line: str, headers: Mapping[str, str], method: str, body: bytes | None) -> bytes:
     head = line
     own_agent = own_accept = False
     count = 2
@@ -325,11 +329,8 @@ def _head(line: str, headers: Mapping[str, str], method: str, body: Body) -> byt
     if not own_accept:
         head += "accept: */*\r\n"
         count += 1
-    if isinstance(body, bytes):
+    if body is not None:
         head += f"content-length: {len(body)}\r\n"
-        count += 1
-    elif body is not None:
-        head += f"content-length: {body.length}\r\n" if body.length is not None else "transfer-encoding: chunked\r\n"
         count += 1
     elif method not in ("GET", "HEAD", "DELETE"):
         head += "content-length: 0\r\n"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Final, Protocol, cast
+from collections.abc import Callable
+from typing import Final, cast
 
 import httptools
 
-from .errors import Cut, MaybeSent, Stalled
+from .errors import Cut, MaybeSent, Stalled, UpstreamError
 
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the upstream has to wait."""
@@ -23,25 +23,6 @@ _JOINED: Final = 64 * 1024
 _LEFTOVER_SECONDS: Final = 1.0
 _LEFTOVER_BYTES: Final = 64 * 1024
 _QUIET_SECONDS: Final = 1.0
-
-
-class StreamedBody(Protocol):
-    """A request body that is still arriving.
-
-    Attributes
-    ----------
-    length : int or None
-        Its bytes in all, where that is known.
-    """
-
-    length: int | None
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield it from its start; each call begins anew."""
-        ...
-
-
-Body = bytes | StreamedBody | None
 
 
 class Connection(asyncio.Protocol):
@@ -72,13 +53,11 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
-        self._pump: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._deadline = self._limit = 0.0
         self.closed = False
         self._busy = False
-        self._sent = 0
+        self._unsent = 0
         self.idle_since = 0.0
         self.answered = False
         self._begin("")
@@ -86,7 +65,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, method: str) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._method = method
-        self._fault: BaseException | None = None
+        self._fault: UpstreamError | None = None
         self._passing = False  # an informational answer, before the real one
         self._headed = self._complete = False
         self._reusable = self._leftover = self._paused = False
@@ -112,7 +91,7 @@ class Connection(asyncio.Protocol):
         ready.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not ready.poll(0)
 
-    async def exchange(self, method: str, head: bytes, body: Body, limit: float) -> None:
+    async def exchange(self, method: str, head: bytes, body: bytes | None, limit: float) -> None:
         """Send a request; return once the head of its answer is here.
 
         Parameters
@@ -131,12 +110,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         self._arm(limit)
-        if body is None or not body:
+        if not body:
             transport.write(head)
-        elif not isinstance(body, bytes):
-            transport.write(head)
-            self._pump = self._loop.create_task(self._send(body))
-            self._pump.add_done_callback(self._pumped)
         elif len(body) <= _JOINED:
             transport.write(head + body)
         else:
@@ -209,8 +184,6 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._sink = None
         self._wake()
-        if self._pump is not None:
-            self._pump.cancel()
         if self._transport is not None:
             self._transport.abort()
 
@@ -251,18 +224,6 @@ class Connection(asyncio.Protocol):
                 self._wake()
             else:
                 self._fail("the answer was cut short" if self._headed else "the connection ended before any answer")
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-
-    def pause_writing(self) -> None:
-        """Hold a streamed body back."""
-        self._writable = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        """Go on with it."""
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
 
     # What the parser calls --------------------------------------------------------------------------------------
 
@@ -333,14 +294,12 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         transport = self._transport
-        pumping = self._pump is not None and not self._pump.done()
-        if not self._reusable or self.closed or pumping or transport is None or transport.is_closing():
+        if not self._reusable or self.closed or transport is None or transport.is_closing():
             self.abort()
             return
         if self._paused:
             transport.resume_reading()
         self._busy = False
-        self._pump = None
         self.idle_since = time.monotonic()
         self._give_back(self)
 
@@ -381,9 +340,9 @@ class Connection(asyncio.Protocol):
             return
         now = self._loop.time()
         waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if self._paused or (waiting and waiting != self._sent):
+        if self._paused or (waiting and waiting != self._unsent):
             # The reader is slow, or the request is still leaving.
-            self._sent = waiting
+            self._unsent = waiting
             self._deadline = now + self._limit
         if self._deadline > now:
             self._timer_at = self._deadline
@@ -394,25 +353,4 @@ class Connection(asyncio.Protocol):
             if self._fault is None:
                 what = "nothing came within the limit" if self._headed else "no answer within the limit"
                 self._fault = Stalled(what, answered=self._headed)
-            self._stop()
-
-    async def _send(self, body: StreamedBody) -> None:
-        transport = self._transport
-        assert transport is not None
-        chunked = body.length is None
-        async for data in body:
-            if self.closed or self._complete:
-                return
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-            self._deadline = self._loop.time() + self._limit
-            if self._writable is not None:
-                await self._writable
-        if chunked and not self.closed:
-            transport.write(b"0\r\n\r\n")
-
-    def _pumped(self, pump: asyncio.Task[None]) -> None:
-        fault = None if pump.cancelled() else pump.exception()
-        if fault is not None and self._fault is None:
-            # The source failed: its error is the request's own.
-            self._fault = fault
             self._stop()

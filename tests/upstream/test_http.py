@@ -148,12 +148,12 @@ async def test_a_long_upload_is_no_stall_while_it_moves(client: Client) -> None:
             left = int(head.lower().partition(b"content-length: ")[2].split()[0])
             while left:
                 left -= len(await reader.read(1 << 20))
-                await asyncio.sleep(0.003)
+                await asyncio.sleep(0.01)  # so that all of it takes longer than the limit
             return True
 
     async with Slow(serve) as upstream:
-        body = bytes(40 << 20)
-        response = await client.send("POST", upstream.url, {}, body, Limits(first_byte=0.3))
+        body = bytes(32 << 20)
+        response = await client.send("POST", upstream.url, {}, body, Limits(first_byte=1))
         assert await response.read(10) == b"ok"
         response.abort()
 

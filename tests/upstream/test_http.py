@@ -217,6 +217,31 @@ async def test_what_is_left_of_an_answer_is_dropped_and_its_connection_kept(clie
         assert upstream.connections == 1
 
 
+async def test_an_answer_too_many_after_a_dropped_one_is_not_taken_for_the_next(client: Client) -> None:
+    go = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if upstream.requests == 1:
+            writer.write(CHUNKED + b"3\r\none\r\n")
+            await go.wait()
+            writer.write(b"0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nb")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.write(b"ad")
+        else:
+            writer.write(OK)
+
+    async with Upstream(serve) as upstream:
+        response = await client.send("POST", upstream.url, {}, b"{}", QUICK)
+        assert await response.next() == b"one"
+        connection = response._connection
+        response.release()
+        go.set()
+        while not connection.closed:
+            await asyncio.sleep(0.005)
+        assert await post(client, upstream.url) == b"ok"
+
+
 async def test_pieces_go_where_they_are_diverted_to(client: Client) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")

@@ -231,6 +231,8 @@ class Connection(asyncio.Protocol):
         """Notice an answer too many."""
         if self._complete:
             self._reusable = False
+            if not self._busy:
+                self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; trailers are dropped."""

@@ -225,6 +225,13 @@ class Connection(asyncio.Protocol):
             else:
                 self._fail("the answer was cut short" if self._headed else "the connection ended before any answer")
 
+    def pause_writing(self) -> None:
+        """Let a long request leave at its own pace."""
+
+    def resume_writing(self) -> None:
+        """Count the wait for the answer from here on: the request has left."""
+        self._deadline = self._loop.time() + self._limit
+
     # What the parser calls --------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:

@@ -98,7 +98,7 @@ class Relay:
         if self._rest or self.left or not chunk.endswith(b"\n\n"):
             return False
         shown: bytes | None = chunk
-        if _concerns_us(chunk):
+        if b'"usage"' in chunk or b"[DONE]" in chunk:
             # Only an event alone is looked at here: that its usage is not known yet, say many on each.
             alone = chunk.find(b"\n\n") == len(chunk) - 2
             if not alone or self._rules.last(chunk) or self._rules.usage(chunk) is not None:
@@ -109,7 +109,8 @@ class Relay:
             return False
         if self.first is None:
             self.first = time.perf_counter() - self._x.started
-        self._keep(chunk)
+        if self._kept < KEPT:
+            self._keep(chunk)
         crash.point("streaming")
         return True
 
@@ -127,7 +128,7 @@ class Relay:
     def _take(self, chunk: bytes) -> tuple[bytes, bool]:
         """Return what the caller may see now, and whether the last event has come."""
         data = self._rest + chunk if self._rest else chunk
-        if not _concerns_us(data) and data.endswith(b"\n\n"):
+        if data.endswith(b"\n\n") and b'"usage"' not in data and b"[DONE]" not in data:
             # Nothing in it concerns the tap: it passes whole.
             self._rest = b""
             self._keep(data)
@@ -170,10 +171,6 @@ class Relay:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS
-
-
-def _concerns_us(data: bytes) -> bool:
-    return b'"usage"' in data or b"[DONE]" in data
 
 
 Charge = Callable[[Relay], Awaitable[None]]

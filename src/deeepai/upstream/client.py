@@ -32,6 +32,7 @@ _SWEEP_SECONDS: Final = 5.0
 _EYEBALLS_SECONDS: Final = 0.25
 _BLOCK: Final = 1024 * 1024
 _TARGETS: Final = 4096
+_STARTS: Final = 1024
 _PLAIN = re.compile(r"[!-~]*")
 _AGENT: Final = f"deeepai/{__version__}"
 
@@ -134,6 +135,7 @@ class Client:
 
     def __init__(self) -> None:
         self._targets: dict[tuple[str, str], Target] = {}
+        self._starts: dict[tuple[str | tuple[str, str], ...], bytes] = {}
         self._idle: dict[tuple[bool, str, int], list[Connection]] = {}
         self._keys: dict[Connection, tuple[bool, str, int]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -150,7 +152,7 @@ class Client:
         NotSent, MaybeSent, Stalled
         """
         target = self._targets.get((method, url)) or self._target(method, url)
-        head = _head(target.line, headers, method, body)
+        head = self._head(target.line, headers, method, body)
         while True:
             connection = self._kept(target.key)
             kept = connection is not None
@@ -222,6 +224,19 @@ class Client:
         if "?" not in url and len(self._targets) < _TARGETS:
             self._targets[method, url] = target
         return target
+
+    def _head(self, line: str, headers: Mapping[str, str], method: str, body: bytes | None) -> bytes:
+        # A channel's heads are the same from request to request, but for the length.
+        key = (line, *headers.items())
+        start = self._starts.get(key)
+        if start is None:
+            start = _start(line, headers)
+            if len(self._starts) >= _STARTS:
+                self._starts.clear()
+            self._starts[key] = start
+        if body is not None or method not in ("GET", "HEAD", "DELETE"):
+            return b"%bcontent-length: %d\r\n\r\n" % (start, len(body or b""))
+        return start + b"\r\n"
 
     # Connections ------------------------------------------------------------------------------------------------
 
@@ -312,33 +327,22 @@ def _reason(fault: Exception) -> str:
     return text if isinstance(text, str) and text else type(fault).__name__
 
 
-def _head(line: str, headers: Mapping[str, str], method: str, body: bytes | None) -> bytes:
-    head = line
-    own_agent = own_accept = False
-    count = 2
-    for name, value in headers.items():
-        head += f"{name}: {value}\r\n"
-        count += 1
-        if len(name) == 10 and name.lower() == "user-agent":
-            own_agent = True
-        elif len(name) == 6 and name.lower() == "accept":
-            own_accept = True
-    if not own_agent:
-        head += f"user-agent: {_AGENT}\r\n"
-        count += 1
-    if not own_accept:
-        head += "accept: */*\r\n"
-        count += 1
-    if body is not None:
-        head += f"content-length: {len(body)}\r\n"
-        count += 1
-    elif method not in ("GET", "HEAD", "DELETE"):
-        head += "content-length: 0\r\n"
-        count += 1
+def _start(line: str, headers: Mapping[str, str]) -> bytes:
+    """Return a request's head up to what its body adds.
+
+    Raises
+    ------
+    NotSent
+        A header's name or value is none.
+    """
+    names = {name.lower() for name in headers}
+    own = {"user-agent": _AGENT, "accept": "*/*"}
+    fields = {**{name: value for name, value in own.items() if name not in names}, **headers}
+    head = line + "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
     # A line too many is somebody's header in another's value.
-    if head.count("\n") != count or head.count("\r") != count or "\0" in head:
+    lines = 2 + len(fields)
+    if head.count("\n") != lines or head.count("\r") != lines or "\0" in head:
         raise NotSent("a header that should be sent is not valid")
-    head += "\r\n"
     try:
         return head.encode("latin-1")
     except UnicodeEncodeError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Generator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -71,6 +72,15 @@ class Exchange:
         self.own: float | None = None
         self.answering = False
         self.status = 0
+
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """Count the time within as an upstream's, not as ours."""
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.waited += time.perf_counter() - before
 
     def overhead(self) -> float:
         """Seconds since the start that were ours, not an upstream's."""

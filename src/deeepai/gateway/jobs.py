@@ -217,8 +217,9 @@ async def _post(core: Core, x: Exchange, task: Stored, attempt: Attempt) -> Answ
         raise
     crash.point("held")
     try:
-        async with asyncio.timeout(core.life.timing.submit * 0.9):
-            answer = await core.client.ask(out.method, out.url, out.headers, out.body, channel.limits)
+        with x.waiting():
+            async with asyncio.timeout(core.life.timing.submit * 0.9):
+                answer = await core.client.ask(out.method, out.url, out.headers, out.body, channel.limits)
     except NotSent as fault:
         attempt.done(ok=False, fault=str(fault))
         return fault
@@ -250,7 +251,9 @@ async def fetch(core: Core, x: Exchange) -> None:
     Failure
     """
     assert x.operation.task is not None
-    task = await core.poller.fresh(await core.load(x, x.operation.task(x.request)))
+    task = await core.load(x, x.operation.task(x.request))
+    with x.waiting():
+        task = await core.poller.fresh(task)
     links = core.links_for(x)
     if x.operation.render is not None:
         reply = x.operation.render(x.request, task, links)
@@ -412,10 +415,9 @@ async def translated(core: Core, x: Exchange, translator: Translator, route: Rou
     ------
     Failure
     """
-    bodies = translator.to(x.request)
-    outcomes = await asyncio.gather(
-        *(start(core, _inner(x, route, body, number)) for number, body in enumerate(bodies)), return_exceptions=True
-    )
+    calls = [_inner(x, route, body, number) for number, body in enumerate(translator.to(x.request))]
+    outcomes = await asyncio.gather(*(start(core, call) for call in calls), return_exceptions=True)
+    x.waited += max(call.waited for call in calls)
     tasks = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
     if not tasks:
         first = outcomes[0]
@@ -424,8 +426,9 @@ async def translated(core: Core, x: Exchange, translator: Translator, route: Rou
         assert isinstance(first, BaseException)
         raise first
     rules = core.life.rules(tasks[0])
-    async with asyncio.timeout(translator.timeout):
-        ended = await asyncio.gather(*(_awaited(core, task, rules.interval) for task in tasks))
+    with x.waiting():
+        async with asyncio.timeout(translator.timeout):
+            ended = await asyncio.gather(*(_awaited(core, task, rules.interval) for task in tasks))
     # What was made is paid for, so it is handed over even where another of the same call failed.
     done = [task for task in ended if task.state is State.SUCCEEDED]
     if not done:

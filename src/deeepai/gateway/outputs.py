@@ -31,7 +31,8 @@ async def keep(core: Core, x: Exchange, channel: Channel, body: Json, urls: Sequ
     ours: dict[str, str] = {}
     for number, url in enumerate(dict.fromkeys(urls)):
         try:
-            data, said = await core.life.fetch_from(channel, url)
+            with x.waiting():
+                data, said = await core.life.fetch_from(channel, url)
         except (UpstreamError, Unsafe, aiohttp.ClientError, TimeoutError, OSError) as fault:
             log.warning("output.unfetched", request_id=x.id, number=number, error=str(fault))
             continue

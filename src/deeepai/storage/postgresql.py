@@ -20,6 +20,8 @@ _LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+    # So the driver puts it when the connection goes away just between two of its own steps.
+    asyncpg.InternalClientError,
 )
 
 

@@ -104,6 +104,8 @@ class Operation:
         puts its own links in their place.
     on_leave : str
         What happens upstream when the caller leaves midway.
+    stream : StreamRules
+        For STREAM: how its event stream is metered.
     replay : bool
         Whether it may be sent again, elsewhere, after a cut that came once its bytes may have reached the vendor.
     """
@@ -134,6 +136,7 @@ class Operation:
     check_origin: Callable[[Request, Task], None] | None = None
     render: Callable[[Request, Task, Links], Reply] | None = None
     outputs: Callable[[Json], Sequence[str]] | None = None
+    stream: StreamRules | None = None
     on_leave: Literal["cancel", "drain"] = "drain"
     replay: bool = False
     max_body: int = 32 * 1024 * 1024
@@ -153,7 +156,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamRules:
-    """How a protocol's event stream is metered.
+    """How an event stream is metered.
 
     Attributes
     ----------
@@ -222,7 +225,6 @@ class Protocol:
     env_base_url: str | None = None
     models: tuple[str, ...] = ()
     tasks: TaskRules | None = None
-    stream: StreamRules | None = None
     claims: Callable[[str], Failure | None] | None = None
     channel_fault: Callable[[Answer], bool] = lambda answer: answer.status == 401
     own_paths: tuple[str, ...] = ()

@@ -65,7 +65,7 @@ async def run(core: Core, x: Exchange) -> None:
         raise
     except Left:
         # The vendor has read the prompt, so that is what it costs.
-        rules = x.protocol.stream
+        rules = x.operation.stream
         assert rules is not None
         outcome.error = "the caller left"
         usage = await asyncio.to_thread(settlement.counted, x.request, rules, [])
@@ -179,7 +179,7 @@ def _upstream_failure(core: Core, x: Exchange, channel: Channel, fault: Exceptio
 def _send(core: Core, x: Exchange, channel: Channel, out: outgoing.Outgoing) -> Coroutine[Any, Any, Response]:
     """Send; where the operation is cancelled when its caller leaves, watch for that meanwhile."""
     sending = core.client.send(out.method, out.url, out.headers, out.body, channel.limits)
-    rules = x.protocol.stream
+    rules = x.operation.stream
     if x.operation.on_leave != "cancel" or rules is None or not rules.wanted(x.request):
         return sending
     return _watched(x, sending)
@@ -282,7 +282,7 @@ async def _stream(
     held: Hold | None,
     outcome: Outcome,
 ) -> None:
-    rules = x.protocol.stream
+    rules = x.operation.stream
     assert rules is not None
     outcome.streamed = True
 

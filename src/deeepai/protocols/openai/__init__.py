@@ -1,0 +1,32 @@
+"""OpenAI's wire format: chat, completions, embeddings, images, models.
+
+Source: OpenAI's OpenAPI document 2.3.0, and its Python SDK on the wire. A channel's base URL includes `/v1`.
+"""
+
+from __future__ import annotations
+
+from ...declare import Ask, Protocol, Text
+from ..common import bearer
+from . import chat, images, models
+from .errors import channel_fault, error
+
+MODELS = (
+    *("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "davinci-002", "babbage-002"),
+    *("text-embedding-*", "dall-e-*", "gpt-image-*"),
+)
+
+openai = Protocol(
+    name="openai",
+    title=Text("OpenAI", "OpenAI接口"),
+    base_url="https://api.openai.com/v1",
+    env_key="OPENAI_API_KEY",
+    env_base_url="OPENAI_BASE_URL",
+    models=MODELS,
+    authorize=bearer,
+    error=error,
+    channel_fault=channel_fault,
+    probe=Ask("/models"),
+    forward_headers=("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
+    answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
+    operations=(*chat.OPERATIONS, *images.OPERATIONS, *models.OPERATIONS),
+)

@@ -1,0 +1,223 @@
+"""Chat completions, completions and embeddings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import Facts, Failure, Json, Kind, Operation, Request, StreamRules, Text
+from ..common import body_model
+from .common import ModelName, model_patch
+from .errors import error_object
+from .usage import answer_usage, chat_estimate, event_usage, input_estimate
+
+Count = Annotated[int, Meta(ge=1, le=128)]
+
+
+class StreamOptions(msgspec.Struct, omit_defaults=True):
+    """Options of a stream."""
+
+    include_usage: bool | None = None
+
+
+class Message(msgspec.Struct, omit_defaults=True):
+    """One message of a conversation."""
+
+    role: Annotated[str, Meta(min_length=1, description="developer, system, user, assistant or tool")]
+    content: str | list[dict[str, Any]] | None = None
+
+
+class ChatBody(msgspec.Struct, omit_defaults=True):
+    """Body of a chat completion; every other field of the specification passes through."""
+
+    model: ModelName
+    messages: Annotated[list[Message], Meta(min_length=1, description="The conversation so far")]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    n: Count | None = None
+
+
+class CompletionBody(msgspec.Struct, omit_defaults=True):
+    """Body of a text completion."""
+
+    model: ModelName
+    prompt: str | list[str | int | list[int]]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    n: Count | None = None
+
+
+class EmbeddingBody(msgspec.Struct, omit_defaults=True):
+    """Body of an embeddings request."""
+
+    model: ModelName
+    input: str | list[str | int | list[int]]
+    encoding_format: Annotated[str, Meta(pattern="^(float|base64)$")] | None = None
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
+
+
+# Streams -------------------------------------------------------------------------------------------------------
+
+
+def wants_stream(request: Request) -> bool:
+    """Tell whether the body asks for a stream."""
+    return bool(request.body.stream)
+
+
+def asks_usage(request: Request) -> bool:
+    """Tell whether the caller wants the usage event itself."""
+    options = request.body.stream_options
+    return options is not None and bool(options.include_usage)
+
+
+def stream_patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Ask the upstream for usage, whether or not the caller does."""
+    changes: dict[str, Any] = {}
+    if facts.model != facts.asked:
+        changes["model"] = facts.model
+    if request.body.stream and not asks_usage(request) and facts.settings.get("stream_usage", True):
+        changes["stream_options"] = {"include_usage": True}
+    return changes
+
+
+def hide_usage(request: Request, event: bytes) -> bytes | None:
+    """Take out of an event what the caller did not ask for: the usage event, and `usage: null` elsewhere."""
+    if asks_usage(request) or b'"usage"' not in event:
+        return event
+    if b'"choices":[]' in event or b'"choices": []' in event:
+        return None
+    return event.replace(b',"usage":null', b"").replace(b', "usage": null', b"")
+
+
+def delta_text(chunk: Json) -> str:
+    """Return the text that a chunk adds, tool calls and reasoning included."""
+    pieces: list[str] = []
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta") or {}
+        pieces.append(choice.get("text") or delta.get("content") or "")
+        pieces.append(delta.get("reasoning_content") or "")
+        for call in delta.get("tool_calls") or ():
+            function = call.get("function") or {}
+            pieces.append((function.get("name") or "") + (function.get("arguments") or ""))
+    return "".join(pieces)
+
+
+def prompt_text(request: Request) -> str:
+    """Return the text that the upstream would count as input."""
+    body = request.body
+    if isinstance(body, CompletionBody):
+        prompt = body.prompt
+        return prompt if isinstance(prompt, str) else "\n".join(str(item) for item in prompt)
+    pieces: list[str] = []
+    for message in body.messages:
+        pieces.append(message.role)
+        if isinstance(message.content, str):
+            pieces.append(message.content)
+        elif message.content:
+            pieces.extend(part["text"] for part in message.content if isinstance(part.get("text"), str))
+    return "\n".join(pieces)
+
+
+def ends_stream(event: bytes) -> bool:
+    """Tell whether an event is the stream's last."""
+    return event.startswith((b"data: [DONE]", b"data:[DONE]"))
+
+
+def stream_error(failure: Failure, request_id: str) -> bytes:
+    """Return the event that tells of a failure in mid-stream."""
+    return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\n\n"
+
+
+STREAM = StreamRules(
+    wanted=wants_stream,
+    usage=event_usage,
+    hide=hide_usage,
+    text=delta_text,
+    prompt=prompt_text,
+    last=ends_stream,
+    error=stream_error,
+)
+
+OPERATIONS = (
+    Operation(
+        name="chat.completions",
+        method="POST",
+        path="/v1/chat/completions",
+        native="/chat/completions",
+        kind=Kind.STREAM,
+        stream=STREAM,
+        rows=(1, 4),
+        summary=Text("Create a chat completion", "聊天补全"),
+        body=ChatBody,
+        example={"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": "Say this is a test!"}]},
+        example_answer={
+            "id": "chatcmpl-123",
+            "object": "chat.completion",
+            "created": 1760000000,
+            "model": "gpt-3.5-turbo",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "…"}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20},
+        },
+        answers=("application/json", "text/event-stream"),
+        model=body_model,
+        estimate=chat_estimate,
+        usage=answer_usage,
+        patch=stream_patch,
+        on_leave="cancel",
+        replay=True,
+    ),
+    Operation(
+        name="completions",
+        method="POST",
+        path="/v1/completions",
+        native="/completions",
+        kind=Kind.STREAM,
+        stream=STREAM,
+        rows=(5,),
+        summary=Text("Create a completion", "内容补全接口"),
+        body=CompletionBody,
+        example={"model": "gpt-3.5-turbo-instruct", "prompt": "Say this is a test", "max_tokens": 7},
+        example_answer={
+            "id": "cmpl-123",
+            "object": "text_completion",
+            "created": 1760000000,
+            "model": "gpt-3.5-turbo-instruct",
+            "choices": [{"index": 0, "text": "…", "finish_reason": "stop", "logprobs": None}],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+        },
+        answers=("application/json", "text/event-stream"),
+        model=body_model,
+        estimate=chat_estimate,
+        usage=answer_usage,
+        patch=stream_patch,
+        on_leave="cancel",
+        replay=True,
+    ),
+    Operation(
+        name="embeddings",
+        method="POST",
+        path="/v1/embeddings",
+        native="/embeddings",
+        kind=Kind.CALL,
+        rows=(8,),
+        summary=Text("Create embeddings", "创建嵌入"),
+        body=EmbeddingBody,
+        example={"model": "text-embedding-3-small", "input": "The food was delicious."},
+        example_answer={
+            "object": "list",
+            "model": "text-embedding-3-small",
+            "data": [{"object": "embedding", "index": 0, "embedding": [0.0023, -0.0093]}],
+            "usage": {"prompt_tokens": 5, "total_tokens": 5},
+        },
+        model=body_model,
+        estimate=input_estimate,
+        usage=answer_usage,
+        patch=model_patch,
+        replay=True,
+    ),
+)

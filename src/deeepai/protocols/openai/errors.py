@@ -1,0 +1,46 @@
+"""OpenAI's error shape."""
+
+from __future__ import annotations
+
+from ...declare import Answer, Failure, Json, Operation, Reason, Reply
+
+_TYPES = {
+    Reason.UNAUTHENTICATED: "invalid_request_error",
+    Reason.FORBIDDEN: "permission_error",
+    Reason.UNFUNDED: "insufficient_quota",
+    Reason.RATE_LIMITED: "requests",
+    Reason.INTERNAL: "server_error",
+    Reason.UPSTREAM: "upstream_error",
+    Reason.UNAVAILABLE: "server_error",
+    Reason.TIMEOUT: "upstream_error",
+}
+_CODES = {Reason.INVALID: None, Reason.UNPROCESSABLE: None, Reason.INTERNAL: None, Reason.BAD_METHOD: None}
+
+
+def error_object(failure: Failure) -> dict[str, Json]:
+    """Return OpenAI's error object for a failure."""
+    return {
+        "message": failure.message,
+        "type": _TYPES.get(failure.kind, "invalid_request_error"),
+        "param": failure.param,
+        "code": failure.code or _CODES.get(failure.kind, failure.kind.word),
+    }
+
+
+def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+    """Answer a failure as OpenAI does.
+
+    A balance that is spent answers 403: official clients would retry a 429.
+    """
+    status = 403 if failure.kind is Reason.UNFUNDED else failure.kind.status
+    headers: dict[str, str] = {}
+    if failure.kind in (Reason.UNFUNDED, Reason.UNAVAILABLE):
+        headers["x-should-retry"] = "false"
+    return Reply({"error": error_object(failure)}, status, headers=headers)
+
+
+def channel_fault(answer: Answer) -> bool:
+    """Bad key, or the vendor's account is out of credit."""
+    if answer.status in (401, 402):
+        return True
+    return answer.status in (403, 429) and b"insufficient_quota" in answer.body

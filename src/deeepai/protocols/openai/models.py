@@ -1,0 +1,53 @@
+"""Models that the caller may use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...declare import Failure, Json, Kind, Operation, Reason, Reply, Text, View
+
+
+def _model_object(model: Any) -> dict[str, Json]:
+    return {"id": model["id"], "object": "model", "created": model["created"], "owned_by": model["owned_by"]}
+
+
+async def list_models(view: View) -> Reply:
+    """List what the token may call."""
+    models = await view.models()
+    return Reply({"object": "list", "data": [_model_object(model) for model in models]})
+
+
+async def get_model(view: View) -> Reply:
+    """Describe one model."""
+    name = view.request.params["model"]
+    for model in await view.models():
+        if model["id"] == name:
+            return Reply(_model_object(model))
+    raise Failure(Reason.NO_MODEL, f"The model '{name}' does not exist", param="model")
+
+
+OPERATIONS = (
+    Operation(
+        name="models.list",
+        method="GET",
+        path="/v1/models",
+        example_answer={
+            "object": "list",
+            "data": [{"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"}],
+        },
+        kind=Kind.LIST,
+        summary=Text("List models", "列出模型"),
+        media="none",
+        answer=list_models,
+    ),
+    Operation(
+        name="models.get",
+        method="GET",
+        path="/v1/models/{model}",
+        example_answer={"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"},
+        kind=Kind.LIST,
+        summary=Text("Get a model", "查询模型"),
+        media="none",
+        answer=get_model,
+    ),
+)

@@ -27,6 +27,7 @@ from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
 from .gateway.request import Receive, Scope, Send
 from .gateway.routing import Router
+from .gateway.ways import Bridges
 from .lifeline import die_with_parent
 from .logs import configure
 from .money.ledger import Ledger
@@ -43,7 +44,7 @@ from .tasks.outbox import Outbox
 from .tasks.poller import Poller
 from .tasks.safe_fetch import SafeFetch
 from .tasks.secrets import webhook_secret
-from .translators import TRANSLATORS
+from .translators import CALL_TRANSLATORS, TRANSLATORS
 from .upstream import Client
 
 log = structlog.get_logger()
@@ -192,6 +193,7 @@ class Application:
             db=db,
             router=Router(PROTOCOLS.values()),
             translators=TRANSLATORS,
+            bridges=Bridges.build(PROTOCOLS, CALL_TRANSLATORS),
             directory=directory,
             limiter=Limiter(shared),
             prices=prices,

@@ -7,7 +7,7 @@ or an answer and return plain values; they never do input or output.
 
 from __future__ import annotations
 
-from .interface import Facts, Operation, Protocol, StreamRules, Translator, View
+from .interface import CallTranslator, Events, Facts, Operation, Protocol, StreamRules, Translator, View
 from .jobs import Accepted, Ask, Hook, HookMessage, Links, Reading, Refused, Task, TaskRules
 from .values import (
     DROP,
@@ -34,6 +34,8 @@ __all__ = [
     "Accepted",
     "Answer",
     "Ask",
+    "CallTranslator",
+    "Events",
     "Facts",
     "Failure",
     "Hook",

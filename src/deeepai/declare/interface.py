@@ -146,6 +146,8 @@ class Operation:
     """No token needed."""
     query: tuple[str, ...] = ()
     """Query parameters, for the API reference."""
+    stand_ins: Callable[[Request], Sequence[str]] | None = None
+    """Models to try after the one that is asked for, where the body may name them."""
     files: Mapping[str, bool] = field(default_factory=dict[str, bool])
     """File parts of a multipart body, and whether each is required; for the API reference."""
     example: Mapping[str, Json] = field(default_factory=dict[str, Json])
@@ -174,6 +176,12 @@ class StreamRules:
         Whether an event ends the stream: it waits for the charge.
     error : callable
         The protocol's own error event.
+    marks : tuple of bytes
+        Bytes without which an event can neither carry usage nor be the last nor hide anything.
+    merge : callable
+        The usage so far and a later event's, where one event does not tell it all; else the later counts.
+    at_close : bool
+        Only the body's end tells which event was the last; `last` then says which may have been.
     """
 
     wanted: Callable[[Request], bool]
@@ -183,6 +191,9 @@ class StreamRules:
     prompt: Callable[[Request], str]
     last: Callable[[bytes], bool]
     error: Callable[[Failure, str], bytes]
+    marks: tuple[bytes, ...] = (b'"usage"', b"[DONE]")
+    merge: Callable[[Usage, Usage], Usage] | None = None
+    at_close: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,6 +219,8 @@ class Protocol:
     channel_fault : callable
         Whether an answer blames the channel's own account (bad key, out of credit): such an answer fails over and is
         never shown to the caller.
+    too_long : callable
+        Whether an answer says that the request does not fit the model's context; another model may be tried then.
     own_paths : tuple of str
         Path prefixes that are this protocol's alone; an unknown path below one is answered in its error shape.
     """
@@ -227,6 +240,7 @@ class Protocol:
     tasks: TaskRules | None = None
     claims: Callable[[str], Failure | None] | None = None
     channel_fault: Callable[[Answer], bool] = lambda answer: answer.status == 401
+    too_long: Callable[[Answer], bool] = lambda answer: False
     own_paths: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()
@@ -256,3 +270,45 @@ class Translator:
     failed: Callable[[Task], Failure]
     inline: Callable[[Request], bool]
     timeout: float = 300.0
+
+
+class Events(Interface):
+    """Turns the events of one stream into those of another protocol, or another framing."""
+
+    def feed(self, event: bytes) -> bytes:
+        """Take one event with its blank line; return what the caller sees of it, which may be nothing."""
+        ...
+
+    def end(self) -> bytes:
+        """Return what is still to be said once the upstream has ended well."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallTranslator:
+    """Serves an operation of one protocol by an operation of another, one call by one call.
+
+    Attributes
+    ----------
+    source, target : str
+        Operation names, `protocol.operation`.
+    stream_target : str
+        The target where a stream is wanted, if that is another operation.
+    request : callable
+        The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
+        carry.
+    answer : callable
+        The source's body, from the request and the target's answer.
+    error : callable
+        What the target's error answer says; the source's protocol gives it its shape.
+    events : callable
+        Turns the target's stream into the source's.
+    """
+
+    source: str
+    target: str
+    request: Callable[[Request, str], Mapping[str, Json]]
+    answer: Callable[[Request, Answer], bytes]
+    error: Callable[[Answer], Failure]
+    events: Callable[[Request], Events]
+    stream_target: str | None = None

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from ..accounts.models import Token
 from ..declare import Failure, Reason
-from .dispatch import matches
+from .dispatch import ROUTINGS, Routing, matches
+from .request import HttpRequest
 
 
 @lru_cache(maxsize=8192)
@@ -44,3 +45,21 @@ def no_model(name: str) -> Failure:
         f"The model '{name}' does not exist or you do not have access to it",
         param="model",
     )
+
+
+def routing(token: Token, request: HttpRequest) -> Routing:
+    """Return how channels of one priority are chosen: as the request says, else the token, else by weight.
+
+    Raises
+    ------
+    Failure
+        INVALID, where the request says what there is not.
+    """
+    asked = request.header("x-deeepai-routing")
+    if asked:
+        if asked not in ROUTINGS:
+            raise Failure(Reason.INVALID, f"x-deeepai-routing is one of {', '.join(ROUTINGS)}")
+        return ROUTINGS[asked]
+    if "routing" in token.settings:
+        return ROUTINGS.get(str(token.settings["routing"]), "weight")
+    return "weight"

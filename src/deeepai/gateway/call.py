@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from .. import crash
 from ..accounts.models import Channel
-from ..declare import Answer, Failure, Kind, Reason, Task, Usage
+from ..declare import Answer, Failure, Reason, Task
 from ..money.ledger import Hold
 from ..upstream import MaybeSent, NotSent, Response, Stalled, UpstreamError
-from . import outgoing, outputs, settlement
-from .core import Core, Priced
-from .dispatch import Attempt, unavailable
+from . import answers, outgoing, settlement
+from .core import Candidate, Core
+from .dispatch import unavailable
 from .exchange import Exchange
 from .settlement import Outcome
-from .streams import Relay
+from .ways import Way
 
 log = structlog.get_logger()
 
@@ -50,24 +50,27 @@ async def run(core: Core, x: Exchange) -> None:
         origin = await core.origin(x)
         if origin is not None and operation.check_origin is not None:
             operation.check_origin(x.request, origin)
-    levels = core.levels(x, origin)
-    priced = core.priced(x)
+    candidates = core.candidates(x, origin)
+    amount = candidates[0].priced.amount
+    if len(candidates) > 1:
+        amount = max(candidate.priced.amount for candidate in candidates)
     held: Hold | None = None
-    if priced.amount:
-        held = settlement.hold_now(core.ledger, x, priced.amount)
+    if amount:
+        held = settlement.hold_now(core.ledger, x, amount)
         if held is None:
-            held = await settlement.hold(core.ledger, x, priced.amount)
+            held = await settlement.hold(core.ledger, x, amount)
     outcome = Outcome()
     try:
-        await _attempts(core, x, levels, priced, held, outcome, origin)
+        await _serve(core, x, candidates, held, outcome, origin)
     except Failure as failure:
         _give_up(core, x, held, outcome, failure)
         raise
     except Left:
         # The vendor has read the prompt, so that is what it costs.
-        rules = x.operation.stream
+        rules = operation.stream
         assert rules is not None
         outcome.error = "the caller left"
+        priced = next(candidate.priced for candidate in candidates if candidate.model == x.model)
         usage = await asyncio.to_thread(settlement.counted, x.request, rules, [])
         row = settlement.usage_row(x, outcome, 499, usage, core.cost(priced, usage))
         await settlement.settle(core.ledger, x, held, row)
@@ -84,25 +87,67 @@ def _give_up(core: Core, x: Exchange, held: Hold | None, outcome: Outcome, failu
     core.ledger.record(settlement.usage_row(x, outcome, failure.kind.status))
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why none of a model's channels answered: the last refusal, or what to tell instead."""
+
+    refusal: tuple[Answer, Exchange | Way] | None
+    failure: Failure
+
+
+async def _serve(
+    core: Core, x: Exchange, candidates: Sequence[Candidate], held: Hold | None, outcome: Outcome, origin: Task | None
+) -> None:
+    """Try one model after the other."""
+    trouble: Trouble | None = None
+    for number, candidate in enumerate(candidates, 1):
+        x.model = candidate.model
+        if number > 1:
+            outcome.model = x.stand_in = candidate.asked
+            log.info("model.fallback", request_id=x.id, model=candidate.asked)
+        found = await _attempts(core, x, candidate, held, outcome, origin, last=number == len(candidates))
+        if found is None:
+            return
+        # A refusal says more than that nobody could be asked.
+        if trouble is None or found.refusal is not None or trouble.refusal is None:
+            trouble = found
+    assert trouble is not None
+    if trouble.refusal is None:
+        raise trouble.failure
+    answer, way = trouble.refusal
+    outcome.error = f"HTTP {answer.status}"
+    await answers.refuse(core, x, way, answer, held, outcome)
+
+
 async def _attempts(
     core: Core,
     x: Exchange,
-    levels: Sequence[Sequence[Channel]],
-    priced: Priced,
+    candidate: Candidate,
     held: Hold | None,
     outcome: Outcome,
     origin: Task | None,
-) -> None:
-    last: tuple[Answer, Channel] | None = None
+    *,
+    last: bool,
+) -> Trouble | None:
+    """Try a model's channels; None where the caller has an answer."""
+    refusal: tuple[Answer, Exchange | Way] | None = None
     failure: Failure | None = None
-    for attempt in core.attempts(levels, origin, MAX_ATTEMPTS):
+    for attempt in core.attempts(candidate.levels, origin, MAX_ATTEMPTS, x):
         channel = attempt.channel
         outcome.attempts += 1
         outcome.channel_id = channel.id
         facts = core.facts(x, channel, origin)
         outcome.upstream_model = facts.model
         try:
-            out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
+            way = core.way(x, channel)
+            out = outgoing.build(way.protocol, way.operation, way.request, channel, facts)
+        except Failure as fault:
+            attempt.cancelled()
+            if channel.protocol == x.protocol.name:
+                raise
+            # Another protocol may be able to carry what this one cannot.
+            failure = failure or fault
+            continue
         except BaseException:
             attempt.cancelled()
             raise
@@ -126,7 +171,7 @@ async def _attempts(
         outcome.first_byte = time.perf_counter() - x.started
         if response.status < 400:
             try:
-                await _answer(core, x, response, attempt, priced, held, outcome)
+                await answers.answer(core, x, way, response, attempt, candidate.priced, held, outcome)
             except UpstreamError as fault:
                 failure = _upstream_failure(core, x, channel, fault, outcome)
                 if x.operation.replay:
@@ -136,26 +181,24 @@ async def _attempts(
                 attempt.cancelled()
                 response.abort()
                 raise
-            return
-        answer = await _error(x, response)
-        fault_of_channel = x.protocol.channel_fault(answer)
+            return None
+        answer = await answers.error(response)
+        fault_of_channel = way.protocol.channel_fault(answer)
         if not fault_of_channel and not passing(answer):
             attempt.done(ok=True, first_byte=outcome.first_byte)
             outcome.error = f"HTTP {answer.status}"
-            await _pass(core, x, answer, held, outcome)
-            return
+            if not last and way.protocol.too_long(answer):
+                return Trouble((answer, way), unavailable(x.model))
+            await answers.refuse(core, x, way, answer, held, outcome)
+            return None
         attempt.done(ok=False, fault=f"HTTP {answer.status}", rest=_rest(answer, fault_of_channel))
         log.warning("upstream.refused", request_id=x.id, channel=channel.name, status=answer.status)
         core.metrics.failover(x.route.name, channel.name)
         if fault_of_channel:
             failure = Failure(Reason.UPSTREAM, "The upstream account that serves this model is not usable now")
         else:
-            last = (answer, channel)
-    if last is not None:
-        outcome.error = f"HTTP {last[0].status}"
-        await _pass(core, x, last[0], held, outcome)
-        return
-    raise failure or unavailable(x.model)
+            refusal = (answer, way)
+    return Trouble(refusal, failure or unavailable(x.model))
 
 
 def _rest(answer: Answer, fault_of_channel: bool) -> float | None:
@@ -204,100 +247,3 @@ async def _watched(x: Exchange, sending: Coroutine[Any, Any, Response]) -> Respo
 async def _left(x: Exchange) -> None:
     while (await x.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _error(x: Exchange, response: Response) -> Answer:
-    try:
-        body = await response.read(1024 * 1024)
-        response.release()
-    except UpstreamError:
-        response.abort()
-        body = b""
-    return Answer(response.status, response.headers, body)
-
-
-async def _pass(core: Core, x: Exchange, answer: Answer, held: Hold | None, outcome: Outcome) -> None:
-    """Pass an upstream's error on as it is; it costs nothing."""
-    if held is not None:
-        core.ledger.cancel(held)
-    core.ledger.record(settlement.usage_row(x, outcome, answer.status))
-    headers = _answer_headers(x, answer.headers)
-    for name in ("retry-after", "retry-after-ms"):
-        if name in answer.headers:
-            headers.append((name.encode(), answer.headers[name].encode()))
-    await x.answer(answer.status, headers, answer.body)
-
-
-def _answer_headers(x: Exchange, found: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    headers = [(b"content-type", found.get("content-type", "application/json").encode("latin-1"))]
-    for name in x.protocol.answer_headers:
-        value = found.get(name)
-        if value is not None:
-            headers.append((name.encode(), value.encode("latin-1", "replace")))
-    return headers
-
-
-async def _answer(
-    core: Core,
-    x: Exchange,
-    response: Response,
-    attempt: Attempt,
-    priced: Priced,
-    held: Hold | None,
-    outcome: Outcome,
-) -> None:
-    kind = response.headers.get("content-type", "")
-    if x.operation.kind is Kind.STREAM and kind.startswith("text/event-stream"):
-        await _stream(core, x, response, attempt, priced, held, outcome)
-        return
-    before = time.perf_counter()
-    try:
-        body = await response.read(core.settings.max_answer)
-    except UpstreamError as fault:
-        response.abort()
-        attempt.done(ok=False, fault=str(fault))
-        raise
-    x.waited += time.perf_counter() - before
-    response.release()
-    attempt.done(ok=True, first_byte=outcome.first_byte)
-    answer = Answer(response.status, response.headers, body)
-    usage = x.operation.usage(x.request, answer) if x.operation.usage is not None else Usage(calls=1)
-    if x.operation.outputs is not None:
-        found = answer.json()
-        urls = x.operation.outputs(found)
-        if urls:
-            body = await outputs.keep(core, x, attempt.channel, found, urls)
-    row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
-    await settlement.settle(core.ledger, x, held, row)
-    crash.point("charged")
-    await x.answer(response.status, _answer_headers(x, answer.headers), body)
-
-
-async def _stream(
-    core: Core,
-    x: Exchange,
-    response: Response,
-    attempt: Attempt,
-    priced: Priced,
-    held: Hold | None,
-    outcome: Outcome,
-) -> None:
-    rules = x.operation.stream
-    assert rules is not None
-    outcome.streamed = True
-
-    async def charge(relay: Relay) -> None:
-        usage = relay.usage or await asyncio.to_thread(settlement.counted, x.request, rules, relay.events)
-        outcome.first_byte = relay.first
-        if relay.fault is not None:
-            outcome.error = str(relay.fault)
-        elif relay.left:
-            outcome.error = "the caller left"
-        attempt.done(ok=relay.fault is None, fault=outcome.error or "", first_byte=outcome.first_byte)
-        row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
-        await settlement.settle(core.ledger, x, held, row)
-
-    headers = _answer_headers(x, response.headers)
-    headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    await x.head(response.status, headers)
-    await Relay(x, rules, response, charge).run()

@@ -23,11 +23,12 @@ from ..tasks.links import SignedLinks
 from ..tasks.poller import Poller
 from ..tasks.store import Stored
 from ..upstream import Client
-from . import admission
+from . import admission, stand_ins
 from .dispatch import Attempt, Dispatcher, unavailable
 from .exchange import Exchange
 from .metrics import Metrics
 from .routing import Router
+from .ways import Bridges, Way
 
 
 class Prices:
@@ -58,6 +59,16 @@ class Priced(msgspec.Struct, frozen=True):
     """10⁻⁹ USD."""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may answer: as it is named, as it is priced, and who serves it."""
+
+    asked: str
+    model: str
+    levels: Sequence[Sequence[Channel]]
+    priced: Priced
+
+
 @dataclass(slots=True)
 class Core:
     """The services of one process."""
@@ -66,6 +77,7 @@ class Core:
     db: Database
     router: Router
     translators: Sequence[Translator]
+    bridges: Bridges
     directory: Directory
     limiter: Limiter
     prices: Prices
@@ -97,13 +109,58 @@ class Core:
         """
         x.asked = x.operation.model(x.request) if x.operation.model is not None else x.route.name
         admission.may_call(x.caller, x.asked)
+        x.model = self._resolved(x, x.asked)
+
+    def _resolved(self, x: Exchange, name: str) -> str:
         snapshot = self.directory.snapshot
-        x.model = admission.resolve(snapshot.aliases, x.asked)
-        if snapshot.fallbacks:
-            # The shipped aliases stand in only for names that nobody serves.
-            token = x.caller
-            if not self.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group):
-                x.model = admission.resolve(snapshot.fallbacks, x.model)
+        model = admission.resolve(snapshot.aliases, name)
+        # The shipped aliases stand in only for names that nobody serves.
+        if snapshot.fallbacks and "," not in model and not self.serving(x, model):
+            model = admission.resolve(snapshot.fallbacks, model)
+        return model
+
+    def serving(self, x: Exchange, model: str) -> Sequence[Sequence[Channel]]:
+        """Return the channels that serve a model to this caller, directly or by a translator."""
+        token = x.caller
+        reach = self.bridges.reach.get(x.route.name, ())
+        return self.dispatcher.levels(x.protocol.name, model, token.mode, token.price_group, reach)
+
+    def candidates(self, x: Exchange, origin: Stored | None) -> list[Candidate]:
+        """Return the models to try, the one that is asked for first, each with its channels and its price.
+
+        Raises
+        ------
+        Failure
+            NO_MODEL, where nobody serves any of them; and what `priced` raises for the first that is served.
+        """
+        if origin is not None or not ("," in x.model or stand_ins.named(x)):
+            return [Candidate(x.asked, x.model, self.levels(x, origin), self.priced(x))]
+        found: list[Candidate] = []
+        names = [(x.asked, model.strip()) for model in x.model.split(",")]
+        for name in stand_ins.names(x):
+            admission.may_call(x.caller, name)
+            names += [(name, model.strip()) for model in self._resolved(x, name).split(",")]
+        for asked, model in dict.fromkeys(names):
+            levels = self.serving(x, model)
+            if levels:
+                x.model = model
+                found.append(Candidate(asked, model, levels, self.priced(x)))
+        if not found:
+            raise admission.no_model(x.asked)
+        x.model = found[0].model
+        return found
+
+    def way(self, x: Exchange, channel: Channel) -> Exchange | Way:
+        """Return the request as a channel's protocol says it: the exchange itself, or a translation.
+
+        Raises
+        ------
+        Failure
+            INVALID, where the channel's protocol cannot carry it.
+        """
+        if channel.protocol == x.protocol.name:
+            return x
+        return self.bridges.way(x.route.name, x.request, x.operation, channel.protocol, x.asked)
 
     def levels(self, x: Exchange, origin: Stored | None) -> Sequence[Sequence[Channel]]:
         """Return the channels to try: the origin's own, else those that serve the model.
@@ -118,16 +175,17 @@ class Core:
             if channel is None or not channel.enabled:
                 raise unavailable(x.model)
             return ((channel,),)
-        token = x.caller
-        found = self.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group)
+        found = self.serving(x, x.model)
         if not found:
             raise admission.no_model(x.asked)
         return found
 
-    def attempts(self, levels: Sequence[Sequence[Channel]], origin: Task | None, most: int) -> Iterator[Attempt]:
+    def attempts(
+        self, levels: Sequence[Sequence[Channel]], origin: Task | None, most: int, x: Exchange
+    ) -> Iterator[Attempt]:
         """Return the attempts to make. A follow-up has one channel only, which is asked even while it rests."""
         if origin is None:
-            return self.dispatcher.attempts(levels, most)
+            return self.dispatcher.attempts(levels, most, admission.routing(x.caller, x.request))
         attempt = self.dispatcher.take(levels[0][0], pinned=True)
         return iter(() if attempt is None else (attempt,))
 

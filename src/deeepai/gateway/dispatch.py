@@ -5,12 +5,15 @@ from __future__ import annotations
 import fnmatch
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from ..accounts.models import Channel, Mode
 from ..declare import Failure, Protocol, Reason
 
+Routing = Literal["weight", "price", "latency"]
+ROUTINGS: Final[Mapping[str, Routing]] = {"weight": "weight", "price": "price", "latency": "latency"}
 FAILURES_TO_REST = 3
 FIRST_REST = 5.0
 LONGEST_REST = 300.0
@@ -104,6 +107,9 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(name == pattern or ("*" in pattern and fnmatch.fnmatchcase(name, pattern)) for pattern in patterns)
 
 
+_Key = tuple[str, str, Mode, str, tuple[str, ...]]
+
+
 @dataclass(slots=True)
 class Dispatcher:
     """Chooses among the channels of one snapshot of the configuration; health outlives snapshots."""
@@ -111,8 +117,8 @@ class Dispatcher:
     protocols: dict[str, Protocol]
     channels: Sequence[Channel] = ()
     health: dict[str, Health] = field(default_factory=dict[str, Health])
-    _known: dict[tuple[str, str, Mode, str], tuple[tuple[Channel, ...], ...]] = field(
-        default_factory=dict[tuple[str, str, Mode, str], tuple[tuple[Channel, ...], ...]]
+    _known: dict[_Key, tuple[tuple[Channel, ...], ...]] = field(
+        default_factory=dict["_Key", tuple[tuple[Channel, ...], ...]]
     )
 
     def use(self, channels: Sequence[Channel]) -> None:
@@ -127,12 +133,23 @@ class Dispatcher:
         """Return a channel, enabled or not."""
         return next((channel for channel in self.channels if channel.id == channel_id), None)
 
-    def levels(self, protocol: str, model: str, mode: Mode, group: str) -> tuple[tuple[Channel, ...], ...]:
-        """Return the channels that serve a model, grouped by priority, the highest first."""
-        key = (protocol, model, mode, group)
+    def levels(
+        self, protocol: str, model: str, mode: Mode, group: str, reach: tuple[str, ...] = ()
+    ) -> tuple[tuple[Channel, ...], ...]:
+        """Return the channels that serve a model, grouped by priority, the highest first.
+
+        Those of the protocol itself come before those that it reaches by a translator.
+        """
+        key = (protocol, model, mode, group, reach)
         known = self._known.get(key)
-        if known is not None:
-            return known
+        if known is None:
+            found = [level for name in (protocol, *reach) for level in self._levels(name, model, mode, group)]
+            if len(self._known) > 10_000:
+                self._known.clear()
+            known = self._known[key] = tuple(found)
+        return known
+
+    def _levels(self, protocol: str, model: str, mode: Mode, group: str) -> Iterator[tuple[Channel, ...]]:
         default = self.protocols[protocol].models
         found = [
             channel
@@ -145,23 +162,22 @@ class Dispatcher:
                 model in channel.model_map or matches(model, channel.models if channel.models is not None else default)
             )
         ]
-        priorities = sorted({channel.priority for channel in found}, reverse=True)
-        known = tuple(tuple(c for c in found if c.priority == priority) for priority in priorities)
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[key] = known
-        return known
+        for priority in sorted({channel.priority for channel in found}, reverse=True):
+            yield tuple(channel for channel in found if channel.priority == priority)
 
-    def attempts(self, levels: Sequence[Sequence[Channel]], most: int) -> Iterator[Attempt]:
+    def attempts(
+        self, levels: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight"
+    ) -> Iterator[Attempt]:
         """Yield channels to try, best first, each at most once; resting and full ones are passed over.
 
-        Where all rest, the one that may soonest be tried is: its own answer tells the caller more than ours could.
+        `routing` decides among channels of one priority. Where all rest, the one that may soonest be tried is: its own
+        answer tells the caller more than ours could.
         """
         tried = 0
         for level in levels:
             left = list(level)
             while left and tried < most:
-                channel = left[0] if len(left) == 1 else _weighted(left)
+                channel = left[0] if len(left) == 1 else self._choose(left, routing)
                 left.remove(channel)
                 attempt = self.take(channel)
                 if attempt is not None:
@@ -174,6 +190,19 @@ class Dispatcher:
                 if attempt is not None:
                     yield attempt
                     return
+
+    def _choose(self, channels: list[Channel], routing: Routing) -> Channel:
+        if routing == "price":
+            least = min(_cost(channel) for channel in channels)
+            return _weighted([channel for channel in channels if _cost(channel) == least])
+        if routing == "latency":
+            # What was not measured yet comes first, so that it is.
+            return min(channels, key=lambda channel: self._latency(channel.id))
+        return _weighted(channels)
+
+    def _latency(self, channel_id: str) -> float:
+        health = self.health.get(channel_id)
+        return 0.0 if health is None else health.latency
 
     def take(self, channel: Channel, *, pinned: bool = False) -> Attempt | None:
         """Begin an attempt, unless the channel rests or is full. A pinned one is only refused when full."""
@@ -197,6 +226,12 @@ class Dispatcher:
         health.inflight += 1
         health.sent += 1
         return Attempt(channel, health, now, probe)
+
+
+def _cost(channel: Channel) -> float:
+    """Return what the operator says of a channel's cost, in any unit; 1 where nothing is said."""
+    cost = channel.settings.get("cost", 1.0)
+    return float(cost) if isinstance(cost, int | float) else 1.0
 
 
 def _weighted(channels: Sequence[Channel]) -> Channel:

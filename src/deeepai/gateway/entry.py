@@ -194,10 +194,8 @@ class Gateway:
         if x.operation.kind is Kind.SUBMIT:
             return jobs.submit(core, x)
         found = jobs.translator_for(core, x)
-        if found is not None:
-            token = x.caller
-            if not core.dispatcher.levels(x.protocol.name, x.model, token.mode, token.price_group):
-                return jobs.translated(core, x, *found)
+        if found is not None and not core.serving(x, x.model):
+            return jobs.translated(core, x, *found)
         return call.run(core, x)
 
     # Beside the operations -------------------------------------------------------------------------------------------

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Generator, Mapping
 from contextlib import contextmanager
+from typing import ClassVar
 
 import msgspec
 
 from ..accounts.models import Token
-from ..declare import Failure, Operation, Protocol, Reason, Reply
+from ..declare import CallTranslator, Failure, Operation, Protocol, Reason, Reply
 from .request import HttpRequest, Receive, Send
 from .routing import Route
 
@@ -36,6 +37,10 @@ class Exchange:
         Seconds of `overhead` when the answer's head went out.
     answering : bool
         The answer's head is out.
+    kept : bool
+        The answer is recorded, so it goes on to its end whether or not the caller stays.
+    stand_in : str
+        The model that answers in place of the one asked for.
     """
 
     __slots__ = (
@@ -44,6 +49,7 @@ class Exchange:
         "caller",
         "id",
         "ip",
+        "kept",
         "model",
         "operation",
         "own",
@@ -52,11 +58,14 @@ class Exchange:
         "request",
         "route",
         "send",
+        "stand_in",
         "started",
         "status",
         "waited",
     )
     caller: Token
+    translator: ClassVar[CallTranslator | None] = None
+    """None: an exchange speaks its caller's own protocol."""
 
     def __init__(self, request_id: str, route: Route, request: HttpRequest, receive: Receive, send: Send) -> None:
         self.id = request_id
@@ -67,7 +76,8 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.started = time.perf_counter()
-        self.ip = self.asked = self.model = ""
+        self.ip = self.asked = self.model = self.stand_in = ""
+        self.kept = False
         self.waited = 0.0
         self.own: float | None = None
         self.answering = False
@@ -93,6 +103,8 @@ class Exchange:
         own = self.own = time.perf_counter() - self.started - self.waited
         headers.append((b"x-request-id", self.id.encode()))
         headers.append((b"x-deeepai-overhead-ms", b"%.2f" % (own * 1000)))
+        if self.stand_in:
+            headers.append((b"x-deeepai-model", self.stand_in.encode("latin-1", "replace")))
         if whole is not None:
             return self.send({"type": WHOLE, "status": status, "headers": headers, "body": whole})
         return self.send({"type": "http.response.start", "status": status, "headers": headers})

@@ -85,7 +85,7 @@ async def start(core: Core, x: Exchange) -> Stored:
             raise Failure(Reason.INVALID, f"The callback URL cannot be used: {fault}") from None
     levels = core.levels(x, origin)
     priced = core.priced(x)
-    attempts = core.attempts(levels, origin, MAX_ATTEMPTS)
+    attempts = core.attempts(levels, origin, MAX_ATTEMPTS, x)
     attempt = next(attempts, None)
     if attempt is None:
         raise unavailable(x.model)

@@ -30,6 +30,8 @@ class Outcome:
 
     channel_id: str | None = None
     upstream_model: str | None = None
+    model: str | None = None
+    """The model that stood in for the one asked for."""
     attempts: int = 0
     first_byte: float | None = None
     """Seconds since the start."""
@@ -49,7 +51,7 @@ def usage_row(x: Exchange, outcome: Outcome, status: int, usage: Usage | None = 
         protocol=x.protocol.name,
         operation=x.route.name,
         status=status,
-        model=x.asked or None,
+        model=outcome.model or x.asked or None,
         upstream_model=outcome.upstream_model,
         channel_id=outcome.channel_id,
         task_id=outcome.task_id,
@@ -115,3 +117,8 @@ def counted(request: Request, rules: StreamRules, events: list[bytes]) -> Usage:
             except (msgspec.DecodeError, AttributeError, TypeError):
                 continue
     return Usage(input=encoding.count(rules.prompt(request)), output=encoding.count("".join(pieces)), basis="counted")
+
+
+def completed(told: Usage, counted: Usage) -> Usage:
+    """Add to what a vendor told before its stream broke off the output that was counted."""
+    return msgspec.structs.replace(told, output=max(told.output, counted.output), basis="counted")

@@ -11,9 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 from .. import crash
-from ..declare import Failure, Reason, StreamRules, Usage
+from ..declare import Events, Failure, Reason, Request, StreamRules, Usage
 from ..upstream import Cut, Response, Stalled
 from .exchange import PUSH, Exchange
+from .ways import Way
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
@@ -25,8 +26,12 @@ class Relay:
 
     Parameters
     ----------
+    rules : StreamRules
+        The upstream's.
     charge : callable
         Commits the charge; awaited before the last event leaves.
+    way : Way, optional
+        Where the upstream speaks another protocol than the caller.
 
     Attributes
     ----------
@@ -38,10 +43,21 @@ class Relay:
         The caller left before the end.
     fault : Exception or None
         How the upstream broke off.
+    ended : bool
+        The last event has come.
     """
 
-    def __init__(self, x: Exchange, rules: StreamRules, response: Response, charge: Charge) -> None:
+    def __init__(
+        self, x: Exchange, rules: StreamRules, response: Response, charge: Charge, way: Way | None = None
+    ) -> None:
         self._x = x
+        self._request: Request = x.request if way is None else way.request
+        self._translate: Events | None = None
+        self._error = rules.error
+        if way is not None and way.translator is not None:
+            assert x.operation.stream is not None
+            self._translate = way.translator.events(x.request)
+            self._error = x.operation.stream.error
         self._rules = rules
         self._response = response
         self._charge = charge
@@ -55,57 +71,72 @@ class Relay:
         self.left = False
         self.fault: Cut | Stalled | None = None
         self.first: float | None = None
+        self.ended = False
+        self._last = b""
+        self._pending: bytes | None = None
+        """What may be the last event, where only the body's end tells."""
 
     async def run(self) -> None:
         """Relay to the end, whatever that is; the charge is committed when this returns."""
-        self._push = self._x.request.scope.get(PUSH)
-        if self._push is not None:
-            self._response.divert(self._pass)
+        if self._translate is None and not self._x.kept:
+            self._push = self._x.request.scope.get(PUSH)
+            if self._push is not None:
+                self._response.divert(self._pass)
         watch = asyncio.ensure_future(self._watch())
-        ended = False
         try:
             while chunk := await self._response.next():
                 if self.first is None:
                     self.first = time.perf_counter() - self._x.started
-                visible, ended = self._take(chunk)
-                if ended:
+                visible = self._take(chunk)
+                if self.ended:
                     break
-                if visible and not self.left:
+                if visible and (not self.left or self._x.kept):
                     await self._x.send({"type": "http.response.body", "body": visible, "more_body": True})
                     crash.point("streaming")
                 if self._deadline is not None and time.perf_counter() > self._deadline:
                     break
-            if not ended and self._rest and self._rules.last(self._rest):
-                # Some upstreams end without the blank line.
-                self._last, ended = self._rest.rstrip() + b"\n\n", True
-            if not ended and not self.left and self.usage is None:
-                self.fault = Cut("the stream ended before its last event")
+            else:
+                self._close()
         except (Cut, Stalled) as fault:
             if not self.left:
                 self.fault = fault
         finally:
             watch.cancel()
-        if ended:
+        if self.ended:
             self._response.release()
         else:
             self._response.abort()
         await self._charge(self)
-        if not self.left:
-            await self._x.send({"type": "http.response.body", "body": self._end(ended), "more_body": False})
+        if not self.left or self._x.kept:
+            await self._x.send({"type": "http.response.body", "body": self._end(), "more_body": False})
+
+    def _close(self) -> None:
+        """Judge a stream whose body has ended."""
+        rules = self._rules
+        if self._rest and rules.last(self._rest):
+            # Some upstreams end without the blank line.
+            self._rest = self._rest.rstrip()
+            self._take(b"\n\n")
+        if self._pending is not None:
+            self._last, self._pending, self.ended = self._pending, None, True
+            if self._translate is not None:
+                self._last += self._translate.end()
+        if not self.ended and not self.left and (self.usage is None or rules.merge is not None or rules.at_close):
+            self.fault = Cut("the stream ended before its last event")
 
     def _pass(self, chunk: bytes) -> bool:
         """Send on what concerns nobody here, just as it comes in from the socket."""
         if self._rest or self.left or not chunk.endswith(b"\n\n"):
             return False
         shown: bytes | None = chunk
-        if b'"usage"' in chunk or b"[DONE]" in chunk:
+        if self._marked(chunk):
             # Only an event alone is looked at here: that its usage is not known yet, say many on each.
             alone = chunk.find(b"\n\n") == len(chunk) - 2
             if not alone or self._rules.last(chunk) or self._rules.usage(chunk) is not None:
                 return False
-            shown = self._rules.hide(self._x.request, chunk)
+            shown = self._rules.hide(self._request, chunk)
         assert self._push is not None
-        if shown is None or not self._push(shown):
+        if shown is None or self._pending is not None or not self._push(shown):
             return False
         if self.first is None:
             self.first = time.perf_counter() - self._x.started
@@ -114,25 +145,27 @@ class Relay:
         crash.point("streaming")
         return True
 
-    def _end(self, ended: bool) -> bytes:
+    def _marked(self, data: bytes) -> bool:
+        return any(mark in data for mark in self._rules.marks)
+
+    def _end(self) -> bytes:
         if self.fault is not None:
             failure = Failure(
                 Reason.TIMEOUT if isinstance(self.fault, Stalled) else Reason.UPSTREAM,
                 f"The upstream broke off: {self.fault}",
             )
-            return self._rules.error(failure, self._x.id)
-        return self._last if ended else b""
+            return self._error(failure, self._x.id)
+        return self._last
 
-    _last = b""
-
-    def _take(self, chunk: bytes) -> tuple[bytes, bool]:
-        """Return what the caller may see now, and whether the last event has come."""
+    def _take(self, chunk: bytes) -> bytes:
+        """Return what the caller may see now; the last event is kept back."""
         data = self._rest + chunk if self._rest else chunk
-        if data.endswith(b"\n\n") and b'"usage"' not in data and b"[DONE]" not in data:
+        translate, rules = self._translate, self._rules
+        if translate is None and self._pending is None and data.endswith(b"\n\n") and not self._marked(data):
             # Nothing in it concerns the tap: it passes whole.
             self._rest = b""
             self._keep(data)
-            return data, False
+            return data
         visible: list[bytes] = []
         while True:
             at = data.find(b"\n\n")
@@ -142,21 +175,31 @@ class Relay:
             if at < 0:
                 break
             event, data = data[: at + 2], data[at + 2 :]
-            if self._rules.last(event):
-                self._last = b"".join(visible) + event
-                return b"", True
-            usage = self._rules.usage(event)
+            usage = rules.usage(event)
             if usage is not None:
-                self.usage = usage
-            self._keep(event)
-            shown = self._rules.hide(self._x.request, event)
-            if shown is not None:
+                self.usage = usage if self.usage is None or rules.merge is None else rules.merge(self.usage, usage)
+            last = rules.last(event)
+            if not last or rules.at_close:
+                self._keep(event)
+            shown = rules.hide(self._request, event) or b""
+            if translate is not None:
+                shown = translate.feed(event)
+            if self._pending is not None:
+                visible.append(self._pending)
+                self._pending = None
+            if not last:
                 visible.append(shown)
+            elif rules.at_close:
+                self._pending = shown
+            else:
+                visible.append(shown if translate is None else shown + translate.end())
+                self._last, self.ended = b"".join(visible), True
+                return b""
         self._rest = data
-        return b"".join(visible), False
+        return b"".join(visible)
 
     def _keep(self, event: bytes) -> None:
-        if self.usage is None and self._kept < KEPT:
+        if (self.usage is None or self._rules.merge is not None) and self._kept < KEPT:
             self.events.append(event)
             self._kept += len(event)
 
@@ -167,7 +210,7 @@ class Relay:
             if message["type"] == "http.disconnect":
                 break
         self.left = True
-        if self._x.operation.on_leave == "cancel":
+        if self._x.operation.on_leave == "cancel" and not self._x.kept:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..declare import Translator
+from ..declare import CallTranslator, Translator
 from .openai_to_flux import openai_to_flux
 
 TRANSLATORS: tuple[Translator, ...] = (openai_to_flux,)
+CALL_TRANSLATORS: tuple[CallTranslator, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ...declare import Ask, Protocol, Text
 from ..common import bearer
 from . import chat, images, models
-from .errors import channel_fault, error
+from .errors import channel_fault, error, too_long
 
 MODELS = (
     *("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "davinci-002", "babbage-002"),
@@ -25,6 +25,7 @@ openai = Protocol(
     authorize=bearer,
     error=error,
     channel_fault=channel_fault,
+    too_long=too_long,
     probe=Ask("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),

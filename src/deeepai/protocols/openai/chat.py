@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from ...declare import Facts, Failure, Json, Kind, Operation, Request, StreamRules, Text
+from ...declare import DROP, Facts, Failure, Json, Kind, Operation, Request, StreamRules, Text
 from ..common import body_model
 from .common import ModelName, model_patch
 from .errors import error_object
@@ -39,6 +40,9 @@ class ChatBody(msgspec.Struct, omit_defaults=True):
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     n: Count | None = None
+    models: (
+        Annotated[list[str], Meta(max_length=8, description="Models to try where `model` does not answer")] | None
+    ) = None
 
 
 class CompletionBody(msgspec.Struct, omit_defaults=True):
@@ -80,9 +84,18 @@ def stream_patch(request: Request, facts: Facts) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if facts.model != facts.asked:
         changes["model"] = facts.model
-    if request.body.stream and not asks_usage(request) and facts.settings.get("stream_usage", True):
+    if request.body.stream and not facts.settings.get("stream_usage", True):
+        changes["stream_options"] = DROP
+    elif request.body.stream and not asks_usage(request):
         changes["stream_options"] = {"include_usage": True}
+    if getattr(request.body, "models", None) is not None:
+        changes["models"] = DROP
     return changes
+
+
+def stand_ins(request: Request) -> Sequence[str]:
+    """Return the models that the body names beside the first."""
+    return request.body.models or ()
 
 
 def hide_usage(request: Request, event: bytes) -> bytes | None:
@@ -168,6 +181,7 @@ OPERATIONS = (
         estimate=chat_estimate,
         usage=answer_usage,
         patch=stream_patch,
+        stand_ins=stand_ins,
         on_leave="cancel",
         replay=True,
     ),

@@ -44,3 +44,12 @@ def channel_fault(answer: Answer) -> bool:
     if answer.status in (401, 402):
         return True
     return answer.status in (403, 429) and b"insufficient_quota" in answer.body
+
+
+def too_long(answer: Answer) -> bool:
+    """Tell whether the request does not fit the model's context; engines that speak the format say it in words."""
+    return answer.status in (400, 413) and (
+        b"context_length_exceeded" in answer.body
+        or b"exceed_context_size" in answer.body
+        or b"maximum context length" in answer.body
+    )

@@ -1,0 +1,52 @@
+"""Models to try where the one that is asked for does not answer: named by the request, or by its token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ..declare import Failure, Reason
+from .exchange import Exchange
+
+HEADER = "x-deeepai-fallbacks"
+MOST = 8
+
+
+def named(x: Exchange) -> bool:
+    """Tell whether there is anything to try beside the model that is asked for."""
+    operation = x.operation
+    return (
+        "fallbacks" in x.caller.settings
+        or HEADER.encode() in x.request.headers
+        or (operation.stand_ins is not None and bool(operation.stand_ins(x.request)))
+    )
+
+
+def names(x: Exchange) -> Sequence[str]:
+    """Return the names to try, in order: the body's, else the header's, else the token's for this model.
+
+    Raises
+    ------
+    Failure
+        INVALID, where there are too many.
+    """
+    found: Sequence[str] = ()
+    if x.operation.stand_ins is not None:
+        found = x.operation.stand_ins(x.request)
+    if not found:
+        found = [name.strip() for name in x.request.header(HEADER).split(",") if name.strip()]
+    if not found:
+        found = _of_token(x.caller.settings.get("fallbacks"), x.asked)
+    if len(found) > MOST:
+        raise Failure(Reason.INVALID, f"At most {MOST} models can be named", param="models")
+    return [name for name in found if name != x.asked]
+
+
+def _of_token(setting: Any, model: str) -> Sequence[str]:
+    """Read a token's setting: a list for all models, or lists by model."""
+    if isinstance(setting, Mapping):
+        by_model = cast("Mapping[str, Any]", setting)
+        setting = by_model.get(model, by_model.get("*"))
+    if not isinstance(setting, list):
+        return ()
+    return [str(name) for name in cast("list[Any]", setting)]

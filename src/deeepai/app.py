@@ -21,6 +21,7 @@ from .control.api import ControlAPI
 from .control.probe import probe
 from .control.reference import Reference
 from .control.routes import Context
+from .gateway import replays
 from .gateway.core import Core, Prices
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
@@ -107,7 +108,7 @@ class Application:
             return self._handler(scope["path"])(scope, receive, send)
         if scope["type"] == "lifespan":
             return self._lifespan(receive, send)
-        raise ValueError(f"{scope['type']} is not served")
+        return self._gateway.socket(scope, receive, send) if self._gateway is not None else _closed(send)
 
     def _handler(self, path: str) -> App:
         gateway = self._gateway
@@ -196,6 +197,7 @@ class Application:
             bridges=Bridges.build(PROTOCOLS, CALL_TRANSLATORS),
             directory=directory,
             limiter=Limiter(shared),
+            cache=cache,
             prices=prices,
             ledger=ledger,
             dispatcher=dispatcher,
@@ -256,6 +258,7 @@ async def _maintain(core: Core, seconds: float) -> None:
         try:
             await core.ledger.maintain()
             await core.write_seen()
+            await replays.sweep(core)
         except Exception:
             log.exception("ledger.maintenance_failed")
 
@@ -264,6 +267,10 @@ async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plai
     headers: list[Any] = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _closed(send: Send) -> None:
+    await send({"type": "websocket.close"})
 
 
 def build() -> Application:

@@ -14,7 +14,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 48
 _PREFIXES: dict[Mode, str] = {"live": "sk-", "test": "sk-test-"}
 
-SECRET: Final = re.compile(r"\b(?:sk-test-|sk-|session-|access-|code-)[A-Za-z0-9]{16,}")
+SECRET: Final = re.compile(r"\b(?:sk-test-|sk-|session-|access-|code-|ek_)[A-Za-z0-9]{16,}")
 """Whatever looks like a key of ours, for the redaction of logs."""
 
 
@@ -35,6 +35,11 @@ def new_session_key() -> str:
 def new_access_key() -> str:
     """Return a user's lasting key for the control API."""
     return "access-" + _random()
+
+
+def new_session_secret(prefix: str) -> str:
+    """Return a short-lived key for sessions of one model, with its protocol's prefix."""
+    return prefix + _random()
 
 
 def new_code() -> str:

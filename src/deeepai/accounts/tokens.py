@@ -21,9 +21,21 @@ from .units import Moment, Usd, moment, moment_or_none, ms, nano, usd, usd_or_no
 
 Patterns = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=1000)]
 Networks = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=1000)]
+StandIns = Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=8)]
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 LEAST_KEY = 20
 """Characters of a key that the operator chooses."""
+
+
+class TokenSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a token's requests are answered."""
+
+    cache: Annotated[int, Meta(ge=1, le=7 * 86400)] | None = None
+    """Seconds for which the answer to an equal request of the account is given again."""
+    fallbacks: StandIns | dict[str, StandIns] | None = None
+    """Models to try where the one that is asked for does not answer; by model, or for all (`*`)."""
+    routing: Literal["weight", "price", "latency"] | None = None
+    """How a channel is chosen among those of one priority."""
 
 
 class TokenView(msgspec.Struct, kw_only=True):
@@ -63,7 +75,7 @@ class TokenChanges(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rpm: Positive | UnsetType | None = UNSET
     concurrency: Positive | UnsetType | None = UNSET
     price_group: Name | UnsetType | None = UNSET
-    settings: dict[str, Any] | UnsetType = UNSET
+    settings: TokenSettings | UnsetType = UNSET
 
 
 class NewToken(TokenChanges, kw_only=True, forbid_unknown_fields=True):

@@ -255,6 +255,21 @@ ExpiresOption = Annotated[str | None, typer.Option(help="Date, or date and time;
 RpmOption = Annotated[int | None, typer.Option(help="Requests a minute; 0 lifts the limit")]
 ConcurrencyOption = Annotated[int | None, typer.Option(help="Requests at once; 0 lifts the limit")]
 GroupOption = Annotated[str | None, typer.Option(help="Price group; 'none' for the account's")]
+CacheOption = Annotated[int | None, typer.Option(help="Seconds for which equal requests get the same answer; 0: never")]
+FallbacksOption = Annotated[
+    str | None, typer.Option(help="Models to try where the one asked for fails, divided by commas; 'none' for none")
+]
+RoutingOption = Annotated[str | None, typer.Option(help="weight, price or latency; 'none' for the default")]
+
+
+def _settings(cache: int | None, fallbacks: str | None, routing: str | None) -> dict[str, Any]:
+    """Return the settings that were given; those to be taken away are null."""
+    found: dict[str, Any] = {} if cache is None else {"cache": cache or None}
+    if fallbacks is not None:
+        found["fallbacks"] = None if fallbacks.lower() == "none" else split(fallbacks)
+    if routing is not None:
+        found["routing"] = None if routing.lower() == "none" else routing
+    return found
 
 
 def _fields(
@@ -298,11 +313,15 @@ def add_token(
     rpm: RpmOption = None,
     concurrency: ConcurrencyOption = None,
     group: GroupOption = None,
+    cache: CacheOption = None,
+    fallbacks: FallbacksOption = None,
+    routing: RoutingOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token and print its key, this once."""
     fields = _fields(name, budget, models, ips, expires, rpm, concurrency, group)
+    fields["settings"] = _settings(cache, fallbacks, routing)
     new = struct(NewToken, {**fields, "mode": "test" if test else "live"})
 
     async def make(tx: Tx) -> tuple[str, str]:
@@ -328,11 +347,21 @@ def set_token(
     rpm: RpmOption = None,
     concurrency: ConcurrencyOption = None,
     group: GroupOption = None,
+    cache: CacheOption = None,
+    fallbacks: FallbacksOption = None,
+    routing: RoutingOption = None,
     data: DataOption = None,
 ) -> None:
     """Change a token."""
-    changes = struct(TokenChanges, _fields(name, budget, models, ips, expires, rpm, concurrency, group))
-    run(data, lambda store: store.write(lambda tx: token_store.update(tx, token, changes)))
+    fields = _fields(name, budget, models, ips, expires, rpm, concurrency, group)
+    settings = _settings(cache, fallbacks, routing)
+
+    async def work(tx: Tx) -> None:
+        if settings:
+            fields["settings"] = {**(await token_store.get(tx, token)).settings, **settings}
+        await token_store.update(tx, token, struct(TokenChanges, fields))
+
+    run(data, lambda store: store.write(work))
 
 
 def _token_command(work: Callable[[Tx, str], Awaitable[None]]) -> Callable[..., None]:

@@ -148,7 +148,13 @@ async def _stream(
         row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
         await settlement.settle(core.ledger, x, held, row)
 
-    headers = [(b"content-type", b"text/event-stream")] if way.translator else _answer_headers(x, response.headers)
+    own = x.operation.stream
+    framing = own.reshape(x.request) if own is not None and own.reshape is not None else None
+    if framing is not None:
+        headers = [(b"content-type", framing[0].encode())]
+    else:
+        headers = [(b"content-type", b"text/event-stream")] if way.translator else _answer_headers(x, response.headers)
     headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await x.head(response.status, headers)
-    await Relay(x, rules, response, charge, None if isinstance(way, Exchange) else way).run()
+    shape = framing[1] if framing is not None else None
+    await Relay(x, rules, response, charge, None if isinstance(way, Exchange) else way, shape).run()

@@ -16,6 +16,7 @@ from ..declare import Facts, Failure, Reason, Task, Translator, Usage
 from ..money.ledger import Ledger
 from ..money.prices import PriceBook
 from ..settings import Settings
+from ..storage.cache import Cache
 from ..storage.database import Database
 from ..tasks import store
 from ..tasks.life import TaskLife
@@ -80,6 +81,7 @@ class Core:
     bridges: Bridges
     directory: Directory
     limiter: Limiter
+    cache: Cache
     prices: Prices
     ledger: Ledger
     dispatcher: Dispatcher

@@ -16,7 +16,7 @@ from ..declare import Failure, Kind, Operation, Reason, Request, Task, Text
 from ..storage.ids import new_id, now_ms
 from ..tasks import store
 from ..tasks.links import SignedLinks
-from . import call, jobs, keys
+from . import call, jobs, keys, realtime, realtime_keys, replays
 from .core import Core
 from .exchange import Exchange, failure_headers, pairs
 from .request import HttpRequest, Receive, Scope, Send, read_body
@@ -70,6 +70,10 @@ class OwnView:
         """Return available, held and spent, in 10⁻⁹ USD."""
         return await self._core.ledger.balance(self._x.caller.account_id)
 
+    async def mint(self, prefix: str, model: str, session: Any, seconds: int) -> tuple[str, int]:
+        """Make a key for sessions with one model, as the caller."""
+        return await realtime_keys.mint(self._core, self._x, prefix, model, session, seconds)
+
 
 class Gateway:
     """The data plane as an ASGI application."""
@@ -92,7 +96,23 @@ class Gateway:
         except Failure as failure:
             await self._lost(scope, receive, send, request_id, failure)
             return
-        x = Exchange(request_id, route, HttpRequest(scope, route, params), receive, send)
+        await self._run(Exchange(request_id, route, HttpRequest(scope, route, params), receive, send))
+
+    async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket; what is refused is answered in plain HTTP."""
+        await receive()
+        request_id, refusing = new_id("req_"), realtime.refusing(send)
+        scope = {**scope, "method": "GET"}
+        try:
+            route, params = self._core.router.find("GET", scope["path"])
+            if route.operation.kind is not Kind.SOCKET:
+                raise Failure(Reason.NOT_FOUND, f"There is no WebSocket at {scope['path']}")
+        except Failure as failure:
+            await self._lost(scope, receive, refusing, request_id, failure)
+            return
+        await self._run(realtime.Session(request_id, route, HttpRequest(scope, route, params), receive, refusing, send))
+
+    async def _run(self, x: Exchange) -> None:
         self._open += 1
         try:
             await self._step(x)
@@ -151,6 +171,9 @@ class Gateway:
                 await self._authenticate(x)
             await jobs.media(core, x)
             return
+        if operation.kind is Kind.SOCKET:
+            await self._session(x)
+            return
         if not operation.public and not self._authenticated(x):
             await self._authenticate(x)
         await read_body(x.request, operation, x.receive, core.settings.max_body)
@@ -164,8 +187,24 @@ class Gateway:
         else:
             core.name_model(x)
             token = x.caller
-            bounded = token.concurrency is not None or token.rpm is not None
-            await (self._bounded(x) if bounded else self._work(x))
+            work = self._bounded if token.concurrency is not None or token.rpm is not None else self._work
+            await (replays.serve(core, x, work) if replays.wanted(x) else work(x))
+
+    async def _session(self, x: Exchange) -> None:
+        rules, core = x.operation.socket, self._core
+        assert rules is not None
+        key = rules.key(x.request) or keys.find_key(x.request, x.protocol)
+        digest = keys.digest(key)
+        secret = await realtime_keys.find(core.db, digest, x.route.name) if key.startswith(rules.secret_prefix) else None
+        self._admit(x, await core.directory.token(digest if secret is None else secret.token_digest))
+        if not isinstance(x, realtime.Session):
+            raise Failure(Reason.INVALID, "This address is for WebSockets: ask for an upgrade")
+        x.begin(rules, digest if secret is None else secret.token_digest, secret)
+        if x.operation.check is not None:
+            x.operation.check(x.request)
+        core.name_model(x)
+        bounded = x.caller.concurrency is not None or x.caller.rpm is not None
+        await (self._bounded(x) if bounded else self._work(x))
 
     async def _bounded(self, x: Exchange) -> None:
         core, token = self._core, x.caller
@@ -193,6 +232,8 @@ class Gateway:
         core = self._core
         if x.operation.kind is Kind.SUBMIT:
             return jobs.submit(core, x)
+        if isinstance(x, realtime.Session):
+            return realtime.run(core, x)
         found = jobs.translator_for(core, x)
         if found is not None and not core.serving(x, x.model):
             return jobs.translated(core, x, *found)

@@ -39,6 +39,8 @@ class Exchange:
         The answer's head is out.
     kept : bool
         The answer is recorded, so it goes on to its end whether or not the caller stays.
+    broken : bool
+        The answer ended in an error after its head was out.
     stand_in : str
         The model that answers in place of the one asked for.
     """
@@ -46,6 +48,7 @@ class Exchange:
     __slots__ = (
         "answering",
         "asked",
+        "broken",
         "caller",
         "id",
         "ip",
@@ -77,7 +80,7 @@ class Exchange:
         self.send = send
         self.started = time.perf_counter()
         self.ip = self.asked = self.model = self.stand_in = ""
-        self.kept = False
+        self.kept = self.broken = False
         self.waited = 0.0
         self.own: float | None = None
         self.answering = False

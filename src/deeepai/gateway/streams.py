@@ -32,6 +32,8 @@ class Relay:
         Commits the charge; awaited before the last event leaves.
     way : Way, optional
         Where the upstream speaks another protocol than the caller.
+    shape : Events, optional
+        Turns the caller's events into the framing that it asked for.
 
     Attributes
     ----------
@@ -48,7 +50,13 @@ class Relay:
     """
 
     def __init__(
-        self, x: Exchange, rules: StreamRules, response: Response, charge: Charge, way: Way | None = None
+        self,
+        x: Exchange,
+        rules: StreamRules,
+        response: Response,
+        charge: Charge,
+        way: Way | None = None,
+        shape: Events | None = None,
     ) -> None:
         self._x = x
         self._request: Request = x.request if way is None else way.request
@@ -58,6 +66,10 @@ class Relay:
             assert x.operation.stream is not None
             self._translate = way.translator.events(x.request)
             self._error = x.operation.stream.error
+        if shape is not None:
+            self._translate = Reshaped(self._translate, shape)
+            said = self._error
+            self._error = lambda failure, request_id: shape.feed(said(failure, request_id)) + shape.end()
         self._rules = rules
         self._response = response
         self._charge = charge
@@ -150,11 +162,12 @@ class Relay:
 
     def _end(self) -> bytes:
         if self.fault is not None:
+            self._x.broken = True
             failure = Failure(
                 Reason.TIMEOUT if isinstance(self.fault, Stalled) else Reason.UPSTREAM,
                 f"The upstream broke off: {self.fault}",
             )
-            return self._error(failure, self._x.id)
+            return (self._pending or b"") + self._error(failure, self._x.id)
         return self._last
 
     def _take(self, chunk: bytes) -> bytes:
@@ -214,6 +227,22 @@ class Relay:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS
+
+
+class Reshaped:
+    """One stream's events, translated where they must be, in another framing."""
+
+    def __init__(self, inner: Events | None, shape: Events) -> None:
+        self._inner = inner
+        self._shape = shape
+
+    def feed(self, event: bytes) -> bytes:
+        """Take one event."""
+        return self._shape.feed(event if self._inner is None else self._inner.feed(event))
+
+    def end(self) -> bytes:
+        """Say the rest."""
+        return (b"" if self._inner is None else self._shape.feed(self._inner.end())) + self._shape.end()
 
 
 Charge = Callable[[Relay], Awaitable[None]]

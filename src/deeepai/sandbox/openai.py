@@ -49,6 +49,8 @@ DIMENSIONS: Mapping[str, int] = {"text-embedding-3-large": 3072}
 """Length of a vector where it is not 1536."""
 CONTEXT = 128_000
 """Tokens that a prompt may have."""
+CONTEXTS: Mapping[str, int] = {"gpt-4": 8_192, "gpt-3.5-turbo": 16_385}
+"""Where it is less."""
 IMAGE_TOKENS = 85
 TEXT_FAILURE = (
     b'data: {"error":{"message":"The server had an error while processing your request.","type":"server_error",'
@@ -90,9 +92,10 @@ async def chat(call: Call) -> Answer | Stream:
     prompt_tokens = sum(_tokens_in(message) for message in messages)
     if body.get("tools"):
         prompt_tokens += count_of(msgspec.json.encode(body["tools"]).decode())
-    if prompt_tokens > CONTEXT:
+    context = CONTEXTS.get(name, CONTEXT)
+    if prompt_tokens > context:
         raise invalid(
-            f"This model's maximum context length is {CONTEXT} tokens. However, your messages resulted in "
+            f"This model's maximum context length is {context} tokens. However, your messages resulted in "
             f"{prompt_tokens} tokens.",
             "messages",
             "context_length_exceeded",

@@ -13,6 +13,8 @@ from valkey.exceptions import ConnectionError as LostConnection
 
 _RECONNECT_SECONDS = 0.5
 _PRUNE_AT = 10_000
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of all values in memory; the oldest give way."""
 
 
 class Cache(Protocol):
@@ -51,6 +53,9 @@ class MemoryCache:
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[float, int | bytes]] = {}
+        self._sizes: dict[str, int] = {}
+        """Of the values that are bytes, the oldest first."""
+        self._size = 0
         self._prune_at = _PRUNE_AT
         self._subscribers: dict[str, set[asyncio.Queue[str]]] = {}
 
@@ -72,13 +77,23 @@ class MemoryCache:
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for `ttl_s`."""
+        self._size += len(value) - self._sizes.pop(key, 0)
+        self._sizes[key] = len(value)
         self._put(key, time.monotonic() + ttl_s, value)
+        while self._size > _MOST_BYTES:
+            oldest = next(iter(self._sizes))
+            self._drop(oldest)
+
+    def _drop(self, key: str) -> None:
+        self._size -= self._sizes.pop(key, 0)
+        self._values.pop(key, None)
 
     def _put(self, key: str, expires: float, value: int | bytes) -> None:
         self._values[key] = (expires, value)
         if len(self._values) > self._prune_at:
             now = time.monotonic()
-            self._values = {key: kept for key, kept in self._values.items() if kept[0] > now}
+            for gone in [name for name, kept in self._values.items() if kept[0] <= now]:
+                self._drop(gone)
             self._prune_at = max(_PRUNE_AT, 2 * len(self._values))
 
     async def publish(self, channel: str, text: str) -> None:
@@ -105,6 +120,8 @@ class MemoryCache:
     async def close(self) -> None:
         """Forget everything."""
         self._values.clear()
+        self._sizes.clear()
+        self._size = 0
 
 
 class ValkeyCache:

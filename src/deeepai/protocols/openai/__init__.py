@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...declare import Ask, Protocol, Text
 from ..common import bearer
-from . import chat, images, models
+from . import chat, images, models, realtime
 from .errors import channel_fault, error, too_long
 
 MODELS = (
@@ -27,7 +27,7 @@ openai = Protocol(
     channel_fault=channel_fault,
     too_long=too_long,
     probe=Ask("/models"),
-    forward_headers=("openai-organization", "openai-project", "openai-beta", "idempotency-key"),
+    forward_headers=("openai-organization", "openai-project", "openai-beta"),
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
-    operations=(*chat.OPERATIONS, *images.OPERATIONS, *models.OPERATIONS),
+    operations=(*chat.OPERATIONS, *images.OPERATIONS, *models.OPERATIONS, *realtime.OPERATIONS),
 )

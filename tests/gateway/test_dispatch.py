@@ -262,3 +262,27 @@ def test_requests_a_minute_are_counted_by_the_minute(clock: Clock) -> None:
     assert given.take(slow) is None
     clock.now = 1260.0
     assert given.take(slow) is not None
+
+
+def test_a_channel_may_serve_some_operations_only() -> None:
+    given = dispatcher(channel("all"), channel("some", settings={"operations": ["chat", "embed*"]}))
+
+    def by(*operations: str) -> list[str]:
+        levels = given.levels("toy", "m", "live", "default", (("toy", operations),))
+        return [each.name for level in levels for each in level]
+
+    assert by("chat") == by("responses", "embeddings") == ["all", "some"]
+    assert by("responses") == ["all"]
+
+
+def test_channels_of_one_priority_are_chosen_as_routing_says() -> None:
+    given = dispatcher(channel("dear", settings={"cost": 2}), channel("cheap", settings={"cost": 0.5}), channel("plain"))
+    levels = given.levels("toy", "m", "live", "default")
+    for _ in range(20):
+        assert next(given.attempts(levels, 1, "price")).channel.name == "cheap"
+    for name, seconds in (("dear", 0.1), ("cheap", 0.3), ("plain", 0.2)):
+        attempt = given.take(next(each for each in given.channels if each.name == name))
+        assert attempt is not None
+        attempt.done(ok=True, first_byte=seconds)
+    order = [attempt.channel.name for attempt in given.attempts(levels, 3, "latency")]
+    assert order == ["dear", "plain", "cheap"]

@@ -46,6 +46,11 @@ async def refuse(
         failure = way.translator.error(answer)
         await x.reply(x.protocol.error(failure, x.operation, x.id), _retry(answer))
         return
+    await pass_on(x, answer)
+
+
+async def pass_on(x: Exchange, answer: Answer) -> None:
+    """Send an upstream's error as it is."""
     headers = _answer_headers(x, answer.headers)
     headers += pairs(_retry(answer))
     await x.answer(answer.status, headers, answer.body)

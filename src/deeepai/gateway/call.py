@@ -138,12 +138,13 @@ async def _attempts(
         outcome.channel_id = channel.id
         facts = core.facts(x, channel, origin)
         outcome.upstream_model = facts.model
+        way: Exchange | Way | None = None
         try:
             way = core.way(x, channel)
             out = outgoing.build(way.protocol, way.operation, way.request, channel, facts)
         except Failure as fault:
             attempt.cancelled()
-            if channel.protocol == x.protocol.name:
+            if way is x:
                 raise
             # Another protocol may be able to carry what this one cannot.
             failure = failure or fault
@@ -156,11 +157,11 @@ async def _attempts(
             response = await _send(core, x, channel, out)
         except NotSent as fault:
             attempt.done(ok=False, fault=str(fault))
-            failure = _upstream_failure(core, x, channel, fault, outcome)
+            failure = upstream_failure(core, x, channel, fault, outcome)
             continue
         except (MaybeSent, Stalled) as fault:
             attempt.done(ok=False, fault=str(fault))
-            failure = _upstream_failure(core, x, channel, fault, outcome)
+            failure = upstream_failure(core, x, channel, fault, outcome)
             if x.operation.replay and isinstance(fault, MaybeSent):
                 continue
             raise failure from None
@@ -173,7 +174,7 @@ async def _attempts(
             try:
                 await answers.answer(core, x, way, response, attempt, candidate.priced, held, outcome)
             except UpstreamError as fault:
-                failure = _upstream_failure(core, x, channel, fault, outcome)
+                failure = upstream_failure(core, x, channel, fault, outcome)
                 if x.operation.replay:
                     continue
                 raise failure from None
@@ -191,7 +192,7 @@ async def _attempts(
                 return Trouble((answer, way), unavailable(x.model))
             await answers.refuse(core, x, way, answer, held, outcome)
             return None
-        attempt.done(ok=False, fault=f"HTTP {answer.status}", rest=_rest(answer, fault_of_channel))
+        attempt.done(ok=False, fault=f"HTTP {answer.status}", rest=rest(answer, fault_of_channel))
         log.warning("upstream.refused", request_id=x.id, channel=channel.name, status=answer.status)
         core.metrics.failover(x.route.name, channel.name)
         if fault_of_channel:
@@ -201,7 +202,8 @@ async def _attempts(
     return Trouble(refusal, failure or unavailable(x.model))
 
 
-def _rest(answer: Answer, fault_of_channel: bool) -> float | None:
+def rest(answer: Answer, fault_of_channel: bool) -> float | None:
+    """Return for how long (s) a channel rests after such an answer; None where the usual rules say."""
     if fault_of_channel:
         return 60.0
     if answer.status == 429:
@@ -210,7 +212,8 @@ def _rest(answer: Answer, fault_of_channel: bool) -> float | None:
     return None
 
 
-def _upstream_failure(core: Core, x: Exchange, channel: Channel, fault: Exception, outcome: Outcome) -> Failure:
+def upstream_failure(core: Core, x: Exchange, channel: Channel, fault: Exception, outcome: Outcome) -> Failure:
+    """Record that an attempt failed; return what the caller is told if it was the last."""
     outcome.error = str(fault)
     core.metrics.failover(x.route.name, channel.name)
     log.warning("upstream.failed", request_id=x.id, channel=channel.name, kind=type(fault).__name__, error=str(fault))

@@ -25,7 +25,7 @@ from ..tasks.poller import Poller
 from ..tasks.store import Stored
 from ..upstream import Client
 from . import admission, stand_ins
-from .dispatch import Attempt, Dispatcher, unavailable
+from .dispatch import Attempt, Dispatcher, serves, unavailable
 from .exchange import Exchange
 from .metrics import Metrics
 from .routing import Router
@@ -102,14 +102,14 @@ class Core:
 
     # Rights and models -------------------------------------------------------------------------------------------
 
-    def name_model(self, x: Exchange) -> None:
-        """Find the model that is asked for and what it stands for; refuse it where the token may not.
+    def name_model(self, x: Exchange, name: str | None = None) -> None:
+        """Find the model that is asked for (or named here) and what it stands for; refuse it where the token may not.
 
         Raises
         ------
         Failure
         """
-        x.asked = x.operation.model(x.request) if x.operation.model is not None else x.route.name
+        x.asked = name or (x.operation.model(x.request) if x.operation.model is not None else x.route.name)
         admission.may_call(x.caller, x.asked)
         x.model = self._resolved(x, x.asked)
 
@@ -160,9 +160,9 @@ class Core:
         Failure
             INVALID, where the channel's protocol cannot carry it.
         """
-        if channel.protocol == x.protocol.name:
+        if channel.protocol == x.protocol.name and serves(channel, x.operation.name):
             return x
-        return self.bridges.way(x.route.name, x.request, x.operation, channel.protocol, x.asked)
+        return self.bridges.way(x.route.name, x.request, x.operation, channel, x.asked)
 
     def levels(self, x: Exchange, origin: Stored | None) -> Sequence[Sequence[Channel]]:
         """Return the channels to try: the origin's own, else those that serve the model.

@@ -107,7 +107,13 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(name == pattern or ("*" in pattern and fnmatch.fnmatchcase(name, pattern)) for pattern in patterns)
 
 
-_Key = tuple[str, str, Mode, str, tuple[str, ...]]
+def serves(channel: Channel, operation: str) -> bool:
+    """Tell whether a channel takes an operation of its protocol: all, unless its setting `operations` lists some."""
+    listed = channel.settings.get("operations")
+    return not isinstance(listed, list) or matches(operation, listed)
+
+
+_Key = tuple[str, str, Mode, str, tuple[tuple[str, tuple[str, ...]], ...]]
 
 
 @dataclass(slots=True)
@@ -134,22 +140,37 @@ class Dispatcher:
         return next((channel for channel in self.channels if channel.id == channel_id), None)
 
     def levels(
-        self, protocol: str, model: str, mode: Mode, group: str, reach: tuple[str, ...] = ()
+        self,
+        protocol: str,
+        model: str,
+        mode: Mode,
+        group: str,
+        reach: tuple[tuple[str, tuple[str, ...]], ...] = (),
     ) -> tuple[tuple[Channel, ...], ...]:
         """Return the channels that serve a model, grouped by priority, the highest first.
 
-        Those of the protocol itself come before those that it reaches by a translator.
+        Parameters
+        ----------
+        reach : tuple
+            Protocols, in order, each with the operations of which a channel must serve one; `protocol` alone, and
+            whatever it serves, where that is empty.
         """
         key = (protocol, model, mode, group, reach)
         known = self._known.get(key)
         if known is None:
-            found = [level for name in (protocol, *reach) for level in self._levels(name, model, mode, group)]
+            found = [
+                level
+                for name, operations in reach or ((protocol, ()),)
+                for level in self._levels(name, operations, model, mode, group)
+            ]
             if len(self._known) > 10_000:
                 self._known.clear()
             known = self._known[key] = tuple(found)
         return known
 
-    def _levels(self, protocol: str, model: str, mode: Mode, group: str) -> Iterator[tuple[Channel, ...]]:
+    def _levels(
+        self, protocol: str, operations: tuple[str, ...], model: str, mode: Mode, group: str
+    ) -> Iterator[tuple[Channel, ...]]:
         default = self.protocols[protocol].models
         found = [
             channel
@@ -157,6 +178,7 @@ class Dispatcher:
             if channel.enabled
             and channel.protocol == protocol
             and channel.mode == mode
+            and (not operations or any(serves(channel, operation) for operation in operations))
             and (channel.price_groups is None or group in channel.price_groups)
             and (
                 model in channel.model_map or matches(model, channel.models if channel.models is not None else default)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
+from ..accounts.models import Channel
 from ..declare import CallTranslator, Failure, Operation, Protocol, Reason
+from .dispatch import serves
 from .request import HttpRequest
 from .routing import Route
 
@@ -31,14 +33,20 @@ class Way:
     translator: CallTranslator | None = None
 
 
+Reach = tuple[tuple[str, tuple[str, ...]], ...]
+"""Protocols whose channels may serve an operation, in order, each with the operations that a channel may do it by."""
+
+
 @dataclass(slots=True)
 class Bridges:
     """All call translators, by the operation that they serve."""
 
-    by_source: Mapping[str, Mapping[str, Bridge]] = field(default_factory=dict[str, Mapping[str, Bridge]])
-    """Source operation → target protocol → bridge."""
-    reach: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Source operation → target protocols, the translators' order."""
+    by_source: Mapping[str, Mapping[str, Sequence[Bridge]]] = field(
+        default_factory=dict[str, Mapping[str, Sequence[Bridge]]]
+    )
+    """Source operation → target protocol → bridges, the translators' order."""
+    reach: Mapping[str, Reach] = field(default_factory=dict[str, Reach])
+    """By the caller's operation."""
 
     @classmethod
     def build(cls, protocols: Mapping[str, Protocol], translators: Iterable[CallTranslator]) -> Bridges:
@@ -54,17 +62,23 @@ class Bridges:
             for protocol in protocols.values()
             for operation in protocol.operations
         }
-        found: dict[str, dict[str, Bridge]] = {}
+        found: dict[str, dict[str, list[Bridge]]] = {}
         for translator in translators:
             plain = routes[translator.target]
             bridge = Bridge(translator, plain, routes[translator.stream_target or translator.target])
             if translator.source not in routes:
                 raise KeyError(translator.source)
-            found.setdefault(translator.source, {})[plain.protocol.name] = bridge
-        return cls(found, {source: tuple(bridges) for source, bridges in found.items()})
+            found.setdefault(translator.source, {}).setdefault(plain.protocol.name, []).append(bridge)
+        reach: dict[str, Reach] = {}
+        for name, route in routes.items():
+            ways = {route.protocol.name: [route.operation.name]}
+            for target, bridges in found.get(name, {}).items():
+                ways.setdefault(target, []).extend(bridge.plain.operation.name for bridge in bridges)
+            reach[name] = tuple((target, tuple(operations)) for target, operations in ways.items())
+        return cls(found, reach)
 
-    def way(self, source: str, request: HttpRequest, operation: Operation, protocol: str, asked: str) -> Way:
-        """Translate a request for a channel of another protocol.
+    def way(self, source: str, request: HttpRequest, operation: Operation, channel: Channel, asked: str) -> Way:
+        """Translate a request for a channel that does not serve the operation itself.
 
         Parameters
         ----------
@@ -78,7 +92,9 @@ class Bridges:
         Failure
             INVALID, where the target cannot carry the request.
         """
-        bridge = self.by_source[source][protocol]
+        bridge = next(
+            one for one in self.by_source[source][channel.protocol] if serves(channel, one.plain.operation.name)
+        )
         streams = operation.stream is not None and operation.stream.wanted(request)
         route = bridge.stream if streams else bridge.plain
         body = bridge.translator.request(request, asked)

@@ -30,6 +30,9 @@ def test_every_declared_path_finds_its_own_operation() -> None:
             for path, params in paths(declared, each):
                 filled = re.sub(r"\{(\w+)\}", r"a-\1.1", path)
                 route, found = whole.find(each.method, filled)
+                if declared.mark_header is not None:
+                    route = route.among([(declared.mark_header.encode(), b"sent")])
+                route = route.among([((declared.mark_header or "none").encode(), b"x")])
                 assert route.name == f"{declared.name}.{each.name}", path
                 assert route.protocol is declared
                 assert params.items() <= found.items()
@@ -108,3 +111,22 @@ def test_unknown_paths_are_answered_by_whoever_they_are_meant_for() -> None:
     assert owner is third
     assert failure is not None
     assert failure.message == "mine"
+
+
+def test_a_placeholder_may_end_in_a_verb() -> None:
+    found = router(
+        operation(name="get", path="/m/{model}"),
+        operation(name="write", path="/m/{model}:write"),
+        operation(name="below", path="/m/{model}:write/{id}"),
+    )
+    for path, name, params in (
+        ("/m/x:write", "write", {"model": "x"}),
+        ("/m/a:b:write", "write", {"model": "a:b"}),
+        ("/m/x:read", "get", {"model": "x:read"}),
+        ("/m/:write", "get", {"model": ":write"}),
+        ("/m/x:write/7", "below", {"model": "x", "id": "7"}),
+    ):
+        route, values = found.find("POST", path)
+        assert (route.operation.name, values) == (name, params)
+    assert refused(found, "DELETE", "/m/x:write") is Reason.BAD_METHOD
+    assert refused(found, "POST", "/m/x:read/7") is Reason.NOT_FOUND

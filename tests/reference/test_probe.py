@@ -69,7 +69,9 @@ def said(status: str, body: str) -> bytes:
 async def test_each_protocols_probe_is_answered_well_by_its_stand_in(
     sandbox: Sandbox, client: Client, name: str
 ) -> None:
-    ok, ms, error = await probe(client, PROTOCOLS[name], channel(name, sandbox.url + SANDBOX_PATHS[name], "sk-any-key"))
+    ok, ms, error = await probe(
+        client, PROTOCOLS[name], channel(name, f"{sandbox.url}/{name}{SANDBOX_PATHS[name]}", "sk-any-key")
+    )
     assert (ok, error) == (True, None)
     assert 0 < ms < 10_000
 

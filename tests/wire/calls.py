@@ -73,7 +73,10 @@ class Good:
 
     @property
     def head(self) -> dict[str, str]:
-        return {"content-type": self.content_type} if self.has_body else {}
+        if self.has_body:
+            return {"content-type": self.content_type}
+        # Where two protocols share a path, this says which is meant.
+        return {self.protocol.mark_header: ""} if self.protocol.mark_header is not None else {}
 
     @property
     def body(self) -> bytes | None:

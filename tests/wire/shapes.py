@@ -64,6 +64,23 @@ def midjourney(got: Got) -> None:
         openai(got)
 
 
+def gemini(got: Got) -> None:
+    error = got.json["error"]
+    assert set(error) == {"code", "message", "status", "details"}
+    assert error["code"] == got.status
+    assert _words(error["message"])
+    assert error["status"].replace("_", "").isupper()
+    assert all(detail["@type"].startswith("type.googleapis.com/google.rpc.") for detail in error["details"])
+
+
+def anthropic(got: Got) -> None:
+    assert set(got.json) == {"type", "error", "request_id"}
+    assert got.json["type"] == "error"
+    assert got.json["error"]["type"].endswith("_error") or got.json["error"]["type"] == "request_too_large"
+    assert _words(got.json["error"]["message"])
+    assert got.headers["request-id"] == got.json["request_id"]
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -112,6 +129,8 @@ MANNERS: Mapping[str, Manner] = {
         flux, {"no key": 403, "wrong key": 403, "expired": 403, "disabled": 403, "wrong type": 422, "missing": 422}
     ),
     "ideogram": Manner(ideogram, {"no model": 400}),
+    "gemini": Manner(gemini),
+    "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }

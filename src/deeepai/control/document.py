@@ -30,7 +30,7 @@ Schema = dict[str, Any]
 SHOWN_PATHS: Final = 4
 """How many of an operation's other paths its description lists; the extension lists all."""
 JSON: Final = "application/json"
-PAID: Final = frozenset({Kind.CALL, Kind.STREAM, Kind.SUBMIT})
+PAID: Final = frozenset({Kind.CALL, Kind.STREAM, Kind.SUBMIT, Kind.SOCKET})
 
 _TITLE = Text("DeeepAI API reference", "DeeepAI 接口文档")
 _ABOUT = Text(
@@ -54,6 +54,7 @@ _KINDS: Final[Mapping[Kind, Text]] = {
     Kind.FETCH: Text("Tells where a task stands.", "查询任务状态与结果。"),
     Kind.LIST: Text("Answered by the gateway itself.", "由网关直接应答。"),
     Kind.MEDIA: Text("Sends a task's file.", "获取任务产生的文件。"),
+    Kind.SOCKET: Text("A session over a WebSocket; each answer in it is charged.", "WebSocket 会话，逐次应答计费。"),
 }
 _PASSED = Text("Fields that are not listed pass through to the vendor.", "未列出的字段原样转发给厂商。")
 _FREE = Text("Free of charge.", "不计费。")
@@ -194,7 +195,19 @@ class _Section:
         document["tags"].append({"name": self._tag, "description": self._about()})
         for operation in self._protocol.operations:
             path = next(iter(self._protocol.prefixes)) + operation.path
-            document["paths"].setdefault(path, {})[operation.method.lower()] = self._operation(operation)
+            method, described = operation.method.lower(), self._operation(operation)
+            if method in document["paths"].get(path, {}):
+                # Two protocols share the path; a header says which is meant.
+                path = f"{path}#{self._protocol.name}"
+                described["parameters"].append(
+                    {
+                        "name": self._protocol.mark_header,
+                        "in": "header",
+                        "required": True,
+                        "schema": {"type": "string", "minLength": 1},
+                    }
+                )
+            document["paths"].setdefault(path, {})[method] = described
 
     def _about(self) -> str:
         protocol = self._protocol
@@ -272,7 +285,9 @@ class _Section:
         found: list[dict[str, Any]] = []
         for name in placeholders(operation.path):
             schema: Schema = {"type": "string", "minLength": 1}
-            if name == "model":
+            if name in operation.example_params:
+                schema["examples"] = [operation.example_params[name]]
+            elif name == "model":
                 schema["examples"] = concrete_models(self._protocol) or [sample_param(self._protocol, name)]
             found.append({"name": name, "in": "path", "required": True, "schema": schema})
         # A task's id stands in the query where the path has no room for it, and cannot be left out.
@@ -311,7 +326,7 @@ class _Section:
     def _responses(self, operation: Operation, request: SampleRequest) -> dict[str, Any]:
         found: dict[str, Any] = {}
         good = self._success(operation, request)
-        statuses = {reply.status for reply in good} or {200}
+        statuses = {reply.status for reply in good} or {101 if operation.kind is Kind.SOCKET else 200}
         if operation.kind is Kind.FETCH:
             statuses.add(200)
         for status in sorted(statuses):

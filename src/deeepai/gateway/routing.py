@@ -18,12 +18,21 @@ class Route:
     """What the prefix sets."""
     name: str
     """`protocol.operation`."""
+    marked: list[tuple[bytes, Route]] = field(default_factory=list["tuple[bytes, Route]"], compare=False)
+    """Other protocols' operations under the same path, each with the header that asks for it."""
+
+    def among(self, headers: Iterable[tuple[bytes, bytes]]) -> Route:
+        """Return the route that a request's headers ask for."""
+        sent = {name for name, _ in headers}
+        return next((route for mark, route in self.marked if mark in sent), self)
 
 
 @dataclass(slots=True)
 class _Node:
     fixed: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
     any: _Node | None = None
+    verbs: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
+    """What follows on any segment that ends in `:verb`."""
     routes: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict[str, tuple[Route, tuple[str, ...]]])
 
 
@@ -34,6 +43,7 @@ class Router:
         self.protocols = tuple(protocols)
         self._fixed: dict[str, dict[str, Route]] = {}
         self._root = _Node()
+        self._marks = {one.mark_header.encode(): one for one in self.protocols if one.mark_header is not None}
         self._own = [(prefix, protocol) for protocol in self.protocols for prefix in protocol.own_paths]
         for protocol in self.protocols:
             for operation in protocol.operations:
@@ -45,20 +55,29 @@ class Router:
         if "{" not in path:
             known = self._fixed.setdefault(path, {})
             if method in known:
-                raise ValueError(f"{method} {path} is declared twice")
-            known[method] = route
+                _share(known[method], route, path)
+            else:
+                known[method] = route
             return
         node, names = self._root, []
         for segment in path.strip("/").split("/"):
             if segment.startswith("{"):
-                names.append(segment[1:-1])
-                node.any = node.any or _Node()
-                node = node.any
+                name, _, verb = segment[1:].partition("}")
+                names.append(name)
+                if verb:
+                    node = node.verbs.setdefault(verb.removeprefix(":"), _Node())
+                else:
+                    node.any = node.any or _Node()
+                    node = node.any
             else:
                 node = node.fixed.setdefault(segment, _Node())
         if method in node.routes:
-            raise ValueError(f"{method} {path} is declared twice")
-        node.routes[method] = (route, tuple(names))
+            first, named = node.routes[method]
+            if named != tuple(names):
+                raise ValueError(f"{method} {path} names its placeholders in two ways")
+            _share(first, route, path)
+        else:
+            node.routes[method] = (route, tuple(names))
 
     def find(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
         """Return the route and the parameters in its path.
@@ -97,11 +116,18 @@ class Router:
             found = self._walk(child, segments, at + 1, values)
             if found is not None:
                 return found
+        if node.verbs:
+            value, _, verb = segments[at].rpartition(":")
+            child = node.verbs.get(verb)
+            if child is not None and value:
+                found = self._walk(child, segments, at + 1, (*values, value))
+                if found is not None:
+                    return found
         if node.any is not None and segments[at]:
             return self._walk(node.any, segments, at + 1, (*values, segments[at]))
         return None
 
-    def owner(self, path: str) -> tuple[Protocol, Failure | None]:
+    def owner(self, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[Protocol, Failure | None]:
         """Return the protocol in whose shape an error on an unknown path is answered, and what it says of it."""
         for protocol in self.protocols:
             if protocol.claims is not None:
@@ -111,7 +137,18 @@ class Router:
         for prefix, protocol in self._own:
             if path.startswith(prefix):
                 return protocol, None
+        for name, _ in headers:
+            if name in self._marks and path.startswith("/v1/"):
+                return self._marks[name], None
         return self.protocols[0], None
+
+
+def _share(first: Route, other: Route, path: str) -> None:
+    """Let a second protocol have a path, for requests that carry its mark."""
+    mark = other.protocol.mark_header
+    if mark is None or other.protocol is first.protocol:
+        raise ValueError(f"{other.operation.method} {path} is declared twice")
+    first.marked.append((mark.encode(), other))
 
 
 def paths(protocol: Protocol, operation: Operation) -> Iterator[tuple[str, Mapping[str, str]]]:

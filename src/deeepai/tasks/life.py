@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 import aiohttp
 import msgspec
@@ -20,6 +21,7 @@ from ..storage.ids import now_ms
 from ..upstream import Client, Cut, UpstreamError
 from . import outbox, store
 from .assets import AssetStore, sniff
+from .hosts import address, is_local, same_host
 from .links import SignedLinks
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
@@ -85,6 +87,12 @@ class TaskLife:
         self.assets = assets
         self._ledger = ledger
         self._protocols = protocols
+        self._works = {
+            f"{protocol.name}.{operation.name}": operation.objects.work.rules
+            for protocol in protocols.values()
+            for operation in protocol.operations
+            if operation.objects is not None and operation.objects.work is not None
+        }
         self._client = client
         self._fetch = fetch
         self._vault = vault
@@ -92,7 +100,10 @@ class TaskLife:
         self._price = price
 
     def rules(self, task: Stored) -> TaskRules:
-        """Return the rules of a task's protocol."""
+        """Return the rules of a task: its operation's own, or its protocol's."""
+        own = self._works.get(task.operation)
+        if own is not None:
+            return own
         rules = self._protocols[task.protocol].tasks
         assert rules is not None
         return rules
@@ -301,7 +312,7 @@ class TaskLife:
             body = msgspec.json.encode(ask.json)
             headers["content-type"] = "application/json"
         try:
-            answer = await self._client.ask(ask.method, _address(channel, ask.path), headers, body, channel.limits)
+            answer = await self._client.ask(ask.method, address(channel, ask.path), headers, body, channel.limits)
         except UpstreamError as fault:
             return None, str(fault)
         return answer, "" if answer.status < 400 else f"HTTP {answer.status}"
@@ -435,21 +446,32 @@ class TaskLife:
         if result.data is not None:
             return result.data, result.content_type
         assert result.url is not None
-        return await self.fetch_file(task, result.url)
+        return await self.fetch_from(self._channel(task.channel_id), result.url, keyed=result.keyed)
 
     async def fetch_file(self, task: Stored, url: str) -> tuple[bytes, str | None]:
         """Fetch a file that a task's vendor names; see `fetch_from`."""
         return await self.fetch_from(self._channel(task.channel_id), url)
 
-    async def fetch_from(self, channel: Channel | None, url: str) -> tuple[bytes, str | None]:
+    async def fetch_from(self, channel: Channel | None, url: str, *, keyed: bool = False) -> tuple[bytes, str | None]:
         """Fetch a file that a channel's vendor names; the vendor's own host may be a private one, others may not.
+
+        Parameters
+        ----------
+        keyed : bool
+            Show the channel's credential, on the vendor's own host only; what that redirects to does not see it.
 
         Raises
         ------
         Unsafe, UpstreamError, TimeoutError, OSError
         """
-        if channel is not None and _same_host(channel.base_url, url):
-            answer = await self._client.ask("GET", url, {}, None, channel.limits, MAX_FILE)
+        if channel is not None and same_host(channel.base_url, url):
+            headers: Mapping[str, str] = {}
+            if keyed and channel.credential and address(channel, url) == url:
+                headers = self._protocols[channel.protocol].authorize(channel.credential)
+            answer = await self._client.ask("GET", url, headers, None, channel.limits, MAX_FILE)
+            place = answer.headers.get("location")
+            if keyed and answer.status in (301, 302, 303, 307, 308) and place:
+                return await self.fetch_from(channel, urljoin(url, place))
             if answer.status != 200:
                 raise Cut(f"HTTP {answer.status}")
             return answer.body, answer.headers.get("content-type")
@@ -570,31 +592,5 @@ class TaskLife:
 
 def hook_address(task: Stored, channel: Channel, public_url: str | None, local_url: str) -> str | None:
     """Return our callback address for a task, if the channel's upstream can reach it."""
-    base = local_url if _is_local(channel.base_url) else public_url
+    base = local_url if is_local(channel.base_url) else public_url
     return f"{base.rstrip('/')}/hooks/{task.id}/{task.hook_key}" if base else None
-
-
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0].lower()
-
-
-def _is_local(url: str) -> bool:
-    host = _host(url)
-    return host.startswith(("127.", "localhost", "[::1]"))
-
-
-def _same_host(base: str, url: str) -> bool:
-    return _host(base) == _host(url)
-
-
-def _address(channel: Channel, path: str) -> str:
-    """Return the URL to ask; an absolute one counts only on the vendor's own hosts, for the credential goes there."""
-    base = channel.base_url.rstrip("/")
-    if not path.startswith(("http://", "https://")):
-        return base + path
-    ours, theirs = _host(base), _host(path)
-    domain = ".".join(ours.split(".")[-2:])
-    same_scheme = path.partition("://")[0] == base.partition("://")[0]
-    if same_scheme and (ours == theirs or ("." in domain and not ours[0].isdigit() and theirs.endswith("." + domain))):
-        return path
-    return base + "/" + path.partition("://")[2].partition("/")[2]

@@ -1,0 +1,100 @@
+"""Small pieces that several areas of Google's format use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ...declare import Facts, Json, Request
+
+KINDS = ("models/", "tunedModels/")
+VERSIONS = ("/v1beta", "/v1")
+
+
+def model(request: Request) -> str:
+    """Find the model in the path; `tunedModels/` is part of a tuned one's name, and some names hold a slash."""
+    params = request.params
+    if "tuned" in params:
+        return f"tunedModels/{params['tuned']}"
+    return f"{params['owner']}/{params['model']}" if "owner" in params else params["model"]
+
+
+def paths(verb: str, *, tuned: bool = False) -> tuple[str, tuple[str, ...]]:
+    """Return the path of a method on models, and its aliases."""
+    names = ["models/{model}", "models/{owner}/{model}"]
+    if tuned:
+        names.append("tunedModels/{tuned}")
+    first, *aliases = (f"{version}/{name}:{verb}" for name in names for version in VERSIONS)
+    return first, tuple(aliases)
+
+
+def resource(name: str) -> str:
+    """Return a model's name as Google writes it: `models/…`."""
+    return name if name.startswith(KINDS) else f"models/{name}"
+
+
+def place(verb: str) -> Callable[[Request, Facts], str]:
+    """Return a function that makes the path upstream; a caller's own query, which may hold a key, is left behind."""
+
+    def made(request: Request, facts: Facts) -> str:
+        return f"/v1beta/{resource(facts.model)}:{verb}"
+
+    return made
+
+
+def model_patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does, where the body repeats it."""
+    if facts.model == facts.asked or request.body.repeated is None:
+        return {}
+    return {"model": resource(facts.model)}
+
+
+def either(holder: Any, camel: str, default: Json = None) -> Json:
+    """Return a field under its name in camelCase or in snake_case, as Google takes both."""
+    if not isinstance(holder, Mapping):
+        return default
+    if camel in holder:
+        return holder[camel]
+    snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in camel)
+    return holder.get(snake, default)
+
+
+def count(value: Json, default: int) -> int:
+    """Return a positive integer, which JSON may hold as text; else the default."""
+    if isinstance(value, str) and value.isdigit():
+        value = int(value[:12])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default
+
+
+def parts(content: Json) -> Iterator[dict[str, Json]]:
+    """Yield the parts of a content, or of many; what Google repeats may also stand alone."""
+    for one in content if isinstance(content, list) else [content]:
+        if isinstance(one, str):
+            yield {"text": one}
+        elif isinstance(one, dict):
+            held = one.get("parts", ())
+            for part in [held] if isinstance(held, dict) else held or ():
+                if isinstance(part, dict):
+                    yield part
+
+
+def text_of(content: Json) -> str:
+    """Return the text of a content's parts."""
+    return "\n".join(part["text"] for part in parts(content) if isinstance(part.get("text"), str))
+
+
+def event_data(event: bytes) -> bytes:
+    """Return the data of one server-sent event."""
+    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+
+
+def decoded(data: bytes) -> Json:
+    """Decode JSON; None where it is none."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, ValueError):
+        return None

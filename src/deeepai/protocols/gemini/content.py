@@ -1,0 +1,291 @@
+"""Generated content, whole and streamed; counts of tokens; embeddings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import Events, Facts, Failure, Json, Kind, Operation, Request, StreamRules, Text
+from .common import decoded, event_data, model, model_patch, parts, paths, place, resource, text_of
+from .errors import error_object
+from .usage import answer_usage, chat_estimate, embedding_usage, event_usage, input_estimate
+
+Contents = Annotated[list[dict[str, Any] | str] | dict[str, Any] | str, Meta(description="The conversation so far")]
+ModelField = Annotated[str, Meta(max_length=256, description="Repeats the path's model, which counts")]
+
+
+class GenerateBody(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """Body of a generation; every field of Google's passes through, in camelCase or in snake_case."""
+
+    contents: Contents
+    repeated: ModelField | None = msgspec.field(default=None, name="model")
+    generation_config: (
+        Annotated[dict[str, Any], Meta(description="maxOutputTokens, candidateCount, responseSchema, thinkingConfig …")]
+        | None
+    ) = None
+    snake_config: dict[str, Any] | None = msgspec.field(default=None, name="generation_config")
+    system_instruction: dict[str, Any] | str | None = None
+    snake_instruction: dict[str, Any] | str | None = msgspec.field(default=None, name="system_instruction")
+    tools: list[dict[str, Any]] | dict[str, Any] | None = None
+    cached_content: str | None = None
+
+    @property
+    def config(self) -> dict[str, Any] | None:
+        """The configuration, under either name."""
+        return self.generation_config or self.snake_config
+
+
+class CountBody(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """Body of a count of tokens: the contents, or a whole request."""
+
+    contents: Contents | None = None
+    generate_content_request: dict[str, Any] | None = None
+    repeated: ModelField | None = msgspec.field(default=None, name="model")
+
+
+class EmbedBody(msgspec.Struct, omit_defaults=True, rename="camel"):
+    """Body of one embedding."""
+
+    content: Annotated[dict[str, Any], Meta(description="Parts of text")]
+    repeated: ModelField | None = msgspec.field(default=None, name="model")
+    task_type: str | None = None
+    title: str | None = None
+    output_dimensionality: Annotated[int, Meta(ge=1)] | None = None
+
+
+class EmbedManyBody(msgspec.Struct, omit_defaults=True):
+    """Body of many embeddings."""
+
+    requests: Annotated[list[EmbedBody], Meta(min_length=1)]
+
+    @property
+    def contents(self) -> list[dict[str, Any]]:
+        """All that is embedded."""
+        return [one.content for one in self.requests]
+
+
+def embed_many_patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does, in each request."""
+    if facts.model == facts.asked:
+        return {}
+    raw: Any = decoded(request.raw)
+    return {"requests": [{**one, "model": resource(facts.model)} for one in raw["requests"]]}
+
+
+def count_patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does, where the body repeats it."""
+    changes = model_patch(request, facts)
+    whole = request.body.generate_content_request
+    if whole is not None and "model" in whole and facts.model != facts.asked:
+        changes["generateContentRequest"] = {**whole, "model": resource(facts.model)}
+    return changes
+
+
+# Streams -------------------------------------------------------------------------------------------------------
+
+
+def stream_place(request: Request, facts: Facts) -> str:
+    """Ask for events whatever the caller asks for: an array could not be metered as it comes."""
+    return f"/v1beta/{resource(facts.model)}:streamGenerateContent?alt=sse"
+
+
+class Array:
+    """A stream's answers as one JSON array, which is what Google streams without `alt=sse`."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def feed(self, event: bytes) -> bytes:
+        """Take whole events, of which there may be several or none."""
+        answers = [event_data(one) for one in event.replace(b"\r\n", b"\n").split(b"\n\n")]
+        return b"".join(self._mark() + answer for answer in answers if answer)
+
+    def _mark(self) -> bytes:
+        mark = b",\r\n" if self._begun else b"["
+        self._begun = True
+        return mark
+
+    def end(self) -> bytes:
+        """Close the array."""
+        return b"\n]" if self._begun else b"[]"
+
+
+def reshape(request: Request) -> tuple[str, Events] | None:
+    """Tell whether the caller wants an array, as it does that does not say `alt=sse`."""
+    query = request.query
+    if (query.get("alt") or query.get("$alt")) == "sse":
+        return None
+    return "application/json; charset=UTF-8", Array()
+
+
+def chunk_text(chunk: Json) -> str:
+    """Return the text that an event adds, thoughts and calls of functions included."""
+    pieces: list[str] = []
+    for candidate in chunk.get("candidates") or ():
+        for part in parts(candidate.get("content")):
+            if isinstance(part.get("text"), str):
+                pieces.append(part["text"])
+            elif "functionCall" in part:
+                pieces.append(msgspec.json.encode(part["functionCall"]).decode())
+    return "".join(pieces)
+
+
+def prompt_text(request: Request) -> str:
+    """Return the text that the upstream would count as input."""
+    body: GenerateBody = request.body
+    said = [text_of(body.contents)]
+    instruction = body.system_instruction or body.snake_instruction
+    if instruction is not None:
+        said.append(text_of(instruction))
+    return "\n".join(said)
+
+
+def may_end(event: bytes) -> bool:
+    """Tell whether an event may be the last: a candidate is whole, or the prompt was refused."""
+    return b'"finishReason"' in event or b'"blockReason"' in event
+
+
+def stream_error(failure: Failure, request_id: str) -> bytes:
+    """Return the event that tells of a failure in mid-stream."""
+    return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\r\n\r\n"
+
+
+STREAM = StreamRules(
+    wanted=lambda request: True,
+    usage=event_usage,
+    hide=lambda request, event: event,
+    text=chunk_text,
+    prompt=prompt_text,
+    last=may_end,
+    error=stream_error,
+    marks=(b'"usageMetadata"', b'"finishReason"', b'"blockReason"'),
+    at_close=True,
+    reshape=reshape,
+)
+
+_ASKED = {"contents": [{"role": "user", "parts": [{"text": "Explain how AI works in a few words"}]}]}
+_ANSWER = {
+    "candidates": [
+        {"content": {"role": "model", "parts": [{"text": "…"}]}, "finishReason": "STOP", "index": 0},
+    ],
+    "usageMetadata": {
+        "promptTokenCount": 8,
+        "candidatesTokenCount": 12,
+        "totalTokenCount": 20,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}],
+    },
+    "modelVersion": "gemini-2.5-flash",
+    "responseId": "1MTuaJ3uKZ6Vz7IP0dTA8A4",
+}
+_GENERATE, _GENERATE_ALSO = paths("generateContent", tuned=True)
+_STREAM, _STREAM_ALSO = paths("streamGenerateContent", tuned=True)
+_COUNT, _COUNT_ALSO = paths("countTokens", tuned=True)
+_EMBED, _EMBED_ALSO = paths("embedContent")
+_EMBED_MANY, _EMBED_MANY_ALSO = paths("batchEmbedContents")
+_EMBEDDER = {"model": "gemini-embedding-001"}
+
+OPERATIONS = (
+    Operation(
+        name="generateContent",
+        method="POST",
+        path=_GENERATE,
+        aliases=_GENERATE_ALSO,
+        native=_GENERATE,
+        kind=Kind.CALL,
+        summary=Text("Generate content", "生成内容"),
+        body=GenerateBody,
+        example={**_ASKED, "generationConfig": {"maxOutputTokens": 256}},
+        example_answer=_ANSWER,
+        model=model,
+        estimate=chat_estimate,
+        usage=answer_usage,
+        patch=model_patch,
+        place=place("generateContent"),
+        replay=True,
+    ),
+    Operation(
+        name="streamGenerateContent",
+        method="POST",
+        path=_STREAM,
+        aliases=_STREAM_ALSO,
+        native=_STREAM,
+        kind=Kind.STREAM,
+        stream=STREAM,
+        summary=Text("Stream generated content", "流式生成内容"),
+        body=GenerateBody,
+        query=("alt",),
+        example_params={"alt": "sse"},
+        example=_ASKED,
+        example_answer=[_ANSWER],
+        answers=("application/json", "text/event-stream"),
+        model=model,
+        estimate=chat_estimate,
+        usage=answer_usage,
+        patch=model_patch,
+        place=stream_place,
+        on_leave="cancel",
+        replay=True,
+    ),
+    Operation(
+        name="countTokens",
+        method="POST",
+        path=_COUNT,
+        aliases=_COUNT_ALSO,
+        native=_COUNT,
+        kind=Kind.CALL,
+        free=True,
+        summary=Text("Count tokens", "计算令牌数"),
+        body=CountBody,
+        example=_ASKED,
+        example_answer={"totalTokens": 8, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}]},
+        model=model,
+        patch=count_patch,
+        place=place("countTokens"),
+        replay=True,
+    ),
+    Operation(
+        name="embedContent",
+        method="POST",
+        path=_EMBED,
+        aliases=_EMBED_ALSO,
+        native=_EMBED,
+        kind=Kind.CALL,
+        summary=Text("Create an embedding", "创建嵌入"),
+        body=EmbedBody,
+        example={"content": {"parts": [{"text": "What is the meaning of life?"}]}, "outputDimensionality": 768},
+        example_params=_EMBEDDER,
+        example_answer={"embedding": {"values": [0.0023, -0.0093]}},
+        model=model,
+        estimate=input_estimate,
+        usage=embedding_usage,
+        patch=model_patch,
+        place=place("embedContent"),
+        replay=True,
+    ),
+    Operation(
+        name="batchEmbedContents",
+        method="POST",
+        path=_EMBED_MANY,
+        aliases=_EMBED_MANY_ALSO,
+        native=_EMBED_MANY,
+        kind=Kind.CALL,
+        summary=Text("Create many embeddings", "批量创建嵌入"),
+        body=EmbedManyBody,
+        example={
+            "requests": [
+                {"model": "models/gemini-embedding-001", "content": {"parts": [{"text": "What is life?"}]}},
+                {"model": "models/gemini-embedding-001", "content": {"parts": [{"text": "Where am I?"}]}},
+            ]
+        },
+        example_params=_EMBEDDER,
+        example_answer={"embeddings": [{"values": [0.0023, -0.0093]}, {"values": [0.0101, 0.0052]}]},
+        model=model,
+        estimate=input_estimate,
+        usage=embedding_usage,
+        patch=embed_many_patch,
+        place=place("batchEmbedContents"),
+        replay=True,
+    ),
+)

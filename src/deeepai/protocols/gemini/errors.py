@@ -1,0 +1,63 @@
+"""Google's error shape: `google.rpc.Status`."""
+
+from __future__ import annotations
+
+from ...declare import Answer, Failure, Json, Operation, Reason, Reply
+
+_TYPE = "type.googleapis.com/google.rpc."
+_STATUSES = {
+    Reason.UNAUTHENTICATED: "UNAUTHENTICATED",
+    Reason.UNFUNDED: "FAILED_PRECONDITION",
+    Reason.FORBIDDEN: "PERMISSION_DENIED",
+    Reason.MODERATED: "PERMISSION_DENIED",
+    Reason.NOT_FOUND: "NOT_FOUND",
+    Reason.NO_MODEL: "NOT_FOUND",
+    Reason.BAD_METHOD: "UNIMPLEMENTED",
+    Reason.CONFLICT: "ABORTED",
+    Reason.RATE_LIMITED: "RESOURCE_EXHAUSTED",
+    Reason.INTERNAL: "INTERNAL",
+    Reason.UPSTREAM: "UNAVAILABLE",
+    Reason.UNAVAILABLE: "UNAVAILABLE",
+    Reason.TIMEOUT: "DEADLINE_EXCEEDED",
+}
+
+
+def error_object(failure: Failure) -> dict[str, Json]:
+    """Return Google's error object for a failure."""
+    reason = (failure.code or failure.kind.word).upper()
+    details: list[Json] = [{"@type": f"{_TYPE}ErrorInfo", "reason": reason, "domain": "deeepai"}]
+    if failure.param is not None:
+        violation = {"field": failure.param, "description": failure.message}
+        details.append({"@type": f"{_TYPE}BadRequest", "fieldViolations": [violation]})
+    if failure.retry_after is not None:
+        details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{max(1, round(failure.retry_after))}s"})
+    return {
+        "code": failure.kind.status,
+        "message": failure.message,
+        "status": _STATUSES.get(failure.kind, "INVALID_ARGUMENT"),
+        "details": details,
+    }
+
+
+def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+    """Answer a failure as Google does; a balance that is spent is no RESOURCE_EXHAUSTED, which clients send again."""
+    return Reply({"error": error_object(failure)}, failure.kind.status)
+
+
+def channel_fault(answer: Answer) -> bool:
+    """Bad key (Google says 400), a key without the right, an account without billing, or in the wrong country.
+
+    A file, cache or model of somebody else's that the caller names is 403 or 404 too, and no fault of the account.
+    """
+    status, body = answer.status, answer.body
+    if status == 403:
+        return b"permission to access" not in body and b"permission denied" not in body
+    if status == 400:
+        refused = b"FAILED_PRECONDITION" in body and (b"billing" in body or b"location" in body)
+        return refused or b"API_KEY_INVALID" in body
+    return status in (401, 402)
+
+
+def too_long(answer: Answer) -> bool:
+    """Tell whether the prompt does not fit the model."""
+    return answer.status == 400 and b"exceeds the maximum number of tokens" in answer.body

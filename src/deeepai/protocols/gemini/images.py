@@ -1,0 +1,85 @@
+"""Pictures of the Imagen models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import Answer, Kind, Operation, Request, Text, Usage
+from .common import count, either, model, paths, place
+
+DEFAULT_IMAGES = 4
+"""What Google makes where the caller does not say."""
+Instances = Annotated[list[dict[str, Any]], Meta(min_length=1, description="One with a `prompt`")]
+
+
+class PredictBody(msgspec.Struct, omit_defaults=True):
+    """Body of a prediction."""
+
+    instances: Instances
+    parameters: (
+        Annotated[dict[str, Any], Meta(description="sampleCount, aspectRatio, imageSize, personGeneration …")] | None
+    ) = None
+
+
+class Prediction(msgspec.Struct):
+    """A picture; one that was held back for safety carries no bytes."""
+
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="bytesBase64Encoded")
+
+
+class Predictions(msgspec.Struct):
+    """What of an answer is metered."""
+
+    predictions: list[Prediction] = []
+
+
+def image_params(body: PredictBody) -> dict[str, str]:
+    """Return what a picture's price depends on."""
+    size = either(body.parameters, "imageSize") or either(body.parameters, "sampleImageSize")
+    return {"size": size if isinstance(size, str) else "1K"}
+
+
+def image_estimate(request: Request) -> Usage:
+    """So many pictures as are asked for."""
+    body: PredictBody = request.body
+    images = count(either(body.parameters, "sampleCount"), DEFAULT_IMAGES)
+    return Usage(images=images, params=image_params(body), basis="estimated")
+
+
+def image_usage(request: Request, answer: Answer) -> Usage | None:
+    """Count the pictures that came."""
+    try:
+        found = msgspec.json.decode(answer.body, type=Predictions).predictions
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return image_estimate(request)
+    images = sum(one.data is not msgspec.UNSET for one in found)
+    return Usage(images=images, params=image_params(request.body), basis="counted") if images else None
+
+
+_PATH, _ALIASES = paths("predict")
+
+OPERATIONS = (
+    Operation(
+        name="predict",
+        method="POST",
+        path=_PATH,
+        aliases=_ALIASES,
+        native=_PATH,
+        kind=Kind.CALL,
+        summary=Text("Create images (Imagen)", "生成图片(Imagen)"),
+        body=PredictBody,
+        example={
+            "instances": [{"prompt": "A cat in a spacesuit"}],
+            "parameters": {"sampleCount": 1, "aspectRatio": "1:1"},
+        },
+        example_params={"model": "imagen-4.0-generate-001"},
+        example_answer={"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": "iVBORw0KGgo…"}]},
+        model=model,
+        estimate=image_estimate,
+        usage=image_usage,
+        place=place("predict"),
+    ),
+)

@@ -1,0 +1,143 @@
+"""Google's `usageMetadata`, and estimates before there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...declare import Answer, Request, Usage
+from ..common import rough_tokens
+from .common import count, either, event_data, parts
+
+DEFAULT_OUTPUT = 1024
+"""Output tokens that a hold assumes where the caller sets no limit."""
+MEDIA_TOKENS = 258
+"""Least tokens of a picture, or of a second of video."""
+MEDIA_BYTES_PER_TOKEN = 700
+"""Of base64, for longer media: 32 tokens are a second of sound."""
+
+
+class ModalityCount(msgspec.Struct, rename="camel"):
+    """Tokens of one modality."""
+
+    modality: str = ""
+    token_count: int | None = 0
+
+
+class VendorUsage(msgspec.Struct, rename="camel"):
+    """Google's usage object: prompt tokens include the cached ones, candidates' exclude thoughts."""
+
+    prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    prompt_tokens_details: list[ModalityCount] | None = None
+    cache_tokens_details: list[ModalityCount] | None = None
+    candidates_tokens_details: list[ModalityCount] | None = None
+
+
+class UsageHolder(msgspec.Struct, rename="camel"):
+    """Any answer or event that may carry usage."""
+
+    usage_metadata: VendorUsage | None = None
+
+
+_holder = msgspec.json.Decoder(UsageHolder)
+_holders = msgspec.json.Decoder(list[UsageHolder])
+
+
+def _of(details: list[ModalityCount] | None, *modalities: str) -> int:
+    return sum(item.token_count or 0 for item in details or () if item.modality in modalities)
+
+
+def token_usage(vendor: VendorUsage) -> Usage:
+    """Turn Google's usage into disjoint counts; pictures and films are one sort of input."""
+    cached = vendor.cached_content_token_count or 0
+    cached_audio = min(cached, _of(vendor.cache_tokens_details, "AUDIO"))
+    pictures = ("IMAGE", "VIDEO")
+    audio_in = max(0, _of(vendor.prompt_tokens_details, "AUDIO") - cached_audio)
+    image_in = max(0, _of(vendor.prompt_tokens_details, *pictures) - _of(vendor.cache_tokens_details, *pictures))
+    audio_out = _of(vendor.candidates_tokens_details, "AUDIO")
+    image_out = _of(vendor.candidates_tokens_details, *pictures)
+    prompt = (vendor.prompt_token_count or 0) + (vendor.tool_use_prompt_token_count or 0)
+    thoughts = vendor.thoughts_token_count or 0
+    return Usage(
+        input=max(0, prompt - cached - audio_in - image_in),
+        cached=cached - cached_audio,
+        cached_audio=cached_audio,
+        audio_in=audio_in,
+        image_in=image_in,
+        output=max(0, (vendor.candidates_token_count or 0) - audio_out - image_out) + thoughts,
+        audio_out=audio_out,
+        image_out=image_out,
+        reasoning=thoughts,
+        basis="vendor",
+    )
+
+
+def answer_usage(request: Request, answer: Answer) -> Usage | None:
+    """Read the usage of a whole answer, or the last of an array of answers; where there is none, count roughly."""
+    found: VendorUsage | None = None
+    try:
+        if answer.body[:64].lstrip().startswith(b"["):
+            every = [holder.usage_metadata for holder in _holders.decode(answer.body)]
+            found = next((usage for usage in reversed(every) if usage is not None), None)
+        else:
+            found = _holder.decode(answer.body).usage_metadata
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        found = None
+    if found is None:
+        return Usage(input=input_tokens(request), output=len(answer.body) // 6, basis="estimated")
+    return token_usage(found)
+
+
+def event_usage(event: bytes) -> Usage | None:
+    """Read the usage that an event carries; it is that of all so far.
+
+    What names the prompt's tokens alone says nothing of the output yet.
+    """
+    if b'"usageMetadata"' not in event:
+        return None
+    try:
+        found = _holder.decode(event_data(event)).usage_metadata
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    if found is None:
+        return None
+    silent = found.candidates_token_count is None and found.thoughts_token_count is None
+    return None if silent and b'"finishReason"' not in event else token_usage(found)
+
+
+def embedding_usage(request: Request, answer: Answer) -> Usage | None:
+    """Read the usage of embeddings, which only newer models tell."""
+    try:
+        found = _holder.decode(answer.body).usage_metadata
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        found = None
+    return Usage(input=input_tokens(request), basis="estimated") if found is None else token_usage(found)
+
+
+def input_tokens(request: Request) -> int:
+    """Estimate the tokens of a body: four bytes each, media by their own measure."""
+    body: Any = request.body
+    tokens = rough_tokens(request)
+    for part in parts(getattr(body, "contents", None) or getattr(body, "content", None)):
+        data = either(either(part, "inlineData"), "data")
+        if isinstance(data, str):
+            tokens += max(MEDIA_TOKENS, len(data) // MEDIA_BYTES_PER_TOKEN) - len(data) // 4
+    return max(1, tokens)
+
+
+def chat_estimate(request: Request) -> Usage:
+    """Estimate an answer: the prompt, and the output that it allows."""
+    config = request.body.config
+    limit = count(either(config, "maxOutputTokens"), DEFAULT_OUTPUT)
+    output = limit * count(either(config, "candidateCount"), 1)
+    return Usage(input=input_tokens(request), output=output, basis="estimated")
+
+
+def input_estimate(request: Request) -> Usage:
+    """Estimate a call that has input only."""
+    return Usage(input=input_tokens(request), basis="estimated")

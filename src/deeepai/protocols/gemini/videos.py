@@ -1,0 +1,244 @@
+"""Films of the Veo models: long-running operations, and the files that they end in."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import string
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import (
+    Accepted,
+    Answer,
+    Ask,
+    Failure,
+    Json,
+    Kind,
+    Links,
+    Operation,
+    Reading,
+    Reason,
+    Refused,
+    Reply,
+    Request,
+    Result,
+    State,
+    Task,
+    TaskRules,
+    Text,
+    Usage,
+)
+from .common import count, either, model, paths, place, resource
+from .images import Instances
+
+DEFAULT_SECONDS = 8
+_ANSWER = "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse"
+_ALPHABET = string.ascii_lowercase + string.digits
+_CODES = {"cancelled": 1, "internal": 13}
+"""Of `google.rpc.Code`."""
+
+
+class VideoBody(msgspec.Struct, omit_defaults=True):
+    """Body of a video generation."""
+
+    instances: Instances
+    parameters: (
+        Annotated[dict[str, Any], Meta(description="durationSeconds, sampleCount, aspectRatio, resolution …")] | None
+    ) = None
+
+
+def estimate(request: Request) -> Usage:
+    """So many seconds as are asked for."""
+    return _usage(request.body.parameters, None)
+
+
+def _usage(parameters: Mapping[str, Json] | None, films: int | None) -> Usage:
+    each = count(either(parameters, "durationSeconds"), DEFAULT_SECONDS)
+    number = count(either(parameters, "sampleCount"), 1) if films is None else films
+    resolution = either(parameters, "resolution")
+    params = {"resolution": resolution if isinstance(resolution, str) else "720p"}
+    return Usage(seconds=each * number, params=params, basis="estimated" if films is None else "second")
+
+
+def keep(request: Request) -> Json:
+    """Keep what a film's price depends on."""
+    given = request.body.parameters
+    names = ("durationSeconds", "sampleCount", "resolution")
+    return {name: either(given, name) for name in names if either(given, name) is not None}
+
+
+def new_id() -> str:
+    """Make an id of the letters that Google's clients find in a file's address."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(24))
+
+
+def accept(answer: Answer, request: Request) -> Accepted | Refused:
+    """Read the answer to a submission."""
+    found = answer.json()
+    if answer.status == 200 and isinstance(found, dict) and isinstance(found.get("name"), str):
+        return Accepted(found["name"])
+    return Refused(elsewhere=answer.status in (401, 402, 403, 429, 503))
+
+
+def name_of(task: Task) -> str:
+    """Return the operation's name as the caller knows it."""
+    return f"{resource(task.model)}/operations/{task.id}"
+
+
+def submitted(task: Task, links: Links) -> Reply:
+    """Answer a submission."""
+    return Reply({"name": name_of(task)})
+
+
+# Polling -----------------------------------------------------------------------------------------------------------
+
+
+def read(answer: Answer, task: Task) -> Reading:
+    """Read an operation's state; one that ends without a film was refused, and costs nothing."""
+    found = answer.json()
+    if not isinstance(found, dict) or not found.get("done"):
+        return Reading(State.RUNNING, None)
+    fault = found.get("error")
+    if isinstance(fault, dict):
+        return Reading(State.FAILED, found, error=str(fault.get("message") or "The generation failed"))
+    made = _made(found)
+    results = tuple(filter(None, map(_result, made.get("generatedSamples") or ())))
+    if not results:
+        reasons = made.get("raiMediaFilteredReasons") or ("The generation made no video",)
+        return Reading(State.FAILED, found, error=str(reasons[0]))
+    return Reading(State.SUCCEEDED, found, results=results, usage=_usage(task.request, len(results)))
+
+
+def _made(found: Mapping[str, Json]) -> Mapping[str, Json]:
+    response = found.get("response")
+    made = response.get("generateVideoResponse") if isinstance(response, dict) else None
+    return made if isinstance(made, dict) else {}
+
+
+def _result(sample: Json) -> Result | None:
+    film = sample.get("video") if isinstance(sample, dict) else None
+    if not isinstance(film, dict):
+        return None
+    if isinstance(film.get("uri"), str):
+        return Result(film["uri"], content_type="video/mp4", keyed=True)
+    try:
+        return Result(data=base64.b64decode(film["encodedVideo"]), content_type=film.get("encoding") or "video/mp4")
+    except (KeyError, TypeError, binascii.Error):
+        return None
+
+
+def render(task: Task, links: Links) -> Reply:
+    """Answer an operation from the stored state; the films lie under the gateway's own addresses."""
+    body: dict[str, Json] = {"name": name_of(task)}
+    if not task.state.final:
+        return Reply(body)
+    body["done"] = True
+    snapshot: Mapping[str, Json] = task.snapshot or {}
+    made = dict(_made(snapshot))
+    if task.state is State.SUCCEEDED:
+        made["generatedSamples"] = [
+            {"video": {"uri": links.at(f"/v1beta/files/{task.id}{number}:download?alt=media")}}
+            for number in range(task.results)
+        ]
+    if made:
+        body["response"] = {"@type": _ANSWER, "generateVideoResponse": made}
+    else:
+        code = _CODES["cancelled" if task.state is State.CANCELLED else "internal"]
+        body["error"] = snapshot.get("error") or {"code": code, "message": task.error or "The generation failed"}
+    return Reply(body)
+
+
+# Files -------------------------------------------------------------------------------------------------------------
+
+
+def file_task(request: Request) -> str:
+    """Return the task that a file belongs to: the file's name less the number of the film."""
+    name = request.params["file"]
+    if not name[-1:].isdecimal() or not name.isascii():
+        raise Failure(Reason.NOT_FOUND, f"File '{name[:64]}' was not found")
+    return name[:-1]
+
+
+def download(request: Request, task: Task, links: Links) -> Reply:
+    """Send a film."""
+    return Reply(content_type="video/mp4", asset=request.params["file"][-1])
+
+
+TASKS = TaskRules(
+    new_id=new_id,
+    accept=accept,
+    submitted=submitted,
+    poll=lambda task: Ask(f"/v1beta/{task.upstream_id}"),
+    read=read,
+    render=render,
+    keep=keep,
+    interval=5.0,
+    fresh=1.0,
+    timeout=3600.0,
+)
+
+_PATH, _ALIASES = paths("predictLongRunning")
+_VEO = "veo-3.1-generate-preview"
+
+OPERATIONS = (
+    Operation(
+        name="predictLongRunning",
+        method="POST",
+        path=_PATH,
+        aliases=_ALIASES,
+        native=_PATH,
+        kind=Kind.SUBMIT,
+        summary=Text("Create a video (Veo)", "生成视频(Veo)"),
+        body=VideoBody,
+        example={
+            "instances": [{"prompt": "A cat in a spacesuit walks on the moon"}],
+            "parameters": {"aspectRatio": "16:9", "durationSeconds": 8, "resolution": "720p"},
+        },
+        example_params={"model": _VEO},
+        model=model,
+        estimate=estimate,
+        place=place("predictLongRunning"),
+    ),
+    Operation(
+        name="operations.get",
+        method="GET",
+        path="/v1beta/models/{model}/operations/{id}",
+        aliases=(
+            "/v1/models/{model}/operations/{id}",
+            *(f"{version}/models/{{owner}}/{{model}}/operations/{{id}}" for version in ("/v1beta", "/v1")),
+            "/v1beta/operations/{id}",
+            "/v1/operations/{id}",
+        ),
+        native="/v1beta/models/{model}/operations/{id}",
+        kind=Kind.FETCH,
+        summary=Text("Get a video operation", "查询视频任务"),
+        media="none",
+        example_params={"model": _VEO},
+        task=lambda request: request.params["id"],
+    ),
+    Operation(
+        name="files.download",
+        method="GET",
+        path="/v1beta/files/{file}:download",
+        # The official client makes the longer ones of an address that is not HTTPS.
+        aliases=(
+            "/v1/files/{file}:download",
+            "/v1beta/files/http:/{host}/v1beta/files/{file}:download",
+            "/v1/files/http:/{host}/v1beta/files/{file}:download",
+        ),
+        native="/v1beta/files/{file}:download",
+        kind=Kind.FETCH,
+        summary=Text("Download a video", "下载视频"),
+        media="none",
+        query=("alt",),
+        answers=("video/mp4",),
+        example_params={"file": "0199f3a2c4d17e6b0", "alt": "media"},
+        task=file_task,
+        render=download,
+    ),
+)

@@ -50,6 +50,22 @@ def test_openai(gateway: Gateway) -> None:
     }
 
 
+@pytest.mark.operation("anthropic.messages", "anthropic.messages.count_tokens", "anthropic.models.list")
+def test_anthropic(gateway: Gateway) -> None:
+    seen = run("anthropic.mjs", gateway)
+    assert seen["text"] == seen["streamed"]
+    assert seen["usage"]["output_tokens"] == seen["streamUsage"]["output_tokens"] > 0
+    assert (seen["tool"], seen["stop"], seen["calledStop"]) == ("add", "end_turn", "tool_use")
+    assert seen["counted"] > 0
+    assert "flux-pro-1.1" in seen["models"]
+    assert seen["errors"] == {
+        "unknown": "NotFoundError",
+        "missing": "BadRequestError",
+        "limited": "RateLimitError",
+        "key": "AuthenticationError",
+    }
+
+
 @pytest.mark.operation("flux.generate", "flux.get_result")
 def test_flux_of_the_ai_sdk(gateway: Gateway) -> None:
     seen = run("flux.mjs", gateway)

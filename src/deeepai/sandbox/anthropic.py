@@ -141,7 +141,7 @@ def _tool(call: Call, body: Mapping[str, Any], last: Sequence[Mapping[str, Any]]
 
 def _content(call: Call, body: Mapping[str, Any], limit: int) -> tuple[list[dict[str, Any]], str, int]:
     """Return the answer's blocks, why it stops, and its tokens."""
-    digest = digest_of(call.fingerprint())
+    digest = digest_of(body["model"], msgspec.json.encode(body["messages"]))
     last = _blocks(body["messages"][-1]["content"])
     blocks: list[dict[str, Any]] = []
     tokens = 0

@@ -1,0 +1,63 @@
+// OpenAI's own Node SDK against the gateway: Realtime by `ws`, and by the platform's WebSocket as browsers have it.
+// The SDK speaks wss only, so a TLS front stands before the gateway. Prints what it saw as JSON.
+import net from "node:net";
+import tls from "node:tls";
+import OpenAI from "openai";
+import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
+import { OpenAIRealtimeWS } from "openai/realtime/ws";
+
+const gateway = new URL(process.env.GATEWAY);
+const front = tls.createServer({ key: process.env.TLS_KEY, cert: process.env.TLS_CERT }, (caller) => {
+  const inner = net.connect(gateway.port, gateway.hostname);
+  caller.pipe(inner).pipe(caller);
+  caller.on("error", () => inner.destroy());
+  inner.on("error", () => caller.destroy());
+});
+await new Promise((done) => front.listen(0, "127.0.0.1", done));
+const baseURL = `https://127.0.0.1:${front.address().port}/v1`;
+const client = new OpenAI({ baseURL, apiKey: process.env.TOKEN, maxRetries: 0 });
+const model = "gpt-realtime";
+
+function turn(session, text, modalities) {
+  const seen = { types: [], text: "", audioBytes: 0 };
+  return new Promise((done, fail) => {
+    session.on("error", fail);
+    session.on("event", (event) => seen.types.push(event.type));
+    session.on("session.created", () => {
+      session.send({ type: "session.update", session: { type: "realtime", output_modalities: modalities } });
+      session.send({
+        type: "conversation.item.create",
+        item: { type: "message", role: "user", content: [{ type: "input_text", text }] },
+      });
+      session.send({ type: "response.create" });
+    });
+    session.on("response.output_text.delta", (event) => (seen.text += event.delta));
+    session.on("response.output_audio.delta", (event) => (seen.audioBytes += Buffer.from(event.delta, "base64").length));
+    session.on("response.done", (event) => {
+      seen.status = event.response.status;
+      seen.usage = event.response.usage;
+      session.close();
+      done(seen);
+    });
+  });
+}
+
+const seen = {};
+seen.ws = await turn(new OpenAIRealtimeWS({ model }, client), "by ws", ["text"]);
+const secret = await client.realtime.clientSecrets.create({
+  expires_after: { anchor: "created_at", seconds: 60 },
+  session: { type: "realtime", model },
+});
+seen.secret = secret.value.slice(0, 3);
+const browser = new OpenAI({ baseURL, apiKey: secret.value, dangerouslyAllowBrowser: true, maxRetries: 0 });
+const session = new OpenAIRealtimeWebSocket({ model, dangerouslyAllowBrowser: true }, browser);
+seen.browser = await turn(session, "by the browser's way", ["audio"]);
+seen.protocol = session.socket.protocol;
+
+seen.refused = await new Promise((done) => {
+  const wrong = new OpenAI({ baseURL, apiKey: "sk-wrong", maxRetries: 0 });
+  const session = new OpenAIRealtimeWS({ model }, wrong);
+  session.on("error", (error) => done(error.message));
+});
+console.log(JSON.stringify(seen));
+process.exit(0);

@@ -46,7 +46,8 @@ class Prices:
 
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
-        return self._book.cost(key, usage, self._groups.get(group, 1))
+        multiplier = self._groups.get(group, Decimal(1))
+        return self._book.cost(key, usage, multiplier if usage.share == 1 else multiplier * Decimal(str(usage.share)))
 
 
 class Priced(msgspec.Struct, frozen=True):
@@ -123,6 +124,8 @@ class Core:
 
     def serving(self, x: Exchange, model: str) -> Sequence[Sequence[Channel]]:
         """Return the channels that serve a model to this caller, directly or by a translator."""
+        if x.pin is not None:
+            return ((x.pin,),) if self.dispatcher.offers(x.pin, model) else ()
         token = x.caller
         reach = self.bridges.reach.get(x.route.name, ())
         return self.dispatcher.levels(x.protocol.name, model, token.mode, token.price_group, reach)
@@ -135,7 +138,7 @@ class Core:
         Failure
             NO_MODEL, where nobody serves any of them; and what `priced` raises for the first that is served.
         """
-        if origin is not None or not ("," in x.model or stand_ins.named(x)):
+        if origin is not None or x.pin is not None or not ("," in x.model or stand_ins.named(x)):
             return [Candidate(x.asked, x.model, self.levels(x, origin), self.priced(x))]
         found: list[Candidate] = []
         names = [(x.asked, model.strip()) for model in x.model.split(",")]
@@ -162,7 +165,8 @@ class Core:
         """
         if channel.protocol == x.protocol.name and serves(channel, x.operation.name):
             return x
-        return self.bridges.way(x.route.name, x.request, x.operation, channel, x.asked)
+        model = channel.model_map.get(x.model, x.model)
+        return self.bridges.way(x.route.name, x.request, x.operation, channel, model)
 
     def levels(self, x: Exchange, origin: Stored | None) -> Sequence[Sequence[Channel]]:
         """Return the channels to try: the origin's own, else those that serve the model.
@@ -241,7 +245,18 @@ class Core:
         usage = operation.estimate(x.request) if operation.estimate is not None else Usage(calls=1)
         if operation.free or token.mode == "test":
             return Priced(key, token.price_group, True, usage, 0)
-        amount = self.prices.cost(key, usage, token.price_group)
+        amount = self.amount(x, key, usage)
+        return Priced(key, token.price_group, False, usage, amount)
+
+    def amount(self, x: Exchange, key: str, usage: Usage) -> int:
+        """Return what a usage costs the caller, in 10⁻⁹ USD.
+
+        Raises
+        ------
+        Failure
+            UNAVAILABLE, where the key has no price.
+        """
+        amount = self.prices.cost(key, usage, x.caller.price_group)
         if amount is None:
             raise Failure(
                 Reason.UNAVAILABLE,
@@ -249,7 +264,7 @@ class Core:
                 code="model_price_error",
                 param="model",
             )
-        return Priced(key, token.price_group, False, usage, amount)
+        return amount
 
     def cost(self, priced: Priced, usage: Usage | None) -> int:
         """Return what a usage costs, in 10⁻⁹ USD; what was held for it, where the price is gone meanwhile."""

@@ -77,15 +77,15 @@ class Bridges:
             reach[name] = tuple((target, tuple(operations)) for target, operations in ways.items())
         return cls(found, reach)
 
-    def way(self, source: str, request: HttpRequest, operation: Operation, channel: Channel, asked: str) -> Way:
+    def way(self, source: str, request: HttpRequest, operation: Operation, channel: Channel, model: str) -> Way:
         """Translate a request for a channel that does not serve the operation itself.
 
         Parameters
         ----------
         source : str
             Name of the caller's operation.
-        asked : str
-            The model, as the caller names it; the target's own declaration renames it for the channel.
+        model : str
+            The model's name at the upstream: what it can do decides what is written.
 
         Raises
         ------
@@ -97,9 +97,9 @@ class Bridges:
         )
         streams = operation.stream is not None and operation.stream.wanted(request)
         route = bridge.stream if streams else bridge.plain
-        body = bridge.translator.request(request, asked)
+        body = bridge.translator.request(request, model)
         scope = {"method": "POST", "path": route.operation.path, "query_string": b"", "headers": []}
-        made = HttpRequest(scope, route, {"model": asked})
+        made = HttpRequest(scope, route, {"model": model})
         made.raw = msgspec.json.encode(body)
         if route.operation.body is not None:
             try:

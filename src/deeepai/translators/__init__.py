@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..declare import CallTranslator, Translator
+from .chat import CHAT_TRANSLATORS
 from .openai_to_flux import openai_to_flux
 
 TRANSLATORS: tuple[Translator, ...] = (openai_to_flux,)
-CALL_TRANSLATORS: tuple[CallTranslator, ...] = ()
+CALL_TRANSLATORS: tuple[CallTranslator, ...] = CHAT_TRANSLATORS

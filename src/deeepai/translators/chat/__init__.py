@@ -1,0 +1,222 @@
+"""Chats between four formats: OpenAI's chat completions and responses, Anthropic's messages, Gemini.
+
+A hub and its spokes: each format reads into the neutral `model` and writes from it. What a format cannot carry is
+dropped where that does no harm, and refused with a 400 that names the field elsewhere; each format's module says
+which is which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ...declare import Answer, CallTranslator, Events, Failure, Json, Reason, Request
+from . import (
+    anthropic,
+    anthropic_stream,
+    gemini,
+    gemini_stream,
+    openai,
+    openai_stream,
+    responses,
+    responses_stream,
+)
+from .common import Body, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts
+from .model import Broken, Completion, Conversation, Done, Start
+
+_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a value of an unexpected type or depth raises."""
+
+
+def _always(asked: Body) -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """One chat format.
+
+    Attributes
+    ----------
+    operations : mapping
+        Operation names, each with whether it always streams (None: the body says).
+    stream_target : str
+        The operation that streams, where it is another.
+    shows_thoughts : callable
+        Whether a request of this format wants thoughts among the answer.
+    """
+
+    operations: Mapping[str, bool | None]
+    stream_target: str | None = None
+    read_request: Callable[[Body, bool | None], Conversation]
+    write_request: Callable[[Conversation, str], Body]
+    read_answer: Callable[[Json], Completion]
+    write_answer: Callable[[Completion, str, Body], Body]
+    read_error: Callable[[Answer], Failure]
+    reader: Callable[[], Reader]
+    writer: Callable[[str, Body], Writer]
+    shows_thoughts: Callable[[Body], bool] = _always
+
+
+FORMATS: Mapping[str, Format] = {
+    openai.NAME: Format(
+        operations={"openai.chat.completions": None},
+        read_request=openai.read_request,
+        write_request=openai.write_request,
+        read_answer=openai.read_answer,
+        write_answer=openai.write_answer,
+        read_error=openai.read_error,
+        reader=openai_stream.Reader,
+        writer=openai_stream.Writer,
+    ),
+    responses.NAME: Format(
+        operations={"openai.responses.create": None},
+        read_request=responses.read_request,
+        write_request=responses.write_request,
+        read_answer=responses.read_answer,
+        write_answer=responses.write_answer,
+        read_error=responses.read_error,
+        reader=responses_stream.Reader,
+        writer=responses_stream.Writer,
+    ),
+    anthropic.NAME: Format(
+        operations={"anthropic.messages": None},
+        read_request=anthropic.read_request,
+        write_request=anthropic.write_request,
+        read_answer=anthropic.read_answer,
+        write_answer=anthropic.write_answer,
+        read_error=anthropic.read_error,
+        reader=anthropic_stream.Reader,
+        writer=anthropic_stream.Writer,
+        shows_thoughts=anthropic.shows_thoughts,
+    ),
+    gemini.NAME: Format(
+        operations={"gemini.generateContent": False, "gemini.streamGenerateContent": True},
+        stream_target="gemini.streamGenerateContent",
+        read_request=gemini.read_request,
+        write_request=gemini.write_request,
+        read_answer=gemini.read_answer,
+        write_answer=gemini.write_answer,
+        read_error=gemini.read_error,
+        reader=gemini_stream.Reader,
+        writer=gemini_stream.Writer,
+        shows_thoughts=gemini.shows_thoughts,
+    ),
+}
+
+
+def _asked(request: Request) -> Body:
+    try:
+        body = decode(request.raw)
+    except (RecursionError, ValueError):
+        body = None
+    if not isinstance(body, dict):
+        raise Failure(Reason.INVALID, "The body must be a JSON object")
+    return body
+
+
+def _model(request: Request, asked: Body) -> str:
+    """Return the model as the caller named it: in the body, or in the path, where a name may have two parts."""
+    params = request.params
+    if asked.get("model"):
+        return asked["model"]
+    if "tuned" in params:
+        return f"tunedModels/{params['tuned']}"
+    return "/".join(params[name] for name in ("owner", "model") if name in params)
+
+
+class _Events:
+    """One stream on its way from the target's format into the source's."""
+
+    __slots__ = ("_begun", "_over", "_quiet", "_reader", "_writer")
+
+    def __init__(self, reader: Reader, writer: Writer, quiet: Quiet | None) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._quiet = quiet
+        self._begun = False
+        self._over = False
+        """Whether the answer has come to its end, or to an error: nothing can follow."""
+
+    def feed(self, event: bytes) -> bytes:
+        """Take one event of the upstream; return what the caller sees of it."""
+        if self._over:
+            return b""
+        made: list[bytes] = []
+        try:
+            found = self._reader.feed(event)
+            if self._quiet is not None:
+                found = self._quiet.filter(found)
+            for one in found:
+                if not self._begun and not isinstance(one, Broken):
+                    if not isinstance(one, Start):
+                        raise no_answer("it has no beginning")
+                    self._begun = True
+                made.append(self._writer.feed(one))
+                if isinstance(one, Done | Broken):
+                    self._over = True
+        except Failure as failure:
+            made.append(self._break(failure))
+        except _MALFORMED:
+            made.append(self._break(no_answer("an event is not of its format")))
+        return made[0] if len(made) == 1 else b"".join(made)
+
+    def _break(self, failure: Failure) -> bytes:
+        self._over = True
+        return self._writer.feed(Broken(failure))
+
+    def end(self) -> bytes:
+        """Return the end; where the upstream did not come to one, the error that says so."""
+        if self._over:
+            return b""
+        try:
+            return self._writer.end()
+        except _MALFORMED:
+            return self._break(no_answer("its end is not of its format"))
+
+
+def _translator(name: str, streams: bool | None, source: Format, target: Format) -> CallTranslator:
+    def request(request: Request, model: str) -> Body:
+        try:
+            return target.write_request(source.read_request(_asked(request), streams), model)
+        except _MALFORMED:
+            raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
+
+    def answer(request: Request, answer: Answer) -> bytes:
+        asked = _asked(request)
+        try:
+            completion = target.read_answer(answer.json())
+            if not source.shows_thoughts(asked):
+                completion.parts = quiet_parts(completion.parts)
+            return encode(source.write_answer(completion, _model(request, asked), asked))
+        except _MALFORMED:
+            raise no_answer("it is not of its format") from None
+        except Failure as failure:
+            # What an upstream says wrongly is no fault of the caller's.
+            if failure.kind is Reason.INVALID and failure.param is not None:
+                raise no_answer(failure.message) from None
+            raise
+
+    def events(request: Request) -> Events:
+        asked = _asked(request)
+        quiet = None if source.shows_thoughts(asked) else Quiet()
+        return _Events(target.reader(), source.writer(_model(request, asked), asked), quiet)
+
+    return CallTranslator(
+        source=name,
+        target=next(iter(target.operations)),
+        stream_target=target.stream_target,
+        request=request,
+        answer=answer,
+        error=target.read_error,
+        events=events,
+    )
+
+
+CHAT_TRANSLATORS: tuple[CallTranslator, ...] = tuple(
+    _translator(name, streams, source, target)
+    for source in FORMATS.values()
+    for name, streams in source.operations.items()
+    for target in FORMATS.values()
+    if target is not source
+)

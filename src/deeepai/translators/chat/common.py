@@ -1,0 +1,379 @@
+"""What several formats need: JSON, events, data URLs, sealed signatures, thinking budgets, failures."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+from typing import Protocol as Interface
+
+import msgspec
+
+from ...declare import Answer, Failure, Json, Reason
+from .model import (
+    Conversation,
+    Delta,
+    Event,
+    Media,
+    Part,
+    PartEnd,
+    PartStart,
+    Signature,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+
+Body = dict[str, Any]
+
+decode = msgspec.json.Decoder().decode
+encode = msgspec.json.Encoder().encode
+
+STREAM_CUT: Final = Failure(Reason.UPSTREAM, "The upstream's answer ended before it was complete")
+DEFAULT_MAX_TOKENS: Final = 4096
+"""For Anthropic, which wants a limit, where the caller sets none."""
+
+
+class Reader(Interface):
+    """Reads one stream of a format."""
+
+    def feed(self, event: bytes) -> Sequence[Event]:
+        """Take one server-sent event with its blank line."""
+        ...
+
+
+class Writer(Interface):
+    """Writes one stream in a format."""
+
+    def feed(self, event: Event) -> bytes: ...  # noqa: D102
+    def end(self) -> bytes:
+        """Return what is still to be said once the upstream has ended."""
+        ...
+
+
+# Failures --------------------------------------------------------------------------------------------------------
+
+_REASONS: Final = {
+    400: Reason.INVALID,
+    403: Reason.FORBIDDEN,
+    404: Reason.NOT_FOUND,
+    408: Reason.TIMEOUT,
+    409: Reason.CONFLICT,
+    413: Reason.TOO_LARGE,
+    415: Reason.BAD_MEDIA,
+    422: Reason.UNPROCESSABLE,
+    429: Reason.RATE_LIMITED,
+    504: Reason.TIMEOUT,
+}
+
+
+def refuse(param: str, message: str) -> NoReturn:
+    """Raise the failure for a field that cannot be served."""
+    raise Failure(Reason.INVALID, message, param=param, code="unsupported_parameter")
+
+
+def no_answer(what: str) -> Failure:
+    """Return the failure for an upstream's answer that cannot be understood."""
+    return Failure(Reason.UPSTREAM, f"The upstream's answer could not be read: {what}")
+
+
+def upstream_failure(
+    status: int, message: str, *, code: str | None = None, param: str | None = None, retry_after: str | None = None
+) -> Failure:
+    """Return the failure that an upstream's error means for the caller.
+
+    A 401 or 402 is about the gateway's own account, so its text is withheld.
+    """
+    if status in (401, 402):
+        return Failure(Reason.UPSTREAM, "The upstream refused the gateway's account")
+    kind = _REASONS.get(status) or (Reason.INVALID if 400 <= status < 500 else Reason.UPSTREAM)
+    wait = float(retry_after) if retry_after and re.fullmatch(r"\d+(\.\d+)?", retry_after) else None
+    return Failure(kind, message or f"The upstream answered {status}", code=code, param=param, retry_after=wait)
+
+
+def error_object(answer: Answer) -> Body:
+    """Return an error answer's `error` object; of anything else, an object with its text as the message."""
+    found = answer.json()
+    if isinstance(found, list) and found:
+        found = found[0]
+    if isinstance(found, dict):
+        error = found.get("error", found)
+        if isinstance(error, dict):
+            return error
+        if isinstance(error, str):
+            return {"message": error}
+    return {"message": answer.body[:500].decode("utf-8", "replace").strip() if found is None else ""}
+
+
+# Events ----------------------------------------------------------------------------------------------------------
+
+
+def event_data(event: bytes) -> bytes:
+    """Return the data of one server-sent event; empty where it has none."""
+    at = event.find(b"data:")
+    if at < 0:
+        return b""
+    data = event[at + 5 :].strip()
+    if b"\n" not in data and (at == 0 or event[at - 1 : at] == b"\n"):
+        return data
+    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+
+
+def event_json(event: bytes) -> Body | None:
+    """Return the JSON object of one server-sent event; None where it has none.
+
+    Raises
+    ------
+    Failure
+        UPSTREAM, where its data is no JSON object.
+    """
+    data = event_data(event)
+    if not data:
+        return None
+    try:
+        found = decode(data)
+    except (msgspec.DecodeError, ValueError):
+        raise no_answer("an event is no JSON") from None
+    if not isinstance(found, dict):
+        raise no_answer("an event is no JSON object")
+    return found
+
+
+def named_event(name: str, data: Json) -> bytes:
+    """Return a server-sent event with a name."""
+    return b"event: " + name.encode() + b"\ndata: " + encode(data) + b"\n\n"
+
+
+# Media -----------------------------------------------------------------------------------------------------------
+
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[\w.+-]+)*;base64,")
+
+
+def split_data_url(url: str) -> tuple[str, str] | None:
+    """Return media type and base64 of a data URL; None of any other."""
+    match = _DATA_URL.match(url)
+    return (match[1] or "application/octet-stream", url[match.end() :]) if match else None
+
+
+def data_url(media: Media) -> str:
+    """Return a media part's address: its own, or its bytes as a data URL."""
+    return media.url or f"data:{media.media_type};base64,{media.data}"
+
+
+def media_kind(media_type: str) -> Any:
+    """Return what kind of media a media type is; all that is not heard or seen is a document."""
+    kind = media_type.partition("/")[0]
+    return kind if kind in ("image", "audio", "video") else "document"
+
+
+def guess_type(media: Media) -> str:
+    """Return a media part's type, guessed from its name where it does not say."""
+    if media.media_type:
+        return "image/jpeg" if media.media_type == "image/jpg" else media.media_type
+    guess = mimetypes.guess_type((media.name or media.url).partition("?")[0])[0]
+    return guess or {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4"}.get(
+        media.kind, "application/pdf"
+    )
+
+
+def shown_media(media: Media) -> str:
+    """Return a media part of an answer as Markdown, where the format has no other place for it."""
+    return f"![{media.kind}]({data_url(media)})"
+
+
+# Conversations ---------------------------------------------------------------------------------------------------
+
+
+def joined(parts: Sequence[Part]) -> str:
+    """Return the text of parts, blank lines between."""
+    return "\n\n".join(part.text for part in parts if isinstance(part, Text) and part.text)
+
+
+def result_text(result: ToolResult) -> str:
+    """Return the text of a tool's result, lines between."""
+    return "\n".join(part.text for part in result.parts if isinstance(part, Text))
+
+
+def hoisted(conversation: Conversation) -> tuple[list[str], list[Turn]]:
+    """Return the system's texts, and the other turns with neighbours of one role made one."""
+    system: list[str] = []
+    turns: list[Turn] = []
+    for turn in conversation.turns:
+        if turn.role == "system":
+            text = joined(turn.parts)
+            if text:
+                system.append(text)
+        elif turns and turns[-1].role == turn.role:
+            turns[-1].parts.extend(turn.parts)
+        else:
+            turns.append(Turn(turn.role, list(turn.parts)))
+    if not turns and system:
+        turns = [Turn("user", [Text("\n\n".join(system))])]
+        system = []
+    return system, turns
+
+
+def number(body: Body, name: str) -> Any:
+    """Return a number of the body, or None.
+
+    Raises
+    ------
+    Failure
+        INVALID, for anything else.
+    """
+    value = body.get(name)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise Failure(Reason.INVALID, f"{name} must be a number", param=name)
+
+
+def objects(value: Json, name: str) -> list[Body]:
+    """Return a list of JSON objects; an empty one for null.
+
+    Raises
+    ------
+    Failure
+        INVALID, for anything else.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Failure(Reason.INVALID, f"{name} must be an array of objects", param=name)
+    return value
+
+
+def arguments(call: str, name: str) -> Body:
+    """Return a call's arguments as an object.
+
+    Raises
+    ------
+    Failure
+        INVALID, where they are none.
+    """
+    if not call.strip():
+        return {}
+    try:
+        found = decode(call)
+    except (msgspec.DecodeError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise Failure(Reason.INVALID, f"The arguments of a call to {name} are no JSON object", param="messages")
+    return found
+
+
+def lenient_arguments(call: str) -> Body:
+    """Return a model's arguments as an object; what is none stands under `_raw`, so that nothing is lost."""
+    try:
+        return arguments(call, "")
+    except Failure:
+        return {"_raw": call}
+
+
+# Thoughts that were not asked for --------------------------------------------------------------------------------
+
+
+def quiet_parts(parts: Sequence[Part]) -> list[Part]:
+    """Return an answer's parts without its thoughts, save those that a call of a tool may need to come back with."""
+    kept: list[Part] = []
+    for place, part in enumerate(parts):
+        if not isinstance(part, Thinking):
+            kept.append(part)
+        elif place + 1 < len(parts) and isinstance(parts[place + 1], ToolCall):
+            kept.append(msgspec.structs.replace(part, quiet=True))
+    return kept
+
+
+class Quiet:
+    """Does for a stream what `quiet_parts` does for a whole answer."""
+
+    def __init__(self) -> None:
+        self._held: Thinking | None = None
+        self._inside = False
+
+    def filter(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Take out thoughts; those before a call come, sealed, with the call."""
+        if self._held is None and not any(
+            isinstance(event, PartStart) and isinstance(event.part, Thinking) for event in events
+        ):
+            return events
+        kept: list[Event] = []
+        for event in events:
+            held = self._held
+            if isinstance(event, PartStart):
+                if held is not None and isinstance(event.part, ToolCall):
+                    kept += (PartStart(held), PartEnd())
+                self._inside = isinstance(event.part, Thinking)
+                self._held = msgspec.structs.replace(event.part, quiet=True) if self._inside else None  # pyright: ignore
+                if not self._inside:
+                    kept.append(event)
+            elif not self._inside or held is None or not isinstance(event, Delta | Signature | PartEnd):
+                kept.append(event)
+            elif isinstance(event, Delta):
+                held.text += event.text
+            elif isinstance(event, Signature):
+                held.signature, held.id = event.value, event.id
+            else:
+                self._inside = False
+        return kept
+
+
+# Signatures ------------------------------------------------------------------------------------------------------
+
+_SEAL = b"deeepai:"
+_Sealed = tuple[str, str, str, bool, str]
+_SEALED_START = base64.b64encode(_SEAL)[:10].decode()
+
+
+def seal(thinking: Thinking) -> str:
+    """Return a signature for a caller of another format: base64, and it says whose it is."""
+    inner = [thinking.origin, thinking.id, thinking.signature, thinking.hidden, thinking.text if thinking.quiet else ""]
+    return base64.b64encode(_SEAL + encode(inner)).decode()
+
+
+def unseal(signature: str, text: str, native: str, *, hidden: bool = False, id: str = "") -> Thinking:
+    """Return the thinking that a signature from a caller belongs to; an unsealed one is of the caller's own format.
+
+    An upstream's answers are never unsealed: what it signed goes back to it as it was.
+    """
+    if signature.startswith(_SEALED_START):
+        try:
+            inner = msgspec.json.decode(base64.b64decode(signature)[len(_SEAL) :], type=_Sealed)
+        except ValueError:
+            return Thinking(origin="", text=text)
+        origin, own_id, value, was_hidden, kept = inner
+        return Thinking(origin=origin, text=kept or text, signature=value, id=own_id, hidden=was_hidden)
+    return Thinking(origin=native, text=text, signature=signature, id=id, hidden=hidden)
+
+
+# Thinking --------------------------------------------------------------------------------------------------------
+
+_BUDGETS: Final = {
+    "none": 0,
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 24576,
+    "xhigh": 40960,
+    "max": 65536,
+}
+
+
+def budget_of(effort: str) -> int | None:
+    """Return the tokens that an effort stands for; None where it is no known word."""
+    return _BUDGETS.get(effort)
+
+
+def effort_of(budget: int) -> str:
+    """Return the effort that a budget of tokens stands for; empty where the model decides (-1)."""
+    if budget < 0:
+        return ""
+    if budget == 0:
+        return "none"
+    for effort, limit in (("low", 4096), ("medium", 16384), ("high", 32768), ("xhigh", 49152)):
+        if budget <= limit:
+            return effort
+    return "max"

@@ -24,9 +24,12 @@ from ..declare import Failure, Protocol
 from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.database import Database, Tx
+from . import presets
 
 ADMIN = "admin"
 ENGINE_MODELS = ("smollm2-135m-instruct", "multilingual-e5-small")
+ENGINE_OPERATIONS = ("chat.completions", "completions", "embeddings", "moderations*", "rerank*", "audio.*", "realtime*")
+"""What the engines' program serves of OpenAI's operations; others reach it by a translator."""
 ALIASES = {"gpt-3.5-turbo": "smollm2-135m-instruct", "text-embedding-ada-002": "multilingual-e5-small"}
 """What the quickstart's examples ask for, answered by the local engines where nobody else serves it."""
 LOCAL_PORTS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
@@ -120,7 +123,10 @@ def _with_address(settings: Settings) -> FirstStart | None:
 
 
 def builtin_channels(
-    protocols: Mapping[str, Protocol], engines_url: str | None, sandbox_url: str | None
+    protocols: Mapping[str, Protocol],
+    engines_url: str | None,
+    sandbox_url: str | None,
+    engine_models: Sequence[str] = ENGINE_MODELS,
 ) -> list[NewChannel]:
     """Return the channels to the programs that were started; addresses without a path."""
     found: list[NewChannel] = []
@@ -130,8 +136,9 @@ def builtin_channels(
                 name="engines",
                 protocol="openai",
                 base_url=f"{engines_url}/v1",
-                models=list(ENGINE_MODELS),
+                models=list(engine_models),
                 priority=-100,
+                settings={"operations": list(ENGINE_OPERATIONS)},
             )
         )
     if sandbox_url is not None:
@@ -153,7 +160,8 @@ def environment_channels(protocols: Mapping[str, Protocol], environ: Mapping[str
     """Return a channel for each vendor whose key stands in the environment."""
     found: list[NewChannel] = []
     for protocol in protocols.values():
-        key = environ.get(protocol.env_key, "").strip() if protocol.env_key else ""
+        names = (protocol.env_key or "", *protocol.env_key_also)
+        key = next(filter(None, (environ.get(name, "").strip() for name in names)), "")
         if not key:
             continue
         base_url = environ.get(protocol.env_base_url, "").strip() if protocol.env_base_url else ""
@@ -165,7 +173,7 @@ def environment_channels(protocols: Mapping[str, Protocol], environ: Mapping[str
                 credential=key,
             )
         )
-    return found
+    return [*found, *presets.environment_channels(protocols, environ)]
 
 
 async def sync_channels(database: Database, vault: Vault, wanted: Sequence[NewChannel], source: str) -> list[str]:

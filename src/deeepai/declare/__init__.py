@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from .interface import CallTranslator, Events, Facts, Operation, Protocol, StreamRules, Translator, View
 from .jobs import Accepted, Ask, Hook, HookMessage, Links, Reading, Refused, Task, TaskRules
+from .objects import Listing, Made, ObjectRules, Piece, Window, WorkRules
+from .sockets import Meter, SocketRules, Spent
 from .values import (
     DROP,
     FINAL,
@@ -43,8 +45,13 @@ __all__ = [
     "Json",
     "Kind",
     "Links",
+    "Listing",
+    "Made",
+    "Meter",
+    "ObjectRules",
     "Operation",
     "Part",
+    "Piece",
     "Protocol",
     "Reading",
     "Reason",
@@ -52,6 +59,8 @@ __all__ = [
     "Reply",
     "Request",
     "Result",
+    "SocketRules",
+    "Spent",
     "State",
     "StreamRules",
     "Task",
@@ -60,4 +69,6 @@ __all__ = [
     "Translator",
     "Usage",
     "View",
+    "Window",
+    "WorkRules",
 ]

@@ -10,6 +10,8 @@ from typing import Protocol as Interface
 import msgspec
 
 from .jobs import Ask, Links, Task, TaskRules
+from .objects import ObjectRules
+from .sockets import SocketRules
 from .values import Answer, Failure, Json, Kind, Reply, Request, Text, Usage
 
 
@@ -51,6 +53,16 @@ class View(Interface):
 
     async def balance(self) -> tuple[int, int, int]:
         """Available, held and spent, in 10⁻⁹ USD."""
+        ...
+
+    async def mint(self, prefix: str, model: str, session: Json, seconds: int) -> tuple[str, int]:
+        """Make a key for sessions with one model, as the caller; return it and when it expires (s since 1970).
+
+        Raises
+        ------
+        Failure
+            The caller may not use the model, or nobody serves it.
+        """
         ...
 
 
@@ -106,8 +118,18 @@ class Operation:
         What happens upstream when the caller leaves midway.
     stream : StreamRules
         For STREAM: how its event stream is metered.
+    socket : SocketRules
+        For SOCKET: how its session begins, is metered, and ends.
+    passes : bool
+        An answer that is no JSON, or a large one, goes to the caller as it comes: `usage` then sees the headers alone
+        of a sound or picture, and of JSON all but long strings and rows of numbers.
     replay : bool
         Whether it may be sent again, elsewhere, after a cut that came once its bytes may have reached the vendor.
+    objects : ObjectRules
+        What it has to do with objects that the vendor keeps for the caller.
+    stream_body : bool
+        A multipart body passes to the upstream as it comes, and is checked on the way; `request.body` and
+        `request.parts` stay empty.
     """
 
     name: str
@@ -137,8 +159,12 @@ class Operation:
     render: Callable[[Request, Task, Links], Reply] | None = None
     outputs: Callable[[Json], Sequence[str]] | None = None
     stream: StreamRules | None = None
+    socket: SocketRules | None = None
     on_leave: Literal["cancel", "drain"] = "drain"
+    passes: bool = False
     replay: bool = False
+    objects: ObjectRules | None = None
+    stream_body: bool = False
     max_body: int = 32 * 1024 * 1024
     timeout: float = 600.0
     free: bool = False
@@ -154,6 +180,8 @@ class Operation:
     """A body (or form fields) to show; where there is none, one is made of the required fields."""
     example_answer: Json = None
     """A JSON answer to show, where the gateway cannot make one up by itself."""
+    example_params: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Values of path and query parameters to show, where the protocol's usual ones do not fit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +210,8 @@ class StreamRules:
         The usage so far and a later event's, where one event does not tell it all; else the later counts.
     at_close : bool
         Only the body's end tells which event was the last; `last` then says which may have been.
+    reshape : callable
+        Another framing than events, where the caller asks for one: its content type, and what makes it.
     """
 
     wanted: Callable[[Request], bool]
@@ -194,6 +224,7 @@ class StreamRules:
     marks: tuple[bytes, ...] = (b'"usage"', b"[DONE]")
     merge: Callable[[Usage, Usage], Usage] | None = None
     at_close: bool = False
+    reshape: Callable[[Request], tuple[str, Events] | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,6 +252,8 @@ class Protocol:
         never shown to the caller.
     too_long : callable
         Whether an answer says that the request does not fit the model's context; another model may be tried then.
+    mark_header : str
+        A header that all of the vendor's clients send: with it, a path that another protocol has too is this one's.
     own_paths : tuple of str
         Path prefixes that are this protocol's alone; an unknown path below one is answered in its error shape.
     """
@@ -235,12 +268,15 @@ class Protocol:
     key_headers: tuple[str, ...] = ()
     key_queries: tuple[str, ...] = ()
     env_key: str | None = None
+    env_key_also: tuple[str, ...] = ()
+    """Further environment names of the key."""
     env_base_url: str | None = None
     models: tuple[str, ...] = ()
     tasks: TaskRules | None = None
     claims: Callable[[str], Failure | None] | None = None
     channel_fault: Callable[[Answer], bool] = lambda answer: answer.status == 401
     too_long: Callable[[Answer], bool] = lambda answer: False
+    mark_header: str | None = None
     own_paths: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()

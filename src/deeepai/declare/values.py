@@ -23,6 +23,7 @@ class Kind(enum.StrEnum):
     FETCH = "fetch"  # one task, from the stored state
     LIST = "list"  # answered by the gateway itself
     MEDIA = "media"  # bytes of a task's asset
+    SOCKET = "socket"  # a session over a WebSocket
 
 
 class State(enum.StrEnum):
@@ -52,9 +53,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes
     ----------
-    input, cached, cache_write, audio_in, image_in, output, audio_out, image_out : int
-        Tokens. `input` is all text input less `cached`, `cache_write`, `audio_in` and `image_in`; `output` is all
-        output less `audio_out` and `image_out`.
+    input, cached, cached_audio, cache_write, audio_in, image_in, output, audio_out, image_out : int
+        Tokens, none counted twice: `input` is all text input less `cached`, `cache_write`, `audio_in` and `image_in`;
+        `cached` leaves out what stands as `cached_audio`; `output` is all output less `audio_out` and `image_out`.
     reasoning : int
         Tokens, informative: they are part of `output`.
     calls, images, characters : int
@@ -65,12 +66,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         10⁻⁹ USD, where the vendor itself says what the call cost.
     params : dict
         Properties a price may depend on, such as size, quality, mode.
+    share : float
+        The part of the price that is charged, where the vendor gives a discount on all of it, as for batches.
     basis : str
         What the figures rest on: vendor, counted, call, second or estimated.
     """
 
     input: int = 0
     cached: int = 0
+    cached_audio: int = 0
     cache_write: int = 0
     audio_in: int = 0
     image_in: int = 0
@@ -87,6 +91,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: int = 0
     cost: int | None = None
     params: dict[str, str] = {}
+    share: float = 1.0
     basis: Literal["vendor", "counted", "call", "second", "estimated"] = "call"
 
 
@@ -251,6 +256,8 @@ class Result:
     url: str | None = None
     data: bytes | None = None
     content_type: str | None = None
+    keyed: bool = False
+    """Only the channel's credential opens it; that goes to the channel's own host alone."""
 
 
 DROP: Final = object()

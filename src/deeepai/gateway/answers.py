@@ -13,7 +13,7 @@ from .. import crash
 from ..declare import Answer, CallTranslator, Failure, Kind, Reason, Usage
 from ..money.ledger import Hold
 from ..upstream import Response, UpstreamError
-from . import outputs, settlement
+from . import bodies, outputs, settlement
 from .core import Core, Priced
 from .dispatch import Attempt
 from .exchange import Exchange, pairs
@@ -51,7 +51,7 @@ async def refuse(
 
 async def pass_on(x: Exchange, answer: Answer) -> None:
     """Send an upstream's error as it is."""
-    headers = _answer_headers(x, answer.headers)
+    headers = answer_headers(x, answer.headers)
     headers += pairs(_retry(answer))
     await x.answer(answer.status, headers, answer.body)
 
@@ -60,7 +60,8 @@ def _retry(answer: Answer) -> dict[str, str]:
     return {name: answer.headers[name] for name in ("retry-after", "retry-after-ms") if name in answer.headers}
 
 
-def _answer_headers(x: Exchange, found: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+def answer_headers(x: Exchange, found: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return those of an upstream's headers that the caller sees."""
     headers = [(b"content-type", found.get("content-type", "application/json").encode("latin-1"))]
     for name in x.protocol.answer_headers:
         value = found.get(name)
@@ -90,6 +91,9 @@ async def answer(
     if x.operation.kind is Kind.STREAM and kind.startswith("text/event-stream"):
         await _stream(core, x, way, response, attempt, priced, held, outcome)
         return
+    if bodies.passes(x, way, response):
+        await bodies.relay(core, x, response, answer_headers(x, response.headers), attempt, priced, held, outcome)
+        return
     before = time.perf_counter()
     try:
         body = await response.read(core.settings.max_answer)
@@ -102,7 +106,7 @@ async def answer(
     attempt.done(ok=True, first_byte=outcome.first_byte)
     answer = Answer(response.status, response.headers, body)
     usage = way.operation.usage(way.request, answer) if way.operation.usage is not None else Usage(calls=1)
-    headers = _answer_headers(x, answer.headers)
+    headers = answer_headers(x, answer.headers)
     if way.translator is not None:
         body = _translated(x, way.translator, answer)
         headers = [(b"content-type", b"application/json")]
@@ -111,6 +115,8 @@ async def answer(
         urls = x.operation.outputs(found)
         if urls:
             body = await outputs.keep(core, x, attempt.channel, found, urls)
+    if x.tap is not None and way.translator is None:
+        await x.tap.whole(answer.json(), attempt.channel)
     row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
     await settlement.settle(core.ledger, x, held, row)
     crash.point("charged")
@@ -158,8 +164,11 @@ async def _stream(
     if framing is not None:
         headers = [(b"content-type", framing[0].encode())]
     else:
-        headers = [(b"content-type", b"text/event-stream")] if way.translator else _answer_headers(x, response.headers)
+        headers = [(b"content-type", b"text/event-stream")] if way.translator else answer_headers(x, response.headers)
     headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await x.head(response.status, headers)
     shape = framing[1] if framing is not None else None
-    await Relay(x, rules, response, charge, None if isinstance(way, Exchange) else way, shape).run()
+    relay = Relay(x, rules, response, charge, None if isinstance(way, Exchange) else way, shape)
+    if x.tap is not None and way.translator is None:
+        relay.tap = (x.tap, attempt.channel)
+    await relay.run()

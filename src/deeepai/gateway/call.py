@@ -13,7 +13,7 @@ import structlog
 from ..accounts.models import Channel
 from ..declare import Answer, Failure, Reason, Task
 from ..money.ledger import Hold
-from ..upstream import MaybeSent, NotSent, Response, Stalled, UpstreamError
+from ..upstream import MaybeSent, NotSent, Response, Stalled, UpstreamError, transports
 from . import answers, outgoing, settlement
 from .core import Candidate, Core
 from .dispatch import unavailable
@@ -224,7 +224,8 @@ def upstream_failure(core: Core, x: Exchange, channel: Channel, fault: Exception
 
 def _send(core: Core, x: Exchange, channel: Channel, out: outgoing.Outgoing) -> Coroutine[Any, Any, Response]:
     """Send; where the operation is cancelled when its caller leaves, watch for that meanwhile."""
-    sending = core.client.send(out.method, out.url, out.headers, out.body, channel.limits)
+    client = transports.through(core.client, channel)
+    sending = client.send(out.method, out.url, out.headers, out.body, channel.limits)
     rules = x.operation.stream
     if x.operation.on_leave != "cancel" or rules is None or not rules.wanted(x.request):
         return sending

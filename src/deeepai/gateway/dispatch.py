@@ -187,6 +187,11 @@ class Dispatcher:
         for priority in sorted({channel.priority for channel in found}, reverse=True):
             yield tuple(channel for channel in found if channel.priority == priority)
 
+    def offers(self, channel: Channel, model: str) -> bool:
+        """Tell whether a channel serves a model, by its own list or its protocol's."""
+        names = channel.models if channel.models is not None else self.protocols[channel.protocol].models
+        return model in channel.model_map or matches(model, names)
+
     def attempts(
         self, levels: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight"
     ) -> Iterator[Attempt]:

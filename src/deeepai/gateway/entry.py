@@ -16,7 +16,7 @@ from ..declare import Failure, Kind, Operation, Reason, Request, Task, Text
 from ..storage.ids import new_id, now_ms
 from ..tasks import store
 from ..tasks.links import SignedLinks
-from . import call, jobs, keys, realtime, realtime_keys, replays
+from . import call, jobs, keys, pinned, realtime, realtime_keys, realtime_session, replays
 from .core import Core
 from .exchange import Exchange, failure_headers, pairs
 from .request import HttpRequest, Receive, Scope, Send, read_body
@@ -93,6 +93,8 @@ class Gateway:
         request_id = new_id("req_")
         try:
             route, params = self._core.router.find(scope["method"], scope["path"])
+            if route.marked:
+                route = route.among(scope["headers"])
         except Failure as failure:
             await self._lost(scope, receive, send, request_id, failure)
             return
@@ -101,7 +103,7 @@ class Gateway:
     async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket; what is refused is answered in plain HTTP."""
         await receive()
-        request_id, refusing = new_id("req_"), realtime.refusing(send)
+        request_id, refusing = new_id("req_"), realtime_session.refusing(send)
         scope = {**scope, "method": "GET"}
         try:
             route, params = self._core.router.find("GET", scope["path"])
@@ -110,7 +112,9 @@ class Gateway:
         except Failure as failure:
             await self._lost(scope, receive, refusing, request_id, failure)
             return
-        await self._run(realtime.Session(request_id, route, HttpRequest(scope, route, params), receive, refusing, send))
+        await self._run(
+            realtime_session.Session(request_id, route, HttpRequest(scope, route, params), receive, refusing, send)
+        )
 
     async def _run(self, x: Exchange) -> None:
         self._open += 1
@@ -123,11 +127,11 @@ class Gateway:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("request.failed", request_id=x.id, operation=route.name)
+            log.exception("request.failed", request_id=x.id, operation=x.route.name)
             await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
         finally:
             self._open -= 1
-        self._core.metrics.answered(route.name, x.status, time.perf_counter() - x.started, x.own or 0.0)
+        self._core.metrics.answered(x.route.name, x.status, time.perf_counter() - x.started, x.own or 0.0)
 
     async def _fail(self, x: Exchange, failure: Failure) -> None:
         if x.answering:
@@ -136,7 +140,7 @@ class Gateway:
 
     async def _lost(self, scope: Scope, receive: Receive, send: Send, request_id: str, failure: Failure) -> None:
         """Answer a path that no operation has, in the shape of the protocol that it seems to be meant for."""
-        protocol, said = self._core.router.owner(scope["path"])
+        protocol, said = self._core.router.owner(scope["path"], scope["headers"])
         reply = protocol.error(said or failure, None, request_id)
         route = Route(protocol, _ASSETS, {}, "none")
         x = Exchange(request_id, route, HttpRequest(scope, route, {}), receive, send)
@@ -176,7 +180,8 @@ class Gateway:
             return
         if not operation.public and not self._authenticated(x):
             await self._authenticate(x)
-        await read_body(x.request, operation, x.receive, core.settings.max_body)
+        if not operation.stream_body:
+            await read_body(x.request, operation, x.receive, core.settings.max_body)
         if operation.check is not None:
             operation.check(x.request)
         if operation.kind is Kind.FETCH:
@@ -185,21 +190,25 @@ class Gateway:
             assert operation.answer is not None
             await x.reply(await operation.answer(OwnView(core, x)))
         else:
-            core.name_model(x)
+            if operation.objects is None or (operation.model is not None and operation.model(x.request)):
+                core.name_model(x)
             token = x.caller
             work = self._bounded if token.concurrency is not None or token.rpm is not None else self._work
-            await (replays.serve(core, x, work) if replays.wanted(x) else work(x))
+            await (replays.serve(core, x, work) if replays.wanted(x) and not operation.stream_body else work(x))
 
     async def _session(self, x: Exchange) -> None:
         rules, core = x.operation.socket, self._core
         assert rules is not None
         key = rules.key(x.request) or keys.find_key(x.request, x.protocol)
         digest = keys.digest(key)
-        secret = await realtime_keys.find(core.db, digest, x.route.name) if key.startswith(rules.secret_prefix) else None
-        self._admit(x, await core.directory.token(digest if secret is None else secret.token_digest))
-        if not isinstance(x, realtime.Session):
+        secret = None
+        if key.startswith(rules.secret_prefix):
+            secret = await realtime_keys.find(core.db, digest, x.route.name)
+            digest = digest if secret is None else secret.token_digest
+        self._admit(x, await core.directory.token(digest))
+        if not isinstance(x, realtime_session.Session):
             raise Failure(Reason.INVALID, "This address is for WebSockets: ask for an upgrade")
-        x.begin(rules, digest if secret is None else secret.token_digest, secret)
+        x.begin(rules, digest, secret)
         if x.operation.check is not None:
             x.operation.check(x.request)
         core.name_model(x)
@@ -232,8 +241,10 @@ class Gateway:
         core = self._core
         if x.operation.kind is Kind.SUBMIT:
             return jobs.submit(core, x)
-        if isinstance(x, realtime.Session):
+        if isinstance(x, realtime_session.Session):
             return realtime.run(core, x)
+        if x.operation.objects is not None:
+            return pinned.run(core, x)
         found = jobs.translator_for(core, x)
         if found is not None and not core.serving(x, x.model):
             return jobs.translated(core, x, *found)

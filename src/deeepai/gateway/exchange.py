@@ -6,11 +6,12 @@ import time
 from collections.abc import Awaitable, Generator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
+from typing import Protocol as Interface
 
 import msgspec
 
-from ..accounts.models import Token
-from ..declare import CallTranslator, Failure, Operation, Protocol, Reason, Reply
+from ..accounts.models import Channel, Token
+from ..declare import CallTranslator, Failure, Json, Operation, Protocol, Reason, Reply
 from .request import HttpRequest, Receive, Send
 from .routing import Route
 
@@ -20,6 +21,22 @@ WHOLE = "deeepai.response.whole"
 """Extension of ASGI: a message that is head and body at once."""
 PUSH = "deeepai.push"
 """Key in the scope of a function that sends a piece of a body without waiting, or says that it cannot."""
+
+
+class Tap(Interface):
+    """Takes what an answer says before the caller sees it."""
+
+    def wants(self, data: bytes) -> bool:
+        """Tell whether a stream's events concern it."""
+        ...
+
+    async def event(self, event: bytes, channel: Channel) -> None:
+        """Take a stream's event."""
+        ...
+
+    async def whole(self, value: Json, channel: Channel) -> None:
+        """Take a whole answer."""
+        ...
 
 
 class Exchange:
@@ -43,6 +60,10 @@ class Exchange:
         The answer ended in an error after its head was out.
     stand_in : str
         The model that answers in place of the one asked for.
+    pin : Channel or None
+        The only channel that may serve it, where the objects live that it names.
+    tap : Tap or None
+        Takes the answer for the objects that it tells of.
     """
 
     __slots__ = (
@@ -56,6 +77,7 @@ class Exchange:
         "model",
         "operation",
         "own",
+        "pin",
         "protocol",
         "receive",
         "request",
@@ -64,6 +86,7 @@ class Exchange:
         "stand_in",
         "started",
         "status",
+        "tap",
         "waited",
     )
     caller: Token
@@ -81,6 +104,8 @@ class Exchange:
         self.started = time.perf_counter()
         self.ip = self.asked = self.model = self.stand_in = ""
         self.kept = self.broken = False
+        self.pin: Channel | None = None
+        self.tap: Tap | None = None
         self.waited = 0.0
         self.own: float | None = None
         self.answering = False

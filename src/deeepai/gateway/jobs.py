@@ -95,7 +95,7 @@ async def start(core: Core, x: Exchange) -> Stored:
             task = origin
             task.hook = hook or task.hook
             row = settlement.usage_row(x, Outcome(task.channel_id, task_id=task.id), 0)
-            taken = await _funded(core, x, lambda: core.life.resume(task, priced.amount, row))
+            taken = await funded(core, x, lambda: core.life.resume(task, priced.amount, row))
             if not taken:
                 raise Failure(Reason.CONFLICT, "The task has just been given its input")
         else:
@@ -121,7 +121,7 @@ async def start(core: Core, x: Exchange) -> Stored:
                 mode=token.mode,
             )
             row = settlement.usage_row(x, Outcome(attempt.channel.id, task_id=task.id), 0)
-            await _funded(core, x, lambda: core.life.begin(task, priced.amount, row))
+            await funded(core, x, lambda: core.life.begin(task, priced.amount, row))
     except BaseException:
         attempt.cancelled()
         raise
@@ -129,8 +129,14 @@ async def start(core: Core, x: Exchange) -> Stored:
     return await asyncio.shield(_submit(core, x, task, attempt, attempts, priced))
 
 
-async def _funded(core: Core, x: Exchange, work: Any) -> Any:
-    """Run work that holds money; where it is refused, give this node's idle leases back first and try once more."""
+async def funded(core: Core, x: Exchange, work: Any) -> Any:
+    """Run work that holds money; where it is refused, give this node's idle leases back first and try once more.
+
+    Raises
+    ------
+    Failure
+        UNFUNDED
+    """
     try:
         return await work()
     except InsufficientFunds as fault:

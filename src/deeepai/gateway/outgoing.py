@@ -13,6 +13,8 @@ from ..accounts.models import Channel
 from ..declare import DROP, Facts, Failure, Operation, Part, Protocol, Reason, Request
 
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
+ADJUSTMENTS = frozenset(("rename", "drop", "set"))
+"""Settings by which a channel changes bodies for a vendor that takes less, or other names, than its protocol has."""
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -41,6 +43,8 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
     body: bytes | None = None
     if operation.method not in ("GET", "HEAD", "DELETE"):
         changes = operation.patch(request, facts) if operation.patch is not None else {}
+        if not ADJUSTMENTS.isdisjoint(channel.settings):
+            changes = adjusted(request, changes, channel.settings)
         body, kind = rewrite(request, changes)
         if kind:
             headers["content-type"] = kind
@@ -48,6 +52,25 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
     if isinstance(extra, dict):
         headers.update(extra)
     return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body)
+
+
+def adjusted(request: Request, changes: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes with a channel's own: top-level keys of a JSON body that it renames, drops or sets."""
+    found = dict(changes)
+    try:
+        top = {} if request.parts else _decode_top.decode(request.raw)
+    except msgspec.DecodeError:
+        return found
+    for name, other in settings.get("rename", {}).items():
+        value = found.get(name, top.get(name, DROP))
+        if value is not DROP:
+            found[name] = DROP
+            if other not in top:
+                found[other] = value
+    if not request.parts:
+        found.update(dict.fromkeys(settings.get("drop", ()), DROP))
+        found.update(settings.get("set", {}))
+    return found
 
 
 def _path(operation: Operation, request: Request, facts: Facts) -> str:

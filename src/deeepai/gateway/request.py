@@ -111,7 +111,7 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
     if operation.media != "json" and media == "multipart/form-data":
         request.parts = parse_multipart(raw, kind)
         if operation.body is not None:
-            request.body = _form_body(operation.body, request.parts)
+            request.body = form_body(operation.body, request.parts)
     elif operation.media == "multipart":
         raise Failure(Reason.BAD_MEDIA, "The body must be multipart/form-data")
     else:
@@ -159,7 +159,14 @@ def _json_body(kind: type[msgspec.Struct], raw: bytes) -> Any:
         raise Failure(Reason.INVALID, "The body is nested too deeply") from None
 
 
-def _form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
+def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
+    """Read the declared struct out of a form's text parts.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
     fields = {part.name: part.text for part in parts if part.filename is None}
     try:
         return msgspec.convert(fields, kind, strict=False)

@@ -11,9 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 from .. import crash
+from ..accounts.models import Channel
 from ..declare import Events, Failure, Reason, Request, StreamRules, Usage
 from ..upstream import Cut, Response, Stalled
-from .exchange import PUSH, Exchange
+from .exchange import PUSH, Exchange, Tap
 from .ways import Way
 
 KEPT = 8 * 1024 * 1024
@@ -85,6 +86,10 @@ class Relay:
         self.first: float | None = None
         self.ended = False
         self._last = b""
+        self.tap: tuple[Tap, Channel] | None = None
+        """Who takes what the events say before the caller sees it."""
+        self._told: list[bytes] = []
+        self._telling = False
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
 
@@ -100,6 +105,8 @@ class Relay:
                 if self.first is None:
                     self.first = time.perf_counter() - self._x.started
                 visible = self._take(chunk)
+                if self._told:
+                    await self._tell()
                 if self.ended:
                     break
                 if visible and (not self.left or self._x.kept):
@@ -138,7 +145,7 @@ class Relay:
 
     def _pass(self, chunk: bytes) -> bool:
         """Send on what concerns nobody here, just as it comes in from the socket."""
-        if self._rest or self.left or not chunk.endswith(b"\n\n"):
+        if self._rest or self.left or not chunk.endswith(b"\n\n") or self._telling or self._tapped(chunk):
             return False
         shown: bytes | None = chunk
         if self._marked(chunk):
@@ -157,6 +164,18 @@ class Relay:
         crash.point("streaming")
         return True
 
+    def _tapped(self, data: bytes) -> bool:
+        return self.tap is not None and self.tap[0].wants(data)
+
+    async def _tell(self) -> None:
+        assert self.tap is not None
+        told, self._told = self._told, []
+        # What comes meanwhile must not overtake what is told of.
+        self._telling = True
+        for event in told:
+            await self.tap[0].event(event, self.tap[1])
+        self._telling = False
+
     def _marked(self, data: bytes) -> bool:
         return any(mark in data for mark in self._rules.marks)
 
@@ -174,7 +193,8 @@ class Relay:
         """Return what the caller may see now; the last event is kept back."""
         data = self._rest + chunk if self._rest else chunk
         translate, rules = self._translate, self._rules
-        if translate is None and self._pending is None and data.endswith(b"\n\n") and not self._marked(data):
+        quiet = not (self._marked(data) or self._tapped(data))
+        if translate is None and self._pending is None and data.endswith(b"\n\n") and quiet:
             # Nothing in it concerns the tap: it passes whole.
             self._rest = b""
             self._keep(data)
@@ -188,6 +208,8 @@ class Relay:
             if at < 0:
                 break
             event, data = data[: at + 2], data[at + 2 :]
+            if self._tapped(event):
+                self._told.append(event)
             usage = rules.usage(event)
             if usage is not None:
                 self.usage = usage if self.usage is None or rules.merge is None else rules.merge(self.usage, usage)

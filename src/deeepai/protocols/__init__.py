@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ..declare import Protocol
+from .anthropic import anthropic
 from .flux import flux
+from .gemini import gemini
 from .ideogram import ideogram
 from .midjourney import midjourney
 from .openai import openai
 from .stability import stability
 
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (openai, flux, ideogram, midjourney, stability)
+    protocol.name: protocol for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic)
 }

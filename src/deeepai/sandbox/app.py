@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import control, flux, ideogram, midjourney, openai, stability
+from . import anthropic, control, flux, gemini, ideogram, midjourney, openai, stability
 from .files import Files
 from .jobs import Callbacks, Clock, Ids, Jobs
 from .triggers import Triggers, UnknownTriggerError, find
-from .vendor import Answer, Call, RefusedError, Route, Stream, Vendor, World
+from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,
@@ -25,12 +25,25 @@ VENDORS: Sequence[Vendor] = (
     flux.VENDOR,
     midjourney.VENDOR,
     ideogram.VENDOR,
+    gemini.VENDOR,
+    anthropic.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000
 SECRET_HEADERS = frozenset(
-    {"authorization", "x-key", "mj-api-secret", "x-api-key", "api-key", "x-goog-api-key", "cookie", "token"}
+    {
+        "authorization",
+        "sec-websocket-protocol",
+        "x-key",
+        "mj-api-secret",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "cookie",
+        "token",
+    }
 )
+SECRET_QUERIES = frozenset({"key"})
 LONGEST_LOGGED_TEXT = 300
 
 
@@ -106,7 +119,7 @@ class Sandbox:
             "at": self.world.clock.wall(),
             "method": request.method,
             "path": request.path,
-            "query": dict(request.query),
+            "query": {name: value for name, value in request.query.items() if name not in SECRET_QUERIES},
             "headers": {k.lower(): v for k, v in request.headers.items() if k.lower() not in SECRET_HEADERS},
             "body": None,
             "triggers": [],
@@ -126,7 +139,7 @@ class Sandbox:
                 entry["outcome"] = "disconnected"
             raise
 
-    async def _answer(self, call: Call, route: Route, entry: dict[str, Any]) -> Answer | Stream:
+    async def _answer(self, call: Call, route: Route, entry: dict[str, Any]) -> Answer | Stream | Socket:
         request, vendor, world = call.request, call.vendor, self.world
         try:
             try:
@@ -136,7 +149,8 @@ class Sandbox:
             if len(call.body) > vendor.body_limit:
                 raise call.refused("too_large", 413, f"the body is larger than {vendor.body_limit} bytes")
             try:
-                call.triggers = find(call.body, request.query_string, request.headers.get("x-sandbox-trigger", ""))
+                text = call.body if route.body_triggers else b""
+                call.triggers = find(text, request.query_string, request.headers.get("x-sandbox-trigger", ""))
             except UnknownTriggerError as error:
                 raise call.refused("bad_request", 400, str(error)) from None
             entry["triggers"] = call.triggers.words()
@@ -172,7 +186,7 @@ class Sandbox:
         if "moderated" in triggers and call.vendor.moderates_at_submit:
             raise call.refused("moderated", 400, "the request was flagged by the content moderation")
 
-    async def _send(self, call: Call, answer: Answer | Stream, entry: dict[str, Any]) -> web.StreamResponse:
+    async def _send(self, call: Call, answer: Answer | Stream | Socket, entry: dict[str, Any]) -> web.StreamResponse:
         triggers, headers = call.triggers, dict(call.vendor.headers(call))
         if "slow" in triggers:
             await asyncio.sleep(triggers.number("slow", 5))
@@ -180,6 +194,8 @@ class Sandbox:
             entry["outcome"] = "cut"
             _cut(call.request)
             return web.Response()
+        if isinstance(answer, Socket):
+            return await self._open_socket(call, answer, entry)
         if isinstance(answer, Stream):
             return await self._send_stream(call, answer, headers, entry)
         headers |= answer.headers
@@ -196,6 +212,14 @@ class Sandbox:
         entry["outcome"] = "answered"
         return response
 
+    async def _open_socket(self, call: Call, answer: Socket, entry: dict[str, Any]) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=answer.protocols, max_msg_size=answer.most, compress=False)
+        entry["status"] = 101
+        await socket.prepare(call.request)
+        await answer.run(socket, entry)
+        entry["outcome"] = "answered" if entry["outcome"] == "open" else entry["outcome"]
+        return socket
+
     async def _send_stream(
         self, call: Call, stream: Stream, headers: dict[str, str], entry: dict[str, Any]
     ) -> web.StreamResponse:
@@ -210,7 +234,7 @@ class Sandbox:
                 stop = min(len(events), triggers.integer(name, len(events) // 2))
         pause = triggers.number("delta-ms", 0) / 1000
         await clock.sleep(stream.delay)
-        headers |= {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+        headers |= {"content-type": stream.content_type, "cache-control": "no-cache"}
         response = web.StreamResponse(headers=headers)
         entry["status"] = 200
         await response.prepare(call.request)

@@ -15,7 +15,17 @@ from typing import Any
 
 import msgspec
 
-from . import openai_images
+from . import (
+    openai_audio,
+    openai_images,
+    openai_misc,
+    openai_objects,
+    openai_objects_assistants,
+    openai_objects_batches,
+    openai_objects_vectors,
+    openai_realtime,
+    openai_responses,
+)
 from .openai_common import error, invalid, model_of, request_headers
 from .vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
 from .words import count_of, instance_of, reply_to, tokens_of
@@ -114,10 +124,12 @@ async def chat(call: Call) -> Answer | Stream:
         "service_tier": "default",
         "system_fingerprint": "fp_sandbox",
     }
+    whole = {**head, "choices": [_whole_choice(call, choice) for choice in choices]}
+    if body.get("store"):
+        openai_objects.keep_completion(call, {**whole, "usage": usage}, messages)
     if body.get("stream"):
         return _chat_stream(call, head, choices, usage)
     await call.work(0.3 + 0.02 * usage["completion_tokens"])
-    whole = {**head, "choices": [_whole_choice(call, choice) for choice in choices]}
     return json_answer(whole if "no-usage" in call.triggers else {**whole, "usage": usage})
 
 
@@ -443,8 +455,23 @@ VENDOR = Vendor(
         Route("POST", "/v1/completions", completions),
         Route("POST", "/v1/embeddings", embeddings),
         *openai_images.ROUTES,
+        *openai_audio.ROUTES,
+        *openai_misc.ROUTES,
+        *openai_realtime.ROUTES,
+        *openai_responses.ROUTES,
+        *openai_objects.ROUTES,
+        *openai_objects_vectors.ROUTES,
+        *openai_objects_assistants.ROUTES,
+        *openai_objects_batches.routes(
+            {
+                "/v1/chat/completions": chat,
+                "/v1/completions": completions,
+                "/v1/embeddings": embeddings,
+                "/v1/responses": openai_responses.create,
+            }
+        ),
     ),
-    credential=bearer,
+    credential=openai_realtime.credential,
     refuse=_refuse,
     headers=_headers,
 )

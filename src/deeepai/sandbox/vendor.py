@@ -47,6 +47,17 @@ class Stream:
     failure: bytes
     delay: float = 0.3
     interval: float = 0.02
+    content_type: str = "text/event-stream; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A WebSocket: `run` serves it, and may add to the log's entry what it saw."""
+
+    run: Callable[[web.WebSocketResponse, dict[str, Any]], Awaitable[None]]
+    protocols: Sequence[str]
+    most: int
+    """Bytes of a message."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class Form:
 
     texts: Mapping[str, str]
     files: Mapping[str, bytes]
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the files, as the caller calls them."""
 
 
 @dataclass
@@ -86,6 +99,10 @@ class World:
     key: str | None = None
     spent: defaultdict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     failures: dict[str, int] = field(default_factory=dict[str, int])
+    shelves: defaultdict[tuple[str, str], dict[str, Any]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], dict[str, Any]](dict)
+    )
+    """What vendors keep for a caller's key, by the key's digest and the kind of object."""
 
     def accepts(self, credential: str) -> bool:
         """Tell whether a caller's key is good."""
@@ -148,19 +165,22 @@ class Call:
             raise self.refused("bad_request", 400, "content-type: must be multipart/form-data")
         texts: dict[str, str] = {}
         files: dict[str, bytes] = {}
+        names: dict[str, str] = {}
 
         def on_field(part: Field) -> None:
             texts[(part.field_name or b"").decode("utf-8", "replace")] = (part.value or b"").decode("utf-8", "replace")
 
         def on_file(part: File) -> None:
             part.file_object.seek(0)
-            files[(part.field_name or b"").decode("utf-8", "replace")] = part.file_object.read()
+            name = (part.field_name or b"").decode("utf-8", "replace")
+            files[name] = part.file_object.read()
+            names[name] = (part.file_name or b"").decode("utf-8", "replace")
 
         try:
             parse_form({"Content-Type": content_type.encode()}, BytesIO(self.body), on_field, on_file)
         except FormParserError:
             raise self.refused("bad_request", 400, "the multipart body is malformed") from None
-        return Form(texts, files)
+        return Form(texts, files, names)
 
     def refused(
         self,
@@ -203,7 +223,7 @@ class Call:
         return round(start - self.world.spent[self.vendor.name, self.owner], 6)
 
 
-Handler = Callable[[Call], Awaitable[Answer | Stream]]
+Handler = Callable[[Call], Awaitable[Answer | Stream | Socket]]
 
 
 @dataclass(frozen=True)
@@ -213,6 +233,8 @@ class Route:
     method: str
     path: str
     handler: Handler
+    body_triggers: bool = True
+    """Whether triggers in the body count; in files to keep they do not."""
     public: bool = False
     """Whether it is open to callers without a key."""
 

@@ -1,4 +1,4 @@
-"""OpenAI's wire format: chat, completions, embeddings, images, models.
+"""OpenAI's wire format, and what relays have added to it.
 
 Source: OpenAI's OpenAPI document 2.3.0, and its Python SDK on the wire. A channel's base URL includes `/v1`.
 """
@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from ...declare import Ask, Protocol, Text
 from ..common import bearer
-from . import chat, images, models, realtime
+from . import (
+    assistants,
+    audio,
+    chat,
+    files,
+    images,
+    models,
+    moderations,
+    realtime,
+    rerank,
+    responses,
+    stored,
+    vector_stores,
+)
 from .errors import channel_fault, error, too_long
 
 MODELS = (
     *("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "davinci-002", "babbage-002"),
-    *("text-embedding-*", "dall-e-*", "gpt-image-*"),
+    *("text-embedding-*", "dall-e-*", "gpt-image-*", "whisper-*", "tts-*", "omni-moderation-*", "text-moderation-*"),
 )
 
 openai = Protocol(
@@ -29,5 +42,18 @@ openai = Protocol(
     probe=Ask("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
-    operations=(*chat.OPERATIONS, *images.OPERATIONS, *models.OPERATIONS, *realtime.OPERATIONS),
+    operations=(
+        *chat.OPERATIONS,
+        *images.OPERATIONS,
+        *audio.OPERATIONS,
+        *moderations.OPERATIONS,
+        *rerank.OPERATIONS,
+        *models.OPERATIONS,
+        *realtime.OPERATIONS,
+        *responses.OPERATIONS,
+        *stored.OPERATIONS,
+        *files.OPERATIONS,
+        *vector_stores.OPERATIONS,
+        *assistants.OPERATIONS,
+    ),
 )

@@ -12,6 +12,7 @@ from ...declare import DROP, Facts, Failure, Json, Kind, Operation, Request, Str
 from ..common import body_model
 from .common import ModelName, model_patch
 from .errors import error_object
+from .stored import CHAT
 from .usage import answer_usage, chat_estimate, event_usage, input_estimate
 
 Count = Annotated[int, Meta(ge=1, le=128)]
@@ -182,6 +183,7 @@ OPERATIONS = (
         usage=answer_usage,
         patch=stream_patch,
         stand_ins=stand_ins,
+        objects=CHAT,
         on_leave="cancel",
         replay=True,
     ),
@@ -232,6 +234,7 @@ OPERATIONS = (
         estimate=input_estimate,
         usage=answer_usage,
         patch=model_patch,
+        passes=True,
         replay=True,
     ),
 )

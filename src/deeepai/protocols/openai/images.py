@@ -1,44 +1,105 @@
-"""Images."""
+"""Images: generations, edits, variations, and their streams of partial images."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from ...declare import Answer, Kind, Operation, Request, Text, Usage
-from ..common import body_model
-from .common import ModelName, model_patch
+from ...declare import Answer, Facts, Failure, Json, Kind, Operation, Reason, Request, StreamRules, Text, Usage
+from .common import ModelName, event_data
+from .errors import error_object
+
+GENERATION_MODEL, EDIT_MODEL = "dall-e-2", "gpt-image-1.5"
+"""What OpenAI takes where no model is named."""
+_BODY = 128 * 1024 * 1024
 
 
 class ImageBody(msgspec.Struct, omit_defaults=True):
     """Body of an image generation."""
 
-    model: ModelName
     prompt: Annotated[str, Meta(min_length=1, max_length=32000)]
+    model: ModelName | None = None
     n: Annotated[int, Meta(ge=1, le=10)] | None = None
     size: str | None = None
     aspect_ratio: str | None = None
     quality: str | None = None
     response_format: Annotated[str, Meta(pattern="^(url|b64_json)$")] | None = None
     output_format: str | None = None
+    stream: bool | None = None
     seed: int | None = None
 
 
-def image_params(body: ImageBody) -> dict[str, str]:
+class EditBody(msgspec.Struct, omit_defaults=True):
+    """Fields of an edit: a form with one file or several as `image`, or JSON with `images`."""
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=32000)]
+    model: ModelName | None = None
+    n: Annotated[int, Meta(ge=1, le=10)] | None = None
+    size: str | None = None
+    quality: str | None = None
+    response_format: Annotated[str, Meta(pattern="^(url|b64_json)$")] | None = None
+    stream: bool | None = None
+    images: list[dict[str, Any]] | None = None
+
+
+class VariationBody(msgspec.Struct, omit_defaults=True):
+    """Fields of a variation."""
+
+    model: ModelName | None = None
+    n: Annotated[int, Meta(ge=1, le=10)] | None = None
+    size: str | None = None
+    response_format: Annotated[str, Meta(pattern="^(url|b64_json)$")] | None = None
+
+
+def generation_model(request: Request) -> str:
+    """Return the model that is asked for, or OpenAI's own choice."""
+    return request.body.model or GENERATION_MODEL
+
+
+def edit_model(request: Request) -> str:
+    """Return the model that is asked for, or OpenAI's own choice."""
+    return request.body.model or EDIT_MODEL
+
+
+def patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does."""
+    return {"model": facts.model} if facts.model != (request.body.model or facts.asked) else {}
+
+
+def check_edit(request: Request) -> None:
+    """Refuse an edit without a picture."""
+    if request.parts:
+        given = any(part.name.partition("[")[0] == "image" and part.filename is not None for part in request.parts)
+    else:
+        given = bool(request.body.images)
+    if not given:
+        raise Failure(Reason.INVALID, "Missing required parameter: 'image'", param="image", code="missing")
+
+
+def check_variation(request: Request) -> None:
+    """Refuse a variation without a picture."""
+    if not any(part.name == "image" and part.filename is not None for part in request.parts):
+        raise Failure(Reason.INVALID, "Missing required parameter: 'image'", param="image", code="missing")
+
+
+# Usage -------------------------------------------------------------------------------------------------------------
+
+
+def image_params(body: Any) -> dict[str, str]:
     """Return what an image's price depends on."""
-    return {"size": body.size or "auto", "quality": body.quality or "auto"}
+    return {"size": body.size or "auto", "quality": getattr(body, "quality", None) or "auto"}
 
 
 def image_estimate(request: Request) -> Usage:
     """Estimate an image call: so many images of that size and quality."""
-    body: ImageBody = request.body
-    return Usage(images=body.n or 1, params=image_params(body), basis="estimated")
+    return Usage(images=request.body.n or 1, params=image_params(request.body), basis="estimated")
 
 
 class ImageTokens(msgspec.Struct):
-    """Parts of an image call's input tokens."""
+    """Parts of an image call's tokens."""
 
     text_tokens: int | None = 0
     image_tokens: int | None = 0
@@ -50,35 +111,113 @@ class ImageUsage(msgspec.Struct):
     input_tokens: int = 0
     output_tokens: int = 0
     input_tokens_details: ImageTokens | None = None
+    output_tokens_details: ImageTokens | None = None
 
 
 class ImageAnswer(msgspec.Struct):
-    """What of an image answer is metered."""
+    """What of an image answer, or of a stream's event with an image, is metered."""
 
     data: list[msgspec.Raw] = []
     usage: ImageUsage | None = None
+    size: str | None = None
+    quality: str | None = None
+
+
+_answers = msgspec.json.Decoder(ImageAnswer)
+
+
+def _usage(found: ImageAnswer, params: dict[str, str], images: int) -> Usage:
+    told = {"size": found.size, "quality": found.quality}
+    params = {**params, **{name: value for name, value in told.items() if value}}
+    if found.usage is None:
+        return Usage(images=images, params=params, basis="counted")
+    inputs, outputs = found.usage.input_tokens_details, found.usage.output_tokens_details
+    image_in = (inputs.image_tokens or 0) if inputs else 0
+    text_out = (outputs.text_tokens or 0) if outputs else 0
+    return Usage(
+        images=images,
+        input=max(0, found.usage.input_tokens - image_in),
+        image_in=image_in,
+        output=text_out,
+        image_out=max(0, found.usage.output_tokens - text_out),
+        params=params,
+        basis="vendor",
+    )
 
 
 def image_usage(request: Request, answer: Answer) -> Usage | None:
     """Count the images, and read the tokens where the vendor tells them."""
     try:
-        found = msgspec.json.decode(answer.body, type=ImageAnswer)
+        found = _answers.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return image_estimate(request)
-    params = image_params(request.body)
-    if found.usage is None:
-        return Usage(images=len(found.data), params=params, basis="counted") if found.data else None
-    details = found.usage.input_tokens_details
-    image_in = (details.image_tokens or 0) if details else 0
+    if found.usage is None and not found.data:
+        return None
+    return _usage(found, image_params(request.body), len(found.data))
+
+
+def addresses(answer: Json) -> Sequence[str]:
+    """Return the addresses of an answer's images, which OpenAI forgets within the hour."""
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return [item["url"] for item in data or () if isinstance(item, dict) and isinstance(item.get("url"), str)]
+
+
+# Streams -----------------------------------------------------------------------------------------------------------
+
+
+def wants_stream(request: Request) -> bool:
+    """Tell whether the body asks for a stream."""
+    return bool(request.body.stream)
+
+
+def ends(event: bytes) -> bool:
+    """Tell whether an event brings a finished image; there may be several."""
+    return b"image_generation.completed" in event[:80] or b"image_edit.completed" in event[:80]
+
+
+def event_usage(event: bytes) -> Usage | None:
+    """Count an image that is finished."""
+    if not ends(event):
+        return None
+    try:
+        found = _answers.decode(event_data(event))
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return Usage(images=1, basis="counted")
+    return _usage(found, {}, 1)
+
+
+def add(first: Usage, later: Usage) -> Usage:
+    """Put the usage of two images together."""
     return Usage(
-        images=len(found.data),
-        input=max(0, found.usage.input_tokens - image_in),
-        image_in=image_in,
-        image_out=found.usage.output_tokens,
-        params=params,
-        basis="vendor",
+        images=first.images + later.images,
+        input=first.input + later.input,
+        image_in=first.image_in + later.image_in,
+        output=first.output + later.output,
+        image_out=first.image_out + later.image_out,
+        params=later.params,
+        basis=later.basis,
     )
 
+
+def stream_error(failure: Failure, request_id: str) -> bytes:
+    """Return the event that tells of a failure in mid-stream."""
+    return b"event: error\ndata: " + msgspec.json.encode({"type": "error", "error": error_object(failure)}) + b"\n\n"
+
+
+STREAM = StreamRules(
+    wanted=wants_stream,
+    usage=event_usage,
+    hide=lambda request, event: event,
+    text=lambda event: "",
+    prompt=lambda request: request.body.prompt,
+    last=ends,
+    error=stream_error,
+    marks=(b".completed",),
+    merge=add,
+    at_close=True,
+)
+
+_EXAMPLE_ANSWER = {"created": 1760000000, "data": [{"url": "https://…", "revised_prompt": "…"}]}
 
 OPERATIONS = (
     Operation(
@@ -86,15 +225,68 @@ OPERATIONS = (
         method="POST",
         path="/v1/images/generations",
         native="/images/generations",
-        kind=Kind.CALL,
-        rows=(31,),
+        kind=Kind.STREAM,
+        stream=STREAM,
+        rows=(6, 31),
         summary=Text("Create images", "生成图片"),
         body=ImageBody,
-        example={"model": "flux-dev", "prompt": "A cat in a spacesuit", "size": "1024x1024"},
-        example_answer={"created": 1760000000, "data": [{"url": "https://…", "revised_prompt": "…"}]},
-        model=body_model,
+        example={"model": "dall-e-3", "prompt": "A cat in a spacesuit", "size": "1024x1024"},
+        example_answer=_EXAMPLE_ANSWER,
+        answers=("application/json", "text/event-stream"),
+        model=generation_model,
         estimate=image_estimate,
         usage=image_usage,
-        patch=model_patch,
+        patch=patch,
+        outputs=addresses,
+        passes=True,
+    ),
+    Operation(
+        name="images.edits",
+        method="POST",
+        path="/v1/images/edits",
+        native="/images/edits",
+        kind=Kind.STREAM,
+        stream=STREAM,
+        rows=(6,),
+        summary=Text("Edit images", "编辑图片"),
+        body=EditBody,
+        media="either",
+        files={"image": True, "mask": False},
+        check=check_edit,
+        example={
+            "model": "gpt-image-1",
+            "prompt": "Put a hat on the cat",
+            "images": [{"image_url": "https://example.com/cat.png"}],
+        },
+        example_answer=_EXAMPLE_ANSWER,
+        answers=("application/json", "text/event-stream"),
+        model=edit_model,
+        estimate=image_estimate,
+        usage=image_usage,
+        patch=patch,
+        outputs=addresses,
+        passes=True,
+        max_body=_BODY,
+    ),
+    Operation(
+        name="images.variations",
+        method="POST",
+        path="/v1/images/variations",
+        native="/images/variations",
+        kind=Kind.CALL,
+        rows=(6,),
+        summary=Text("Vary an image", "图片变体"),
+        body=VariationBody,
+        media="multipart",
+        files={"image": True},
+        check=check_variation,
+        example={"model": "dall-e-2", "size": "256x256"},
+        example_answer=_EXAMPLE_ANSWER,
+        model=generation_model,
+        estimate=image_estimate,
+        usage=image_usage,
+        patch=patch,
+        outputs=addresses,
+        passes=True,
     ),
 )

@@ -1,0 +1,73 @@
+"""A WebSocket's handshake, and what its session needs to know of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from ..declare import SocketRules
+from .exchange import Exchange
+from .realtime_keys import Secret
+from .request import HttpRequest, Receive, Send
+from .routing import Route
+
+
+def refusing(send: Send) -> Send:
+    """Return a way to answer a WebSocket's handshake in plain HTTP."""
+
+    async def refuse(message: dict[str, Any]) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return refuse
+
+
+class Session(Exchange):
+    """A WebSocket's handshake, and the session that follows from it.
+
+    Attributes
+    ----------
+    rules : SocketRules
+    digest : str
+        Of the caller's key.
+    secret : Secret or None
+        What the session is to be like, where a minted key opened it.
+    send : callable
+        Answers the handshake in plain HTTP.
+    tell : callable
+        Sends what belongs to the WebSocket.
+    """
+
+    __slots__ = ("digest", "rules", "secret", "tell")
+    rules: SocketRules
+    digest: str
+    secret: Secret | None
+
+    def __init__(
+        self, request_id: str, route: Route, request: HttpRequest, receive: Receive, send: Send, tell: Send
+    ) -> None:
+        super().__init__(request_id, route, request, receive, send)
+        self.tell = tell
+
+    def begin(self, rules: SocketRules, digest: str, secret: Secret | None) -> None:
+        """Note who calls, and by what; a minted key says what is asked for.
+
+        Raises
+        ------
+        Failure
+            The key was not made for this.
+        """
+        self.rules, self.digest, self.secret = rules, digest, secret
+        if secret is not None:
+            query = urlencode(rules.query(self.request, secret.session))
+            scope = {**self.request.scope, "query_string": query.encode()}
+            self.request = HttpRequest(scope, self.route, self.request.params)
+
+    async def accept(self) -> None:
+        """Accept the WebSocket."""
+        self.answering, self.status, self.own = True, 101, self.overhead()
+        headers = [(b"x-request-id", self.id.encode()), (b"x-deeepai-overhead-ms", b"%.2f" % (self.own * 1000))]
+        if self.stand_in:
+            headers.append((b"x-deeepai-model", self.stand_in.encode("latin-1", "replace")))
+        await self.tell(
+            {"type": "websocket.accept", "subprotocol": self.rules.protocol(self.request), "headers": headers}
+        )

@@ -1,0 +1,525 @@
+"""Assistants, threads, messages and runs (`OpenAI-Beta: assistants=v2`).
+
+A run is held for before it is started, followed to its end, and charged by the usage that it then tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import (
+    Accepted,
+    Answer,
+    Ask,
+    Failure,
+    Json,
+    Kind,
+    Made,
+    ObjectRules,
+    Reading,
+    Reason,
+    Refused,
+    Reply,
+    Request,
+    State,
+    StreamRules,
+    Task,
+    TaskRules,
+    Usage,
+    WorkRules,
+)
+from ..common import body_model, rough_tokens
+from .chat import stream_error
+from .common import ModelName, model_patch
+from .objects import also_body, body_ids, listing, member, members, touch
+from .usage import DEFAULT_OUTPUT, VendorUsage, token_usage
+
+_THREAD_TOKENS: Final = 2000
+"""Input tokens that a hold assumes for what the thread and the assistant hold already."""
+_ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
+
+
+class AssistantBody(msgspec.Struct, omit_defaults=True):
+    """An assistant."""
+
+    model: ModelName
+    name: str | None = None
+    instructions: str | None = None
+    tools: list[dict[str, Any]] | None = None
+
+
+class AssistantChanges(msgspec.Struct, omit_defaults=True):
+    """What of an assistant is to change."""
+
+    model: ModelName | None = None
+    name: str | None = None
+    instructions: str | None = None
+
+
+class ThreadBody(msgspec.Struct, omit_defaults=True):
+    """A thread."""
+
+    messages: list[dict[str, Any]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class MetadataBody(msgspec.Struct, omit_defaults=True):
+    """What of a thread, message or run may change."""
+
+    metadata: dict[str, Any] | None = None
+
+
+class MessageBody(msgspec.Struct):
+    """A message."""
+
+    role: str
+    content: str | list[dict[str, Any]]
+
+
+class RunBody(msgspec.Struct, omit_defaults=True):
+    """A run of a thread."""
+
+    assistant_id: Annotated[str, Meta(min_length=1)]
+    model: ModelName | None = None
+    stream: bool | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+
+
+class OutputsBody(msgspec.Struct, omit_defaults=True):
+    """What the tools answered that a run waits for."""
+
+    tool_outputs: list[dict[str, Any]]
+    stream: bool | None = None
+
+
+# Objects -----------------------------------------------------------------------------------------------------------
+
+
+def assistant_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return an assistant, and its model as its maker named it."""
+    name, model = member(value, "id"), request.body.model
+    if not isinstance(name, str):
+        return ()
+    return [Made(name, "assistant", facts={"model": model} if model else {})]
+
+
+def thread_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return a thread, and the vector stores that were made with it."""
+    name = member(value, "id")
+    if not isinstance(name, str) or member(value, "object") != "thread":
+        return ()
+    return [Made(name, "thread"), *_stores(value)]
+
+
+def _stores(value: Json) -> list[Made]:
+    found = members(value, "tool_resources", "file_search", "vector_store_ids")
+    return [Made(one, "vector_store") for one in found if isinstance(one, str)]
+
+
+def both_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return an assistant with the vector stores that were made with it."""
+    return [*assistant_made(request, value), *_stores(value)]
+
+
+def run_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return the thread of a run that was made together with it."""
+    thread = member(value, "thread_id")
+    if member(value, "object") == "thread.run" and isinstance(thread, str):
+        return [Made(thread, "thread")]
+    return thread_made(request, value)
+
+
+def written(request: Request, value: Json) -> Sequence[Made]:
+    """Return the files that assistants wrote, from a message or a list of them."""
+    found: list[Made] = []
+    for message in members(value, "data") or (value,):
+        if member(message, "role") != "assistant":
+            continue
+        for part in members(message, "content"):
+            files = [member(part, "image_file", "file_id")]
+            files += [member(note, "file_path", "file_id") for note in members(part, "text", "annotations")]
+            found += [Made(one, "file") for one in files if isinstance(one, str)]
+    return found
+
+
+def drawn(request: Request, value: Json) -> Sequence[Made]:
+    """Return the files that tools wrote, from a step of a run or a list of them."""
+    found: list[Made] = []
+    for step in members(value, "data") or (value,):
+        for call in members(step, "step_details", "tool_calls"):
+            files = [member(one, "image", "file_id") for one in members(call, "code_interpreter", "outputs")]
+            found += [Made(one, "file") for one in files if isinstance(one, str)]
+    return found
+
+
+# Runs --------------------------------------------------------------------------------------------------------------
+
+
+class _Run(msgspec.Struct):
+    status: str = ""
+    usage: VendorUsage | None = None
+
+
+_run = msgspec.json.Decoder(_Run)
+
+
+def run_model(request: Request, facts: Sequence[Mapping[str, Json]]) -> str:
+    """Return the model of a run: its own, else its assistant's.
+
+    Raises
+    ------
+    Failure
+        INVALID, where neither is known.
+    """
+    name = request.body.model or next((one["model"] for one in facts if one.get("model")), None)
+    if not isinstance(name, str):
+        raise Failure(Reason.INVALID, "Name the model of the run", param="model")
+    return name
+
+
+def run_estimate(request: Request, facts: Sequence[Mapping[str, Json]]) -> Usage:
+    """Estimate a run."""
+    output = request.body.max_completion_tokens or DEFAULT_OUTPUT
+    return Usage(input=rough_tokens(request) + _THREAD_TOKENS, output=output, basis="estimated")
+
+
+def accept(answer: Answer, request: Request) -> Accepted | Refused:
+    """Find a run, in an answer or a stream's event."""
+    value = answer.json()
+    name, thread = member(value, "id"), member(value, "thread_id")
+    if member(value, "object") != "thread.run" or not isinstance(name, str) or not isinstance(thread, str):
+        return Refused()
+    return Accepted(name, State.RUNNING, {"path": f"/threads/{thread}/runs/{name}", "within": [thread]})
+
+
+def poll(task: Task) -> Ask:
+    """Ask for a run."""
+    return Ask(str(task.facts["path"]), headers={"openai-beta": "assistants=v2"})
+
+
+def read(answer: Answer, task: Task) -> Reading:
+    """Read where a run stands."""
+    try:
+        found = _run.decode(answer.body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        found = _Run()
+    shown = {"status": found.status}
+    if found.status not in _ENDED:
+        return Reading(State.RUNNING, shown)
+    if found.usage is not None:
+        return Reading(State.SUCCEEDED, shown, usage=token_usage(found.usage))
+    if found.status in ("completed", "incomplete"):
+        return Reading(State.SUCCEEDED, shown)
+    return Reading(State.FAILED, shown, error=f"the run {found.status}")
+
+
+RUN = WorkRules(
+    wanted=lambda request: True,
+    rules=TaskRules(
+        new_id=lambda: "",
+        accept=accept,
+        submitted=lambda task, links: Reply(task.snapshot),
+        poll=poll,
+        read=read,
+        render=lambda task, links: Reply(task.snapshot),
+        timeout=24 * 3600.0,
+    ),
+    model=run_model,
+    estimate=run_estimate,
+)
+
+
+def _no_usage(event: bytes) -> Usage | None:
+    """Runs tell their usage where they are asked for, and are charged by that."""
+    return None
+
+
+def _error(failure: Failure, request_id: str) -> bytes:
+    return b"event: error\n" + stream_error(failure, request_id)
+
+
+STREAM: Final = StreamRules(
+    wanted=lambda request: bool(request.body.stream),
+    usage=_no_usage,
+    hide=lambda request, event: event,
+    text=lambda event: "",
+    prompt=lambda request: "",
+    last=lambda event: event.startswith(b"event: done"),
+    error=_error,
+)
+
+_ASSISTANT: Final = {
+    "id": "asst_abc123",
+    "object": "assistant",
+    "created_at": 1760000000,
+    "name": "Tutor",
+    "model": "gpt-4o-mini",
+    "instructions": "You help with mathematics.",
+    "tools": [],
+    "metadata": {},
+}
+_THREAD: Final = {"id": "thread_abc123", "object": "thread", "created_at": 1760000000, "metadata": {}}
+_MESSAGE: Final = {
+    "id": "msg_abc123",
+    "object": "thread.message",
+    "created_at": 1760000000,
+    "thread_id": "thread_abc123",
+    "role": "user",
+    "content": [{"type": "text", "text": {"value": "What is 6 × 7?", "annotations": []}}],
+}
+_RUN: Final = {
+    "id": "run_abc123",
+    "object": "thread.run",
+    "created_at": 1760000000,
+    "thread_id": "thread_abc123",
+    "assistant_id": "asst_abc123",
+    "status": "queued",
+    "model": "gpt-4o-mini",
+    "usage": None,
+}
+_STEP: Final = {
+    "id": "step_abc123",
+    "object": "thread.run.step",
+    "created_at": 1760000000,
+    "run_id": "run_abc123",
+    "type": "message_creation",
+    "status": "completed",
+}
+_STREAMS: Final = ("application/json", "text/event-stream")
+
+
+def _page(one: dict[str, Any]) -> dict[str, Any]:
+    return {"object": "list", "data": [one], "first_id": one["id"], "last_id": one["id"], "has_more": False}
+
+
+def _changed_model(request: Request, facts: Any) -> dict[str, Any]:
+    return model_patch(request, facts) if request.body.model is not None else {}
+
+
+def _asked_model(request: Request) -> str:
+    return request.body.model or ""
+
+
+_ASSISTANTS: Final = "/v1/assistants"
+_THREADS: Final = "/v1/threads"
+_THREAD_PATH: Final = _THREADS + "/{thread_id}"
+_MESSAGES: Final = _THREAD_PATH + "/messages"
+_RUNS: Final = _THREAD_PATH + "/runs"
+_RUN_PATH: Final = _RUNS + "/{run_id}"
+_RUNNING: Final[dict[str, Any]] = {
+    "kind": Kind.STREAM,
+    "stream": STREAM,
+    "answers": _STREAMS,
+    "example_answer": _RUN,
+    "free": False,
+    "patch": _changed_model,
+}
+
+OPERATIONS = (
+    touch(
+        "assistants.create",
+        "POST",
+        _ASSISTANTS,
+        "Create an assistant",
+        "创建助手",
+        body=AssistantBody,
+        model=body_model,
+        patch=model_patch,
+        makes=both_made,
+        example_answer=_ASSISTANT,
+        example={"model": "gpt-4o-mini", "name": "Tutor", "instructions": "You help with mathematics."},
+    ),
+    touch(
+        "assistants.list",
+        "GET",
+        _ASSISTANTS,
+        "List assistants",
+        "列出助手",
+        objects=listing("assistant", "/assistants"),
+        example_answer=_page(_ASSISTANT),
+    ),
+    touch(
+        "assistants.get",
+        "GET",
+        _ASSISTANTS + "/{assistant_id}",
+        "Get an assistant",
+        "查询助手",
+        example_answer=_ASSISTANT,
+    ),
+    touch(
+        "assistants.update",
+        "POST",
+        _ASSISTANTS + "/{assistant_id}",
+        "Change an assistant",
+        "修改助手",
+        body=AssistantChanges,
+        model=_asked_model,
+        patch=_changed_model,
+        makes=both_made,
+        example={"name": "Tutor"},
+        example_answer=_ASSISTANT,
+    ),
+    touch(
+        "assistants.delete",
+        "DELETE",
+        _ASSISTANTS + "/{assistant_id}",
+        "Delete an assistant",
+        "删除助手",
+        ends=True,
+        example_answer={"id": "asst_abc123", "object": "assistant.deleted", "deleted": True},
+    ),
+    touch(
+        "threads.create",
+        "POST",
+        _THREADS,
+        "Create a thread",
+        "创建线程",
+        body=ThreadBody,
+        makes=thread_made,
+        example={"messages": [{"role": "user", "content": "What is 6 × 7?"}]},
+        example_answer=_THREAD,
+    ),
+    touch("threads.get", "GET", _THREAD_PATH, "Get a thread", "查询线程", example_answer=_THREAD),
+    touch(
+        "threads.update",
+        "POST",
+        _THREAD_PATH,
+        "Change a thread",
+        "修改线程",
+        body=MetadataBody,
+        example={"metadata": {"topic": "demo"}},
+        example_answer=_THREAD,
+    ),
+    touch(
+        "threads.delete",
+        "DELETE",
+        _THREAD_PATH,
+        "Delete a thread",
+        "删除线程",
+        ends=True,
+        example_answer={"id": "thread_abc123", "object": "thread.deleted", "deleted": True},
+    ),
+    touch(
+        "threads.messages.create",
+        "POST",
+        _MESSAGES,
+        "Add a message to a thread",
+        "创建消息",
+        body=MessageBody,
+        example={"role": "user", "content": "What is 6 × 7?"},
+        example_answer=_MESSAGE,
+    ),
+    touch(
+        "threads.messages.list",
+        "GET",
+        _MESSAGES,
+        "List a thread's messages",
+        "列出消息",
+        makes=written,
+        example_answer=_page(_MESSAGE),
+    ),
+    touch(
+        "threads.messages.get",
+        "GET",
+        _MESSAGES + "/{message_id}",
+        "Get a message",
+        "查询消息",
+        makes=written,
+        example_answer=_MESSAGE,
+    ),
+    touch(
+        "threads.messages.update",
+        "POST",
+        _MESSAGES + "/{message_id}",
+        "Change a message",
+        "修改消息",
+        body=MetadataBody,
+        example={"metadata": {"topic": "demo"}},
+        example_answer=_MESSAGE,
+    ),
+    touch(
+        "threads.messages.delete",
+        "DELETE",
+        _MESSAGES + "/{message_id}",
+        "Delete a message",
+        "删除消息",
+        example_answer={"id": "msg_abc123", "object": "thread.message.deleted", "deleted": True},
+    ),
+    touch(
+        "threads.runs.create",
+        "POST",
+        _RUNS,
+        "Run a thread",
+        "创建运行",
+        body=RunBody,
+        example={"assistant_id": "asst_abc123"},
+        objects=ObjectRules(uses=also_body("thread_id"), work=RUN),
+        **_RUNNING,
+    ),
+    touch(
+        "threads.runs.create_both",
+        "POST",
+        _THREADS + "/runs",
+        "Create a thread and run it",
+        "创建线程并运行",
+        body=RunBody,
+        objects=ObjectRules(uses=body_ids, makes=run_made, marks=(b"thread.created",), work=RUN),
+        example={"assistant_id": "asst_abc123", "thread": {"messages": [{"role": "user", "content": "Hi!"}]}},
+        **_RUNNING,
+    ),
+    touch("threads.runs.list", "GET", _RUNS, "List a thread's runs", "列出运行", example_answer=_page(_RUN)),
+    touch("threads.runs.get", "GET", _RUN_PATH, "Get a run", "查询运行", example_answer=_RUN),
+    touch(
+        "threads.runs.update",
+        "POST",
+        _RUN_PATH,
+        "Change a run",
+        "修改运行",
+        body=MetadataBody,
+        example={"metadata": {"topic": "demo"}},
+        example_answer=_RUN,
+    ),
+    touch(
+        "threads.runs.cancel",
+        "POST",
+        _RUN_PATH + "/cancel",
+        "Cancel a run",
+        "取消运行",
+        example_answer={**_RUN, "status": "cancelling"},
+    ),
+    touch(
+        "threads.runs.submit_tool_outputs",
+        "POST",
+        _RUN_PATH + "/submit_tool_outputs",
+        "Give a run its tools' answers",
+        "提交工具输出",
+        body=OutputsBody,
+        kind=Kind.STREAM,
+        stream=STREAM,
+        answers=_STREAMS,
+        example_answer=_RUN,
+        example={"tool_outputs": [{"tool_call_id": "call_abc123", "output": "42"}]},
+    ),
+    touch(
+        "threads.runs.steps.list",
+        "GET",
+        _RUN_PATH + "/steps",
+        "List a run's steps",
+        "列出运行步骤",
+        makes=drawn,
+        example_answer=_page(_STEP),
+    ),
+    touch(
+        "threads.runs.steps.get",
+        "GET",
+        _RUN_PATH + "/steps/{step_id}",
+        "Get a step of a run",
+        "查询运行步骤",
+        makes=drawn,
+        example_answer=_STEP,
+    ),
+)

@@ -1,0 +1,289 @@
+"""Audio: transcriptions, translations, speech."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+from tinytag import TinyTag, TinyTagException
+
+from ...declare import Answer, Facts, Failure, Json, Kind, Operation, Part, Reason, Request, StreamRules, Text, Usage
+from ..common import body_model
+from .common import ModelName, event_data, model_patch
+from .errors import error_object
+
+MOST_INPUT = 4096
+"""Characters that are spoken at once."""
+_LISTENER = "whisper-1"
+_BYTES_PER_SECOND = 16_000
+"""Of speech in the usual encodings, where nothing better is known: 128 kbit/s."""
+
+
+class TranscriptionBody(msgspec.Struct, omit_defaults=True):
+    """Fields of a transcription; the sound is the form's `file`."""
+
+    model: ModelName | None = None
+    language: str | None = None
+    prompt: str | None = None
+    response_format: Annotated[str, Meta(pattern="^(json|text|srt|verbose_json|vtt|diarized_json)$")] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    stream: bool | None = None
+
+
+class TranslationBody(msgspec.Struct, omit_defaults=True):
+    """Fields of a translation into English; the sound is the form's `file`."""
+
+    model: ModelName | None = None
+    prompt: str | None = None
+    response_format: Annotated[str, Meta(pattern="^(json|text|srt|verbose_json|vtt)$")] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class SpeechBody(msgspec.Struct, omit_defaults=True):
+    """Body of a request to speak."""
+
+    model: ModelName
+    input: Annotated[str, Meta(min_length=1, max_length=MOST_INPUT)]
+    voice: str | dict[str, Any]
+    response_format: Annotated[str, Meta(pattern="^(mp3|opus|aac|flac|wav|pcm)$")] | None = None
+    speed: Annotated[float, Meta(ge=0.25, le=4)] | None = None
+    stream_format: Annotated[str, Meta(pattern="^(audio|sse)$")] | None = None
+    instructions: str | None = None
+
+
+# Listening ---------------------------------------------------------------------------------------------------------
+
+
+def listener(request: Request) -> str:
+    """Return the model that listens."""
+    return request.body.model or _LISTENER
+
+
+def listener_patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does; each wants one named."""
+    return {"model": facts.model} if facts.model != request.body.model else {}
+
+
+def _sound(request: Request) -> Part | None:
+    return next((part for part in request.parts if part.name == "file" and part.filename is not None), None)
+
+
+def check_sound(request: Request) -> None:
+    """Refuse a form without a sound."""
+    if _sound(request) is None:
+        raise Failure(Reason.INVALID, "Missing required parameter: 'file'", param="file", code="missing")
+
+
+def sound_seconds(sound: Part) -> float:
+    """Return how long a sound is, as its container says; by its size where that says nothing."""
+    try:
+        found = TinyTag.get(sound.filename, file_obj=io.BytesIO(sound.data), tags=False).duration
+    except (TinyTagException, OSError, ValueError, LookupError, struct.error):
+        found = None
+    return found or len(sound.data) / _BYTES_PER_SECOND
+
+
+def heard_estimate(request: Request) -> Usage:
+    """Estimate a transcription by the sound's length."""
+    sound = _sound(request)
+    return Usage(seconds=sound_seconds(sound) if sound is not None else 0.0, basis="estimated")
+
+
+class _Details(msgspec.Struct):
+    text_tokens: int | None = 0
+    audio_tokens: int | None = 0
+
+
+class HeardUsage(msgspec.Struct):
+    """Usage of a transcription: tokens or seconds."""
+
+    seconds: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_token_details: _Details | None = None
+
+
+class Heard(msgspec.Struct):
+    """What of a transcription is metered."""
+
+    usage: HeardUsage | None = None
+    duration: float | None = None
+
+
+_heard = msgspec.json.Decoder(Heard)
+
+
+def _read(data: bytes) -> Usage | None:
+    try:
+        found = _heard.decode(data)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    usage = found.usage
+    if usage is not None and (usage.input_tokens or usage.output_tokens):
+        details = usage.input_token_details
+        audio = (details.audio_tokens or 0) if details is not None else usage.input_tokens
+        return Usage(
+            input=max(0, usage.input_tokens - audio), audio_in=audio, output=usage.output_tokens, basis="vendor"
+        )
+    seconds = usage.seconds if usage is not None and usage.seconds is not None else found.duration
+    return Usage(seconds=seconds, basis="vendor") if seconds is not None else None
+
+
+def heard_usage(request: Request, answer: Answer) -> Usage | None:
+    """Read how long the sound was or what tokens it took; subtitles and plain text do not say."""
+    return _read(answer.body) or heard_estimate(request)
+
+
+def wants_stream(request: Request) -> bool:
+    """Tell whether the body asks for a stream."""
+    return bool(request.body.stream)
+
+
+def heard_last(event: bytes) -> bool:
+    """Tell whether an event ends a transcription."""
+    return b'"transcript.text.done"' in event
+
+
+def heard_event(event: bytes) -> Usage | None:
+    """Read the usage that the last event carries."""
+    return _read(event_data(event)) if heard_last(event) else None
+
+
+def delta(event: Json) -> str:
+    """Return the text that an event adds."""
+    text = event.get("delta")
+    return text if isinstance(text, str) else ""
+
+
+def stream_error(failure: Failure, request_id: str) -> bytes:
+    """Return the event that tells of a failure in mid-stream."""
+    return b"data: " + msgspec.json.encode({"type": "error", "error": error_object(failure)}) + b"\n\n"
+
+
+LISTENING = StreamRules(
+    wanted=wants_stream,
+    usage=heard_event,
+    hide=lambda request, event: event,
+    text=delta,
+    prompt=lambda request: request.body.prompt or "",
+    last=heard_last,
+    error=stream_error,
+    marks=(b'"transcript.text.done"', b'"type": "transcript.text.done"'),
+)
+
+
+# Speaking ----------------------------------------------------------------------------------------------------------
+
+
+def spoken(request: Request) -> Usage:
+    """Count the characters to speak."""
+    body = request.body
+    instructions = len(body.instructions or "")
+    return Usage(characters=len(body.input), input=(len(body.input) + instructions) // 4 + 1, basis="estimated")
+
+
+def spoken_usage(request: Request, answer: Answer) -> Usage | None:
+    """Count what was spoken: a sound tells of no tokens."""
+    return Usage(characters=len(request.body.input), basis="counted")
+
+
+class _SpokenTokens(msgspec.Struct):
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Spoken(msgspec.Struct):
+    usage: _SpokenTokens | None = None
+
+
+def spoken_event(event: bytes) -> Usage | None:
+    """Read the usage that the last event carries."""
+    if b'"speech.audio.done"' not in event:
+        return None
+    try:
+        usage = msgspec.json.decode(event_data(event), type=_Spoken).usage
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    return None if usage is None else Usage(input=usage.input_tokens, audio_out=usage.output_tokens, basis="vendor")
+
+
+SPEAKING = StreamRules(
+    wanted=lambda request: request.body.stream_format == "sse",
+    usage=spoken_event,
+    hide=lambda request, event: event,
+    text=lambda event: "",
+    prompt=lambda request: request.body.input,
+    last=lambda event: b'"speech.audio.done"' in event,
+    error=stream_error,
+    marks=(b'"speech.audio.done"',),
+)
+
+_HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}
+_KINDS = ("application/json", "text/plain", "text/event-stream")
+
+OPERATIONS = (
+    Operation(
+        name="audio.transcriptions",
+        method="POST",
+        path="/v1/audio/transcriptions",
+        native="/audio/transcriptions",
+        kind=Kind.STREAM,
+        stream=LISTENING,
+        rows=(9,),
+        summary=Text("Transcribe a sound", "创建转录"),
+        body=TranscriptionBody,
+        media="multipart",
+        files={"file": True},
+        check=check_sound,
+        example={"model": "whisper-1", "response_format": "json"},
+        example_answer=_HEARD,
+        answers=_KINDS,
+        model=listener,
+        estimate=heard_estimate,
+        usage=heard_usage,
+        patch=listener_patch,
+        replay=True,
+    ),
+    Operation(
+        name="audio.translations",
+        method="POST",
+        path="/v1/audio/translations",
+        native="/audio/translations",
+        kind=Kind.CALL,
+        rows=(10,),
+        summary=Text("Translate a sound into English", "创建翻译"),
+        body=TranslationBody,
+        media="multipart",
+        files={"file": True},
+        check=check_sound,
+        example={"model": "whisper-1"},
+        example_answer=_HEARD,
+        answers=_KINDS,
+        model=listener,
+        estimate=heard_estimate,
+        usage=heard_usage,
+        patch=listener_patch,
+        replay=True,
+    ),
+    Operation(
+        name="audio.speech",
+        method="POST",
+        path="/v1/audio/speech",
+        native="/audio/speech",
+        kind=Kind.STREAM,
+        stream=SPEAKING,
+        rows=(11,),
+        summary=Text("Speak a text", "TTS文本转语音"),
+        body=SpeechBody,
+        example={"model": "tts-1", "input": "The quick brown fox jumped over the lazy dog.", "voice": "alloy"},
+        answers=("audio/mpeg", "text/event-stream"),
+        model=body_model,
+        estimate=spoken,
+        usage=spoken_usage,
+        patch=model_patch,
+        passes=True,
+    ),
+)

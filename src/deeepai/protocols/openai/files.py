@@ -1,0 +1,454 @@
+"""Files, uploads in parts, and batches.
+
+A batch is held for by what its input file asks, and charged at half price by what the vendor says it used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import (
+    Accepted,
+    Answer,
+    Ask,
+    Failure,
+    Json,
+    Made,
+    ObjectRules,
+    Piece,
+    Reading,
+    Reason,
+    Refused,
+    Reply,
+    Request,
+    State,
+    Task,
+    TaskRules,
+    Usage,
+    Window,
+    WorkRules,
+)
+from .objects import body_ids, ids_in, listing, member, path_id, touch, window
+from .responses import ResponseUsage, tokens
+from .usage import DEFAULT_OUTPUT, VendorUsage, token_usage
+
+FILE_LIMIT: Final = 512 * 1024 * 1024
+PART_LIMIT: Final = 64 * 1024 * 1024
+_ROOM: Final = 64 * 1024
+"""Bytes of a form beside the file."""
+_BATCHED: Final = frozenset({"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"})
+"""What a batch may ask for: all that is charged by tokens."""
+_SHARE: Final = 0.5
+"""Of the usual price, that a batch costs."""
+
+_FILE: Final = {
+    "id": "file-abc123",
+    "object": "file",
+    "bytes": 140,
+    "created_at": 1760000000,
+    "filename": "requests.jsonl",
+    "purpose": "batch",
+    "status": "processed",
+}
+_UPLOAD: Final = {
+    "id": "upload_abc123",
+    "object": "upload",
+    "bytes": 140,
+    "created_at": 1760000000,
+    "expires_at": 1760003600,
+    "filename": "requests.jsonl",
+    "purpose": "batch",
+    "status": "pending",
+}
+_BATCH: Final = {
+    "id": "batch_abc123",
+    "object": "batch",
+    "endpoint": "/v1/chat/completions",
+    "input_file_id": "file-abc123",
+    "completion_window": "24h",
+    "status": "validating",
+    "created_at": 1760000000,
+    "request_counts": {"total": 0, "completed": 0, "failed": 0},
+}
+_PAGE: Final = {
+    "object": "list",
+    "data": [_FILE],
+    "first_id": "file-abc123",
+    "last_id": "file-abc123",
+    "has_more": False,
+}
+
+
+class FileForm(msgspec.Struct, omit_defaults=True):
+    """Fields beside the file; every other field of the specification passes through."""
+
+    purpose: Annotated[str, Meta(min_length=1, description="batch, fine-tune, assistants, vision, user_data or evals")]
+
+
+class UploadBody(msgspec.Struct):
+    """What will be uploaded in parts."""
+
+    filename: str
+    purpose: str
+    bytes: Annotated[int, Meta(ge=0)]
+    mime_type: str
+
+
+class CompleteBody(msgspec.Struct):
+    """The parts of an upload, in order."""
+
+    part_ids: list[str]
+
+
+class BatchBody(msgspec.Struct, omit_defaults=True):
+    """A batch: a file of requests, one a line."""
+
+    input_file_id: Annotated[str, Meta(min_length=1)]
+    endpoint: str
+    completion_window: str
+    metadata: dict[str, Any] | None = None
+
+
+# Objects -----------------------------------------------------------------------------------------------------------
+
+
+def file_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return a file, and what its later users want to know of it."""
+    name = member(value, "id")
+    if not isinstance(name, str):
+        return ()
+    return [Made(name, "file", facts={"bytes": member(value, "bytes"), "purpose": member(value, "purpose")})]
+
+
+def upload_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return an upload, and the file that it has become."""
+    name = member(value, "id")
+    found = [Made(name, "upload")] if isinstance(name, str) else []
+    return [*found, *file_made(request, member(value, "file"))]
+
+
+def batch_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return a batch and the files that it wrote."""
+    name = member(value, "id")
+    files = [member(value, key) for key in ("output_file_id", "error_file_id")]
+    found = [Made(name, "batch")] if isinstance(name, str) else []
+    return [*found, *(Made(one, "file") for one in files if isinstance(one, str))]
+
+
+def of_purpose(request: Request, value: Json) -> bool:
+    """Tell whether a file has the purpose that a list is asked for."""
+    wanted = request.query.get("purpose")
+    return wanted is None or member(value, "purpose") == wanted
+
+
+def newest(request: Request) -> Window:
+    """Read the window of a list that has one order only."""
+    found = window(request)
+    return Window(found.limit, found.after)
+
+
+# Batches -----------------------------------------------------------------------------------------------------------
+
+
+def input_path(request: Request) -> str:
+    """Return where the requests of a batch lie."""
+    return f"/files/{quote(request.body.input_file_id, safe='')}/content"
+
+
+class _Asked(msgspec.Struct):
+    model: Annotated[str, Meta(min_length=1)]
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
+    n: int | None = None
+    background: bool | None = None
+
+
+class _Line(msgspec.Struct):
+    url: str
+    body: _Asked
+
+
+_line = msgspec.json.Decoder(_Line)
+
+
+def line(request: Request, data: bytes) -> Piece:
+    """Read one request of a batch.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
+    try:
+        found = _line.decode(data)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as fault:
+        raise Failure(
+            Reason.INVALID, f"A line of the input file is not a request: {fault}", param="input_file_id"
+        ) from None
+    if found.url != request.body.endpoint:
+        raise Failure(Reason.INVALID, "A request of the input file is not for the batch's endpoint", param="endpoint")
+    asked = found.body
+    if asked.background:
+        raise Failure(Reason.INVALID, "A batch's requests cannot run in the background", param="input_file_id")
+    limit = asked.max_completion_tokens or asked.max_tokens or asked.max_output_tokens or DEFAULT_OUTPUT
+    output = 0 if found.url == "/v1/embeddings" else limit * (asked.n or 1)
+    usage = Usage(input=len(data) // 4 + 1, output=output, share=_SHARE, basis="estimated")
+    return Piece(asked.model, usage, ids_in(data))
+
+
+def check_batch(request: Request) -> None:
+    """Refuse what cannot be metered.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
+    if request.body.endpoint not in _BATCHED:
+        allowed = ", ".join(sorted(_BATCHED))
+        raise Failure(Reason.INVALID, f"The endpoint of a batch is one of {allowed}", param="endpoint")
+
+
+class _Batch(msgspec.Struct):
+    id: str = ""
+    object: str = ""
+    status: str = ""
+    output_file_id: str | None = None
+    usage: ResponseUsage | None = None
+
+
+class _Used(msgspec.Struct):
+    usage: dict[str, Any] | None = None
+
+
+class _Done(msgspec.Struct):
+    body: _Used | None = None
+
+
+class _OutLine(msgspec.Struct):
+    response: _Done | None = None
+
+
+_batch = msgspec.json.Decoder(_Batch)
+_out = msgspec.json.Decoder(_OutLine)
+_ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
+
+
+def accept(answer: Answer, request: Request) -> Accepted | Refused:
+    """Take a batch that was made."""
+    value = answer.json()
+    name = member(value, "id")
+    if member(value, "object") != "batch" or not isinstance(name, str):
+        return Refused()
+    return Accepted(name, State.RUNNING, {"path": f"/batches/{name}"})
+
+
+def poll(task: Task) -> Ask:
+    """Ask for the batch; once it has ended without a word on usage, for its output."""
+    output = member(task.snapshot, "output_file_id")
+    return Ask(f"/files/{output}/content" if isinstance(output, str) else str(task.facts["path"]))
+
+
+def read(answer: Answer, task: Task) -> Reading:
+    """Read where a batch stands, or what its output says of usage."""
+    try:
+        found = _batch.decode(answer.body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        found = _Batch()
+    if found.object != "batch":
+        if isinstance(member(task.snapshot, "output_file_id"), str):
+            return Reading(State.SUCCEEDED, {"status": "completed"}, usage=_sum(answer.body.splitlines()))
+        return Reading(State.RUNNING, None)
+    shown = {"status": found.status}
+    if found.status not in _ENDED:
+        return Reading(State.RUNNING, shown)
+    if found.usage is not None and (found.usage.input_tokens or found.output_file_id is None):
+        usage = msgspec.structs.replace(tokens(found.usage), share=_SHARE)
+        return Reading(State.SUCCEEDED, shown, usage=usage)
+    if found.output_file_id is not None:
+        return Reading(State.RUNNING, {**shown, "output_file_id": found.output_file_id})
+    return Reading(State.FAILED, shown, error=f"the batch {found.status} without any answer")
+
+
+def _sum(lines: Iterable[bytes]) -> Usage:
+    total = Usage(share=_SHARE, basis="vendor")
+    for data in lines:
+        try:
+            done = _out.decode(data).response
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            continue
+        told = done.body.usage if done is not None and done.body is not None else None
+        if told is None:
+            continue
+        used = (
+            tokens(msgspec.convert(told, ResponseUsage))
+            if "input_tokens" in told
+            else token_usage(msgspec.convert(told, VendorUsage))
+        )
+        total = msgspec.structs.replace(
+            total,
+            input=total.input + used.input,
+            cached=total.cached + used.cached,
+            cache_write=total.cache_write + used.cache_write,
+            output=total.output + used.output,
+            reasoning=total.reasoning + used.reasoning,
+        )
+    return total
+
+
+BATCH = WorkRules(
+    wanted=lambda request: True,
+    rules=TaskRules(
+        new_id=lambda: "",
+        accept=accept,
+        submitted=lambda task, links: Reply(task.snapshot),
+        poll=poll,
+        read=read,
+        render=lambda task, links: Reply(task.snapshot),
+        interval=10.0,
+        timeout=3 * 24 * 3600.0,
+    ),
+    model=lambda request, facts: "",
+    estimate=lambda request, facts: Usage(basis="estimated"),
+    lines=input_path,
+    line=line,
+)
+
+OPERATIONS = (
+    touch(
+        "files.create",
+        "POST",
+        "/v1/files",
+        "Upload a file",
+        "上传文件",
+        body=FileForm,
+        media="multipart",
+        files={"file": True},
+        stream_body=True,
+        max_body=FILE_LIMIT + _ROOM,
+        example={"purpose": "batch"},
+        example_answer=_FILE,
+        objects=ObjectRules(makes=file_made),
+    ),
+    touch(
+        "files.list",
+        "GET",
+        "/v1/files",
+        "List files",
+        "列出文件",
+        objects=listing("file", "/files", of_purpose),
+        example_answer=_PAGE,
+    ),
+    touch("files.get", "GET", "/v1/files/{file_id}", "Get a file's description", "查询文件", example_answer=_FILE),
+    touch(
+        "files.delete",
+        "DELETE",
+        "/v1/files/{file_id}",
+        "Delete a file",
+        "删除文件",
+        ends=True,
+        example_answer={"id": "file-abc123", "object": "file", "deleted": True},
+    ),
+    touch(
+        "files.content",
+        "GET",
+        "/v1/files/{file_id}/content",
+        "Download a file",
+        "下载文件内容",
+        answers=("application/octet-stream",),
+    ),
+    touch(
+        "uploads.create",
+        "POST",
+        "/v1/uploads",
+        "Begin an upload in parts",
+        "创建分片上传",
+        body=UploadBody,
+        example={"filename": "requests.jsonl", "purpose": "batch", "bytes": 140, "mime_type": "text/jsonl"},
+        example_answer=_UPLOAD,
+        objects=ObjectRules(makes=upload_made),
+    ),
+    touch(
+        "uploads.parts",
+        "POST",
+        "/v1/uploads/{upload_id}/parts",
+        "Upload a part",
+        "上传分片",
+        media="multipart",
+        files={"data": True},
+        stream_body=True,
+        max_body=PART_LIMIT + _ROOM,
+        objects=ObjectRules(uses=path_id("upload_id")),
+        example_answer={
+            "id": "part_abc123",
+            "object": "upload.part",
+            "created_at": 1760000000,
+            "upload_id": "upload_abc123",
+        },
+    ),
+    touch(
+        "uploads.complete",
+        "POST",
+        "/v1/uploads/{upload_id}/complete",
+        "Complete an upload",
+        "完成分片上传",
+        body=CompleteBody,
+        example={"part_ids": ["part_abc123"]},
+        makes=upload_made,
+        example_answer={**_UPLOAD, "status": "completed", "file": _FILE},
+    ),
+    touch(
+        "uploads.cancel",
+        "POST",
+        "/v1/uploads/{upload_id}/cancel",
+        "Cancel an upload",
+        "取消分片上传",
+        example_answer={**_UPLOAD, "status": "cancelled"},
+    ),
+    touch(
+        "batches.create",
+        "POST",
+        "/v1/batches",
+        "Create a batch",
+        "创建批处理",
+        body=BatchBody,
+        check=check_batch,
+        example={"input_file_id": "file-abc123", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
+        objects=ObjectRules(uses=body_ids, makes=batch_made, work=BATCH),
+        free=False,
+        example_answer=_BATCH,
+    ),
+    touch(
+        "batches.list",
+        "GET",
+        "/v1/batches",
+        "List batches",
+        "列出批处理",
+        objects=listing("batch", "/batches", order=newest),
+        example_answer={**_PAGE, "data": [_BATCH], "first_id": "batch_abc123", "last_id": "batch_abc123"},
+    ),
+    touch(
+        "batches.get",
+        "GET",
+        "/v1/batches/{batch_id}",
+        "Get a batch",
+        "查询批处理",
+        makes=batch_made,
+        example_answer=_BATCH,
+    ),
+    touch(
+        "batches.cancel",
+        "POST",
+        "/v1/batches/{batch_id}/cancel",
+        "Cancel a batch",
+        "取消批处理",
+        makes=batch_made,
+        example_answer={**_BATCH, "status": "cancelling"},
+    ),
+)

@@ -1,0 +1,88 @@
+"""Rerank, in the shape that Jina and Cohere have in common, and relays with them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import Answer, Kind, Operation, Request, Text, Usage
+from ..common import body_model, rough_tokens
+from .common import ModelName, model_patch
+
+
+class RerankBody(msgspec.Struct, omit_defaults=True):
+    """Body of a rerank."""
+
+    model: ModelName
+    query: str | dict[str, Any]
+    documents: Annotated[list[str | dict[str, Any]], Meta(min_length=1, max_length=10_000)]
+    top_n: Annotated[int, Meta(ge=1)] | None = None
+
+
+class _Tokens(msgspec.Struct):
+    total_tokens: int | None = None
+    prompt_tokens: int | None = None
+
+
+class _Billed(msgspec.Struct):
+    search_units: float | None = None
+    input_tokens: float | None = None
+
+
+class _Meta(msgspec.Struct):
+    billed_units: _Billed | None = None
+    tokens: _Billed | None = None
+
+
+class _Reranked(msgspec.Struct):
+    usage: _Tokens | None = None
+    meta: _Meta | None = None
+
+
+def usage(request: Request, answer: Answer) -> Usage | None:
+    """Read tokens or search units, whichever the vendor tells."""
+    try:
+        found = msgspec.json.decode(answer.body, type=_Reranked)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return estimate(request)
+    if found.usage is not None:
+        tokens = found.usage.total_tokens or found.usage.prompt_tokens or 0
+        return Usage(input=tokens, calls=1, basis="vendor")
+    if found.meta is not None:
+        billed, tokens = found.meta.billed_units, found.meta.tokens
+        units = int(billed.search_units) if billed is not None and billed.search_units else 1
+        told = int(tokens.input_tokens) if tokens is not None and tokens.input_tokens else rough_tokens(request)
+        return Usage(calls=units, input=told, basis="vendor")
+    return estimate(request)
+
+
+def estimate(request: Request) -> Usage:
+    """Estimate a rerank: one search over so many bytes."""
+    return Usage(calls=1, input=rough_tokens(request), basis="estimated")
+
+
+OPERATIONS = (
+    Operation(
+        name="rerank",
+        method="POST",
+        path="/v1/rerank",
+        aliases=("/rerank", "/v2/rerank"),
+        native="/rerank",
+        kind=Kind.CALL,
+        summary=Text("Sort documents by relevance", "重排序"),
+        body=RerankBody,
+        example={"model": "jina-reranker-v2-base-multilingual", "query": "What is a cat?", "documents": ["…", "…"]},
+        example_answer={
+            "model": "jina-reranker-v2-base-multilingual",
+            "results": [{"index": 1, "relevance_score": 0.93}],
+            "usage": {"total_tokens": 21},
+        },
+        model=body_model,
+        estimate=estimate,
+        usage=usage,
+        patch=model_patch,
+        replay=True,
+    ),
+)

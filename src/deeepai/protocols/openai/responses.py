@@ -1,0 +1,501 @@
+"""Responses, and the conversations that hold them.
+
+An answer in the background is held for before it is asked, followed to its end, and charged then; all others are
+charged as chat completions are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, cast
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import (
+    Accepted,
+    Answer,
+    Ask,
+    Failure,
+    Json,
+    Kind,
+    Made,
+    ObjectRules,
+    Operation,
+    Reading,
+    Refused,
+    Reply,
+    Request,
+    State,
+    StreamRules,
+    Task,
+    TaskRules,
+    Text,
+    Usage,
+    WorkRules,
+)
+from ..common import body_model, rough_tokens
+from .common import ModelName, event_data, model_patch
+from .errors import error_object
+from .objects import body_ids, made, member, members, touch
+from .usage import DEFAULT_OUTPUT
+
+_LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
+_ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
+
+
+class ResponseBody(msgspec.Struct, omit_defaults=True):
+    """Body of a response; every other field of the specification passes through."""
+
+    model: ModelName
+    input: str | list[dict[str, Any]] | None = None
+    instructions: str | list[dict[str, Any]] | None = None
+    stream: bool | None = None
+    background: bool | None = None
+    store: bool | None = None
+    max_output_tokens: Annotated[int, Meta(ge=1)] | None = None
+    previous_response_id: str | None = None
+    conversation: str | dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+
+
+# Usage -------------------------------------------------------------------------------------------------------------
+
+
+class InputDetails(msgspec.Struct):
+    """Parts of the input tokens."""
+
+    cached_tokens: int | None = 0
+    cache_write_tokens: int | None = 0
+
+
+class OutputDetails(msgspec.Struct):
+    """Parts of the output tokens."""
+
+    reasoning_tokens: int | None = 0
+
+
+class ResponseUsage(msgspec.Struct):
+    """Usage of a response."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+
+class _Response(msgspec.Struct):
+    usage: ResponseUsage | None = None
+    status: str | None = None
+
+
+class _Event(msgspec.Struct):
+    response: _Response | None = None
+
+
+_response = msgspec.json.Decoder(_Response)
+_event = msgspec.json.Decoder(_Event)
+
+
+def tokens(vendor: ResponseUsage) -> Usage:
+    """Turn a response's usage, whose input tokens include the cached ones, into disjoint counts."""
+    inputs, outputs = vendor.input_tokens_details, vendor.output_tokens_details
+    cached, written = (inputs.cached_tokens or 0, inputs.cache_write_tokens or 0) if inputs else (0, 0)
+    return Usage(
+        input=max(0, vendor.input_tokens - cached - written),
+        cached=cached,
+        cache_write=written,
+        output=vendor.output_tokens,
+        reasoning=(outputs.reasoning_tokens or 0) if outputs else 0,
+        basis="vendor",
+    )
+
+
+def answer_usage(request: Request, answer: Answer) -> Usage | None:
+    """Read the usage of a whole response; one that failed without any costs nothing."""
+    try:
+        found = _response.decode(answer.body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        found = _Response()
+    if found.usage is not None:
+        return tokens(found.usage)
+    if found.status == "failed":
+        return None
+    return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
+
+
+def estimate(request: Request) -> Usage:
+    """Estimate a response: its bytes, and the output that it allows."""
+    limit = getattr(request.body, "max_output_tokens", None) or DEFAULT_OUTPUT
+    return Usage(input=rough_tokens(request), output=limit, basis="estimated")
+
+
+# Streams -----------------------------------------------------------------------------------------------------------
+
+
+def _type(event: bytes) -> str:
+    """Return an event's type, from its `event:` line or else its data."""
+    if event.startswith(b"event:"):
+        return event[6 : event.find(b"\n")].strip().decode("latin-1")
+    try:
+        return str(member(msgspec.json.decode(event_data(event)), "type"))
+    except msgspec.DecodeError:
+        return ""
+
+
+def ends(event: bytes) -> bool:
+    """Tell whether an event is the stream's last."""
+    return _type(event) in _LAST
+
+
+def event_usage(event: bytes) -> Usage | None:
+    """Read the usage that the last event carries."""
+    if b'"usage"' not in event or _type(event) not in _LAST:
+        return None
+    try:
+        found = _event.decode(event_data(event)).response
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    return tokens(found.usage) if found is not None and found.usage is not None else None
+
+
+def delta_text(event: Json) -> str:
+    """Return the text that an event adds to the output."""
+    delta = event.get("delta") if str(event.get("type")).endswith(".delta") else None
+    return delta if isinstance(delta, str) else ""
+
+
+def prompt_text(request: Request) -> str:
+    """Return the text that the upstream would count as input."""
+    body: ResponseBody = request.body
+    pieces: list[str] = []
+    for part in (body.instructions, body.input):
+        if isinstance(part, str):
+            pieces.append(part)
+        elif part:
+            pieces += [text for item in part for text in _texts(item)]
+    return "\n".join(pieces)
+
+
+def _texts(item: Mapping[str, Any]) -> Sequence[str]:
+    content: Any = item.get("content", item.get("output", ""))
+    if isinstance(content, str):
+        return (content,)
+    return [str(part["text"]) for part in members(content) if isinstance(part, dict) and "text" in part]
+
+
+def stream_error(failure: Failure, request_id: str) -> bytes:
+    """Return the event that tells of a failure in mid-stream."""
+    told = error_object(failure)
+    event = {"type": "error", "code": told["code"], "message": told["message"], "param": told["param"]}
+    return b"event: error\ndata: " + msgspec.json.encode({**event, "sequence_number": 0}) + b"\n\n"
+
+
+def wants_stream(request: Request) -> bool:
+    """Tell whether the body asks for a stream."""
+    return bool(request.body.stream)
+
+
+STREAM = StreamRules(
+    wanted=wants_stream,
+    usage=event_usage,
+    hide=lambda request, event: event,
+    text=delta_text,
+    prompt=prompt_text,
+    last=ends,
+    error=stream_error,
+    marks=(b"response.completed", b"response.incomplete", b"response.failed", b'"error"', b"event: error"),
+)
+
+
+# Objects -----------------------------------------------------------------------------------------------------------
+
+
+def hints(request: Request) -> Sequence[str]:
+    """Return the ids of items that come back in the input: the upstream that made them knows them."""
+    given = request.body.input
+    if not isinstance(given, list):
+        return ()
+    return [item["id"] for item in cast("list[dict[str, Any]]", given) if isinstance(item.get("id"), str)]
+
+
+def makes(request: Request, value: Json) -> Sequence[Made]:
+    """Return a response that is stored, its items and containers: from an answer, or a stream's event."""
+    response = member(value, "response") or value
+    name = member(response, "id")
+    if not isinstance(name, str) or member(response, "store") is False or member(response, "object") != "response":
+        return ()
+    found = [Made(name, "response")]
+    for item in members(response, "output"):
+        inner = member(item, "id")
+        if isinstance(inner, str):
+            found.append(Made(inner, "item", name))
+        container = member(item, "container_id")
+        if isinstance(container, str):
+            found.append(Made(container, "container"))
+    conversation = member(response, "conversation", "id")
+    return [*found, Made(conversation, "conversation")] if isinstance(conversation, str) else found
+
+
+def accept(answer: Answer, request: Request) -> Accepted | Refused:
+    """Find a response that goes on in the background."""
+    value = answer.json()
+    response = member(value, "response") or value
+    name = member(response, "id")
+    if member(response, "object") != "response" or not isinstance(name, str):
+        return Refused()
+    return Accepted(name, State.RUNNING, {"path": f"/responses/{name}"})
+
+
+def read(answer: Answer, task: Task) -> Reading:
+    """Read where a response in the background stands."""
+    try:
+        found = _response.decode(answer.body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return Reading(State.RUNNING, None)
+    shown = {"status": found.status}
+    if found.status not in _ENDED:
+        return Reading(State.RUNNING, shown)
+    if found.usage is not None:
+        return Reading(State.SUCCEEDED, shown, usage=tokens(found.usage))
+    if found.status in ("completed", "incomplete"):
+        return Reading(State.SUCCEEDED, shown)
+    return Reading(State.FAILED, shown, error=f"the response was {found.status}")
+
+
+def poll(task: Task) -> Ask:
+    """Ask for work where its answer said that it lies."""
+    return Ask(str(task.facts["path"]))
+
+
+BACKGROUND = WorkRules(
+    wanted=lambda request: bool(request.body.background),
+    rules=TaskRules(
+        new_id=lambda: "",
+        accept=accept,
+        submitted=lambda task, links: Reply(task.snapshot),
+        poll=poll,
+        read=read,
+        render=lambda task, links: Reply(task.snapshot),
+        timeout=24 * 3600.0,
+    ),
+    model=lambda request, facts: body_model(request),
+    estimate=lambda request, facts: estimate(request),
+)
+
+_EXAMPLE_ANSWER: Final = {
+    "id": "resp_abc123",
+    "object": "response",
+    "created_at": 1760000000,
+    "status": "completed",
+    "model": "gpt-4o-mini",
+    "output": [
+        {
+            "type": "message",
+            "id": "msg_abc123",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "…", "annotations": []}],
+        }
+    ],
+    "usage": {"input_tokens": 14, "output_tokens": 6, "total_tokens": 20},
+}
+_EXAMPLE: Final = {"model": "gpt-4o-mini", "input": "Say this is a test!"}
+_CONVERSATION: Final = {"id": "conv_abc123", "object": "conversation", "created_at": 1760000000, "metadata": {}}
+_PAGE: Final = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+
+
+class CountBody(msgspec.Struct, omit_defaults=True):
+    """Body of a count of input tokens, or of a compaction."""
+
+    model: ModelName
+    input: str | list[dict[str, Any]] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+
+
+class ConversationBody(msgspec.Struct, omit_defaults=True):
+    """Body of a conversation."""
+
+    items: list[dict[str, Any]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ItemsBody(msgspec.Struct):
+    """Items to add to a conversation."""
+
+    items: list[dict[str, Any]]
+
+
+OPERATIONS = (
+    Operation(
+        name="responses.create",
+        method="POST",
+        path="/v1/responses",
+        native="/responses",
+        kind=Kind.STREAM,
+        stream=STREAM,
+        summary=Text("Create a response", "创建响应"),
+        body=ResponseBody,
+        example=_EXAMPLE,
+        example_answer=_EXAMPLE_ANSWER,
+        answers=("application/json", "text/event-stream"),
+        model=body_model,
+        estimate=estimate,
+        usage=answer_usage,
+        patch=model_patch,
+        objects=ObjectRules(
+            uses=body_ids,
+            hints=hints,
+            makes=makes,
+            tells=lambda request: request.body.store is not False,
+            marks=(b"response.created", b"response.completed", b"response.incomplete", b"response.failed"),
+            work=BACKGROUND,
+        ),
+        on_leave="cancel",
+    ),
+    touch(
+        "responses.get",
+        "GET",
+        "/v1/responses/{response_id}",
+        "Get a response",
+        "查询响应",
+        kind=Kind.STREAM,
+        stream=dataclasses.replace(STREAM, wanted=lambda request: request.query.get("stream") == "true"),
+        answers=("application/json", "text/event-stream"),
+        example_answer=_EXAMPLE_ANSWER,
+        makes=makes,
+    ),
+    touch(
+        "responses.cancel",
+        "POST",
+        "/v1/responses/{response_id}/cancel",
+        "Cancel a response",
+        "取消响应",
+        example_answer=_EXAMPLE_ANSWER,
+    ),
+    touch(
+        "responses.delete",
+        "DELETE",
+        "/v1/responses/{response_id}",
+        "Delete a response",
+        "删除响应",
+        ends=True,
+        example_answer={"id": "resp_abc123", "object": "response", "deleted": True},
+    ),
+    touch(
+        "responses.input_items",
+        "GET",
+        "/v1/responses/{response_id}/input_items",
+        "List a response's input items",
+        "列出响应的输入项",
+        example_answer=_PAGE,
+    ),
+    touch(
+        "responses.input_tokens",
+        "POST",
+        "/v1/responses/input_tokens",
+        "Count input tokens",
+        "计算输入令牌数",
+        body=CountBody,
+        model=body_model,
+        patch=model_patch,
+        example=_EXAMPLE,
+        example_answer={"object": "response.input_tokens", "input_tokens": 14},
+    ),
+    Operation(
+        name="responses.compact",
+        method="POST",
+        path="/v1/responses/compact",
+        native="/responses/compact",
+        kind=Kind.CALL,
+        summary=Text("Compact a conversation", "压缩对话"),
+        body=CountBody,
+        example=_EXAMPLE,
+        example_answer={
+            "id": "resp_abc123",
+            "object": "response.compaction",
+            "created_at": 1760000000,
+            "output": [{"type": "compaction", "id": "cmp_abc123", "encrypted_content": "…"}],
+            "usage": {"input_tokens": 14, "output_tokens": 6, "total_tokens": 20},
+        },
+        model=body_model,
+        estimate=estimate,
+        usage=answer_usage,
+        patch=model_patch,
+        objects=ObjectRules(uses=body_ids, hints=hints),
+    ),
+    touch(
+        "conversations.create",
+        "POST",
+        "/v1/conversations",
+        "Create a conversation",
+        "创建会话",
+        body=ConversationBody,
+        makes=made("conversation", "id"),
+        example={"metadata": {"topic": "demo"}},
+        example_answer=_CONVERSATION,
+    ),
+    touch(
+        "conversations.get",
+        "GET",
+        "/v1/conversations/{conversation_id}",
+        "Get a conversation",
+        "查询会话",
+        example_answer=_CONVERSATION,
+    ),
+    touch(
+        "conversations.update",
+        "POST",
+        "/v1/conversations/{conversation_id}",
+        "Change a conversation",
+        "修改会话",
+        body=ConversationBody,
+        example={"metadata": {"topic": "demo"}},
+        example_answer=_CONVERSATION,
+    ),
+    touch(
+        "conversations.delete",
+        "DELETE",
+        "/v1/conversations/{conversation_id}",
+        "Delete a conversation",
+        "删除会话",
+        ends=True,
+        example_answer={"id": "conv_abc123", "object": "conversation.deleted", "deleted": True},
+    ),
+    touch(
+        "conversations.items.create",
+        "POST",
+        "/v1/conversations/{conversation_id}/items",
+        "Add items to a conversation",
+        "添加会话条目",
+        body=ItemsBody,
+        example={"items": [{"type": "message", "role": "user", "content": "Hello!"}]},
+        example_answer=_PAGE,
+    ),
+    touch(
+        "conversations.items.list",
+        "GET",
+        "/v1/conversations/{conversation_id}/items",
+        "List a conversation's items",
+        "列出会话条目",
+        example_answer=_PAGE,
+    ),
+    touch(
+        "conversations.items.get",
+        "GET",
+        "/v1/conversations/{conversation_id}/items/{item_id}",
+        "Get an item of a conversation",
+        "查询会话条目",
+        example_answer={"type": "message", "id": "msg_abc123", "role": "user", "content": []},
+    ),
+    touch(
+        "conversations.items.delete",
+        "DELETE",
+        "/v1/conversations/{conversation_id}/items/{item_id}",
+        "Delete an item of a conversation",
+        "删除会话条目",
+        example_answer=_CONVERSATION,
+    ),
+)

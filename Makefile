@@ -12,7 +12,8 @@ NODE_TESTS := tests/clients/node
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
-EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' requirements/*.txt
+LOCKS := requirements/*.txt tests/clients/llamaindex/requirements.txt
+EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 
 .PHONY: run test lint lock clean
 
@@ -30,9 +31,10 @@ lint: .venv/test.stamp
 # Takes what pyproject.toml and requirements/build.in ask for, in the newest versions that go together.
 lock: $(UV)
 	$(COMPILE) --extra engines pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra engines --group test --group lint pyproject.toml -o requirements/test.txt
+	$(COMPILE) --all-extras --group test --group lint pyproject.toml -o requirements/test.txt
+	$(COMPILE) tests/clients/llamaindex/requirements.in -o tests/clients/llamaindex/requirements.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
-	@test "$$($(EMPTY_INDEXES) | wc -l)" = "$$(ls requirements/*.txt | wc -l)" || \
+	@test "$$($(EMPTY_INDEXES) | wc -l)" = "$$(ls $(LOCKS) | wc -l)" || \
 		{ echo "a lock file names a package registry"; exit 1; }
 
 clean:

@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PROTOCOLS = {"openai": "/v1", "stability": "", "flux": "", "midjourney": "", "ideogram": ""}
+PROTOCOLS = {
+    "openai": "/v1",
+    "stability": "",
+    "flux": "",
+    "midjourney": "",
+    "ideogram": "",
+    "gemini": "",
+    "anthropic": "",
+}
 FAST = {
     "DEEEPAI_POLL_TICK": "0.05",
     "DEEEPAI_ALLOW_PRIVATE_CALLBACKS": "127.0.0.0/8",

@@ -65,6 +65,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.writable: asyncio.Future[None] | None = None
         self.closed = False
+        self._config = config
+        self._app_state = app_state
         self._keep_seconds = config.timeout_keep_alive
         self._parser = httptools.HttpRequestParser(self)
         # Whoever says that it closes, and sends on, gets an answer to what came before.
@@ -78,6 +80,8 @@ class Connection(asyncio.Protocol):
         self._headers: Headers = []
         self._in_head = True
         self._head_size = 0
+        self._socket = False
+        """A WebSocket is asked for."""
         self._moved = False
         self._reading = True
         self._client: tuple[str, int] | None = None
@@ -118,8 +122,11 @@ class Connection(asyncio.Protocol):
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # No protocol is offered to change to: what follows the head cannot be read as a request.
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._socket:
+                self._hand_over(data[upgrade.args[0] :])
+                return
+            # No other protocol is offered to change to: what follows the head cannot be read as a request.
             if self._arriving is not None:
                 self._arriving.keep_alive = False
         except (httptools.HttpParserError, UnicodeDecodeError):
@@ -180,6 +187,9 @@ class Connection(asyncio.Protocol):
         if "%" in path:
             path = unquote(path)
         version = parser.get_http_version()
+        if parser.should_upgrade() and self._wants_socket():
+            self._in_head, self._head_size, self._socket = False, 0, True
+            return
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
@@ -258,6 +268,30 @@ class Connection(asyncio.Protocol):
         self._present = request
         request.task = self.loop.create_task(request.run(self.app))
         self.state.tasks.add(request.task)
+
+    def _wants_socket(self) -> bool:
+        """Tell whether the head asks for a WebSocket, and nothing stands in the way."""
+        wanted = any(name == b"upgrade" and value.lower() == b"websocket" for name, value in self._headers)
+        free = self._config.ws_protocol_class is not None and self._present is None and not self._queue
+        return wanted and free and self._parser.get_method() == b"GET"
+
+    def _hand_over(self, rest: bytes) -> None:
+        """Give the connection to the protocol of WebSockets, which reads the head itself."""
+        if self._look is not None:
+            self._look.cancel()
+        self.state.connections.discard(cast("Any", self))
+        head = [b"GET ", self._url, b" HTTP/1.1\r\n"]
+        for name, value in self._headers:
+            head += (name, b": ", value, b"\r\n")
+        protocol = cast("Any", self._config.ws_protocol_class)
+        made = protocol(config=self._config, server_state=self.state, app_state=self._app_state, _loop=self.loop)
+        made.connection_made(self.transport)
+        self.transport.set_protocol(made)
+        made.data_received(b"".join([*head, b"\r\n", rest]))
+        if not made.handshake_initiated:
+            # What its own parser does not read, it would keep waiting for ever.
+            self.transport.write(_STATUS[400] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
 
     def _refuse(self, status: int) -> None:
         if not self.transport.is_closing():

@@ -11,6 +11,7 @@ from .app import PARENT
 from .http1 import Connection
 from .logs import configure
 from .settings import HANDOVER, Settings
+from .upstream.sockets import MOST_EVENT
 
 _KEEP_SECONDS: Final = 75
 """Longer than the 60 s for which reverse proxies keep idle connections: whoever closes first should be the caller."""
@@ -29,7 +30,9 @@ def serve(settings: Settings) -> None:
         workers=settings.workers,
         loop="uvloop",
         http=Connection,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MOST_EVENT,
+        ws_per_message_deflate=False,
         interface="asgi3",
         lifespan="on",
         log_config=None,

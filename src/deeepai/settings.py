@@ -59,10 +59,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Seconds between two looks for due tasks and callbacks.
     submit_limit, unknown_limit : float
         Seconds that a job's submission may take, and that a lost one is looked for.
+    session_idle, session_limit : float
+        Seconds for which a session over a WebSocket may be silent, and may last.
     callback_wait_scale : float
         Multiplies the waits between two tries of a callback.
-    max_body, max_answer, max_fetch : int
-        Bytes: a caller's body, an upstream's whole answer, a file fetched from a URL.
+    max_body, max_upload, max_answer, max_fetch : int
+        Bytes: a caller's body, one that only passes through, an upstream's whole answer, a file fetched from a URL.
     asset_store : str, optional
         URL or folder; by default `assets` in the data folder.
     asset_link_ttl : float
@@ -98,8 +100,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     poll_tick: Seconds = 0.5
     submit_limit: Seconds = 60.0
     unknown_limit: Seconds = 900.0
+    session_idle: Seconds = 900.0
+    session_limit: Seconds = 3600.0
     callback_wait_scale: Seconds = 1.0
     max_body: Bytes = 128 << 20
+    max_upload: Bytes = 512 << 20
     max_answer: Bytes = 64 << 20
     max_fetch: Bytes = 512 << 20
     asset_store: str | None = None

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from .accounts.vault import Vault
-from .control import bootstrap
+from .control import bootstrap, presets
 from .control.config_file import Applier, ConfigError
+from .engines import PackError, catalogue
 from .lifeline import die_with_parent
 from .money.ledger import Ledger
 from .money.prices import PriceBook
@@ -237,7 +238,8 @@ class Supervisor:
         self._children: list[Child] = []
         self._stop = asyncio.Event()
         # Vendors' keys lie encrypted in the store: the programs need none of them.
-        hidden = {protocol.env_key for protocol in PROTOCOLS.values()}
+        hidden = {name for item in PROTOCOLS.values() for name in (item.env_key, *item.env_key_also)}
+        hidden |= presets.environment_keys()
         self._environ = {name: value for name, value in os.environ.items() if name not in hidden}
 
     async def run(self) -> None:
@@ -317,7 +319,8 @@ class Supervisor:
                 if self._stop.is_set():
                     return False
                 self._say(f"{child.name} does not get ready; the gateway starts without it")
-        wanted = bootstrap.builtin_channels(PROTOCOLS, _url(engines), _url(sandbox))
+        models = _engine_models(settings) if engines else ()
+        wanted = bootstrap.builtin_channels(PROTOCOLS, _url(engines), _url(sandbox), models)
         await bootstrap.sync_channels(database, vault, wanted, "builtin")
         wanted = bootstrap.environment_channels(PROTOCOLS, os.environ)
         for line in await bootstrap.sync_channels(database, vault, wanted, "environment"):
@@ -432,6 +435,16 @@ class Supervisor:
     async def _propose(self) -> None:
         for line in await bootstrap.local_servers(skip=[self.settings.port]):
             self._say(line)
+
+
+def _engine_models(settings: Settings) -> list[str]:
+    """Return what the engines serve: what the quickstart asks for in any case, so that its absence is explained."""
+    try:
+        entries = catalogue(Path(settings.packs) if settings.packs else None)
+        found = [entry.model.id for entry in entries if entry.installed]
+    except PackError:
+        found = []
+    return list(dict.fromkeys((*bootstrap.ENGINE_MODELS, *found)))
 
 
 def _url(child: Child | None) -> str | None:

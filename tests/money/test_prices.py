@@ -32,6 +32,8 @@ def book(**entry: object) -> PriceBook:
         ("gpt-5-mini", Usage(cached=1), "0.000000025"),
         ("gpt-5.4", Usage(input=272_000, output=1000), "0.695"),
         ("gpt-5.4", Usage(input=200_000, cached=72_001, output=1000), "1.0585005"),
+        ("gpt-realtime", Usage(cached=1000, cached_audio=1000, image_in=100), "0.0013"),
+        ("gpt-realtime-mini", Usage(cached=1000, cached_audio=1000), "0.00036"),
         ("gpt-4o-audio-preview", Usage(input=1000, audio_in=1000, output=1000, audio_out=1000), "0.1325"),
         ("text-embedding-3-small", Usage(input=5), "0.0000001"),
         ("omni-moderation-latest", Usage(calls=1, input=100), "0"),

@@ -25,7 +25,7 @@ MARK = "operation"
 WAIT = 2.0
 """Seconds that a counter is waited for: it rises just after the answer's last byte."""
 
-_LINE = re.compile(r'deeepai_requests_total\{operation="([^"]+)",status="([23]\d\d)"\} (\S+)')
+_LINE = re.compile(r'deeepai_requests_total\{operation="([^"]+)",status="(101|[23]\d\d)"\} (\S+)')
 
 
 class Watch:

@@ -50,6 +50,8 @@ class Good:
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     ids: tuple[str, ...] = ()
     """Ids of tasks that it names."""
+    objects: tuple[str, ...] = ()
+    """Ids of objects that it names."""
 
     @property
     def name(self) -> str:
@@ -130,10 +132,13 @@ def good(protocol: Protocol, operation: Operation) -> Good:
         ids.append(operation.task(sample))
     if operation.origin is not None:
         ids += operation.origin(sample)
-    files = {name: picture() for name, required in operation.files.items() if required}
+    objects = tuple(operation.objects.uses(sample)) if operation.objects is not None else ()
+    # What may come either way is sent as JSON here.
+    form = operation.media == "multipart"
+    files = {name: picture() for name, required in operation.files.items() if required and form}
     if operation.media == "multipart" and not files and not sample.fields:
         files = {next(iter(operation.files), "none"): picture()}
-    return Good(protocol, operation, path, dict(sample.fields), files, tuple(dict.fromkeys(ids)))
+    return Good(protocol, operation, path, dict(sample.fields), files, tuple(dict.fromkeys(ids)), objects)
 
 
 def every() -> Iterator[Good]:

@@ -1,23 +1,45 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox, channels
+from tests.wire.calls import ALL
 from tests.wire.people import PEOPLE
 
 MAX_BODY = 256 * 1024
+THEIRS = "-theirs"
+"""Ends the ids of objects that are somebody else's."""
+
+
+def own_objects(gateway: Gateway) -> None:
+    """Give the victim all objects that good requests name, and somebody else others of like names."""
+    with closing(sqlite3.connect(gateway.data / "deeepai.db", timeout=20)) as database, database:
+        for good in ALL:
+            for name in good.objects:
+                for token, suffix in (("victim", ""), ("other", THEIRS)):
+                    database.execute(
+                        "INSERT OR IGNORE INTO objects "
+                        "(account_id, protocol, id, kind, channel_id, token_id, facts, created_at) "
+                        "SELECT t.account_id, c.protocol, ?, 'any', c.id, t.id, '{}', 0 "
+                        "FROM tokens t, channels c WHERE t.name = ? AND c.name = ?",
+                        (name + suffix, token, good.protocol.name),
+                    )
 
 
 @pytest.fixture(scope="session")
 def wire(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway with many sorts of callers, a small limit on bodies, and no private network allowed for callbacks."""
-    env = {"DEEEPAI_MAX_BODY": str(MAX_BODY), "DEEEPAI_ALLOW_PRIVATE_CALLBACKS": ""}
+    most = str(MAX_BODY)
+    env = {"DEEEPAI_MAX_BODY": most, "DEEEPAI_MAX_UPLOAD": most, "DEEEPAI_ALLOW_PRIVATE_CALLBACKS": ""}
     test_mode = channels(sandbox.url).replace('name = "', 'mode = "test"\nname = "test-')
     made = Gateway(Path(tmp_path_factory.mktemp("wire")), sandbox, env=env, toml=test_mode + PEOPLE).start()
     coverage_results.watch(made.url)
+    own_objects(made)
     yield made
     made.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import sqlite3
@@ -16,7 +17,7 @@ from tests.operator import rows, until
 from tests.stack import Gateway
 from tests.wire import people
 from tests.wire.calls import ALL, BODIED, KEYED, Good
-from tests.wire.conftest import MAX_BODY
+from tests.wire.conftest import MAX_BODY, THEIRS
 from tests.wire.http import Got, call, cut
 from tests.wire.shapes import MANNERS
 
@@ -211,6 +212,18 @@ def test_unknown_and_foreign_ids(unharmed: Gateway, good: Good, foreign: dict[st
         if task_id in (unknown, theirs):
             answers.append(got.body.replace(task_id.encode(), b"ID"))
     assert _timeless(answers[0]) == _timeless(answers[1])
+
+
+@each([good for good in ALL if good.objects])
+def test_unknown_and_foreign_objects(unharmed: Gateway, good: Good) -> None:
+    """A stranger's object is not told from one that does not exist."""
+    for name in good.objects:
+        answers: list[bytes] = []
+        for suffix in (THEIRS, "-nobodys"):
+            got = send(unharmed, dataclasses.replace(good, ids=(name,)).with_id(name + suffix))
+            refuses(got, good, "unknown id")
+            answers.append(got.body.replace((name + suffix).encode(), b"ID"))
+        assert _timeless(answers[0]) == _timeless(answers[1])
 
 
 def _timeless(body: bytes) -> Any:

@@ -55,7 +55,9 @@ class ChannelView(msgspec.Struct, kw_only=True):
 class ChannelFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a channel is made of.
 
-    `settings` may hold the time limits connect, first_byte, between and whole, in seconds.
+    `settings` may hold the time limits connect, first_byte, between and whole, in seconds; what of JSON bodies is
+    changed on the way out: rename (old = new), drop (names) and set (name = value), all of top-level keys; and a
+    transport.
     """
 
     base_url: BaseUrl | UnsetType = UNSET
@@ -131,6 +133,18 @@ def limits_of(settings: dict[str, Any]) -> Limits:
     return Limits(**given)
 
 
+def _check_adjustments(settings: dict[str, Any]) -> None:
+    for name, kind, said in (
+        ("rename", dict[str, str], "a table of names"),
+        ("drop", list[str], "a list of names"),
+        ("set", dict[str, Any], "a table"),
+    ):
+        try:
+            msgspec.convert(settings.get(name, kind()), kind)
+        except msgspec.ValidationError:
+            raise Failure(Reason.INVALID, f"settings.{name} must be {said}", param=f"settings.{name}") from None
+
+
 def check_base_url(url: str) -> str:
     """Return a base URL in the form that is stored.
 
@@ -157,6 +171,7 @@ def _columns(channel_id: str, changes: ChannelFields, vault: Vault) -> dict[str,
         values["credential"] = vault.encrypt(changes.credential, _where(channel_id))
     if isinstance(changes.settings, dict):
         limits_of(changes.settings)
+        _check_adjustments(changes.settings)
     for name in ("models", "model_map", "price_groups", "settings"):
         if values.get(name) is not None:
             values[name] = msgspec.json.encode(values[name]).decode()

@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from ..settings import HANDOVER, Settings
-from .common import DataOption, JsonOption, die, load_settings, parse_usd, print_json
+from .common import DataOption, JsonOption, die, load_settings, parse_usd, print_json, show
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+class _Row(msgspec.Struct):
+    model: str
+    kind: str
+    by: str
+    licence: str
+    state: str
+
 
 engines = typer.Typer(help="The local engines.", no_args_is_help=True)
 PacksOption = Annotated[
@@ -132,14 +145,61 @@ def install_pack(
         raise die(str(fault)) from None
 
 
-@engines.command("remove")
-def remove_pack(pack: str, packs: PacksOption = None) -> None:
-    """Delete an engine's weights."""
+@engines.command("add")
+def add_model(
+    name: Annotated[str, typer.Argument(help="What callers ask for")],
+    kind: Annotated[str, typer.Option(help="chat, embeddings or transcription")],
+    file: Annotated[Path | None, typer.Option(help="A file, archive or folder of this machine", exists=True)] = None,
+    url: Annotated[str | None, typer.Option(help="An address; goes on where a cut download ended")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Of the file; needed with --url")] = None,
+    context: Annotated[int, typer.Option(min=64, help="Most tokens of a request")] = 4096,
+    packs: PacksOption = None,
+) -> None:
+    """Add a model of one's own: GGUF (chat, embeddings), ONNX (embeddings) or CTranslate2 (transcription)."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     from ..engines import PackError
+    from ..engines.added import add
+    from ..engines.catalogue import MODELS
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, disable=not sys.stdout.isatty()) as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def progress(step: str, done: int, total: int) -> None:
+                if step not in tasks:
+                    tasks[step] = bar.add_task(f"{name}: {step}")
+                bar.update(tasks[step], completed=done, total=total or None)
+
+            made = add(
+                name,
+                kind,
+                file=file,
+                url=url,
+                sha256=sha256,
+                context=context,
+                taken=[model.id for model in MODELS],
+                folder=Path(packs) if packs else None,
+                progress=progress,
+            )
+    except PackError as fault:
+        raise die(str(fault)) from None
+    print(f"{name}: {made.form}, {made.bytes / 1e6:.0f} MB, for {made.kind}; served from the next start on")
+
+
+@engines.command("remove")
+def remove_pack(
+    name: Annotated[str, typer.Argument(help="A pack, or a model that was added")], packs: PacksOption = None
+) -> None:
+    """Delete an engine's weights."""
+    from ..engines import PackError, added
     from ..engines.packs import remove
 
+    folder = Path(packs) if packs else None
     try:
-        remove(pack, Path(packs) if packs else None)
+        if not added.remove(name, folder):
+            remove(name, folder)
     except PackError as fault:
         raise die(str(fault)) from None
 
@@ -147,11 +207,14 @@ def remove_pack(pack: str, packs: PacksOption = None) -> None:
 @engines.command("list")
 def list_engines(packs: PacksOption = None, as_json: JsonOption = False) -> None:
     """List the local models, and what each needs."""
-    from ..engines import catalogue
+    from ..engines import PackError, catalogue
 
-    entries = catalogue(Path(packs) if packs else None)
+    try:
+        entries = catalogue(Path(packs) if packs else None)
+    except PackError as fault:
+        raise die(str(fault)) from None
     if as_json:
         print_json(entries)
         return
-    for entry in entries:
-        print(entry)
+    rows = [_Row(e.model.id, e.model.kind, e.model.owned_by, e.model.licence, e.missing or "ready") for e in entries]
+    show(rows, ("model", "kind", "by", "licence", "state"), as_json=False)

@@ -11,11 +11,14 @@ import typer
 
 from ..accounts import catalogue
 from ..accounts import channels as channel_store
-from ..accounts.channels import ChannelChanges, NewChannel
+from ..accounts.channels import ChannelChanges
 from ..accounts.directory import Directory
+from ..control import presets
 from ..control.config_file import Applier, ConfigError, check
+from ..control.presets import ChannelEntry
 from ..control.probe import probe
 from ..control.sections.prices import Price, effective
+from ..declare import Failure
 from ..money.prices import PriceBook
 from ..protocols import PROTOCOLS
 from ..storage.database import Tx
@@ -90,13 +93,19 @@ def _fields(
 
 @channels.command("add")
 def add_channel(
-    name: str,
-    protocol: Annotated[str, typer.Argument(help=", ".join(sorted(PROTOCOLS)))],
+    name: Annotated[str | None, typer.Argument(help="By default the preset's")] = None,
+    protocol: Annotated[str | None, typer.Argument(help=", ".join(sorted(PROTOCOLS)))] = None,
+    preset: Annotated[str | None, typer.Option(help="A vendor, as `deeepai channels presets` shows it")] = None,
     base_url: BaseUrlOption = None,
     key_env: KeyEnvOption = None,
-    credential: Annotated[str | None, typer.Option(help="--key-env keeps it out of sight")] = None,
+    credential: Annotated[
+        str | None, typer.Option("--credential", "--key", help="--key-env keeps it out of sight")
+    ] = None,
     models: ModelsOption = None,
     mapped: MapOption = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="SETTING=VALUE, such as account=…; may stand several times")
+    ] = None,
     test: Annotated[bool, typer.Option("--test", help="For test-mode tokens")] = False,
     priority: int = 0,
     weight: int = 1,
@@ -105,16 +114,58 @@ def add_channel(
     data: DataOption = None,
 ) -> None:
     """Add a channel."""
-    known = PROTOCOLS.get(protocol)
-    if known is None:
+    if name is None and preset is None:
+        raise die("say a name and a protocol, or --preset")
+    if protocol is not None and protocol not in PROTOCOLS:
         raise die(f"there is no protocol {protocol!r}; there are {', '.join(sorted(PROTOCOLS))}")
-    fields = _fields(
-        key_env, credential, base_url or known.base_url, models, mapped, priority, weight, concurrency, rpm
-    )
-    mode = "test" if test else "live"
-    new = struct(NewChannel, {**fields, "name": name, "protocol": protocol, "mode": mode})
+    fields = _fields(key_env, credential, base_url, models, mapped, priority, weight, concurrency, rpm)
+    fields |= {"name": name or preset, "mode": "test" if test else "live"}
+    fields |= {key: value for key, value in (("protocol", protocol), ("preset", preset)) if value is not None}
+    if given:
+        pairs = [pair.partition("=") for pair in given]
+        if any(not setting or not equals for setting, equals, _ in pairs):
+            raise typer.BadParameter("--set takes SETTING=VALUE")
+        fields["settings"] = {setting: _value(text) for setting, _, text in pairs}
+    try:
+        new = presets.resolve(struct(ChannelEntry, fields), PROTOCOLS, os.environ)
+    except Failure as failure:
+        raise die(failure.message) from None
     made = run(data, lambda store: store.write(lambda tx: channel_store.create(tx, store.vault, new)))
     print(f"channel {made}")
+
+
+def _value(text: str) -> Any:
+    """Read a setting: JSON where it is, else a text."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+@channels.command("presets")
+def list_presets(
+    contains: Annotated[str, typer.Argument(help="Part of the name or title")] = "", as_json: JsonOption = False
+) -> None:
+    """List the vendors for whom a channel needs only a key."""
+    word = contains.lower()
+    found = [
+        preset
+        for preset in presets.PRESETS.values()
+        if preset.protocol in PROTOCOLS and word in f"{preset.name} {preset.title.en} {preset.title.zh}".lower()
+    ]
+    if as_json:
+        print_json(found)
+        return
+
+    class Row(msgspec.Struct):
+        name: str
+        vendor: str
+        protocol: str
+        base_url: str
+        environment: list[str]
+
+    rows = [Row(preset.name, preset.title.en, preset.protocol, preset.base_url, preset.environment) for preset in found]
+    show(rows, ("name", "vendor", "protocol", "base_url", "environment"), as_json=False)
 
 
 def _change(data: str | None, channel: str, changes: ChannelChanges) -> None:

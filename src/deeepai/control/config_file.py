@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
 from ..accounts import catalogue, channels, passwords, people, tokens
 from ..accounts.channels import NewChannel
@@ -28,6 +28,8 @@ from ..accounts.vault import Vault
 from ..declare import Failure, Protocol, Reason
 from ..money.ledger import Ledger
 from ..storage.database import Database, Tx
+from . import presets
+from .presets import ChannelEntry
 from .routes import Shipped
 
 SOURCE = "file"
@@ -68,7 +70,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """All that the file may hold."""
 
     users: list[UserEntry] = []
-    channels: list[NewChannel] = []
+    channels: list[ChannelEntry] = []
     tokens: list[TokenEntry] = []
     aliases: list[AliasEntry] = []
     prices: dict[str, dict[str, Any]] = {}
@@ -163,25 +165,25 @@ class _Resolver:
     prices: Shipped
     environ: Mapping[str, str]
 
-    def resolve(self, source: Source, config: Config) -> None:
-        """Fill in what stands in the environment, and check what the structs cannot say."""
+    def resolve(self, source: Source, config: Config) -> list[NewChannel]:
+        """Fill in what stands in the environment, and check what the structs cannot say; return the whole channels."""
         for number, user in enumerate(config.users):
             at = f"users[{number}]"
             if user.password_env is not None:
                 user.password = self._env(source, f"{at}.password_env", user.password_env)
                 if len(user.password) < 8:
                     raise source.fault(f"{at}.password_env", "a password has at least 8 characters")
+        made: list[NewChannel] = []
         for number, channel in enumerate(config.channels):
             at = f"channels[{number}]"
-            protocol = self.protocols.get(channel.protocol)
-            if protocol is None:
-                known = ", ".join(sorted(self.protocols))
-                raise source.fault(f"{at}.protocol", f"there is no such protocol; there are {known}")
-            if channel.base_url is UNSET:
-                channel.base_url = protocol.base_url
             if isinstance(channel.credential, str) and channel.credential.startswith(_ENV):
                 name = channel.credential.removeprefix(_ENV)
                 channel.credential = self._env(source, f"{at}.credential", name)
+            try:
+                made.append(presets.resolve(channel, self.protocols, self.environ))
+            except Failure as failure:
+                said = failure.message[:1].lower() + failure.message[1:]
+                raise source.fault(f"{at}.{failure.param}" if failure.param else at, said) from None
         for number, token in enumerate(config.tokens):
             at = f"tokens[{number}]"
             if (token.key is None) == (token.key_env is None):
@@ -203,6 +205,7 @@ class _Resolver:
             for number, name in enumerate(names):
                 if name in names[:number]:
                     raise source.fault(f"{kind}[{number}]", "stands there twice")
+        return made
 
     def _env(self, source: Source, at: str, name: str) -> str:
         value = self.environ.get(name, "").strip()
@@ -251,14 +254,14 @@ class Applier:
             Nothing was changed.
         """
         source, config = read(path)
-        _Resolver(self.protocols, self.prices, self.environ).resolve(source, config)
+        wanted = _Resolver(self.protocols, self.prices, self.environ).resolve(source, config)
         stored = await self._passwords(config)
 
         async def work(tx: Tx) -> list[str]:
             said: list[str] = []
             await self._groups(tx, source, config, said)
             await self._users(tx, source, config, stored, said)
-            await self._channels(tx, source, config, said)
+            await self._channels(tx, source, wanted, said)
             await self._tokens(tx, source, config, said)
             await self._aliases(tx, source, config, said)
             await self._prices(tx, source, config, said)
@@ -334,12 +337,12 @@ class Applier:
             ):
                 said.append(f"user {entry.name}: {entry.credit} USD granted")
 
-    async def _channels(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
-        for number, entry in enumerate(config.channels):
+    async def _channels(self, tx: Tx, source: Source, wanted: Sequence[NewChannel], said: list[str]) -> None:
+        for number, entry in enumerate(wanted):
             did = await _at(source, f"channels[{number}]", channels.put(tx, self.vault, entry, source=SOURCE))
             if did != "same":
                 said.append(f"channel {entry.name}: {did}")
-        names = {entry.name for entry in config.channels}
+        names = {entry.name for entry in wanted}
         for channel in await channels.list_channels(tx, source=SOURCE):
             if channel.name not in names and (
                 channel.status == "enabled" or not await channels.open_tasks(tx, channel.id)

@@ -11,7 +11,7 @@ import msgspec
 from ..accounts.models import Channel
 from ..declare import Answer, Ask, Protocol
 from ..logs import redact
-from ..upstream import Client, UpstreamError
+from ..upstream import Client, UpstreamError, transports
 
 PATIENCE: Final = 15.0
 """Seconds for the whole answer."""
@@ -41,7 +41,7 @@ async def probe(client: Client, protocol: Protocol, channel: Channel) -> tuple[b
     limits = replace(channel.limits, first_byte=min(channel.limits.first_byte, PATIENCE), whole=PATIENCE)
     started = time.perf_counter()
     try:
-        answer = await client.ask(ask.method, url, headers, body, limits)
+        answer = await transports.through(client, channel).ask(ask.method, url, headers, body, limits)
     except UpstreamError as fault:
         return False, _ms(started), _clean(str(fault), channel)
     ms = _ms(started)

@@ -106,10 +106,10 @@ class SampleRequest:
         self.method = operation.method
         self.params: Mapping[str, str] = {
             **next(iter(protocol.prefixes.values())),
-            **{name: sample_param(protocol, name) for name in placeholders(operation.path)},
+            **{name: _shown(protocol, operation, name) for name in placeholders(operation.path)},
         }
         self.path = next(iter(protocol.prefixes)) + fill(operation.path, self.params)
-        self.query: Mapping[str, str] = {name: sample_param(protocol, name) for name in operation.query}
+        self.query: Mapping[str, str] = {name: _shown(protocol, operation, name) for name in operation.query}
         self.fields = bodies.sample(operation)
         self.raw = msgspec.json.encode(self.fields) if self.fields else b""
         self.body: Any = None if operation.body is None else msgspec.convert(self.fields, operation.body, strict=False)
@@ -169,6 +169,10 @@ def placeholders(path: str) -> list[str]:
 def fill(path: str, params: Mapping[str, str]) -> str:
     """Put values in the place of a path's placeholders."""
     return re.sub(r"{(\w+)}", lambda match: quote(params[match[1]], safe=""), path)
+
+
+def _shown(protocol: Protocol, operation: Operation, name: str) -> str:
+    return operation.example_params.get(name) or sample_param(protocol, name)
 
 
 def sample_param(protocol: Protocol, name: str) -> str:

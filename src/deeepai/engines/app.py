@@ -10,12 +10,12 @@ from typing import Final
 
 from aiohttp import web
 
-from .embeddings import EmbeddingFamily
 from .families import Family
+from .sentences import SentenceFamily
 from .text import TextFamily
 from .wire import BODY_LIMIT, WireError, answer, new_id
 
-FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (TextFamily, EmbeddingFamily)
+FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (TextFamily, SentenceFamily)
 """A new family is a module and a line here."""
 
 _log = logging.getLogger(__name__)

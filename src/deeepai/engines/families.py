@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from aiohttp import web
 
@@ -20,7 +20,10 @@ THREADS: Final = min(max((os.cpu_count() or 1) - 1, 1), 8)
 class Family(Protocol):
     """One module's engines. It is made when the program starts and loads nothing until `warm` or the first request."""
 
-    models: ClassVar[Sequence[Model]]
+    @property
+    def models(self) -> Sequence[Model]:
+        """What it can serve, installed or not."""
+        ...
 
     @property
     def state(self) -> str:

@@ -10,12 +10,13 @@ import importlib
 import logging
 import secrets
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from .families import THREADS
+from .gguf import read_header
 from .wire import WireError, refused
 
 SLOTS: Final = 2
@@ -34,10 +35,12 @@ class Llama:
     ----------
     context : int
         Tokens of each slot, prompt and answer together.
+    embeddings : bool
+        Whether it makes vectors (with `embed`) instead of text (with `run`).
     """
 
-    def __init__(self, gguf: Path, context: int, slots: int = SLOTS) -> None:
-        self._gguf, self._context, self._slots = gguf, context, slots
+    def __init__(self, gguf: Path, context: int, slots: int = SLOTS, *, embeddings: bool = False) -> None:
+        self._gguf, self._context, self._slots, self._embeddings = gguf, context, slots, embeddings
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="llama")
         self._loading = threading.Lock()
         self._server: Any = None
@@ -73,6 +76,12 @@ class Llama:
         params.cpuparams.n_threads = THREADS
         # Between two batches of the prompt it is seen whether the caller has left.
         params.n_batch = params.n_ubatch = _PROMPT_BATCH
+        if self._embeddings:
+            params.embedding = True
+            # A text must fit into one batch; how its vectors are pooled the file says, else the mean is taken.
+            params.n_batch = params.n_ubatch = self._context
+            if not any(name.endswith(".pooling_type") for name in read_header(self._gguf)):
+                params.pooling_type = native.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         params.cache_ram_mib = 0
         params.prefill_assistant = False
         params.verbosity = -1
@@ -80,6 +89,27 @@ class Llama:
         params.endpoint_slots = False
         params.api_keys = [secrets.token_urlsafe(32)]
         return native.Server(params)
+
+    async def embed(self, texts: Sequence[str]) -> tuple[list[list[float]], int]:
+        """Return a vector of length 1 for each text, and the tokens in all.
+
+        Raises
+        ------
+        WireError
+            400 for a text that does not fit.
+        """
+
+        def work() -> dict[str, Any]:
+            return self._native().handle_embeddings({"input": list(texts), "encoding_format": "float"})
+
+        answer = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        if "error" in answer:
+            message = str(answer["error"].get("message", "The engine refused the request."))
+            if "too large" in message or "exceed" in message:
+                message = f"This model's maximum context length is {self._context} tokens: {message}."
+                raise refused(message, "input", "context_length_exceeded")
+            raise WireError(500, "The engine failed.")
+        return [item["embedding"] for item in answer["data"]], answer["usage"]["prompt_tokens"]
 
     async def run(self, operation: Operation, body: dict[str, Any]) -> AsyncGenerator[Chunk]:
         """Yield the chunks of one completion, with a usage at the end; close the generator to stop the generation.

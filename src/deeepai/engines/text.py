@@ -1,30 +1,27 @@
-"""The text family: chat and completions by SmolLM2-135M-Instruct on llama.cpp."""
+"""The text family: chat and completions on llama.cpp, by SmolLM2-135M-Instruct and the operator's own models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from aiohttp import web
 
-from .catalogue import SMOLLM2_CHAT, Model
+from .catalogue import SMOLLM2_CHAT, Model, added_models
 from .chat import ChatRequest, complete_chat
 from .completions import CompletionRequest, complete
 from .families import require
 from .llama import Llama
-from .packs import SMOLLM2
 from .wire import read
 
 
 class TextFamily:
-    """One model for both endpoints."""
-
-    models: ClassVar[Sequence[Model]] = (SMOLLM2_CHAT,)
+    """Each model for both endpoints. The operator's own are loaded at their first request."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._llama = Llama(SMOLLM2.path(folder), SMOLLM2_CHAT.context)
+        self.models: Sequence[Model] = (SMOLLM2_CHAT, *added_models(folder, "chat"))
+        self._llamas = {model.id: Llama(model.pack.path(folder), model.context) for model in self.models if model.pack}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
@@ -32,21 +29,25 @@ class TextFamily:
 
     @property
     def state(self) -> str:
-        """`ready`, `loading` or `idle`."""
-        return self._llama.state
+        """`ready`, `loading` or `idle`, of the model that comes with the product."""
+        return self._llamas[SMOLLM2_CHAT.id].state
 
     def warm(self) -> None:
         """Begin to load."""
-        self._llama.warm()
+        if not SMOLLM2_CHAT.missing(self._folder):
+            self._llamas[SMOLLM2_CHAT.id].warm()
 
     def close(self) -> None:
-        """Free the model."""
-        self._llama.close()
+        """Free the models."""
+        for llama in self._llamas.values():
+            llama.close()
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await read(request, ChatRequest)
-        return await complete_chat(request, body, require(self.models, body.model, self._folder), self._llama)
+        model = require(self.models, body.model, self._folder)
+        return await complete_chat(request, body, model, self._llamas[model.id])
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await read(request, CompletionRequest)
-        return await complete(request, body, require(self.models, body.model, self._folder), self._llama)
+        model = require(self.models, body.model, self._folder)
+        return await complete(request, body, model, self._llamas[model.id])

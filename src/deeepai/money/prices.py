@@ -39,13 +39,14 @@ _NANO = 10**9
 _MOST = Decimal(10**6)
 _PLAIN = {
     "cached": "input",
+    "cached_audio": "cached",
     "cache_write": "input",
     "audio_in": "input",
     "image_in": "input",
     "audio_out": "output",
     "image_out": "output",
 }
-_SORTS = ("input", "cached", "cache_write", "audio_in", "image_in", "output", "audio_out", "image_out")
+_SORTS = ("input", "cached", "cached_audio", "cache_write", "audio_in", "image_in", "output", "audio_out", "image_out")
 
 
 class TokenRates(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -53,6 +54,7 @@ class TokenRates(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
 
     input: str | None = None
     cached: str | None = None
+    cached_audio: str | None = None
     cache_write: str | None = None
     audio_in: str | None = None
     image_in: str | None = None
@@ -140,20 +142,25 @@ def _rate(text: str | None, per: int = 1) -> int:
     return rate.numerator
 
 
+def _rate_of(rates: TokenRates, sort: str) -> str | None:
+    own: str | None = getattr(rates, sort)
+    return own if own or sort not in _PLAIN else _rate_of(rates, _PLAIN[sort])
+
+
 class _Tokens:
     """Token rates, in 10⁻¹⁸ USD a token."""
 
     __slots__ = ("rates",)
 
     def __init__(self, rates: TokenRates) -> None:
-        values = (getattr(rates, sort) or getattr(rates, _PLAIN.get(sort, sort)) for sort in _SORTS)
-        self.rates = tuple(_rate(value, 10**6) for value in values)
+        self.rates = tuple(_rate(_rate_of(rates, sort), 10**6) for sort in _SORTS)
 
     def cost(self, usage: Usage) -> int:
-        plain, cached, written, audio_in, image_in, output, audio_out, image_out = self.rates
+        plain, cached, cached_audio, written, audio_in, image_in, output, audio_out, image_out = self.rates
         return (
             usage.input * plain
             + usage.cached * cached
+            + usage.cached_audio * cached_audio
             + usage.cache_write * written
             + usage.audio_in * audio_in
             + usage.image_in * image_in
@@ -203,7 +210,8 @@ class _Sum:
     def _tokens(self, usage: Usage) -> _Tokens:
         assert self.tokens is not None
         if self.tiers:
-            everything = usage.input + usage.cached + usage.cache_write + usage.audio_in + usage.image_in
+            cached = usage.cached + usage.cached_audio + usage.cache_write
+            everything = usage.input + cached + usage.audio_in + usage.image_in
             for above, tokens in self.tiers:
                 if everything > above:
                     return tokens

@@ -78,11 +78,12 @@ class Poller:
                 owner=self._node,
             )
         )
-        channels: dict[str, list[Stored]] = defaultdict(list)
+        channels: dict[tuple[str, int], list[Stored]] = defaultdict(list)
         for row in rows:
             task = from_row(row)
-            channels[task.channel_id].append(task)
-        for channel_id, tasks in channels.items():
+            # What follows other rules is asked for in other words.
+            channels[task.channel_id, id(self._life.rules(task))].append(task)
+        for (channel_id, _), tasks in channels.items():
             size = BATCH if self._life.rules(tasks[0]).batch is not None else 1
             for start in range(0, len(tasks), size):
                 self._spawn(channel_id, tasks[start : start + size])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .client import Client, Response, Upstreams
+from .client import Client, Pieces, Response, Upstreams
 from .errors import Cut, MaybeSent, NotSent, Stalled, UpstreamError
 
-__all__ = ["Client", "Cut", "MaybeSent", "NotSent", "Response", "Stalled", "UpstreamError", "Upstreams"]
+__all__ = ["Client", "Cut", "MaybeSent", "NotSent", "Pieces", "Response", "Stalled", "UpstreamError", "Upstreams"]

@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -45,6 +45,14 @@ class Target:
     line: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A body that comes in pieces, of a length (bytes) that is known or not."""
+
+    length: int | None
+    data: AsyncIterator[bytes]
+
+
 class Response:
     """An upstream's answer whose body is still to come."""
 
@@ -59,6 +67,11 @@ class Response:
         packed = connection.headers.get("content-encoding", "identity").lower() != "identity"
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
         self._rest = b""
+
+    @property
+    def connection(self) -> Connection:
+        """Where the body comes from."""
+        return self._connection
 
     def next(self) -> Coroutine[Any, Any, bytes]:
         """Return what has come of the body since the last call, waiting for something; nothing at its end.
@@ -143,14 +156,17 @@ class Client:
         self._closed = False
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limits: Limits
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Pieces | None, limits: Limits
     ) -> Response:
         """Send a request; return once the headers of the answer are here.
 
         Raises
         ------
         NotSent, MaybeSent, Stalled
+            And whatever a body raises that comes in pieces.
         """
+        if isinstance(body, Pieces):
+            return await self._pour(method, url, headers, body, limits)
         target = self._targets.get((method, url)) or self._target(method, url)
         head = self._head(target.line, headers, method, body)
         while True:
@@ -168,6 +184,19 @@ class Client:
             connection.limit(limits.between)
             return Response(connection)
 
+    async def _pour(
+        self, method: str, url: str, headers: Mapping[str, str], body: Pieces, limits: Limits
+    ) -> Response:
+        # A kept connection may die just when it is used, and the pieces come but once: this one is new.
+        target = self._targets.get((method, url)) or self._target(method, url)
+        head = _start(target.line, headers)
+        chunked = body.length is None
+        head += b"transfer-encoding: chunked\r\n\r\n" if chunked else b"content-length: %d\r\n\r\n" % body.length
+        connection = await self._connect(target.key, limits.connect)
+        await connection.pour(method, head, body.data, limits.first_byte, chunked=chunked)
+        connection.limit(limits.between)
+        return Response(connection)
+
     async def ask(
         self,
         method: str,
@@ -178,18 +207,7 @@ class Client:
         max_answer: int = 64 * 1024 * 1024,
     ) -> Answer:
         """Send a request and read its whole answer within `limits.whole`."""
-        try:
-            async with asyncio.timeout(limits.whole):
-                response = await self.send(method, url, headers, body, limits)
-                try:
-                    data = await response.read(max_answer)
-                except BaseException:
-                    response.abort()
-                    raise
-                response.release()
-        except TimeoutError:
-            raise Stalled("the answer was not complete within the limit", answered=False) from None
-        return Answer(response.status, response.headers, data)
+        return await ask(self, method, url, headers, body, limits, max_answer)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -309,6 +327,35 @@ class Client:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+async def ask(
+    upstreams: Upstreams,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    limits: Limits,
+    max_answer: int,
+) -> Answer:
+    """Send a request and read its whole answer within `limits.whole`.
+
+    Raises
+    ------
+    NotSent, MaybeSent, Stalled, Cut
+    """
+    try:
+        async with asyncio.timeout(limits.whole):
+            response = await upstreams.send(method, url, headers, body, limits)
+            try:
+                data = await response.read(max_answer)
+            except BaseException:
+                response.abort()
+                raise
+            response.release()
+    except TimeoutError:
+        raise Stalled("the answer was not complete within the limit", answered=False) from None
+    return Answer(response.status, response.headers, data)
 
 
 def _expired(connection: Connection, *, tls: bool) -> bool:

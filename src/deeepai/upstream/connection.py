@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
 import httptools
@@ -58,6 +58,8 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self._busy = False
         self._unsent = 0
+        self._pouring = False  # a body is on its way that comes in pieces
+        self._room: asyncio.Future[None] | None = None
         self.idle_since = 0.0
         self.answered = False
         self._begin("")
@@ -124,6 +126,59 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.abort()
             raise
+
+    async def pour(
+        self, method: str, head: bytes, pieces: AsyncIterator[bytes], limit: float, *, chunked: bool
+    ) -> None:
+        """Send a request whose body comes in pieces, each when there is room for it; return as `exchange` does.
+
+        An upstream that answers before the body's end gets no more of it.
+
+        Raises
+        ------
+        MaybeSent, Stalled
+            And whatever `pieces` raises: the connection is closed then, and the request never complete.
+        """
+        self._begin(method)
+        self._busy = self._pouring = True
+        transport = self._transport
+        assert transport is not None
+        self._arm(limit)
+        transport.write(head)
+        pump = self._loop.create_task(self._pump(transport, pieces, chunked))
+        pump.add_done_callback(lambda _: self._wake())
+        try:
+            while not self._headed:
+                if self._fault is not None:
+                    raise self._fault
+                if pump.done():
+                    pump.result()
+                await self._wait()
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._pouring = False
+            if not pump.done():
+                # Half a body leaves the connection of no use.
+                self._reusable = False
+                pump.cancel()
+            elif not pump.cancelled():
+                pump.exception()
+
+    async def _pump(self, transport: asyncio.Transport, pieces: AsyncIterator[bytes], chunked: bool) -> None:
+        async for piece in pieces:
+            if chunked:
+                transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+            else:
+                transport.write(piece)
+            room = self._room
+            if room is not None:
+                await room
+        if chunked:
+            transport.write(b"0\r\n\r\n")
+        self._pouring = False
+        self._deadline = self._loop.time() + self._limit
 
     def divert(self, sink: Callable[[bytes], bool]) -> None:
         """Offer each piece of the body to `sink` as it comes; what it does not take is left for `take`, in order."""
@@ -214,6 +269,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""
         self.closed = True
+        self.resume_writing()
         self._lost(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -227,9 +283,15 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Let a long request leave at its own pace."""
+        if self._pouring and self._room is None:
+            self._room = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """Count the wait for the answer from here on: the request has left."""
+        """Count the wait for the answer from here on: the request has left, or as much of it as has come."""
+        if self._room is not None:
+            if not self._room.done():
+                self._room.set_result(None)
+            self._room = None
         self._deadline = self._loop.time() + self._limit
 
     # What the parser calls --------------------------------------------------------------------------------------
@@ -349,8 +411,8 @@ class Connection(asyncio.Protocol):
             return
         now = self._loop.time()
         waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if self._paused or (waiting and waiting != self._unsent):
-            # The reader is slow, or the request is still leaving.
+        if self._paused or (waiting and waiting != self._unsent) or (self._pouring and not waiting):
+            # The reader is slow, or the request is still leaving, or still coming.
             self._unsent = waiting
             self._deadline = now + self._limit
         if self._deadline > now:

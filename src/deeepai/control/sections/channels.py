@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET
 
 from ...accounts import channels
-from ...accounts.channels import ChannelChanges, ChannelView, NewChannel
+from ...accounts.channels import ChannelChanges, ChannelView
 from ...declare import Failure, Reason
 from ...storage.database import Tx
+from ...upstream import transports
+from .. import presets
+from ..presets import ChannelEntry, Preset
 from ..routes import Call, Route
 
 
@@ -19,6 +21,12 @@ class Channels(msgspec.Struct, kw_only=True):
     """All channels."""
 
     data: list[ChannelView]
+
+
+class Presets(msgspec.Struct, kw_only=True):
+    """All presets."""
+
+    data: list[Preset]
 
 
 class Removal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -40,14 +48,13 @@ async def _list(call: Call) -> Channels:
     return Channels(data=await call.read(channels.list_channels))
 
 
+async def _presets(call: Call) -> Presets:
+    known = call.context.protocols
+    return Presets(data=[preset for preset in presets.PRESETS.values() if preset.protocol in known])
+
+
 async def _create(call: Call) -> ChannelView:
-    new: NewChannel = call.body
-    protocol = call.context.protocols.get(new.protocol)
-    if protocol is None:
-        known = ", ".join(sorted(call.context.protocols))
-        raise Failure(Reason.INVALID, f"There is no such protocol; there are {known}", param="protocol")
-    if new.base_url is UNSET:
-        new.base_url = protocol.base_url
+    new = presets.resolve(call.body, call.context.protocols)
 
     async def work(tx: Tx) -> ChannelView:
         return await channels.get(tx, await channels.create(tx, call.context.vault, new))
@@ -63,6 +70,8 @@ async def _change(call: Call, changes: ChannelChanges) -> ChannelView:
     async def work(tx: Tx) -> ChannelView:
         found = await channels.get(tx, call.params["id"])
         channels.check_source(found, changes)
+        if isinstance(changes.settings, dict):
+            changes.settings = transports.completed(changes.settings, found.protocol)
         await channels.update(tx, call.context.vault, found.id, changes)
         return await channels.get(tx, found.id)
 
@@ -102,12 +111,13 @@ async def _test(call: Call) -> TestResult:
 
 ROUTES = (
     Route(method="GET", path="/channels", summary="List channels", handler=_list, answer=Channels),
+    Route(method="GET", path="/presets", summary="List what is known of vendors", handler=_presets, answer=Presets),
     Route(
         method="POST",
         path="/channels",
         summary="Add a channel; its credential cannot be read back",
         handler=_create,
-        body=NewChannel,
+        body=ChannelEntry,
         answer=ChannelView,
         status=201,
     ),

@@ -1,0 +1,186 @@
+"""Short-lived keys for Realtime sessions, and the sandbox as the upstream of such sessions."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.gateway.realtime import (
+    MODEL,
+    NARROW,
+    RICH,
+    ended,
+    ends,
+    open_session,
+    receive,
+    receive_until,
+    refused,
+    request_id,
+    say,
+)
+from tests.gateway.vendor_socket import VendorSocket
+from tests.operator import rows, until
+from tests.stack import Gateway
+from tests.wire.http import call
+
+
+@pytest.fixture
+def gateway(voice: Gateway) -> Gateway:
+    return voice
+
+
+# Keys for single sessions ------------------------------------------------------------------------------------------
+
+
+def post(gateway: Gateway, path: str, body: Any, key: str = RICH) -> tuple[int, Any]:
+    got = call(gateway, "POST", f"/v1/realtime/{path}", body, key)
+    return got.status, got.json
+
+
+@pytest.mark.operation("openai.realtime", "openai.realtime.sessions", "openai.realtime.transcription_sessions")
+def test_keys_made_in_the_older_way(gateway: Gateway, vendor: VendorSocket) -> None:
+    flat = {
+        "model": MODEL + "older",
+        "modalities": ["audio", "text"],
+        "voice": "ash",
+        "input_audio_format": "g711_ulaw",
+    }
+    status, made = post(gateway, "sessions", {**flat, "unknown": 1})
+    assert status == 200
+    assert {**flat, "unknown": 1}.items() <= made.items()
+    assert 50 < made["client_secret"]["expires_at"] - time.time() <= 60
+    key = made["client_secret"]["value"]
+    with open_session(gateway, "older", key) as session:
+        assert receive(session)["type"] == "session.created"
+        (told,) = until(lambda: vendor.of("older")[-1].events)
+    assert told == {
+        "type": "session.update",
+        "session": {
+            "type": "realtime",
+            "output_modalities": ["audio"],
+            "audio": {"input": {"format": {"type": "audio/pcmu"}}, "output": {"voice": "ash"}},
+        },
+    }
+    offered = ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]
+    with open_session(gateway, "older", "", subprotocols=offered) as session:
+        receive(session)
+        (told,) = until(lambda: vendor.of("older")[-1].events)
+    assert told["session"] == {**{name: value for name, value in flat.items() if name != "model"}, "unknown": 1}
+    status, made = post(gateway, "transcription_sessions", {"input_audio_transcription": {"model": "whisper-1"}})
+    assert (status, made["object"]) == (200, "realtime.transcription_session")
+
+
+def test_a_key_opens_what_it_was_made_for(gateway: Gateway, vendor: VendorSocket) -> None:
+    session = {"type": "realtime", "model": MODEL + "made"}
+    status, made = post(gateway, "client_secrets", {"session": session, "expires_after": {"seconds": 10}})
+    assert (status, made["session"]["model"]) == (200, MODEL + "made")
+    key = made["value"]
+    status, error, _ = refused(gateway, "other", key)
+    assert (status, error["param"]) == (403, "model")
+    url = f"{gateway.url.replace('http', 'ws')}/v1/realtime"
+    with connect(url, additional_headers={"authorization": f"Bearer {key}"}) as opened:
+        receive(opened)
+    assert vendor.of("made")[-1].path.endswith(f"?model={MODEL}made")
+    assert call(gateway, "GET", "/v1/models", key=key).status == 401
+    stored = rows(gateway, "SELECT * FROM client_secrets")
+    assert key not in json.dumps(stored)
+    with sqlite3.connect(gateway.data / "deeepai.db") as database:
+        database.execute("UPDATE client_secrets SET expires_at = 1")
+    database.close()
+    assert refused(gateway, "made", key)[0] == 401
+    post(gateway, "client_secrets", {"session": session})
+    assert len(rows(gateway, "SELECT * FROM client_secrets")) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "key", "status", "param"),
+    [
+        ("client_secrets", {}, RICH, 400, "session.model"),
+        ("client_secrets", {"session": {"type": "other", "model": MODEL}}, RICH, 400, "session.type"),
+        (
+            "client_secrets",
+            {"session": {"model": MODEL}, "expires_after": {"seconds": 9}},
+            RICH,
+            400,
+            "expires_after.seconds",
+        ),
+        ("client_secrets", {"session": {"model": "no-such-model"}}, RICH, 404, "model"),
+        ("client_secrets", {"session": {"model": "gpt-realtime"}}, NARROW, 403, "model"),
+        ("sessions", {"modalities": ["text"]}, RICH, 400, "model"),
+        ("calls", {}, RICH, 501, None),
+        ("nothing", {}, RICH, 404, None),
+    ],
+)
+def test_keys_that_are_not_made(
+    gateway: Gateway, path: str, body: Any, key: str, status: int, param: str | None
+) -> None:
+    got, answer = post(gateway, path, body, key)
+    assert (got, answer["error"]["param"]) == (status, param)
+
+
+# The sandbox -------------------------------------------------------------------------------------------------------
+
+
+def test_the_beta_shape(gateway: Gateway) -> None:
+    url = f"{gateway.url.replace('http', 'ws')}/v1/realtime?model=gpt-4o-realtime-preview"
+    head = {"authorization": f"Bearer {RICH}", "openai-beta": "realtime=v1"}
+    with connect(url, additional_headers=head) as session:
+        assert receive(session)["session"]["input_audio_format"] == "pcm16"
+        say(session, "session.update", session={"modalities": ["text"]})
+        say(session, "conversation.item.create", item={"type": "message", "role": "user", "content": []})
+        say(session, "response.create")
+        kinds = [event["type"] for event in receive_until(session, "response.done")]
+    assert {"conversation.item.created", "response.text.delta", "response.text.done"} <= set(kinds)
+    assert not {"conversation.item.added", "conversation.item.done", "response.output_text.delta"} & set(kinds)
+    _, (row,) = ended(gateway, request_id(session))
+    assert (row["basis"], row["cost"] > 0) == ("vendor", True)
+
+
+@pytest.mark.parametrize(("word", "status"), [("fail", 500), ("rate-limit", 429)])
+def test_triggers_in_the_query(gateway: Gateway, word: str, status: int) -> None:
+    url = f"{gateway.url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime&note=[sandbox:{word}]"
+    with pytest.raises(InvalidStatus) as fault:
+        connect(url, additional_headers={"authorization": f"Bearer {RICH}"})
+    assert fault.value.response.status_code == status
+
+
+def test_triggers_in_what_is_said(gateway: Gateway) -> None:
+    url = f"{gateway.url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime"
+
+    def ask(session: ClientConnection, text: str) -> None:
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        say(session, "conversation.item.create", item=item)
+        say(session, "response.create", response={"output_modalities": ["text"]})
+
+    def open_one() -> ClientConnection:
+        return until(lambda: _tried(url))
+
+    with open_one() as session:
+        ask(session, "[sandbox:fail]")
+        done = receive_until(session, "response.done")[-1]["response"]
+        assert (done["status"], done["status_details"]["error"]["code"]) == ("failed", "server_error")
+        ask(session, "[sandbox:delta-ms=100] a long one")
+        receive_until(session, "response.output_text.delta")
+        say(session, "response.cancel")
+        done = receive_until(session, "response.done")[-1]["response"]
+        assert (done["status"], done["usage"]["output_tokens"] > 0) == ("cancelled", True)
+        ask(session, "[sandbox:no-usage]")
+        receive_until(session, "response.done")
+        ask(session, "[sandbox:cut-stream=3]")
+        assert receive_until(session, "error")[-1]["error"]["code"] == "upstream_error"
+        assert ends(session)[0] == 1011
+    _, charged = ended(gateway, request_id(session))
+    assert [row["basis"] for row in charged] == ["vendor", "vendor", "estimated", "counted"]
+
+
+def _tried(url: str) -> ClientConnection | None:
+    try:
+        return connect(url, additional_headers={"authorization": f"Bearer {RICH}"})
+    except InvalidStatus:
+        return None

@@ -7,7 +7,7 @@ or an answer and return plain values; they never do input or output.
 
 from __future__ import annotations
 
-from .interface import CallTranslator, Events, Facts, Operation, Protocol, StreamRules, Translator, View
+from .interface import Allowance, CallTranslator, Events, Facts, Operation, Protocol, StreamRules, Translator, View
 from .jobs import Accepted, Ask, Hook, HookMessage, Links, Reading, Refused, Task, TaskRules
 from .objects import Listing, Made, ObjectRules, Piece, Window, WorkRules
 from .sockets import Meter, SocketRules, Spent
@@ -34,6 +34,7 @@ __all__ = [
     "FINAL",
     "INLINE",
     "Accepted",
+    "Allowance",
     "Answer",
     "Ask",
     "CallTranslator",

@@ -10,7 +10,7 @@ from typing import Protocol as Interface
 import msgspec
 
 from .jobs import Ask, Links, Task, TaskRules
-from .objects import ObjectRules
+from .objects import ObjectRules, Window
 from .sockets import SocketRules
 from .values import Answer, Failure, Json, Kind, Reply, Request, Text, Usage
 
@@ -29,6 +29,32 @@ class Facts(msgspec.Struct, frozen=True):
     """The request id; an idempotency key where the vendor takes one."""
     settings: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
     """The channel's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a key may spend. Money is 10⁻⁹ USD.
+
+    Attributes
+    ----------
+    spent : int
+        Ever, with this key.
+    available : int
+        What is left: of the key's own budget, or of its account where that is less or there is no budget.
+    bounded : bool
+        The key has a budget of its own.
+    expires_at : int or None
+        ms since 1970.
+    models : sequence of str or None
+        Names and patterns that it is restricted to.
+    """
+
+    name: str
+    spent: int
+    available: int
+    bounded: bool
+    expires_at: int | None
+    models: Sequence[str] | None
 
 
 class View(Interface):
@@ -51,8 +77,36 @@ class View(Interface):
         """Return tasks by id, or the latest hundred."""
         ...
 
+    async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
+        """Return part of the tasks that some operations of this protocol made, and whether there are more.
+
+        Raises
+        ------
+        Failure
+            The window begins after a task that is not the caller's.
+        """
+        ...
+
+    async def forget(self, task_id: str) -> None:
+        """Delete a task that has ended and its files, here and at the vendor.
+
+        Raises
+        ------
+        Failure
+            There is no such task, or it has not ended.
+        """
+        ...
+
     async def balance(self) -> tuple[int, int, int]:
         """Available, held and spent, in 10⁻⁹ USD."""
+        ...
+
+    async def allowance(self) -> Allowance:
+        """Return what the caller's key may spend, and has spent."""
+        ...
+
+    async def spent(self, since: int, until: int) -> int:
+        """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
         ...
 
     async def mint(self, prefix: str, model: str, session: Json, seconds: int) -> tuple[str, int]:
@@ -109,8 +163,12 @@ class Operation:
         What a struct cannot say; raises `Failure`.
     check_origin : callable
         What a follow-up's origin must be like; raises `Failure`.
+    inherit : callable
+        For follow-ups that name no model: the model and what the call will probably consume, by the origin.
     render : callable
         For FETCH, where the answer depends on the request too.
+    keeps : callable
+        Whether `outputs` looks at the answer to a request; None: at each.
     outputs : callable
         For CALL: addresses of files in a JSON answer, which the vendor soon forgets; the gateway keeps the files and
         puts its own links in their place.
@@ -156,7 +214,9 @@ class Operation:
     answer: Callable[[View], Awaitable[Reply]] | None = None
     check: Callable[[Request], None] | None = None
     check_origin: Callable[[Request, Task], None] | None = None
+    inherit: Callable[[Request, Task], tuple[str, Usage]] | None = None
     render: Callable[[Request, Task, Links], Reply] | None = None
+    keeps: Callable[[Request], bool] | None = None
     outputs: Callable[[Json], Sequence[str]] | None = None
     stream: StreamRules | None = None
     socket: SocketRules | None = None

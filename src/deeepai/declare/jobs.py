@@ -164,6 +164,8 @@ class TaskRules:
         What of the submission is kept with the task.
     preview : callable
         The vendor's address of a running task's picture.
+    discard : callable
+        How to have the vendor delete a task that has ended.
     interval : float
         Seconds between polls; grows to four times with age.
     fresh : float
@@ -189,6 +191,7 @@ class TaskRules:
     found_lost: Callable[[Answer, str], str | None] | None = None
     keep: Callable[[Request], Json] | None = None
     preview: Callable[[Task], str | None] | None = None
+    discard: Callable[[Task], Ask] | None = None
     interval: float = 2.0
     fresh: float = 1.0
     timeout: float = 3600.0

@@ -251,13 +251,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A file that a task produced: where it lies, or the bytes themselves."""
+    """A file that a task produced: where it lies (an address, or a path below the channel's), or the bytes."""
 
     url: str | None = None
     data: bytes | None = None
     content_type: str | None = None
     keyed: bool = False
     """Only the channel's credential opens it; that goes to the channel's own host alone."""
+    optional: bool = False
+    """The task is done without it: it is asked for once."""
 
 
 DROP: Final = object()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -59,7 +60,7 @@ def _home(core: Core, x: Exchange, found: Owned) -> Channel | None:
     """Return an object's channel; None where it is not for this caller's token."""
     channel = core.dispatcher.by_id(found.channel_id)
     if channel is None:
-        raise unavailable(found.kind)
+        raise Failure(Reason.UNAVAILABLE, "The upstream at which the object lives is gone")
     return channel if channel.mode == x.caller.mode else None
 
 
@@ -144,7 +145,15 @@ def levels(core: Core, x: Exchange, channel: Channel | None) -> Sequence[Sequenc
         x.pin = channel
         return ((channel,),) if not x.model or core.serving(x, x.model) else core.levels(x, None)
     if x.model:
-        return core.levels(x, None)
+        # A translator carries no objects.
+        own = [
+            [one for one in level if one.protocol == x.protocol.name and serves(one, x.operation.name)]
+            for level in core.levels(x, None)
+        ]
+        own = [level for level in own if level]
+        if not own:
+            raise Failure(Reason.INVALID, f"The upstream that serves '{x.asked}' cannot do this", param="model")
+        return own
     token, name = x.caller, x.operation.name
     found = [
         one
@@ -264,7 +273,7 @@ async def reach(
         except BaseException:
             attempt.cancelled()
             raise
-        outcome.first_byte = x.waited
+        outcome.first_byte = time.perf_counter() - x.started
         if response.status < 400:
             return response, attempt
         answer = await answers.error(response)
@@ -332,17 +341,17 @@ async def _back(
     if rules.makes is None and work is None and not ended:
         core.ledger.record(settlement.usage_row(x, outcome, response.status))
         await stream_through(x, response)
-        attempt.done(ok=True, first_byte=outcome.first_byte)
+        attempt.done(ok=True)
         return
     if streams:
         core.ledger.record(settlement.usage_row(x, outcome, response.status))
         await stream_through(x, response, Tap(core, x) if rules.makes is not None else None, channel)
-        attempt.done(ok=True, first_byte=outcome.first_byte)
+        attempt.done(ok=True)
         return
     with x.waiting():
         body = await response.read(core.settings.max_answer)
     response.release()
-    attempt.done(ok=True, first_byte=outcome.first_byte)
+    attempt.done(ok=True)
     answer = Answer(response.status, response.headers, body)
     value = answer.json()
     if rules.makes is not None and value is not None:

@@ -426,7 +426,7 @@ class TaskLife:
             except (Unsafe, UpstreamError, TimeoutError, OSError) as fault:
                 tries = int(task.facts.get("fetch_tries", 0)) + 1
                 log.warning("task.result_unfetched", task=task.id, number=number, tries=tries, error=str(fault))
-                if tries >= FETCH_TRIES:
+                if result.optional or tries >= FETCH_TRIES:
                     continue
                 task.facts["fetch_tries"] = tries
                 await self.db.write(lambda tx: store.update(tx, task, "facts"))
@@ -464,6 +464,8 @@ class TaskLife:
         ------
         Unsafe, UpstreamError, TimeoutError, OSError
         """
+        if channel is not None and url.startswith("/"):
+            url = address(channel, url)
         if channel is not None and same_host(channel.base_url, url):
             headers: Mapping[str, str] = {}
             if keyed and channel.credential and address(channel, url) == url:

@@ -19,7 +19,7 @@ _ID_KEYS: Final = frozenset(
         *("file_id", "file_ids", "input_file_id", "training_file", "validation_file"),
         *("vector_store_id", "vector_store_ids", "assistant_id", "thread_id", "run_id", "response_id"),
         *("previous_response_id", "conversation", "conversation_id", "container", "container_id"),
-        *("prompt", "skill_id", "upload_id", "batch_id"),
+        *("skill_id", "upload_id", "batch_id"),
     }
 )
 """Keys whose values name objects: an id, several, or an object with an `id`."""
@@ -72,8 +72,8 @@ def _ids(value: Json) -> Iterator[str]:
         for key, item in found.items():
             if key in _ID_KEYS:
                 yield from _texts(item)
-                if isinstance(item, dict):
-                    yield from _texts(cast("dict[str, Json]", item).get("id"))
+            if (key in _ID_KEYS or key == "prompt") and isinstance(item, dict):
+                yield from _texts(cast("dict[str, Json]", item).get("id"))
             if key not in _NOT_IDS:
                 yield from _ids(item)
 

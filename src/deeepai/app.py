@@ -53,6 +53,9 @@ log = structlog.get_logger()
 PARENT = "DEEEPAI_PARENT"
 """Environment name of the process that starts the workers."""
 
+KEYED = "/api/usage/token"
+"""Below `/api/`, what callers ask with their keys."""
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -118,7 +121,7 @@ class Application:
             return gateway
         if path in self._pages:
             return self._pages[path]
-        if path.startswith("/api/"):
+        if path.startswith("/api/") and not path.startswith(KEYED):
             assert self._control is not None
             return self._control
         if path.startswith("/assets/"):

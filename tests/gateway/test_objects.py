@@ -429,6 +429,29 @@ def test_fine_tuning(house: House) -> None:
     assert settled(gateway, other._request_id)["cost"] == 0
 
 
+def test_work_is_charged_once_though_the_gateway_dies(tmp_path: Path) -> None:
+    slow = Sandbox(speed=4).start()
+    (tmp_path / "deeepai.toml").write_text(TOML.format(near=slow.url, far=slow.url) + PEOPLE)
+    gateway = Gateway(tmp_path, slow).start()
+    try:
+        said = {"model": MODEL, "input": "Think long", "background": True}
+        got = call(gateway, "POST", "/v1/responses", said, ANN)
+        assert got.json["status"] == "queued"
+        gateway.kill()
+        (hold,) = rows(gateway, "SELECT amount FROM holds")
+        assert hold["amount"] > 0
+        gateway.start()
+        row = settled(gateway, got.request_id)
+        assert row["basis"] == "vendor"
+        assert row["cost"] > 0
+        assert call(gateway, "GET", f"/v1/responses/{got.json['id']}", key=ANN).json["status"] == "completed"
+        assert len(rows(gateway, "SELECT 1 FROM ledger WHERE request_id = ? AND kind = 'charge'", got.request_id)) == 1
+        assert not rows(gateway, "SELECT 1 FROM holds")
+    finally:
+        gateway.stop()
+        slow.stop()
+
+
 def test_the_ledger_proves(house: House) -> None:
     until(lambda: not rows(house.gateway, "SELECT 1 FROM holds"))
     found = house.gateway.cli("ledger", "verify")

@@ -266,6 +266,7 @@ async def test_messages_in_pieces_and_of_bytes() -> None:
         (frame(CLOSE, struct.pack("!H", 999)), 1002),
         (frame(TEXT, b"half", fin=False) + frame(TEXT, b"another"), 1002),
     ],
+    ids=["bare", "huge", "text", "rest", "opcode", "packed", "ping", "close", "halves"],
 )
 async def test_what_breaks_the_protocol_ends_it(data: bytes, code: int) -> None:
     async with served() as (app, connect, _):

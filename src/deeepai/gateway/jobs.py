@@ -83,8 +83,12 @@ async def start(core: Core, x: Exchange) -> Stored:
             core.life.check_url(hook.url)
         except Unsafe as fault:
             raise Failure(Reason.INVALID, f"The callback URL cannot be used: {fault}") from None
+    usage = None
+    if origin is not None and operation.inherit is not None:
+        model, usage = operation.inherit(x.request, origin)
+        core.name_model(x, model)
     levels = core.levels(x, origin)
-    priced = core.priced(x)
+    priced = core.priced(x, usage)
     attempts = core.attempts(levels, origin, MAX_ATTEMPTS, x)
     attempt = next(attempts, None)
     if attempt is None:

@@ -3,11 +3,11 @@
 An entry says its rates as decimal strings in USD:
 
 * `per_million`: tokens by sort. Input of a sort without a rate costs what `input` does; so with output.
-* `per_call`, `per_image`, `per_second`, `per_million_characters`
+* `per_call`, `per_image`, `per_second`, `per_search`, `per_million_characters`
 * `steps_included`: an image with more steps costs more in proportion.
 * `per_megapixel`: `first` is the price of an image of up to 10⁶ pixels, `further` of each 10⁶ beyond, `input` of each
   10⁶ of input images.
-* `tiers`: other token rates where all input together is above so many tokens.
+* `tiers`: other token rates where all input together is above so many tokens; of several calls, that of the largest.
 * `by`: rows of rates for certain values of `Usage.params`; the first that fits counts, and lays its rates over the
   entry's own.
 * `without_tokens`: rates in place of all others where nobody told how many tokens it took; for estimates, the dearer
@@ -41,12 +41,16 @@ _PLAIN = {
     "cached": "input",
     "cached_audio": "cached",
     "cache_write": "input",
+    "cache_write_1h": "cache_write",
     "audio_in": "input",
     "image_in": "input",
     "audio_out": "output",
     "image_out": "output",
 }
-_SORTS = ("input", "cached", "cached_audio", "cache_write", "audio_in", "image_in", "output", "audio_out", "image_out")
+_SORTS = (
+    *("input", "cached", "cached_audio", "cache_write", "cache_write_1h", "audio_in", "image_in"),
+    *("output", "audio_out", "image_out"),
+)
 
 
 class TokenRates(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,6 +60,7 @@ class TokenRates(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     cached: str | None = None
     cached_audio: str | None = None
     cache_write: str | None = None
+    cache_write_1h: str | None = None
     audio_in: str | None = None
     image_in: str | None = None
     output: str | None = None
@@ -85,6 +90,7 @@ class Rates(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     per_call: str | None = None
     per_image: str | None = None
     per_second: str | None = None
+    per_search: str | None = None
     per_million_characters: str | None = None
     per_megapixel: AreaRates | None = None
     steps_included: int | None = None
@@ -156,12 +162,13 @@ class _Tokens:
         self.rates = tuple(_rate(_rate_of(rates, sort), 10**6) for sort in _SORTS)
 
     def cost(self, usage: Usage) -> int:
-        plain, cached, cached_audio, written, audio_in, image_in, output, audio_out, image_out = self.rates
+        plain, cached, cached_audio, written, kept, audio_in, image_in, output, audio_out, image_out = self.rates
         return (
             usage.input * plain
             + usage.cached * cached
             + usage.cached_audio * cached_audio
             + usage.cache_write * written
+            + usage.cache_write_1h * kept
             + usage.audio_in * audio_in
             + usage.image_in * image_in
             + usage.output * output
@@ -173,13 +180,14 @@ class _Tokens:
 class _Sum:
     """Rates made ready: costs are in 10⁻¹⁸ USD."""
 
-    __slots__ = ("area", "call", "character", "image", "millisecond", "steps", "tiers", "tokens")
+    __slots__ = ("area", "call", "character", "image", "millisecond", "search", "steps", "tiers", "tokens")
 
     def __init__(self, rates: Rates, tiers: list[Tier]) -> None:
         self.tokens = None if rates.per_million is None else _Tokens(rates.per_million)
         self.tiers = sorted(((tier.above_input, _Tokens(tier.per_million)) for tier in tiers), key=lambda t: -t[0])
         self.call = _rate(rates.per_call)
         self.image = _rate(rates.per_image)
+        self.search = _rate(rates.per_search)
         self.steps = rates.steps_included
         if self.steps is not None and self.steps < 1:
             raise ValueError("steps_included is at least 1")
@@ -189,7 +197,7 @@ class _Sum:
         self.area = area and (_rate(area.first), _rate(area.further, 10**6), _rate(area.input, 10**6))
 
     def cost(self, usage: Usage) -> int:
-        total = usage.calls * self.call
+        total = usage.calls * self.call + usage.searches * self.search
         if self.tokens is not None:
             total += self._tokens(usage).cost(usage)
         if self.image:
@@ -210,8 +218,8 @@ class _Sum:
     def _tokens(self, usage: Usage) -> _Tokens:
         assert self.tokens is not None
         if self.tiers:
-            cached = usage.cached + usage.cached_audio + usage.cache_write
-            everything = usage.input + cached + usage.audio_in + usage.image_in
+            cached = usage.cached + usage.cached_audio + usage.cache_write + usage.cache_write_1h
+            everything = usage.largest or usage.input + cached + usage.audio_in + usage.image_in
             for above, tokens in self.tiers:
                 if everything > above:
                     return tokens
@@ -258,7 +266,8 @@ class _Price:
         self._vendor_cost = entry.vendor_cost
         rates = self._rates.plain
         chosen = self._rates.rows or rates.tiers or self._without_tokens is not None or self._vendor_cost
-        other = rates.call or rates.image or rates.millisecond or rates.character or rates.area is not None
+        other = rates.call or rates.image or rates.millisecond or rates.character or rates.search
+        other = other or rates.area is not None
         # What most models are: nothing to choose.
         self._plain = None if chosen or other else rates.tokens
 

@@ -71,6 +71,13 @@ class AssetStore:
         async for chunk in found.stream(min_chunk_size=256 * 1024):
             yield bytes(chunk)
 
+    async def delete(self, key: str) -> None:
+        """Delete a file; one that is not there is no fault."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+
     async def read(self, key: str) -> bytes:
         """Return a file whole."""
         found = await obstore.get_async(self._store, key)

@@ -145,6 +145,33 @@ async def latest(
     return [from_row(row) for row in rows]
 
 
+async def page(
+    tx: Tx, account_id: str, operations: Sequence[str], *, after: Task | None, newest_first: bool, limit: int
+) -> list[Stored]:
+    """Return an account's tasks of some operations in the order of their submission, those after one of them."""
+    names = ", ".join(f"${n + 5}" for n in range(len(operations)))
+    sign, order = ("<", "DESC") if newest_first else (">", "ASC")
+    rows = await tx.fetch(
+        "SELECT * FROM tasks WHERE account_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR (submitted_at, id) "
+        f"{sign} (CAST($2 AS BIGINT), CAST($3 AS TEXT))) AND operation IN ({names}) "
+        f"ORDER BY submitted_at {order}, id {order} LIMIT $4",
+        account_id,
+        None if after is None else after.submitted_at,
+        None if after is None else after.id,
+        limit,
+        *operations,
+    )
+    return [from_row(row) for row in rows]
+
+
+async def forget(tx: Tx, task_id: str) -> list[str]:
+    """Delete a task and the rows of its files; return the keys of those."""
+    rows = await tx.fetch("SELECT key FROM assets WHERE task_id = $1", task_id)
+    await tx.execute("DELETE FROM assets WHERE task_id = $1", task_id)
+    await tx.execute("DELETE FROM tasks WHERE id = $1", task_id)
+    return [row["key"] for row in rows]
+
+
 async def add_asset(
     tx: Tx, task: Stored | Owner, number: int, *, key: str, content_type: str, size: int, source: str | None, now: int
 ) -> None:

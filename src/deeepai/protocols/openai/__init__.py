@@ -10,6 +10,7 @@ from ..common import bearer
 from . import (
     assistants,
     audio,
+    billing,
     chat,
     files,
     images,
@@ -20,12 +21,14 @@ from . import (
     responses,
     stored,
     vector_stores,
+    videos,
 )
 from .errors import channel_fault, error, too_long
 
 MODELS = (
     *("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "davinci-002", "babbage-002"),
     *("text-embedding-*", "dall-e-*", "gpt-image-*", "whisper-*", "tts-*", "omni-moderation-*", "text-moderation-*"),
+    *("sora-*", "sora_image"),
 )
 
 openai = Protocol(
@@ -41,6 +44,7 @@ openai = Protocol(
     too_long=too_long,
     probe=Ask("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
+    tasks=videos.TASKS,
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
     operations=(
         *chat.OPERATIONS,
@@ -55,5 +59,7 @@ openai = Protocol(
         *files.OPERATIONS,
         *vector_stores.OPERATIONS,
         *assistants.OPERATIONS,
+        *videos.OPERATIONS,
+        *billing.OPERATIONS,
     ),
 )

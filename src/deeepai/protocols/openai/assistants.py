@@ -383,9 +383,7 @@ OPERATIONS = (
         example={"messages": [{"role": "user", "content": "What is 6 × 7?"}]},
         example_answer=_THREAD,
     ),
-    touch(
-        "threads.get", "GET", _THREAD_PATH, "Get a thread", "查询线程", makes=thread_made, example_answer=_THREAD
-    ),
+    touch("threads.get", "GET", _THREAD_PATH, "Get a thread", "查询线程", makes=thread_made, example_answer=_THREAD),
     touch(
         "threads.update",
         "POST",

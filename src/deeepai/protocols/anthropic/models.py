@@ -1,0 +1,81 @@
+"""The list of models, as Anthropic gives it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...declare import Failure, Json, Kind, Operation, Reason, Reply, Text, View
+from .common import LIST_QUERY, read_limit
+
+_EXAMPLE = {
+    "type": "model",
+    "id": "claude-haiku-4-5",
+    "display_name": "claude-haiku-4-5",
+    "created_at": "2024-01-01T00:00:00Z",
+}
+
+
+def _model_object(model: Any) -> dict[str, Json]:
+    return {"type": "model", "id": model["id"], "display_name": model["id"], "created_at": "2024-01-01T00:00:00Z"}
+
+
+async def list_models(view: View) -> Reply:
+    """List what the token may call, by pages as Anthropic does.
+
+    Raises
+    ------
+    Failure
+    """
+    found = [_model_object(model) for model in await view.models()]
+    query = view.request.query
+    limit = read_limit(view.request)
+    ids = [model["id"] for model in found]
+    start, end = 0, len(found)
+    if query.get("after_id") in ids:
+        start = ids.index(query["after_id"]) + 1
+    if query.get("before_id") in ids:
+        end = ids.index(query["before_id"])
+        start = max(start, end - limit)
+    page = found[start:end][:limit]
+    more = start + len(page) < len(found)
+    first, last = (page[0]["id"], page[-1]["id"]) if page else (None, None)
+    return Reply({"data": page, "has_more": more, "first_id": first, "last_id": last})
+
+
+async def get_model(view: View) -> Reply:
+    """Describe one model."""
+    name = view.request.params["model"]
+    for model in await view.models():
+        if model["id"] == name:
+            return Reply(_model_object(model))
+    raise Failure(Reason.NO_MODEL, f"model: {name}")
+
+
+OPERATIONS = (
+    Operation(
+        name="models.list",
+        method="GET",
+        path="/v1/models",
+        kind=Kind.LIST,
+        summary=Text("List models, in Anthropic's shape", "列出模型（Anthropic格式）"),
+        media="none",
+        query=LIST_QUERY,
+        answer=list_models,
+        example_answer={
+            "data": [_EXAMPLE],
+            "has_more": False,
+            "first_id": "claude-haiku-4-5",
+            "last_id": "claude-haiku-4-5",
+        },
+    ),
+    Operation(
+        name="models.get",
+        method="GET",
+        path="/v1/models/{model}",
+        kind=Kind.LIST,
+        summary=Text("Get a model, in Anthropic's shape", "查询模型（Anthropic格式）"),
+        media="none",
+        answer=get_model,
+        example_answer=_EXAMPLE,
+    ),
+)

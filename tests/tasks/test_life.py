@@ -13,7 +13,8 @@ import pytest
 from deeepai.declare import Accepted, Answer, Ask, Hook, State
 from deeepai.money.ledger import InsufficientFunds
 from deeepai.storage.ids import now_ms
-from deeepai.tasks.life import FETCH_TRIES, MISSES, Timing, hook_address
+from deeepai.tasks.hosts import hook_address
+from deeepai.tasks.life import FETCH_TRIES, MISSES, Timing
 from deeepai.tasks.safe_fetch import Unsafe
 from tests.gateway.channels import channel
 from tests.tasks.world import PNG, PRICE, USD, World, found_lost, split, world

@@ -30,8 +30,15 @@ ADMIN = "admin"
 ENGINE_MODELS = ("smollm2-135m-instruct", "multilingual-e5-small")
 ENGINE_OPERATIONS = ("chat.completions", "completions", "embeddings", "moderations*", "rerank*", "audio.*", "realtime*")
 """What the engines' program serves of OpenAI's operations; others reach it by a translator."""
-ALIASES = {"gpt-3.5-turbo": "smollm2-135m-instruct", "text-embedding-ada-002": "multilingual-e5-small"}
-"""What the quickstart's examples ask for, answered by the local engines where nobody else serves it."""
+ALIASES = {
+    "gpt-3.5-turbo": "smollm2-135m-instruct",
+    "text-embedding-ada-002": "multilingual-e5-small",
+    "omni-moderation-latest": "local-moderation",
+    "text-moderation-latest": "local-moderation",
+    "whisper-1": "whisper-base",
+    "tts-1": "kokoro-82m",
+}
+"""What the quickstart's and the SDKs' examples ask for, answered by the local engines where nobody else serves it."""
 LOCAL_PORTS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
 _LOCAL_SECONDS = 0.4
 

@@ -181,6 +181,8 @@ class Operation:
     passes : bool
         An answer that is no JSON, or a large one, goes to the caller as it comes: `usage` then sees the headers alone
         of a sound or picture, and of JSON all but long strings and rows of numbers.
+    unserved : str
+        What to tell of a model that is one of the protocol's own where no channel serves it.
     replay : bool
         Whether it may be sent again, elsewhere, after a cut that came once its bytes may have reached the vendor.
     objects : ObjectRules
@@ -222,6 +224,7 @@ class Operation:
     socket: SocketRules | None = None
     on_leave: Literal["cancel", "drain"] = "drain"
     passes: bool = False
+    unserved: str = ""
     replay: bool = False
     objects: ObjectRules | None = None
     stream_body: bool = False

@@ -73,6 +73,8 @@ class Ask:
     method: str = "GET"
     json: Json = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    lines: bool = False
+    """The task has ended well, and a good answer tells what it used: a line a call, read by `TaskRules.line`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ class TaskRules:
         How to ask for one task, or for many at once; `batch` splits its answer by upstream id.
     read : callable
         Reads one task's state out of an answer or a batch's piece.
+    line : callable
+        Reads the usage of one call within a job of many, each of which is priced by itself; None: it costs nothing.
     ends : callable
         Whether a poll's answer with an error status is the task's own end; else such answers are passing trouble.
     render : callable
@@ -180,6 +184,7 @@ class TaskRules:
     poll: Callable[[Task], Ask]
     read: Callable[[Answer, Task], Reading]
     render: Callable[[Task, Links], Reply]
+    line: Callable[[Task, bytes], Usage | None] | None = None
     ends: Callable[[Answer], bool] | None = None
     batch: Callable[[Sequence[Task]], Ask] | None = None
     split: Callable[[Answer], Mapping[str, Answer]] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..accounts.models import Token
-from ..declare import Failure, Reason
+from ..declare import Failure, Operation, Protocol, Reason
 from .dispatch import ROUTINGS, Routing, matches
 from .request import HttpRequest
 
@@ -45,6 +45,13 @@ def no_model(name: str) -> Failure:
         f"The model '{name}' does not exist or you do not have access to it",
         param="model",
     )
+
+
+def unserved(protocol: Protocol, operation: Operation, name: str) -> Failure:
+    """Say that no channel serves a model: what to do about it where the model is known, else that there is none."""
+    if operation.unserved and matches(name, protocol.models):
+        return Failure(Reason.UNAVAILABLE, operation.unserved, param="model", code="no_channel")
+    return no_model(name)
 
 
 def routing(token: Token, request: HttpRequest) -> Routing:

@@ -151,7 +151,7 @@ class Core:
                 x.model = model
                 found.append(Candidate(asked, model, levels, self.priced(x)))
         if not found:
-            raise admission.no_model(x.asked)
+            raise admission.unserved(x.protocol, x.operation, x.asked)
         x.model = found[0].model
         return found
 
@@ -183,7 +183,7 @@ class Core:
             return ((channel,),)
         found = self.serving(x, x.model)
         if not found:
-            raise admission.no_model(x.asked)
+            raise admission.unserved(x.protocol, x.operation, x.asked)
         return found
 
     def attempts(

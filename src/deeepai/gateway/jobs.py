@@ -16,7 +16,7 @@ from ..money.ledger import InsufficientFunds
 from ..storage.database import Row
 from ..storage.ids import now_ms
 from ..tasks import store
-from ..tasks.life import hook_address
+from ..tasks.hosts import hook_address
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import NotSent, UpstreamError

@@ -23,8 +23,10 @@ from . import (
     openai_objects_assistants,
     openai_objects_batches,
     openai_objects_vectors,
+    openai_pictures_in_chat,
     openai_realtime,
     openai_responses,
+    openai_videos,
 )
 from .openai_common import error, invalid, model_of, request_headers
 from .vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
@@ -120,7 +122,7 @@ async def chat(call: Call) -> Answer | Stream:
         "id": f"chatcmpl-{call.world.ids.hex(29)}",
         "object": "chat.completion",
         "created": int(call.world.clock.wall()),
-        "model": name,
+        "model": openai_pictures_in_chat.answered_as(name),
         "service_tier": "default",
         "system_fingerprint": "fp_sandbox",
     }
@@ -278,6 +280,9 @@ def _choice(call: Call, digest: bytes, limit: int | None) -> dict[str, Any]:
         return {"tool": tool["name"], "call_id": identity, "tokens": tokens_of(arguments), "reason": "tool_calls"}
     if "moderated-output" in call.triggers:
         return {"tool": None, "tokens": [], "reason": "content_filter"}
+    drawn = openai_pictures_in_chat.pieces(call, body["model"], said, digest)
+    if drawn is not None:
+        return {"tool": None, "tokens": drawn, "reason": "stop"}
     form: dict[str, Any] = body.get("response_format") or {}
     if form.get("type") == "json_schema":
         text = msgspec.json.encode(instance_of(form.get("json_schema", {}).get("schema", {}))).decode()
@@ -457,6 +462,7 @@ VENDOR = Vendor(
         *openai_images.ROUTES,
         *openai_audio.ROUTES,
         *openai_misc.ROUTES,
+        *openai_videos.ROUTES,
         *openai_realtime.ROUTES,
         *openai_responses.ROUTES,
         *openai_objects.ROUTES,

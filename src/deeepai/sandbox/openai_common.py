@@ -9,7 +9,7 @@ from .vendor import Answer, Call, RefusedError, json_answer
 
 _IMAGE = ("dall-e-", "gpt-image-", "chatgpt-image-", "sandbox-")
 _EMBEDDING = ("text-embedding-", "sandbox-")
-_CHAT = ("gpt-", "o1", "o3", "o4", "chatgpt-", "davinci-002", "babbage-002", "sandbox-")
+_CHAT = ("gpt-", "o1", "o3", "o4", "chatgpt-", "davinci-002", "babbage-002", "sora_image", "sandbox-")
 _ANY = (*_CHAT, *_IMAGE, *_EMBEDDING)
 Use = Literal["chat", "embedding", "image", "any"]
 _PREFIXES: Mapping[Use, tuple[str, ...]] = {"chat": _CHAT, "embedding": _EMBEDDING, "image": _IMAGE, "any": _ANY}
@@ -46,7 +46,8 @@ def model_of(call: Call, use: Use, name: Any) -> str:
     if not isinstance(name, str) or not name.startswith(_ANY):
         message = f"The model `{name}` does not exist or you do not have access to it."
         raise RefusedError(error(404, message, code="model_not_found"))
-    if not name.startswith(_PREFIXES[use]) or (use == "chat" and name.startswith(("gpt-image-", "chatgpt-image-"))):
+    draws = name.startswith(("gpt-image-", "chatgpt-image-")) and not name.endswith("-all")
+    if not name.startswith(_PREFIXES[use]) or (use == "chat" and draws):
         message = f"The model `{name}` is not supported by {call.request.path.rpartition('/v1/')[2]}."
         raise RefusedError(error(404, message, param="model", code="model_not_found"))
     return name

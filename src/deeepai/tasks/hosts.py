@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..accounts.models import Channel
+from .store import Stored
 
 
 def _host(url: str) -> str:
@@ -31,3 +32,9 @@ def address(channel: Channel, path: str) -> str:
     if same_scheme and (ours == theirs or ("." in domain and not ours[0].isdigit() and theirs.endswith("." + domain))):
         return path
     return base + "/" + path.partition("://")[2].partition("/")[2]
+
+
+def hook_address(task: Stored, channel: Channel, public_url: str | None, local_url: str) -> str | None:
+    """Return our callback address for a task, if the channel's upstream can reach it."""
+    base = local_url if is_local(channel.base_url) else public_url
+    return f"{base.rstrip('/')}/hooks/{task.id}/{task.hook_key}" if base else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import aiohttp
@@ -19,12 +18,13 @@ from ..money.ledger import Ledger, UsageRow
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
 from ..upstream import Client, Cut, UpstreamError
-from . import outbox, store
+from . import lines, outbox, store
 from .assets import AssetStore, sniff
-from .hosts import address, is_local, same_host
+from .hosts import address, same_host
 from .links import SignedLinks
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
+from .timing import Timing
 
 log = structlog.get_logger()
 
@@ -34,25 +34,6 @@ FETCH_TRIES = 5
 """Polls for which a result whose file cannot be had is tried again."""
 MAX_FILE = 512 * 1024 * 1024
 PASSING = frozenset({408, 409, 425, 429})
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Limits on the life of tasks, in seconds.
-
-    Attributes
-    ----------
-    submit : float
-        How long a submission may take; after that it counts as lost.
-    unknown : float
-        How long a lost submission is looked for.
-    lease : float
-        How long a poller keeps a task to itself.
-    """
-
-    submit: float = 60.0
-    unknown: float = 900.0
-    lease: float = 60.0
 
 
 class TaskLife:
@@ -291,8 +272,27 @@ class TaskLife:
                     await self.apply(task, reading)
             return
         for task in known:
-            answer, fault = await self._ask(channel, rules.poll(task))
+            ask = rules.poll(task)
+            if ask.lines:
+                await self._add_up(channel, ask, task)
+                continue
+            answer, fault = await self._ask(channel, ask)
             await self.apply(task, self._reading(answer, task, rules), fault)
+
+    async def _add_up(self, channel: Channel, ask: Ask, task: Stored) -> None:
+        """End a job of many calls: each is priced by itself."""
+        rules, headers = self.rules(task), self._headers(channel, ask)
+        bill = lines.Bill(task, rules, self._price)
+        try:
+            answer = await lines.read(self._client, channel, ask, headers, bill.add)
+        except (UpstreamError, TimeoutError) as fault:
+            await self.apply(task, None, str(fault))
+            return
+        if answer.status != 200:
+            await self.apply(task, self._reading(answer, task, rules), f"HTTP {answer.status}")
+            return
+        reading = Reading(State.SUCCEEDED, task.snapshot, usage=bill.usage)
+        await self._finish(task, State.SUCCEEDED, reading=reading, cost=bill.cost)
 
     def _reading(self, answer: Answer | None, task: Stored, rules: TaskRules) -> Reading | None:
         """Read an answer; None where it says nothing about the task."""
@@ -304,9 +304,12 @@ class TaskLife:
             return Reading(State.NOT_FOUND, None)
         return rules.read(answer, task)
 
-    async def _ask(self, channel: Channel, ask: Ask) -> tuple[Answer | None, str]:
+    def _headers(self, channel: Channel, ask: Ask) -> dict[str, str]:
         protocol = self._protocols[channel.protocol]
-        headers = {**(protocol.authorize(channel.credential) if channel.credential else {}), **ask.headers}
+        return {**(protocol.authorize(channel.credential) if channel.credential else {}), **ask.headers}
+
+    async def _ask(self, channel: Channel, ask: Ask) -> tuple[Answer | None, str]:
+        headers = self._headers(channel, ask)
         body = None
         if ask.json is not None:
             body = msgspec.json.encode(ask.json)
@@ -486,18 +489,24 @@ class TaskLife:
         return fetched.body, fetched.content_type
 
     async def _finish(
-        self, task: Stored, state: State, *, reading: Reading | None = None, error: str | None = None
+        self,
+        task: Stored,
+        state: State,
+        *,
+        reading: Reading | None = None,
+        error: str | None = None,
+        cost: int | None = None,
     ) -> None:
-        """End a task: state, money, and the callback, all or nothing."""
+        """End a task: state, money, and the callback, all or nothing. The cost follows from the usage, or is given."""
         now = now_ms()
         consumed: Usage | None = None
-        cost = 0
         if state is State.SUCCEEDED:
             consumed = (reading.usage if reading is not None else None) or msgspec.structs.replace(
                 task.estimate, basis="call"
             )
-            if task.mode == "live":
-                cost = self._price(task.price_key, consumed, task.price_group) or 0
+            if cost is None:
+                cost = self._price(task.price_key, consumed, task.price_group)
+        cost = cost or 0 if task.mode == "live" else 0
         if reading is not None and reading.snapshot is not None:
             task.snapshot = reading.snapshot
         task.state, task.error = state, error
@@ -590,9 +599,3 @@ class TaskLife:
 
         await self.db.write(work)
         return True
-
-
-def hook_address(task: Stored, channel: Channel, public_url: str | None, local_url: str) -> str | None:
-    """Return our callback address for a task, if the channel's upstream can reach it."""
-    base = local_url if is_local(channel.base_url) else public_url
-    return f"{base.rstrip('/')}/hooks/{task.id}/{task.hook_key}" if base else None

@@ -14,6 +14,10 @@ from .errors import error_object
 
 GENERATION_MODEL, EDIT_MODEL = "dall-e-2", "gpt-image-1.5"
 """What OpenAI takes where no model is named."""
+UNSERVED = (
+    "No channel of this gateway makes images. An operator can add one with `deeepai channels add` and a key of OpenAI, "
+    "Black Forest Labs, Stability or Ideogram; test-mode tokens reach the sandbox"
+)
 _BODY = 128 * 1024 * 1024
 
 
@@ -239,6 +243,7 @@ OPERATIONS = (
         patch=patch,
         outputs=addresses,
         passes=True,
+        unserved=UNSERVED,
     ),
     Operation(
         name="images.edits",
@@ -266,6 +271,7 @@ OPERATIONS = (
         patch=patch,
         outputs=addresses,
         passes=True,
+        unserved=UNSERVED,
         max_body=_BODY,
     ),
     Operation(
@@ -288,5 +294,6 @@ OPERATIONS = (
         patch=patch,
         outputs=addresses,
         passes=True,
+        unserved=UNSERVED,
     ),
 )

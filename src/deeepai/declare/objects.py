@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .jobs import TaskRules
+from .jobs import Links, TaskRules
 from .values import Json, Request, Usage
 
 
@@ -126,6 +126,8 @@ class ObjectRules:
         For lists of the caller's objects.
     work : WorkRules
         Work that may go on after the answer.
+    shows : callable
+        What the caller sees of an answer, or of an object in a list, that holds addresses of the vendor's.
     """
 
     uses: Callable[[Request], Sequence[str]] = lambda request: ()
@@ -136,3 +138,4 @@ class ObjectRules:
     ends: Callable[[Request], Sequence[str]] | None = None
     lists: Listing | None = None
     work: WorkRules | None = None
+    shows: Callable[[Json, Links], Json] | None = None

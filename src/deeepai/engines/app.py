@@ -12,10 +12,12 @@ from aiohttp import web
 
 from .families import Family
 from .sentences import SentenceFamily
+from .speech import SpeechFamily
 from .text import TextFamily
+from .transcription import TranscriptionFamily
 from .wire import BODY_LIMIT, WireError, answer, new_id
 
-FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (TextFamily, SentenceFamily)
+FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (TextFamily, SentenceFamily, TranscriptionFamily, SpeechFamily)
 """A new family is a module and a line here."""
 
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ _STYLES: Final = 510
 """Styles of a voice, one for each number of phonemes that a passage may have."""
 _FRAME_SAMPLES: Final = 600
 """Samples of one of the frames, of 25 ms, in which the model reckons."""
-_OWN_SPEED: Final = (0.5, 2.0)
+_OWN_SPEED: Final = (0.7, 1.3)
 """Beyond these the model garbles its words, so the rest is done by stretching what it has said."""
 
 
@@ -43,21 +43,19 @@ class Engine:
             raise Refusal("Chinese needs the package misaki, which is not installed here.", "input")
         self._load()
         own = min(max(speed, _OWN_SPEED[0]), _OWN_SPEED[1])
-        encoder, read, spoken = Encoder(request["format"], speed / own), 0, 0
+        encoder, read = Encoder(request["format"], speed / own), 0
         for passage in passages(text):
             phonemes = self._phonemizer.phonemes(passage, "gb" if voice[0] == "b" else "us")
             tokens = [self._vocabulary[sign] for sign in phonemes if sign in self._vocabulary]
             sound = b""
             for start in range(0, len(tokens), _STYLES):
-                samples = self._speak(tokens[start : start + _STYLES], voice, own)
-                spoken += len(samples)
-                sound += encoder.feed(samples)
+                sound += encoder.feed(self._speak(tokens[start : start + _STYLES], voice, own))
             read += len(tokens)
             yield {"audio": sound, "text": passage, "samples": encoder.samples}
-        if not spoken:
+        if not read:
             raise Refusal("There is nothing in the input that can be spoken.", "input", "invalid_value")
         yield {"audio": encoder.end(), "text": "", "samples": encoder.samples}
-        yield {"usage": {"input_tokens": read, "output_tokens": spoken // _FRAME_SAMPLES}}
+        yield {"usage": {"input_tokens": read, "output_tokens": encoder.samples // _FRAME_SAMPLES}}
 
     def _load(self) -> None:
         if self._session is not None:

@@ -83,3 +83,20 @@ class Model:
             "provenance": self.provenance,
             **self.details,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Composite(Model):
+    """A model that is others together.
+
+    Attributes
+    ----------
+    parts : tuple of Model
+        All of them must be here.
+    """
+
+    parts: tuple[Model, ...] = ()
+
+    def missing(self, folder: Path) -> str | None:
+        """Return what would have to be run next before it can be served; None if it can."""
+        return next((command for part in self.parts if (command := part.missing(folder))), None)

@@ -16,8 +16,8 @@ _BEAM: Final = 2
 _SHORTEST_SECONDS: Final = 0.1
 _SIMPLIFIED: Final = "以下是普通话的句子。"
 """Whisper writes Chinese in the characters of the text before it; by itself mostly in traditional ones."""
-_WARMER: Final = (0.2, 0.4, 0.6)
-"""Temperatures at which a piece is tried again that came out as repetition or guesswork."""
+_WARMER: Final = 0.4
+"""Temperature at which a piece is tried once more that came out as repetition or guesswork."""
 
 
 class Engine:
@@ -39,7 +39,8 @@ class Engine:
         options: dict[str, Any] = {
             "task": request["task"],
             "beam_size": _BEAM,
-            "temperature": (request["temperature"], *(t for t in _WARMER if t > request["temperature"])),
+            "best_of": _BEAM,
+            "temperature": sorted({request["temperature"], max(request["temperature"], _WARMER)}),
             "word_timestamps": request["words"],
             "vad_filter": True,
             "vad_parameters": request["vad"],

@@ -110,7 +110,7 @@ async def answer(
     if way.translator is not None:
         body = _translated(x, way.translator, answer)
         headers = [(b"content-type", b"application/json")]
-    elif x.operation.outputs is not None:
+    elif x.operation.outputs is not None and (x.operation.keeps is None or x.operation.keeps(x.request)):
         found = answer.json()
         urls = x.operation.outputs(found)
         if urls:

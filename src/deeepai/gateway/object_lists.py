@@ -67,6 +67,9 @@ async def answer(core: Core, x: Exchange, listing: Listing) -> None:
         elif rows:
             after = rows[-1]
     page, has_more = _cut(data, limit, window, backwards=backwards), more or len(data) > limit
+    shows, links = objects.rules_of(x).shows, core.links_for(x)
+    if shows is not None:
+        page = [shows(value, links) for value in page]
     core.ledger.record(settlement.usage_row(x, Outcome(), 200))
     await x.answer(200, [(b"content-type", b"application/json")], objects.encode(listing.page(page, has_more)))
 
@@ -82,6 +85,8 @@ async def _tell(core: Core, x: Exchange, listing: Listing, row: Owned, turn: asy
         return None
     headers = dict(x.protocol.authorize(channel.credential)) if channel.credential else {}
     headers.update(x.request.present(x.protocol.forward_headers))
+    if x.operation.headers is not None:
+        headers.update(x.operation.headers(x.request, core.facts(x, channel, None)))
     url = channel.base_url.rstrip("/") + listing.item(row.id)
     async with turn:
         try:

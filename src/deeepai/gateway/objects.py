@@ -338,7 +338,7 @@ async def _back(
     channel = attempt.channel
     streams = response.headers.get("content-type", "").startswith("text/event-stream")
     work = None if streams else await _work_at(core, x, channel)
-    if rules.makes is None and work is None and not ended:
+    if rules.makes is None and rules.shows is None and work is None and not ended:
         core.ledger.record(settlement.usage_row(x, outcome, response.status))
         await stream_through(x, response)
         attempt.done(ok=True)
@@ -365,7 +365,18 @@ async def _back(
             # What the caller is about to see is paid for first.
             await core.life.apply(work, reading)
     core.ledger.record(settlement.usage_row(x, outcome, response.status))
-    await x.answer(response.status, answers.answer_headers(x, answer.headers), body)
+    await x.answer(response.status, answers.answer_headers(x, answer.headers), shown(core, x, body))
+
+
+def shown(core: Core, x: Exchange, body: bytes) -> bytes:
+    """Return what the caller sees of an answer."""
+    shows = rules_of(x).shows
+    if shows is None:
+        return body
+    try:
+        return encode(shows(msgspec.json.decode(body), core.links_for(x)))
+    except (msgspec.DecodeError, RecursionError):
+        return body
 
 
 async def stream_through(
@@ -471,8 +482,10 @@ async def _settled(core: Core, x: Exchange, name: str) -> None:
         found = await core.db.read(lambda tx: store.latest(tx, account_id, protocol, None, open_only=True))
         return [task for task in found if name == task.upstream_id or name in task.facts.get("within", ())]
 
-    for task in await under_way():
-        task.polled_at = None
-        await core.poller.fresh(task)
+    # Some tell that they have ended first, and then what they used.
+    for _ in range(2):
+        for task in await under_way():
+            task.polled_at = None
+            await core.poller.fresh(task)
     if await under_way():
         raise Failure(Reason.CONFLICT, f"Work is under way in '{name[:128]}'; cancel it or wait for its end")

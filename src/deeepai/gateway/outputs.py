@@ -50,7 +50,12 @@ async def keep(core: Core, x: Exchange, channel: Channel, body: Json, urls: Sequ
 
 def _replaced(value: Json, ours: Mapping[str, str]) -> Json:
     if isinstance(value, str):
-        return ours.get(value, value)
+        link = ours.get(value)
+        if link is None and "](" in value:
+            # The longest first: one address may begin another.
+            for url in sorted(ours, key=len, reverse=True):
+                value = value.replace(url, ours[url])
+        return value if link is None else link
     if isinstance(value, dict):
         return {key: _replaced(item, ours) for key, item in value.items()}
     if isinstance(value, list):

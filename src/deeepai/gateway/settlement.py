@@ -116,7 +116,8 @@ def counted(request: Request, rules: StreamRules, events: list[bytes]) -> Usage:
                 pieces.append(rules.text(msgspec.json.decode(line[5:])))
             except (msgspec.DecodeError, AttributeError, TypeError):
                 continue
-    return Usage(input=encoding.count(rules.prompt(request)), output=encoding.count("".join(pieces)), basis="counted")
+    output = encoding.count("".join(pieces))
+    return Usage(calls=1, input=encoding.count(rules.prompt(request)), output=output, basis="counted")
 
 
 def completed(told: Usage, counted: Usage) -> Usage:

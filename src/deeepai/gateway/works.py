@@ -146,7 +146,7 @@ async def _whole(core: Core, x: Exchange, work: WorkRules, task: Stored, respons
         await core.life.lost(task)
     else:
         await _ended(core, work, task, answer)
-    await x.answer(response.status, answers.answer_headers(x, answer.headers), body)
+    await x.answer(response.status, answers.answer_headers(x, answer.headers), objects.shown(core, x, body))
 
 
 async def _accepted(core: Core, x: Exchange, work: WorkRules, task: Stored, answer: Answer, channel: Channel) -> None:

@@ -9,7 +9,7 @@ An entry says its rates as decimal strings in USD:
   10⁶ of input images.
 * `tiers`: other token rates where all input together is above so many tokens; of several calls, that of the largest.
 * `by`: rows of rates for certain values of `Usage.params`; the first that fits counts, and lays its rates over the
-  entry's own.
+  entry's own. One with token rates has tiers of its own.
 * `without_tokens`: rates in place of all others where nobody told how many tokens it took; for estimates, the dearer
   of the two counts.
 * `vendor_cost`: where the vendor says what the call cost, that counts.
@@ -100,6 +100,7 @@ class Row(Rates, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Rates for a call whose parameters have these values; a list means any of them. Letter case does not matter."""
 
     when: dict[str, str | list[str]]
+    tiers: list[Tier] = []
 
 
 class Table(Rates, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -245,7 +246,7 @@ class _Chooser:
                 name: own if (own := getattr(row, name)) is not None else getattr(table, name)
                 for name in Rates.__struct_fields__
             }
-            self.rows.append((wanted, _Sum(Rates(**rates), [] if row.per_million is not None else tiers)))
+            self.rows.append((wanted, _Sum(Rates(**rates), row.tiers if row.per_million is not None else tiers)))
 
     def cost(self, usage: Usage) -> int:
         params = usage.params

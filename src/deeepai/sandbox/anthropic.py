@@ -1,4 +1,4 @@
-"""Anthropic's messages, stood in for: texts, thinking, tools, structured outputs, streams, counts, models.
+"""Anthropic's messages, stood in for: texts, thinking, tools, structured outputs, streams, counts, batches, models.
 
 Source: Anthropic's API reference and errors page.
 """
@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .vendor import Answer, Call, Refusal, RefusedError, Route, Stream, Vendor, bearer, digest_of, json_answer
+from .anthropic_batches import routes as batch_routes
+from .anthropic_common import error, invalid, missing, page, request_id, time_at, versioned
+from .vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
 from .words import count_of, instance_of, reply_to, tokens_of
 
 MODELS: Mapping[str, tuple[str, str]] = {
@@ -21,46 +23,23 @@ MODELS: Mapping[str, tuple[str, str]] = {
 }
 CONTEXT = 200_000
 _IMAGE_TOKENS = 1600
-_ERRORS = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    529: "overloaded_error",
-}
 FAILURE = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
-
-
-def _error(call: Call, status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
-    kind = _ERRORS.get(status, "api_error")
-    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": _request_id(call)}
-    return json_answer(body, status, headers)
-
-
-def _request_id(call: Call) -> str:
-    return "req_" + digest_of("request", call.fingerprint(), call.started).hex()[:24]
-
-
-def _invalid(call: Call, message: str) -> RefusedError:
-    return RefusedError(_error(call, 400, message))
 
 
 def _refuse(call: Call, why: Refusal) -> Answer:
     match why.kind:
         case "unauthorized":
-            return _error(call, 401, "invalid x-api-key")
+            return error(call, 401, "invalid x-api-key")
         case "moderated":
-            return _error(call, 400, "Output blocked by content filtering policy")
+            return error(call, 400, "Output blocked by content filtering policy")
         case "rate_limited":
             wait = str(call.triggers.integer("rate-limit", 1))
-            return _error(call, 429, "This request would exceed your rate limit.", {"retry-after": wait})
+            return error(call, 429, "This request would exceed your rate limit.", {"retry-after": wait})
         case "server_error":
             status = why.status if why.status != 503 else 529
-            return _error(call, status, "Overloaded" if status == 529 else "Internal server error")
+            return error(call, status, "Overloaded" if status == 529 else "Internal server error")
         case "bad_request" | "not_found" | "too_large":
-            return _error(call, why.status, why.message)
+            return error(call, why.status, why.message)
 
 
 def _credential(request: web.Request) -> str:
@@ -73,24 +52,23 @@ def _credential(request: web.Request) -> str:
 def _model(call: Call, body: Mapping[str, Any]) -> str:
     name = body.get("model")
     if not isinstance(name, str) or not name:
-        raise _invalid(call, "model: Field required")
+        raise invalid(call, "model: Field required")
     if not name.startswith(("claude-", "sandbox-")):
-        raise RefusedError(_error(call, 404, f"model: {name}"))
+        raise missing(call, f"model: {name}")
     return name
 
 
 def _checked(call: Call) -> dict[str, Any]:
-    if not call.request.headers.get("anthropic-version"):
-        raise _invalid(call, "anthropic-version: header is required")
+    versioned(call)
     body = call.json
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise _invalid(call, "messages: at least one message is required")
+        raise invalid(call, "messages: at least one message is required")
     for number, message in enumerate(messages):
         if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-            raise _invalid(call, f"messages.{number}.role: Input should be 'user' or 'assistant'")
+            raise invalid(call, f"messages.{number}.role: Input should be 'user' or 'assistant'")
         if not isinstance(message.get("content"), str | list):
-            raise _invalid(call, f"messages.{number}.content: Input should be a valid string or list")
+            raise invalid(call, f"messages.{number}.content: Input should be a valid string or list")
     return body
 
 
@@ -133,10 +111,50 @@ def _tool(call: Call, body: Mapping[str, Any], last: Sequence[Mapping[str, Any]]
     if choice.get("type") == "tool":
         named = next((tool for tool in tools if tool.get("name") == choice.get("name")), None)
         if named is None:
-            raise _invalid(call, f"Tool '{choice.get('name')}' not found in provided tools")
+            raise invalid(call, f"Tool '{choice.get('name')}' not found in provided tools")
         return named
     answered = any(block.get("type") == "tool_result" for block in last)
     return tools[0] if choice.get("type") == "any" or ("[tool]" in _said(last) and not answered) else None
+
+
+def _server_tool(call: Call, body: Mapping[str, Any], last: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the use of a tool that the vendor runs itself, and what came of it."""
+    if "[tool]" not in _said(last):
+        return []
+    kinds = [str(tool.get("type", "")) for tool in body.get("tools") or ()]
+    name = "srvtoolu_" + call.world.ids.hex(24)
+    for kind in kinds:
+        if kind.startswith("web_search_"):
+            result = {
+                "type": "web_search_result",
+                "title": "A page about it",
+                "url": "https://example.com/about",
+                "encrypted_content": digest_of(kind).hex(),
+                "page_age": "2 days",
+            }
+            used = {"type": "server_tool_use", "id": name, "name": "web_search", "input": {"query": "about it"}}
+            return [used, {"type": "web_search_tool_result", "tool_use_id": name, "content": [result]}]
+        if kind.startswith("code_execution_"):
+            done = {"type": "code_execution_result", "stdout": "2\n", "stderr": "", "return_code": 0, "content": []}
+            used = {"type": "server_tool_use", "id": name, "name": "code_execution", "input": {"code": "print(1 + 1)"}}
+            return [used, {"type": "code_execution_tool_result", "tool_use_id": name, "content": done}]
+    return []
+
+
+def _container(call: Call, body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the container in which code runs: the one that is named, or a new one."""
+    known: dict[str, Any] = call.world.shelves[call.owner, "container"]
+    asked = body.get("container")
+    name = asked.get("id") if isinstance(asked, dict) else asked
+    if name is not None and name not in known:
+        raise invalid(call, f"container: '{name}' was not found")
+    tools = [str(tool.get("type", "")) for tool in body.get("tools") or ()]
+    if name is None and not any(kind.startswith("code_execution_") for kind in tools):
+        return None
+    if name is None:
+        name = "container_" + call.world.ids.hex(24)
+    known[name] = {"id": name, "expires_at": time_at(call.world.clock.wall() + 1800)}
+    return known[name]
 
 
 def _content(call: Call, body: Mapping[str, Any], limit: int) -> tuple[list[dict[str, Any]], str, int]:
@@ -155,6 +173,7 @@ def _content(call: Call, body: Mapping[str, Any], limit: int) -> tuple[list[dict
         given = instance_of(tool["input_schema"])
         blocks.append({"type": "tool_use", "id": "toolu_" + digest.hex()[:24], "name": tool["name"], "input": given})
         return blocks, "tool_use", tokens + count_of(msgspec.json.encode(given).decode())
+    blocks += _server_tool(call, body, last)
     form: Mapping[str, Any] = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
     if form.get("type") == "json_schema":
         text = msgspec.json.encode(instance_of(form.get("schema") or {})).decode()
@@ -185,25 +204,35 @@ async def messages(call: Call) -> Answer | Stream:
     name = _model(call, body)
     limit = body.get("max_tokens")
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise _invalid(call, "max_tokens: Field required" if limit is None else "max_tokens: must be at least 1")
+        raise invalid(call, "max_tokens: Field required" if limit is None else "max_tokens: must be at least 1")
     temperature = body.get("temperature")
     if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 1):
-        raise _invalid(call, "temperature: range: 0..1")
+        raise invalid(call, "temperature: range: 0..1")
     prompt = _prompt_tokens(body)
     if prompt > CONTEXT:
-        raise _invalid(call, f"prompt is too long: {prompt} tokens > {CONTEXT} maximum")
+        raise invalid(call, f"prompt is too long: {prompt} tokens > {CONTEXT} maximum")
+    container = _container(call, body)
     blocks, reason, output = _content(call, body, limit)
     sequence = blocks[-1].pop("stop", None)
     cached = min(prompt, call.triggers.integer("cached", 0))
     marked = b'"cache_control"' in call.body and not cached
+    written, hour = prompt if marked else 0, b'"1h"' in call.body
+    searches = sum(block["type"] == "web_search_tool_result" for block in blocks)
     usage: dict[str, Any] = {
         "input_tokens": 0 if marked else prompt - cached,
-        "cache_creation_input_tokens": prompt if marked else 0,
+        "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
-        "cache_creation": {"ephemeral_5m_input_tokens": prompt if marked else 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": 0 if hour else written,
+            "ephemeral_1h_input_tokens": written if hour else 0,
+        },
         "output_tokens": output,
+        "server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0} if searches else None,
+        "inference_geo": body.get("inference_geo") or "global",
         "service_tier": "standard",
     }
+    if body.get("speed"):
+        usage["speed"] = body["speed"]
     head: dict[str, Any] = {
         "id": "msg_" + call.world.ids.hex(24),
         "type": "message",
@@ -212,48 +241,60 @@ async def messages(call: Call) -> Answer | Stream:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {**usage, "output_tokens": 1},
+        "usage": {**usage, "output_tokens": 1, "server_tool_use": None},
     }
+    end = {key: usage[key] for key in ("output_tokens", "server_tool_use") if usage[key] is not None}
+    end["cache_creation_input_tokens"] = written
+    delta = {"stop_reason": reason, "stop_sequence": sequence}
+    if container is not None:
+        delta["container"] = container
     if body.get("stream"):
-        return Stream(_events(call, head, blocks, reason, sequence, output), FAILURE)
+        silent = "no-usage" in call.triggers
+        return Stream(_events(head, blocks, {"delta": delta} if silent else {"delta": delta, "usage": end}), FAILURE)
     await call.work(0.3 + 0.02 * output)
-    whole = {**head, "content": blocks, "stop_reason": reason, "stop_sequence": sequence, "usage": usage}
+    whole = {**head, "content": blocks, **delta, "usage": usage}
     if "no-usage" in call.triggers:
         del whole["usage"]
     return json_answer(whole)
+
+
+_EMPTY: Mapping[str, Mapping[str, Any]] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "tool_use": {"input": {}},
+    "server_tool_use": {"input": {}},
+}
+"""What of a block only its deltas tell."""
 
 
 def _event(value: Mapping[str, Any]) -> bytes:
     return b"event: " + value["type"].encode() + b"\ndata: " + msgspec.json.encode(value) + b"\n\n"
 
 
-def _events(
-    call: Call, head: dict[str, Any], blocks: list[dict[str, Any]], reason: str, sequence: str | None, output: int
-) -> list[bytes]:
-    silent = "no-usage" in call.triggers
-    if silent:
+def _events(head: dict[str, Any], blocks: list[dict[str, Any]], end: Mapping[str, Any]) -> list[bytes]:
+    """Return a stream's events; one that ends without usage tells none at its start either."""
+    if "usage" not in end:
         head = {key: value for key, value in head.items() if key != "usage"}
     found = [_event({"type": "message_start", "message": head})]
     for index, block in enumerate(blocks):
         kind = block["type"]
-        empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}[kind]
+        empty = _EMPTY.get(kind, {})
         found.append(_event({"type": "content_block_start", "index": index, "content_block": {**block, **empty}}))
         if index == 0:
             found.append(_event({"type": "ping"}))
-        if kind == "tool_use":
+        if kind in ("tool_use", "server_tool_use"):
             pieces = tokens_of(msgspec.json.encode(block["input"]).decode())
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
         elif kind == "thinking":
             deltas = [{"type": "thinking_delta", "thinking": piece} for piece in tokens_of(block["thinking"])]
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
-        else:
+        elif kind == "text":
             deltas = [{"type": "text_delta", "text": piece} for piece in tokens_of(block["text"])]
+        else:
+            deltas = []
         found += [_event({"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
         found.append(_event({"type": "content_block_stop", "index": index}))
-    end: dict[str, Any] = {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": sequence}}
-    if not silent:
-        end["usage"] = {"output_tokens": output}
-    return [*found, _event(end), _event({"type": "message_stop"})]
+    return [*found, _event({"type": "message_delta", **end}), _event({"type": "message_stop"})]
 
 
 async def count_tokens(call: Call) -> Answer:
@@ -270,17 +311,15 @@ def _card(name: str) -> dict[str, Any]:
 
 async def models(call: Call) -> Answer:
     """`GET /v1/models`."""
-    names = list(MODELS)
-    return json_answer(
-        {"data": [_card(name) for name in names], "has_more": False, "first_id": names[0], "last_id": names[-1]}
-    )
+    versioned(call)
+    return page(call, [_card(name) for name in MODELS])
 
 
 async def model(call: Call) -> Answer:
     """`GET /v1/models/{id}`."""
     name = call.params["id"]
     if name not in MODELS:
-        raise RefusedError(_error(call, 404, f"model: {name}"))
+        raise missing(call, f"model: {name}")
     return json_answer(_card(name))
 
 
@@ -289,11 +328,12 @@ VENDOR = Vendor(
     routes=(
         Route("POST", "/v1/messages", messages),
         Route("POST", "/v1/messages/count_tokens", count_tokens),
+        *batch_routes(messages),
         Route("GET", "/v1/models", models),
         Route("GET", "/v1/models/{id}", model),
     ),
     credential=_credential,
     refuse=_refuse,
-    headers=lambda call: {"request-id": _request_id(call)},
+    headers=lambda call: {"request-id": request_id(call)},
     at_root=False,
 )

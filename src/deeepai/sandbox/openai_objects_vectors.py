@@ -59,7 +59,7 @@ def make_store(call: Call, body: dict[str, Any]) -> dict[str, Any]:
         "usage_bytes": 0,
         "file_counts": _counts(0),
         "status": "completed",
-        "expires_after": body.get("expires_after"),
+        **({"expires_after": body["expires_after"]} if body.get("expires_after") else {}),
         "expires_at": None,
         "last_active_at": now(call),
         "metadata": metadata_of(body),

@@ -140,7 +140,7 @@ def _usage(call: Call, items: list[dict[str, Any]], output: list[dict[str, Any]]
     written = reasoning + sum(count_of(text_of(item) or item.get("arguments", "")) for item in output)
     return {
         "input_tokens": counted,
-        "input_tokens_details": {"cached_tokens": min(counted, call.triggers.integer("cached", 0))},
+        "input_tokens_details": {"cached_tokens": min(counted, call.triggers.integer("cached", 0)), "cache_write_tokens": 0},
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": counted + written,
@@ -177,7 +177,7 @@ def _value(call: Call, name: str) -> dict[str, Any]:
         "top_p": body.get("top_p", 1.0),
         "truncation": body.get("truncation") or "disabled",
         "usage": None,
-        "user": body.get("user"),
+        **({"user": body["user"]} if body.get("user") else {}),
         "metadata": metadata_of(body),
     }
 

@@ -309,8 +309,7 @@ class TaskLife:
         return {**(protocol.authorize(channel.credential) if channel.credential else {}), **ask.headers}
 
     async def _ask(self, channel: Channel, ask: Ask) -> tuple[Answer | None, str]:
-        headers = self._headers(channel, ask)
-        body = None
+        headers, body = self._headers(channel, ask), None
         if ask.json is not None:
             body = msgspec.json.encode(ask.json)
             headers["content-type"] = "application/json"

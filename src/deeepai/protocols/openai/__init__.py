@@ -28,7 +28,7 @@ from .errors import channel_fault, error, too_long
 MODELS = (
     *("gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "davinci-002", "babbage-002"),
     *("text-embedding-*", "dall-e-*", "gpt-image-*", "whisper-*", "tts-*", "omni-moderation-*", "text-moderation-*"),
-    *("sora-*", "sora_image"),
+    "sora-*",
 )
 
 openai = Protocol(

@@ -89,7 +89,7 @@ def sound_seconds(sound: Part) -> float:
 def heard_estimate(request: Request) -> Usage:
     """Estimate a transcription by the sound's length."""
     sound = _sound(request)
-    return Usage(seconds=sound_seconds(sound) if sound is not None else 0.0, basis="estimated")
+    return Usage(calls=1, seconds=sound_seconds(sound) if sound is not None else 0.0, basis="estimated")
 
 
 class _Details(msgspec.Struct):
@@ -129,7 +129,7 @@ def _read(data: bytes) -> Usage | None:
             input=max(0, usage.input_tokens - audio), audio_in=audio, output=usage.output_tokens, basis="vendor"
         )
     seconds = usage.seconds if usage is not None and usage.seconds is not None else found.duration
-    return Usage(seconds=seconds, basis="vendor") if seconds is not None else None
+    return Usage(calls=1, seconds=seconds, basis="vendor") if seconds is not None else None
 
 
 def heard_usage(request: Request, answer: Answer) -> Usage | None:
@@ -182,12 +182,14 @@ def spoken(request: Request) -> Usage:
     """Count the characters to speak."""
     body = request.body
     instructions = len(body.instructions or "")
-    return Usage(characters=len(body.input), input=(len(body.input) + instructions) // 4 + 1, basis="estimated")
+    return Usage(
+        calls=1, characters=len(body.input), input=(len(body.input) + instructions) // 4 + 1, basis="estimated"
+    )
 
 
 def spoken_usage(request: Request, answer: Answer) -> Usage | None:
     """Count what was spoken: a sound tells of no tokens."""
-    return Usage(characters=len(request.body.input), basis="counted")
+    return Usage(calls=1, characters=len(request.body.input), basis="counted")
 
 
 class _SpokenTokens(msgspec.Struct):
@@ -207,7 +209,11 @@ def spoken_event(event: bytes) -> Usage | None:
         usage = msgspec.json.decode(event_data(event), type=_Spoken).usage
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return None if usage is None else Usage(input=usage.input_tokens, audio_out=usage.output_tokens, basis="vendor")
+    return (
+        None
+        if usage is None
+        else Usage(calls=1, input=usage.input_tokens, audio_out=usage.output_tokens, basis="vendor")
+    )
 
 
 SPEAKING = StreamRules(

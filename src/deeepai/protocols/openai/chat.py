@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -12,10 +13,13 @@ from ...declare import DROP, Facts, Failure, Json, Kind, Operation, Request, Str
 from ..common import body_model
 from .common import ModelName, model_patch
 from .errors import error_object
+from .objects import member, members
 from .stored import CHAT
 from .usage import answer_usage, chat_estimate, event_usage, input_estimate
 
 Count = Annotated[int, Meta(ge=1, le=128)]
+MOST_PICTURES = 16
+"""Kept of one answer."""
 
 
 class StreamOptions(msgspec.Struct, omit_defaults=True):
@@ -64,6 +68,38 @@ class EmbeddingBody(msgspec.Struct, omit_defaults=True):
     input: str | list[str | int | list[int]]
     encoding_format: Annotated[str, Meta(pattern="^(float|base64)$")] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
+
+
+# Pictures in answers -----------------------------------------------------------------------------------------------
+
+_DRAWING = re.compile(r"(gpt-4o?|gpt-image-2)-all\b|gpt-4o-image|sora_image|-gizmo-")
+"""Models of relays that answer with links to files which they made."""
+_LINK = re.compile(
+    r"!\[[^\]]{0,4096}\]\((https?://[^)\s]{1,4096})\)"
+    r"|\[[^\]]{0,4096}\]\((https?://[^)\s?]{1,4096}\.(?:png|jpe?g|webp|gif|mp4|mov|webm|mp3|wav)(?:\?[^)\s]{0,4096})?)\)"
+)
+"""In markdown: a picture, or a link to what is a file by its name."""
+
+
+def draws(request: Request) -> bool:
+    """Tell whether links in the answer lead to files that were made for it; of other models they are citations."""
+    return _DRAWING.search(request.body.model) is not None
+
+
+def pictures(answer: Json) -> Sequence[str]:
+    """Return the addresses of the files that an answer shows or links to."""
+    found: list[str] = []
+    for choice in members(answer, "choices"):
+        content = member(choice, "message", "content")
+        parts = [content] if isinstance(content, str) else members(choice, "message", "content")
+        for part in parts:
+            text = part if isinstance(part, str) else member(part, "text")
+            if isinstance(text, str):
+                found += (link[1] or link[2] for link in _LINK.finditer(text))
+            url = member(part, "image_url", "url")
+            if isinstance(url, str) and url.startswith(("http://", "https://")):
+                found.append(url)
+    return found[:MOST_PICTURES]
 
 
 # Streams -------------------------------------------------------------------------------------------------------
@@ -165,7 +201,7 @@ OPERATIONS = (
         native="/chat/completions",
         kind=Kind.STREAM,
         stream=STREAM,
-        rows=(1, 4),
+        rows=(1, 3, 4, 7),
         summary=Text("Create a chat completion", "聊天补全"),
         body=ChatBody,
         example={"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": "Say this is a test!"}]},
@@ -182,6 +218,8 @@ OPERATIONS = (
         estimate=chat_estimate,
         usage=answer_usage,
         patch=stream_patch,
+        keeps=draws,
+        outputs=pictures,
         stand_ins=stand_ins,
         objects=CHAT,
         on_leave="cancel",

@@ -99,7 +99,7 @@ def image_params(body: Any) -> dict[str, str]:
 
 def image_estimate(request: Request) -> Usage:
     """Estimate an image call: so many images of that size and quality."""
-    return Usage(images=request.body.n or 1, params=image_params(request.body), basis="estimated")
+    return Usage(calls=1, images=request.body.n or 1, params=image_params(request.body), basis="estimated")
 
 
 class ImageTokens(msgspec.Struct):
@@ -134,11 +134,12 @@ def _usage(found: ImageAnswer, params: dict[str, str], images: int) -> Usage:
     told = {"size": found.size, "quality": found.quality}
     params = {**params, **{name: value for name, value in told.items() if value}}
     if found.usage is None:
-        return Usage(images=images, params=params, basis="counted")
+        return Usage(calls=1, images=images, params=params, basis="counted")
     inputs, outputs = found.usage.input_tokens_details, found.usage.output_tokens_details
     image_in = (inputs.image_tokens or 0) if inputs else 0
     text_out = (outputs.text_tokens or 0) if outputs else 0
     return Usage(
+        calls=1,
         images=images,
         input=max(0, found.usage.input_tokens - image_in),
         image_in=image_in,
@@ -186,13 +187,14 @@ def event_usage(event: bytes) -> Usage | None:
     try:
         found = _answers.decode(event_data(event))
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return Usage(images=1, basis="counted")
+        return Usage(calls=1, images=1, basis="counted")
     return _usage(found, {}, 1)
 
 
 def add(first: Usage, later: Usage) -> Usage:
     """Put the usage of two images together."""
     return Usage(
+        calls=1,
         images=first.images + later.images,
         input=first.input + later.input,
         image_in=first.image_in + later.image_in,

@@ -59,6 +59,7 @@ def token_usage(vendor: VendorUsage) -> Usage:
     if outputs is not None:
         reasoning, audio_out = outputs.reasoning_tokens or 0, outputs.audio_tokens or 0
     return Usage(
+        calls=1,
         input=max(0, vendor.prompt_tokens - cached - written - audio_in),
         cached=cached,
         cache_write=written,
@@ -77,7 +78,7 @@ def answer_usage(request: Request, answer: Answer) -> Usage | None:
     except (msgspec.DecodeError, msgspec.ValidationError):
         found = None
     if found is None:
-        return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
+        return Usage(calls=1, input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
     return token_usage(found)
 
 
@@ -85,12 +86,12 @@ def chat_estimate(request: Request) -> Usage:
     """Estimate a chat: its bytes, and the output that it allows."""
     body = request.body
     limit = getattr(body, "max_completion_tokens", None) or body.max_tokens or DEFAULT_OUTPUT
-    return Usage(input=rough_tokens(request), output=limit * (body.n or 1), basis="estimated")
+    return Usage(calls=1, input=rough_tokens(request), output=limit * (body.n or 1), basis="estimated")
 
 
 def input_estimate(request: Request) -> Usage:
     """Estimate a call that has input only."""
-    return Usage(input=rough_tokens(request), basis="estimated")
+    return Usage(calls=1, input=rough_tokens(request), basis="estimated")
 
 
 def event_usage(event: bytes) -> Usage | None:

@@ -1,0 +1,343 @@
+"""Batches of messages. One is held for by what its requests ask, and charged at half price by what each used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import (
+    Accepted,
+    Answer,
+    Ask,
+    Facts,
+    Failure,
+    Json,
+    Kind,
+    Links,
+    Listing,
+    Made,
+    ObjectRules,
+    Operation,
+    Reading,
+    Reason,
+    Refused,
+    Reply,
+    Request,
+    State,
+    Task,
+    TaskRules,
+    Text,
+    Usage,
+    Window,
+    WorkRules,
+)
+from .common import LIST_QUERY, VERSION, member, read_limit, version
+from .messages import EXAMPLE, EXAMPLE_ANSWER, ModelName, container
+from .usage import DEFAULT_OUTPUT, UsageHolder, token_usage
+
+MOST_BYTES: Final = 256 * 1024 * 1024
+_SHARE: Final = 0.5
+"""Of the usual price, that a batch costs."""
+_PATH: Final = "/v1/messages/batches"
+_ONE: Final = _PATH + "/{batch_id}"
+_HEADERS: Final = {"anthropic-version": VERSION}
+
+
+class Params(msgspec.Struct, omit_defaults=True):
+    """A message that is asked for; every other field passes through, and is judged when its turn comes."""
+
+    model: ModelName
+    max_tokens: int | None = None
+    container: str | dict[str, Any] | None = None
+
+
+class BatchRequest(msgspec.Struct):
+    """A request of a batch."""
+
+    custom_id: Annotated[str, Meta(min_length=1, description="The caller's own name for it")]
+    params: Params
+
+
+class BatchBody(msgspec.Struct):
+    """A batch."""
+
+    requests: Annotated[list[BatchRequest], Meta(min_length=1, max_length=100_000)]
+
+
+# What is asked -------------------------------------------------------------------------------------------------------
+
+
+def check(request: Request) -> None:
+    """Refuse what is not for one model.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
+    first = request.body.requests[0].params.model
+    for number, one in enumerate(request.body.requests):
+        if one.params.model != first:
+            name = f"requests.{number}.params.model"
+            raise Failure(Reason.INVALID, "All requests of a batch are for one model", param=name)
+
+
+def model(request: Request) -> str:
+    """Return the model that all requests are for."""
+    return request.body.requests[0].params.model
+
+
+def estimate(request: Request, facts: object) -> Usage:
+    """Estimate a batch: its bytes, and the output that its requests allow."""
+    asked = request.body.requests
+    limits = [DEFAULT_OUTPUT if one.params.max_tokens is None else one.params.max_tokens for one in asked]
+    tokens = len(request.raw) // 4 + 1
+    return Usage(
+        input=tokens,
+        output=sum(max(0, min(limit, DEFAULT_OUTPUT)) for limit in limits),
+        share=_SHARE,
+        largest=tokens // len(asked) + 1,
+        basis="estimated",
+    )
+
+
+def containers(request: Request) -> Sequence[str]:
+    """Return the containers that requests name."""
+    return [name for one in request.body.requests for name in container(one.params.container)]
+
+
+class _Bodies(msgspec.Struct):
+    requests: list[dict[str, Any]]
+
+
+_bodies = msgspec.json.Decoder(_Bodies)
+
+
+def patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does."""
+    if facts.model == facts.asked:
+        return {}
+    found = _bodies.decode(request.raw).requests
+    return {"requests": [{**one, "params": {**one["params"], "model": facts.model}} for one in found]}
+
+
+# What is answered ----------------------------------------------------------------------------------------------------
+
+
+def batch_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return a batch."""
+    name = member(value, "id")
+    return (Made(name, "message_batch"),) if isinstance(name, str) else ()
+
+
+def shown(value: Json, links: Links) -> Json:
+    """Let the address of the results be the gateway's own: the caller's key is for nobody else."""
+    url, name = member(value, "results_url"), member(value, "id")
+    if not isinstance(url, str) or not isinstance(name, str):
+        return value
+    query = urlsplit(url).query
+    path = f"{_PATH}/{quote(name, safe='')}/results"
+    return {**value, "results_url": links.at(f"{path}?{query}" if query else path)}
+
+
+def window(request: Request) -> Window:
+    """Read what part of the list is asked for.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
+    query = request.query
+    return Window(read_limit(request), query.get("after_id") or None, query.get("before_id") or None)
+
+
+def page(data: Sequence[Json], has_more: bool) -> Json:
+    """Return a list as Anthropic does."""
+    return {
+        "data": data,
+        "has_more": has_more,
+        "first_id": member(data[0], "id") if data else None,
+        "last_id": member(data[-1], "id") if data else None,
+    }
+
+
+# What it costs -------------------------------------------------------------------------------------------------------
+
+
+def accept(answer: Answer, request: Request) -> Accepted | Refused:
+    """Take a batch that was made."""
+    value = answer.json()
+    name = member(value, "id")
+    if member(value, "type") != "message_batch" or not isinstance(name, str):
+        return Refused()
+    return Accepted(name, State.RUNNING, {"path": f"{_PATH}/{quote(name, safe='')}"})
+
+
+def poll(task: Task) -> Ask:
+    """Ask for the batch; once it has ended, for its results."""
+    path = str(task.facts["path"])
+    if member(task.snapshot, "processing_status") == "ended":
+        return Ask(path + "/results", headers=_HEADERS, lines=True)
+    return Ask(path, headers=_HEADERS)
+
+
+def read(answer: Answer, task: Task) -> Reading:
+    """Read where a batch stands."""
+    value = answer.json()
+    status = {"processing_status": member(value, "processing_status")}
+    if member(value, "processing_status") == "ended" and member(value, "request_counts", "succeeded") == 0:
+        return Reading(State.FAILED, status, error="the batch ended without any answer")
+    return Reading(State.RUNNING, status)
+
+
+class _Result(msgspec.Struct):
+    message: UsageHolder | None = None
+
+
+class _Line(msgspec.Struct):
+    result: _Result
+
+
+_line = msgspec.json.Decoder(_Line)
+
+
+def line(task: Task, data: bytes) -> Usage | None:
+    """Read what one message of a batch used."""
+    try:
+        message = _line.decode(data).result.message
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    if message is None or message.usage is None:
+        return None
+    return msgspec.structs.replace(token_usage(message.usage), share=_SHARE)
+
+
+WORK: Final = WorkRules(
+    wanted=lambda request: True,
+    rules=TaskRules(
+        new_id=lambda: "",
+        accept=accept,
+        submitted=lambda task, links: Reply(task.snapshot),
+        poll=poll,
+        read=read,
+        line=line,
+        render=lambda task, links: Reply(task.snapshot),
+        interval=10.0,
+        timeout=3 * 24 * 3600.0,
+    ),
+    model=lambda request, facts: model(request),
+    estimate=estimate,
+)
+
+# Declarations --------------------------------------------------------------------------------------------------------
+
+_BATCH: Final = {
+    "id": "msgbatch_123",
+    "type": "message_batch",
+    "processing_status": "in_progress",
+    "request_counts": {"processing": 1, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
+    "ended_at": None,
+    "created_at": "2026-01-01T00:00:00Z",
+    "expires_at": "2026-01-02T00:00:00Z",
+    "cancel_initiated_at": None,
+    "archived_at": None,
+    "results_url": None,
+}
+
+
+def _touch(name: str, method: str, tail: str, en: str, zh: str, **more: Any) -> Operation:
+    """Declare an operation on one batch, which costs nothing."""
+    given: dict[str, Any] = {
+        "objects": ObjectRules(uses=_own, makes=batch_made, shows=shown),
+        "native": _ONE + tail,
+        **more,
+    }
+    return Operation(
+        name=f"messages.batches.{name}",
+        method=method,
+        path=_ONE + tail,
+        kind=Kind.CALL,
+        summary=Text(en, zh),
+        media="none",
+        headers=version,
+        free=True,
+        example_params={"batch_id": "msgbatch_123"},
+        **given,
+    )
+
+
+def _own(request: Request) -> Sequence[str]:
+    return (request.params["batch_id"],)
+
+
+OPERATIONS = (
+    Operation(
+        name="messages.batches.create",
+        method="POST",
+        path=_PATH,
+        native=_PATH,
+        kind=Kind.CALL,
+        summary=Text("Create a batch of messages", "创建消息批处理"),
+        body=BatchBody,
+        max_body=MOST_BYTES,
+        check=check,
+        model=model,
+        patch=patch,
+        headers=version,
+        objects=ObjectRules(uses=containers, makes=batch_made, work=WORK, shows=shown),
+        example={"requests": [{"custom_id": "first", "params": EXAMPLE}]},
+        example_answer=_BATCH,
+    ),
+    Operation(
+        name="messages.batches.list",
+        method="GET",
+        path=_PATH,
+        native=_PATH,
+        kind=Kind.CALL,
+        summary=Text("List batches of messages", "列出消息批处理"),
+        media="none",
+        headers=version,
+        free=True,
+        query=LIST_QUERY,
+        objects=ObjectRules(
+            lists=Listing(
+                kind="message_batch", item=lambda name: f"{_PATH}/{quote(name, safe='')}", window=window, page=page
+            ),
+            shows=shown,
+        ),
+        example_answer={"data": [_BATCH], "has_more": False, "first_id": "msgbatch_123", "last_id": "msgbatch_123"},
+    ),
+    _touch("get", "GET", "", "Get a batch of messages", "查询消息批处理", example_answer=_BATCH),
+    _touch(
+        "cancel",
+        "POST",
+        "/cancel",
+        "Cancel a batch of messages",
+        "取消消息批处理",
+        example_answer={**_BATCH, "processing_status": "canceling"},
+    ),
+    _touch(
+        "delete",
+        "DELETE",
+        "",
+        "Delete a batch of messages",
+        "删除消息批处理",
+        objects=ObjectRules(uses=_own, ends=_own),
+        example_answer={"id": "msgbatch_123", "type": "message_batch_deleted"},
+    ),
+    _touch(
+        "results",
+        "GET",
+        "/results",
+        "Get the results of a batch, a line each",
+        "获取消息批处理结果",
+        objects=ObjectRules(uses=_own),
+        answers=("application/x-jsonl",),
+        example_answer={"custom_id": "first", "result": {"type": "succeeded", "message": EXAMPLE_ANSWER}},
+    ),
+)

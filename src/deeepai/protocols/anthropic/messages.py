@@ -1,0 +1,188 @@
+"""Messages, their streams, and the counting of their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from ...declare import Facts, Failure, Json, Kind, Made, ObjectRules, Operation, Request, StreamRules, Text
+from ..common import body_model
+from .common import member, version
+from .errors import error_object
+from .usage import answer_usage, estimate, event_usage, merge
+
+ModelName = Annotated[str, Meta(min_length=1, max_length=256, description="Model that answers")]
+
+
+class Message(msgspec.Struct, omit_defaults=True):
+    """One turn of a conversation."""
+
+    role: Annotated[str, Meta(min_length=1, description="user or assistant")]
+    content: str | list[dict[str, Any]]
+
+
+class MessagesBody(msgspec.Struct, omit_defaults=True):
+    """Body of a message; every other field passes through."""
+
+    model: ModelName
+    max_tokens: Annotated[int, Meta(ge=0, description="Tokens that the answer may have at most")]
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    system: str | list[dict[str, Any]] | None = None
+    stream: bool | None = None
+    container: str | dict[str, Any] | None = None
+
+
+class CountBody(msgspec.Struct, omit_defaults=True):
+    """Body of a count of tokens."""
+
+    model: ModelName
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    system: str | list[dict[str, Any]] | None = None
+
+
+# Streams -------------------------------------------------------------------------------------------------------------
+
+
+def wants_stream(request: Request) -> bool:
+    """Tell whether the body asks for a stream."""
+    return bool(request.body.stream)
+
+
+def delta_text(event: Json) -> str:
+    """Return the text that an event adds, thinking and the input of tools included."""
+    delta = event.get("delta") or {}
+    pieces = (delta.get("text"), delta.get("thinking"), delta.get("partial_json"))
+    return "".join(piece for piece in pieces if isinstance(piece, str))
+
+
+def _block_text(content: str | list[dict[str, Any]] | None) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [block["text"] for block in content or () if isinstance(block.get("text"), str)]
+
+
+def prompt_text(request: Request) -> str:
+    """Return the text that the upstream would count as input."""
+    body = request.body
+    pieces = _block_text(body.system)
+    for message in body.messages:
+        pieces.append(message.role)
+        pieces += _block_text(message.content)
+    return "\n".join(pieces)
+
+
+def ends_stream(event: bytes) -> bool:
+    """Tell whether an event is the stream's last."""
+    return b"message_stop" in event and (event.startswith(b"event: message_stop") or b'"type":"message_stop"' in event)
+
+
+def stream_error(failure: Failure, request_id: str) -> bytes:
+    """Return the event that tells of a failure in mid-stream."""
+    return b"event: error\ndata: " + msgspec.json.encode(error_object(failure, request_id)) + b"\n\n"
+
+
+def whole(request: Request, event: bytes) -> bytes | None:
+    """Hide nothing."""
+    return event
+
+
+STREAM: Final = StreamRules(
+    wanted=wants_stream,
+    usage=event_usage,
+    hide=whole,
+    text=delta_text,
+    prompt=prompt_text,
+    last=ends_stream,
+    error=stream_error,
+    marks=(b'"usage"', b"message_stop"),
+    merge=merge,
+)
+
+
+def patch(request: Request, facts: Facts) -> dict[str, Any]:
+    """Name the model as the upstream does."""
+    return {"model": facts.model} if facts.model != facts.asked else {}
+
+
+# Containers, in which the model runs its code: what it left there waits for the next message that names one ----------
+
+
+def container(value: str | dict[str, Any] | None) -> Sequence[str]:
+    """Return the container that a message names, if it does."""
+    name = value.get("id") if isinstance(value, dict) else value
+    return (name,) if isinstance(name, str) else ()
+
+
+def container_made(request: Request, value: Json) -> Sequence[Made]:
+    """Return the container that an answer or an event tells of."""
+    for holder in (value, member(value, "delta"), member(value, "message")):
+        name = member(holder, "container", "id")
+        if isinstance(name, str):
+            return (Made(name, "container"),)
+    return ()
+
+
+CONTAINERS: Final = ObjectRules(
+    uses=lambda request: container(request.body.container),
+    makes=container_made,
+    tells=lambda request: b'"code_execution' in request.raw or b'"container"' in request.raw,
+    marks=(b'"container"',),
+)
+
+EXAMPLE: Final[dict[str, Json]] = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 256,
+    "messages": [{"role": "user", "content": "Say this is a test!"}],
+}
+EXAMPLE_ANSWER: Final = {
+    "id": "msg_123",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-haiku-4-5",
+    "content": [{"type": "text", "text": "…"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 14, "output_tokens": 6},
+}
+OPERATIONS = (
+    Operation(
+        name="messages",
+        method="POST",
+        path="/v1/messages",
+        native="/v1/messages",
+        kind=Kind.STREAM,
+        stream=STREAM,
+        summary=Text("Create a message", "创建消息"),
+        body=MessagesBody,
+        example=EXAMPLE,
+        example_answer=EXAMPLE_ANSWER,
+        answers=("application/json", "text/event-stream"),
+        model=body_model,
+        estimate=estimate,
+        usage=answer_usage,
+        patch=patch,
+        headers=version,
+        objects=CONTAINERS,
+        on_leave="cancel",
+        replay=True,
+    ),
+    Operation(
+        name="messages.count_tokens",
+        method="POST",
+        path="/v1/messages/count_tokens",
+        native="/v1/messages/count_tokens",
+        kind=Kind.CALL,
+        summary=Text("Count the tokens of a message", "计算消息的令牌数"),
+        body=CountBody,
+        example={key: value for key, value in EXAMPLE.items() if key != "max_tokens"},
+        example_answer={"input_tokens": 14},
+        model=body_model,
+        patch=patch,
+        headers=version,
+        free=True,
+        replay=True,
+    ),
+)

@@ -10,9 +10,11 @@ from typing import Any
 import anthropic
 import pytest
 from anthropic import Anthropic
+from anthropic._constants import ANTHROPIC_API_VERSION
 
 from tests.operator import until, usage_row
 from tests.stack import Gateway
+from tests.wire.http import call
 
 MODEL = "claude-haiku-4-5"
 HELLO: Any = [{"role": "user", "content": "Say this is a test!"}]
@@ -40,6 +42,7 @@ def test_message(client: Anthropic, gateway: Gateway) -> None:
     assert row["consumed"]["output"] == message.usage.output_tokens
     assert row["cost"] == message.usage.input_tokens * 1000 + message.usage.output_tokens * 5000
     assert row["protocol"] == "anthropic"
+    assert message._request_id == answer.headers["x-request-id"], "the vendor's own would say nothing to the operator"
 
 
 @pytest.mark.operation("anthropic.messages")
@@ -52,7 +55,11 @@ def test_stream(client: Anthropic, gateway: Gateway) -> None:
     assert whole.content[0].text == text
     row = usage_row(gateway, request_id)
     assert row["basis"] == "vendor"
-    assert row["consumed"] == {"input": whole.usage.input_tokens, "output": whole.usage.output_tokens, "basis": "vendor"}
+    assert row["consumed"] == {
+        "input": whole.usage.input_tokens,
+        "output": whole.usage.output_tokens,
+        "basis": "vendor",
+    }
 
 
 @pytest.mark.operation("anthropic.messages")
@@ -94,6 +101,83 @@ def test_cached_input_has_its_own_price(client: Anthropic, gateway: Gateway) -> 
     words: Any = [{"role": "user", "content": "[sandbox:cached=10] read this from the cache"}]
     read = client.messages.with_raw_response.create(model=MODEL, max_tokens=50, messages=words)
     assert usage_row(gateway, read.headers["x-request-id"])["consumed"]["cached"] == 10
+
+
+@pytest.mark.operation("anthropic.messages")
+def test_what_is_kept_for_an_hour_costs_more(client: Anthropic, gateway: Gateway) -> None:
+    keep: Any = {"type": "ephemeral", "ttl": "1h"}
+    block: Any = {"type": "text", "text": "A long introduction.", "cache_control": keep}
+    wrote = client.messages.with_raw_response.create(model=MODEL, max_tokens=50, messages=HELLO, system=[block])
+    with client.messages.stream(model=MODEL, max_tokens=50, messages=HELLO, system=[block]) as stream:
+        streamed = stream.get_final_message().usage
+        request_id = stream.response.headers["x-request-id"]
+    for usage, name in ((wrote.parse().usage, wrote.headers["x-request-id"]), (streamed, request_id)):
+        assert usage.cache_creation is not None
+        hour = usage.cache_creation.ephemeral_1h_input_tokens
+        assert hour > 0
+        row = usage_row(gateway, name)
+        assert row["consumed"]["cache_write_1h"] == hour
+        assert "cache_write" not in row["consumed"]
+        assert row["cost"] == hour * 2000 + usage.output_tokens * 5000
+
+
+@pytest.mark.operation("anthropic.messages")
+def test_searches_of_the_web_are_paid_for(client: Anthropic, gateway: Gateway) -> None:
+    tools: Any = [{"type": "web_search_20250305", "name": "web_search"}]
+    words: Any = [{"role": "user", "content": "[tool] look it up"}]
+    answer = client.messages.with_raw_response.create(model=MODEL, max_tokens=200, messages=words, tools=tools)
+    with client.messages.stream(model=MODEL, max_tokens=200, messages=words, tools=tools) as stream:
+        streamed = stream.get_final_message()
+        request_id = stream.response.headers["x-request-id"]
+    for message, name in ((answer.parse(), answer.headers["x-request-id"]), (streamed, request_id)):
+        assert [block.type for block in message.content] == ["server_tool_use", "web_search_tool_result", "text"]
+        row = usage_row(gateway, name)
+        assert row["consumed"]["searches"] == 1
+        tokens = message.usage.input_tokens * 1000 + message.usage.output_tokens * 5000
+        assert row["cost"] == tokens + 10_000_000
+
+
+@pytest.mark.operation("anthropic.messages")
+def test_speed_and_place_have_their_price(client: Anthropic, gateway: Gateway) -> None:
+    answer = client.messages.with_raw_response.create(
+        model="claude-opus-5-5",
+        max_tokens=50,
+        messages=HELLO,
+        extra_body={"speed": "fast", "inference_geo": "us"},
+        extra_headers={"anthropic-beta": "fast-mode-2026-02-01"},
+    )
+    usage = answer.parse().usage
+    row = usage_row(gateway, answer.headers["x-request-id"])
+    assert row["consumed"]["params"] == {"speed": "fast", "inference_geo": "us"}
+    assert row["cost"] == usage.input_tokens * 8800 + usage.output_tokens * 44_000
+    (sent,) = [one for one in _asked(gateway) if (one["body"] or {}).get("speed") == "fast"]
+    assert sent["headers"]["anthropic-beta"] == "fast-mode-2026-02-01"
+    assert sent["headers"]["anthropic-version"] == ANTHROPIC_API_VERSION
+
+
+@pytest.mark.operation("anthropic.messages")
+def test_advice_costs_what_its_model_does(client: Anthropic, gateway: Gateway) -> None:
+    tools: Any = [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5"}]
+    answer = client.messages.with_raw_response.create(model=MODEL, max_tokens=50, messages=HELLO, tools=tools)
+    with client.messages.stream(model=MODEL, max_tokens=50, messages=HELLO, tools=tools) as stream:
+        streamed = stream.get_final_message().usage
+        request_id = stream.response.headers["x-request-id"]
+    for usage, name in ((answer.parse().usage, answer.headers["x-request-id"]), (streamed, request_id)):
+        row = usage_row(gateway, name)
+        advice = row["consumed"]["others"]["claude-opus-5"]
+        own = usage.input_tokens * 1000 + usage.output_tokens * 5000
+        assert row["cost"] == own + advice["input"] * 5000 + 20 * 25_000
+
+
+@pytest.mark.operation("anthropic.messages")
+def test_the_version_is_the_caller_s_or_the_first(gateway: Gateway) -> None:
+    body = {"model": MODEL, "max_tokens": 10, "messages": HELLO, "temperature": 0.5, "metadata": {"user_id": "v"}}
+    assert call(gateway, "POST", "/v1/messages", body, gateway.live).status == 200
+    (sent,) = [one for one in _asked(gateway) if (one["body"] or {}).get("metadata") == {"user_id": "v"}]
+    assert sent["headers"]["anthropic-version"] == "2023-06-01"
+    refused = call(gateway, "POST", "/v1/messages", body, gateway.live, {"anthropic-version": "2026-10-21"})
+    assert refused.status == 400
+    assert "temperature" in refused.json["error"]["message"]
 
 
 @pytest.mark.operation("anthropic.messages.count_tokens")

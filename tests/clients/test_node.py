@@ -58,6 +58,8 @@ def test_anthropic(gateway: Gateway) -> None:
     assert (seen["tool"], seen["stop"], seen["calledStop"]) == ("add", "end_turn", "tool_use")
     assert seen["counted"] > 0
     assert "flux-pro-1.1" in seen["models"]
+    assert seen["results"] == [["first", "succeeded"]]
+    assert seen["deleted"] == "message_batch_deleted"
     assert seen["errors"] == {
         "unknown": "NotFoundError",
         "missing": "BadRequestError",

@@ -1,5 +1,6 @@
 """OpenAI's own Python SDK: videos; and the form that relays have for them."""
 
+# pyright: reportDeprecated=false
 from __future__ import annotations
 
 import base64
@@ -108,6 +109,37 @@ def test_a_remix_costs_what_its_source_did(client: OpenAI, gateway: Gateway) -> 
     assert usage_row(gateway, raw.headers["x-request-id"])["cost"] == 12 * 300_000_000
     with pytest.raises(openai.NotFoundError):
         client.videos.remix("video_" + "0" * 48, prompt="of nothing")
+
+
+@pytest.mark.operation("openai.videos.edits", "openai.videos.extensions")
+def test_edits_and_extensions(client: OpenAI, gateway: Gateway) -> None:
+    first = client.videos.create(prompt=PROMPT, seconds="8", size="1280x720")
+    ended(client, first.id)
+    # The SDK's own `edit` and `extend` take files alone.
+    edit = client.post(
+        "/videos/edits",
+        body={"prompt": "in black and white", "video[id]": first.id},
+        options={"headers": {"content-type": "multipart/form-data"}},
+        cast_to=Video,
+    )
+    edited = ended(client, edit.id)
+    assert (edited.seconds, edited.size, edited.remixed_from_video_id) == ("8", "1280x720", None)
+    extension = {"prompt": "and then", "seconds": "12", "video": {"id": first.id}}
+    longer = ended(client, client.post("/videos/extensions", body=extension, cast_to=Video).id)
+    assert longer.seconds == "20", "the whole of it"
+    costs = {row["id"]: row["cost"] for row in rows(gateway, "SELECT id, cost FROM tasks")}
+    assert costs[edited.id] == 8 * 100_000_000
+    assert costs[longer.id] == 12 * 100_000_000, "what came to it"
+    for name in ("video_" + "0" * 48, "resp_1"):
+        with pytest.raises(openai.NotFoundError):
+            client.post("/videos/edits", body={"prompt": "x", "video": {"id": name}}, cast_to=Video)
+    for bad in (0, "soon", -4):
+        with pytest.raises(openai.BadRequestError) as length:
+            client.post("/videos/extensions", body={**extension, "seconds": bad}, cast_to=Video)
+        assert length.value.param == "seconds"
+    with pytest.raises(openai.BadRequestError) as upload:
+        client.videos.edit(prompt="x", video=("a.mp4", b"\0\0\0\x18ftyp"))
+    assert upload.value.param == "video"
 
 
 @pytest.mark.operation("openai.videos.list", "openai.videos.delete")

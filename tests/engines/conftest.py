@@ -43,6 +43,13 @@ def packs() -> Path:
 
 
 @pytest.fixture(scope="session")
+def audio_packs(packs: Path) -> Path:
+    for pack in ("whisper-base", "whisper-tiny.en", "kokoro-82m"):
+        install(pack, packs)
+    return packs
+
+
+@pytest.fixture(scope="session")
 def engines(packs: Path) -> Iterator[str]:
     """URL of the program with everything installed."""
     with program(packs) as url:

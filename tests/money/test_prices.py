@@ -34,6 +34,12 @@ def book(**entry: object) -> PriceBook:
         ("gpt-5.4", Usage(input=200_000, cached=72_001, output=1000), "1.0585005"),
         ("gpt-realtime", Usage(cached=1000, cached_audio=1000, image_in=100), "0.0013"),
         ("gpt-realtime-mini", Usage(cached=1000, cached_audio=1000), "0.00036"),
+        ("claude-haiku-4-5", Usage(cache_write=1000, cache_write_1h=1000, searches=2), "0.02325"),
+        ("claude-haiku-5-5", Usage(input=100_000), "0.01"),
+        ("claude-haiku-5-5", Usage(input=100_000, cache_write_1h=1), "0.050001"),
+        ("claude-haiku-5-5", Usage(input=200_000, params={"inference_geo": "us"}), "0.11"),
+        ("claude-haiku-5-5", Usage(input=200_000, largest=100_000), "0.02"),
+        ("claude-opus-5-5", Usage(output=1000, params={"speed": "fast", "inference_geo": "us"}), "0.044"),
         ("gpt-4o-audio-preview", Usage(input=1000, audio_in=1000, output=1000, audio_out=1000), "0.1325"),
         ("text-embedding-3-small", Usage(input=5), "0.0000001"),
         ("omni-moderation-latest", Usage(calls=1, input=100), "0"),
@@ -212,7 +218,7 @@ def test_tokens_and_counts_add_up_within_rounding(entry: dict[str, object], one:
     for name in ("per_megapixel", "steps_included"):
         entry.pop(name, None)
     price = book(**entry)
-    names = (*TOKENS, "calls", "images", "characters")
+    names = (*TOKENS, "cache_write_1h", "calls", "images", "characters", "searches")
     both = Usage(**{name: getattr(one, name) + getattr(other, name) for name in names})
     parts = [Usage(**{name: getattr(usage, name) for name in names}) for usage in (one, other)]
     apart = sum(cost(price, usage) for usage in parts)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import Accepted, Answer, Ask, Hook, State
+from deeepai.declare import Accepted, Answer, Ask, Hook, State, Task, Usage
 from deeepai.money.ledger import InsufficientFunds
 from deeepai.storage.ids import now_ms
 from deeepai.tasks.hosts import hook_address
@@ -344,6 +344,39 @@ async def test_many_jobs_are_asked_for_at_once(tmp_path: Path) -> None:
         await a.life.look([second, third])
         # Trouble with the batch is no word about any job.
         assert [(await a.task(task.id)).misses for task in tasks] == [0, 0, 0]
+
+
+# Jobs of many calls -------------------------------------------------------------------------------------------------
+
+
+def read_line(task: Task, data: bytes) -> Usage | None:
+    return Usage(images=int(data), basis="vendor") if data.strip().isdigit() else None
+
+
+async def test_each_call_of_a_job_is_priced_by_itself(tmp_path: Path) -> None:
+    async with world(tmp_path, poll=lambda task: Ask("/jobs/u1", lines=True), line=read_line) as a:
+        task = await a.accepted(amount=9 * PRICE)
+        for trouble in (503, 404, 401):
+            a.vendor.jobs["u1"] = trouble
+            assert not (await a.look(task)).state.final
+        a.vendor.jobs["u1"] = b"1\n" * 40_000 + b"not a call\n\n3"
+        a.prices["m"] = 2
+        ended = await a.look(task)
+        assert (ended.state, ended.cost) == (State.SUCCEEDED, 80_006)
+        (row,) = await a.rows("SELECT cost, basis, consumed FROM usage")
+        assert (row["cost"], row["basis"]) == (80_006, "vendor")
+        assert '"images":40003' in row["consumed"]
+        assert await a.balance() == (USD - 80_006, 0, 80_006)
+
+
+async def test_lines_that_break_off_are_read_again(tmp_path: Path) -> None:
+    async with world(tmp_path, poll=lambda task: Ask("/jobs/u1", lines=True), line=read_line) as a:
+        task = await a.accepted()
+        a.channels["ch_a"] = channel("a", base_url="http://127.0.0.1:9")
+        assert not (await a.look(task)).state.final
+        a.channels["ch_a"] = channel("a", base_url=a.vendor.url)
+        a.vendor.jobs["u1"] = b"2"
+        assert (await a.look(task)).cost == 2 * PRICE
 
 
 # Callbacks to us ----------------------------------------------------------------------------------------------------

@@ -38,7 +38,12 @@ def wire(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     most = str(MAX_BODY)
     env = {"DEEEPAI_MAX_BODY": most, "DEEEPAI_MAX_UPLOAD": most, "DEEEPAI_ALLOW_PRIVATE_CALLBACKS": ""}
     test_mode = channels(sandbox.url).replace('name = "', 'mode = "test"\nname = "test-')
-    made = Gateway(Path(tmp_path_factory.mktemp("wire")), sandbox, env=env, toml=test_mode + PEOPLE).start()
+    reranker = (
+        f'[[channels]]\nname = "reranker"\nprotocol = "openai"\nbase_url = "{sandbox.url}/openai/v1"\n'
+        'credential = "sk-upstream"\nmodels = ["jina-*"]\n\n'
+    )
+    toml = test_mode + reranker + PEOPLE
+    made = Gateway(Path(tmp_path_factory.mktemp("wire")), sandbox, env=env, toml=toml).start()
     coverage_results.watch(made.url)
     own_objects(made)
     yield made

@@ -230,6 +230,7 @@ def _timeless(body: bytes) -> Any:
     found = json.loads(body)
     if isinstance(found, dict):
         found.pop("id", None)
+        found.pop("request_id", None)
     return found
 
 

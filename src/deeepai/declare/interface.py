@@ -40,7 +40,8 @@ class Allowance:
     spent : int
         Ever, with this key.
     available : int
-        What is left: of the key's own budget, or of its account where that is less or there is no budget.
+        What is left, with what is held for calls under way: of the key's own budget, or of its account where that is
+        less or there is no budget.
     bounded : bool
         The key has a budget of its own.
     expires_at : int or None
@@ -139,6 +140,8 @@ class Operation:
         How the body comes: json, multipart, either or none.
     model : callable
         The name that routes, is allowed or not, and is priced.
+    also : callable
+        Further models that the request lets the vendor use; the token must be allowed to call them, too.
     price : callable
         The price key where it is not the model.
     estimate : callable
@@ -204,6 +207,7 @@ class Operation:
     media: Literal["json", "multipart", "either", "none"] = "json"
     answers: tuple[str, ...] = ("application/json",)
     model: Callable[[Request], str] | None = None
+    also: Callable[[Request], Sequence[str]] | None = None
     price: Callable[[Request], str] | None = None
     estimate: Callable[[Request], Usage] | None = None
     usage: Callable[[Request, Answer], Usage | None] | None = None
@@ -317,6 +321,8 @@ class Protocol:
         Whether an answer says that the request does not fit the model's context; another model may be tried then.
     mark_header : str
         A header that all of the vendor's clients send: with it, a path that another protocol has too is this one's.
+    id_header : str
+        Where the vendor's clients look for the request id, beside `x-request-id`.
     own_paths : tuple of str
         Path prefixes that are this protocol's alone; an unknown path below one is answered in its error shape.
     """
@@ -340,6 +346,7 @@ class Protocol:
     channel_fault: Callable[[Answer], bool] = lambda answer: answer.status == 401
     too_long: Callable[[Answer], bool] = lambda answer: False
     mark_header: str | None = None
+    id_header: str | None = None
     own_paths: tuple[str, ...] = ()
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()

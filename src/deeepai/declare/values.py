@@ -69,6 +69,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         Properties a price may depend on, such as size, quality, mode.
     share : float
         The part of the price that is charged, where the vendor gives a discount on all of it, as for batches.
+    others : dict
+        What further models used on the way to the answer, by name; each is priced under its own.
     largest : int
         Input tokens of the largest of the calls that are taken together here; 0 where it is one call.
     basis : str
@@ -97,13 +99,17 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     cost: int | None = None
     params: dict[str, str] = {}
     share: float = 1.0
+    others: dict[str, Usage] = {}
     largest: int = 0
     basis: Literal["vendor", "counted", "call", "second", "estimated"] = "call"
 
     def plus(self, more: Usage) -> Usage:
         """Return this and another call's together; what is no count stays as it is in the other."""
         total = msgspec.structs.replace(more, **{name: getattr(self, name) + getattr(more, name) for name in _COUNTS})
-        return msgspec.structs.replace(total, largest=max(self.largest, more.largest))
+        others = dict(self.others)
+        for name, usage in more.others.items():
+            others[name] = others[name].plus(usage) if name in others else usage
+        return msgspec.structs.replace(total, largest=max(self.largest, more.largest), others=others)
 
 
 _COUNTS: Final = tuple(

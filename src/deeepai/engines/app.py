@@ -11,13 +11,20 @@ from typing import Final
 from aiohttp import web
 
 from .families import Family
+from .realtime import RealtimeFamily
 from .sentences import SentenceFamily
 from .speech import SpeechFamily
 from .text import TextFamily
 from .transcription import TranscriptionFamily
 from .wire import BODY_LIMIT, WireError, answer, new_id
 
-FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (TextFamily, SentenceFamily, TranscriptionFamily, SpeechFamily)
+FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
+    TextFamily,
+    SentenceFamily,
+    TranscriptionFamily,
+    SpeechFamily,
+    RealtimeFamily,
+)
 """A new family is a module and a line here."""
 
 _log = logging.getLogger(__name__)

@@ -72,16 +72,16 @@ MODERATION: Final = Model(
 LOCAL_REALTIME: Final = Composite(
     id="local-realtime",
     kind="realtime",
-    about="A conversation by voice, of three models one after another: a turn is heard whole, written down, answered by a "
-    "chat model and spoken. It is as clever as that chat model; tone of voice does not reach it.",
+    about="A conversation by voice, of three models one after another: a turn is heard whole, written down, answered "
+    "by a chat model and spoken. It is as clever as that chat model; tone of voice does not reach it.",
     endpoints=("/v1/realtime",),
     languages=("en", "zh"),
     context=SLOT_CONTEXT,
     created=1_795_392_000,
     owned_by="deeepai",
     licence="Apache-2.0",
-    provenance="No weights of its own: whisper-base, smollm2-135m-instruct (or the session's chat_model) and kokoro-82m; "
-    "Silero VAD (MIT), in the package faster-whisper, hears when a turn ends.",
+    provenance="No weights of its own: whisper-base, smollm2-135m-instruct (or the session's chat_model) and "
+    "kokoro-82m; Silero VAD (MIT), in the package faster-whisper, hears when a turn ends.",
     package="faster_whisper",
     pack=None,
     details={"parts": [WHISPER_BASE_MODEL.id, SMOLLM2_CHAT.id, KOKORO_SPEECH.id]},

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from .audio_packs import LEXICON_FILES, SPELLING_FILE
-from .numerals import Numerals
+from .numerals import words_of
 from .spelling import Speller
 
 Accent = Literal["us", "gb"]
@@ -81,12 +81,11 @@ class English:
         gold, silver = LEXICON_FILES[accent]
         self._gold = _read(folder / gold)
         self._silver = _read(folder / silver)
-        self._numerals = Numerals()
         self._speller = Speller(folder / SPELLING_FILE)
 
     def phonemes(self, text: str) -> str:
         """Return the phonemes of a text; what cannot be said is left out."""
-        text = _CAMEL.sub(" ", self._numerals.words(text))
+        text = _CAMEL.sub(" ", words_of(text))
         tokens: list[str] = _TOKEN.findall(text)
         shouting = not any(c.islower() for c in text)
         said = list[str]()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .wire import WireError, refused
 
@@ -44,6 +45,11 @@ class Form:
     def names(self) -> Iterator[str]:
         """Yield the names of the fields that have a value."""
         return (name for name in self._fields if self.get(name))
+
+    def object(self, name: str) -> dict[str, str]:
+        """Return the fields `name[key]` by their keys: so OpenAI's clients send an object."""
+        found = {field: value for field in self.names() if field.startswith(f"{name}[") if (value := self.get(field))}
+        return {field[len(name) + 1 : -1]: value for field, value in found.items() if field.endswith("]")}
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         """Return a field that has one of some values, or refuse."""
@@ -94,7 +100,7 @@ async def read_form(request: web.Request) -> Form:
             else:
                 error = refused(f"'{part.name}' is longer than {_MOST_FIELD} bytes.", part.name, "invalid_value")
                 form.add(part.name, (await _take(part, _MOST_FIELD, error)).decode())
-    except (ValueError, AssertionError, web.HTTPException) as error:
+    except (ValueError, AssertionError, HttpProcessingError, web.HTTPException) as error:
         # aiohttp's parser says so of a form that is cut off or has no boundary.
         raise refused(f"We could not parse the form of your request: {error}") from None
     return form

@@ -64,8 +64,9 @@ class Response:
         self._spoken_ms = 0
         self._output: list[Item] = []
         self._message: Item | None = None
-        self._shown = {
-            "id": new_id("resp_"),
+        self.id = new_id("resp_")
+        self._shown: dict[str, Any] = {
+            "id": self.id,
             "object": "realtime.response",
             "status": "in_progress",
             "status_details": None,
@@ -74,11 +75,6 @@ class Response:
             **shown,
         }
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self._shown["id"]
 
     @property
     def running(self) -> bool:

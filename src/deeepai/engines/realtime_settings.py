@@ -126,7 +126,9 @@ class Settings(msgspec.Struct):
     audio: Audio
     model: str
     chat_model: str = CHAT
-    output_modalities: Annotated[list[Literal["text", "audio"]], Meta(min_length=1, max_length=1)] = ["audio"]
+    output_modalities: Annotated[list[Literal["text", "audio"]], Meta(min_length=1, max_length=1)] = msgspec.field(
+        default_factory=lambda: ["audio"]
+    )
     instructions: str = ""
     tools: list[FunctionTool] = []
     tool_choice: Literal["auto", "none", "required"] | NamedTool = "auto"
@@ -167,15 +169,18 @@ def laid(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with some of them changed, none of the given objects."""
     found = copy.deepcopy(dict(under))
     for name, value in over.items():
-        held = found.get(name)
-        # Another kind of format or detection takes nothing from the former.
-        same = (
-            isinstance(value, dict)
-            and isinstance(held, dict)
-            and value.get("type", held.get("type")) == held.get("type")
+        found[name] = (
+            laid(held, value) if isinstance(value, dict) and (held := _same(found.get(name), value)) else value
         )
-        found[name] = laid(held, value) if same else value
     return found
+
+
+def _same(held: Any, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is held, where what is given is not of another kind: a new format takes nothing from the former."""
+    if not isinstance(held, dict):
+        return None
+    known: dict[str, Any] = held
+    return known if given.get("type", known.get("type")) == known.get("type") else None
 
 
 def checked(settings: Mapping[str, Any], name: str) -> Settings:

@@ -100,7 +100,7 @@ class Encoder:
         self._av: Any = importlib.import_module("av")
         self._numpy: Any = importlib.import_module("numpy")
         self._pipe = _Pipe()
-        self._graph = self._stretch(tempo) if abs(tempo - 1) > 1e-3 else None
+        self._graph: Any = self._stretch(tempo) if abs(tempo - 1) > 1e-3 else None
         self._container: Any = None
         self._given = 0
         self.samples = 0
@@ -124,8 +124,10 @@ class Encoder:
         source = graph.add_abuffer(
             format="s16", sample_rate=SPOKEN_RATE, layout="mono", time_base=Fraction(1, SPOKEN_RATE)
         )
-        filters = [source, graph.add("atempo", str(tempo)), graph.add("abuffersink")]
-        graph.link_nodes(*filters).configure()
+        # One filter halves at most.
+        tempos = [tempo] if tempo >= 0.5 else [tempo**0.5] * 2
+        filters = [graph.add("atempo", str(part)) for part in tempos]
+        graph.link_nodes(source, *filters, graph.add("abuffersink")).configure()
         return graph
 
     def feed(self, samples: Any) -> bytes:

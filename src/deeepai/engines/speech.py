@@ -61,7 +61,7 @@ class SpeechFamily:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.worker = Worker("kokoro", folder)
+        self._worker = Worker("deeepai.engines.kokoro", folder)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoint."""
@@ -70,14 +70,14 @@ class SpeechFamily:
     @property
     def state(self) -> str:
         """`ready` or `idle`."""
-        return self.worker.state
+        return self._worker.state
 
     def warm(self) -> None:
         """Do nothing: half a gigabyte that many never use is taken by the first request."""
 
     def close(self) -> None:
         """End the process."""
-        self.worker.close()
+        self._worker.close()
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
         body = await read(request, SpeechRequest)
@@ -87,7 +87,7 @@ class SpeechFamily:
         stream = StreamedAnswer(request, EVENTS if as_events else _TYPES[job["format"]])
         usage: dict[str, Any] = {}
         try:
-            async with aclosing(self.worker.run(job)) as pieces:
+            async with aclosing(self._worker.run(job)) as pieces:
                 async for piece in pieces:
                     usage = piece.get("usage", usage)
                     if sound := piece.get("audio"):

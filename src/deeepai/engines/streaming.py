@@ -1,4 +1,4 @@
-"""An answer of bytes or server-sent events that begins with its first piece, so that an early error is an ordinary one."""
+"""An answer of bytes or events that begins with its first piece, so that an early error is an ordinary answer."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ Streamed, a transcription comes a segment at a time. Speakers are not told apart
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -51,7 +51,7 @@ class TranscriptionFamily:
             WHISPER_TINY_EN_MODEL,
             *added_models(folder, "transcription"),
         )
-        self.worker = Worker("whisper", folder)
+        self._worker = Worker("deeepai.engines.whisper", folder)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
@@ -63,14 +63,14 @@ class TranscriptionFamily:
     @property
     def state(self) -> str:
         """`ready` or `idle`."""
-        return self.worker.state
+        return self._worker.state
 
     def warm(self) -> None:
         """Do nothing: half a gigabyte that many never use is taken by the first request."""
 
     def close(self) -> None:
         """End the process."""
-        self.worker.close()
+        self._worker.close()
 
     async def _transcribe(self, request: web.Request) -> web.StreamResponse:
         form = await read_form(request)
@@ -86,12 +86,7 @@ class TranscriptionFamily:
         if marks and wanted != "verbose_json":
             message = "Timestamp granularities need 'response_format' to be 'verbose_json'."
             raise refused(message, "timestamp_granularities", "invalid_value")
-        language = form.get("language")
-        if language is not None and not (code := code_of(language)):
-            raise refused(f"Language '{language}' is not known: give it in ISO-639-1.", "language", "invalid_value")
-        elif language is not None:
-            language = code
-        job = _job(form, model, "transcribe", language, words="word" in marks)
+        job = _job(form, model, "transcribe", _language(form), words="word" in marks)
         if not form.flag("stream"):
             return await self._whole(job, wanted, marks or {"segment"})
         if wanted not in ("json", "text"):
@@ -115,7 +110,7 @@ class TranscriptionFamily:
 
     async def _whole(self, job: Result, wanted: str, marks: set[str]) -> web.Response:
         head, segments, words = Result(), list[Result](), list[Result]()
-        async with aclosing(self.worker.run(job)) as pieces:
+        async with aclosing(self._worker.run(job)) as pieces:
             async for piece in pieces:
                 if "segment" not in piece:
                     head = piece
@@ -149,7 +144,7 @@ class TranscriptionFamily:
     async def _stream(self, request: web.Request, job: Result) -> web.StreamResponse:
         stream, text, duration = StreamedAnswer(request, EVENTS), "", 0.0
         try:
-            async with aclosing(self.worker.run(job)) as pieces:
+            async with aclosing(self._worker.run(job)) as pieces:
                 async for piece in pieces:
                     if "segment" not in piece:
                         duration = piece["duration"]
@@ -164,20 +159,6 @@ class TranscriptionFamily:
         return await stream.end()
 
 
-async def transcribe_samples(worker: Worker, model: Model, samples: bytes, language: str | None, prompt: str) -> str:
-    """Return what is said in samples of 16 bit at 16 kHz, mono.
-
-    Raises
-    ------
-    WireError
-        As `Worker.run`.
-    """
-    job = _job(Form(), model, "transcribe", language, words=False) | {"samples": samples, "prompt": prompt}
-    pieces: AsyncGenerator[Result] = worker.run(job)
-    async with aclosing(pieces):
-        return "".join([piece["segment"]["text"] async for piece in pieces if "segment" in piece]).strip()
-
-
 def _job(form: Form, model: Model, task: str, language: str | None, *, words: bool) -> Result:
     """Return what the worker process is asked."""
     assert model.pack is not None
@@ -189,15 +170,27 @@ def _job(form: Form, model: Model, task: str, language: str | None, *, words: bo
         "prompt": form.get("prompt"),
         "temperature": form.number("temperature", 0, 1, 0),
         "words": words,
-        "vad": _vad(form.get("chunking_strategy")),
+        "vad": _vad(form),
     }
 
 
-def _vad(strategy: str | None) -> Result | None:
-    if strategy in (None, "auto"):
+def _language(form: Form) -> str | None:
+    if (language := form.get("language")) is None:
+        return None
+    if (code := code_of(language)) is None:
+        raise refused(f"Language '{language}' is not known: give it in ISO-639-1.", "language", "invalid_value")
+    return code
+
+
+def _vad(form: Form) -> Result | None:
+    strategy, fields = form.get("chunking_strategy"), form.object("chunking_strategy")
+    if strategy in (None, "auto") and not fields:
         return None
     try:
-        vad = msgspec.json.decode(strategy, type=ServerVad)
+        if fields:
+            vad = msgspec.convert(fields, ServerVad, strict=False)
+        else:
+            vad = msgspec.json.decode(strategy or "", type=ServerVad)
     except msgspec.DecodeError as error:
         message = f"Invalid value for 'chunking_strategy': expected 'auto' or a server_vad object: {error}."
         raise refused(message, "chunking_strategy", "invalid_value") from None

@@ -67,9 +67,6 @@ class Engine:
         return self._models[path]
 
     def _samples(self, request: dict[str, Any]) -> Any:
-        if request.get("samples") is not None:
-            numpy = importlib.import_module("numpy")
-            return numpy.frombuffer(request["samples"], numpy.int16).astype(numpy.float32) / 32768
         try:
             samples = decode(request["file"], MOST_SECONDS)
         except SoundError as error:

@@ -34,7 +34,7 @@ class Worker:
     Parameters
     ----------
     module : str
-        Module of this package whose `Engine` does the work.
+        Full name of the module whose `Engine` does the work.
     folder : Path
         The packs folder.
     """
@@ -45,13 +45,13 @@ class Worker:
         self._writer: asyncio.StreamWriter | None = None
         self._answers: dict[int, asyncio.Queue[dict[str, Any] | None]] = {}
         self._last = 0
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[asyncio.StreamWriter] | None = None
         self._pump: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> str:
         """`ready` or `idle`: whether the process runs."""
-        return "ready" if self._process is not None and self._process.poll() is None else "idle"
+        return "idle" if self._writer is None else "ready"
 
     def close(self) -> None:
         """End the process; all jobs must have ended or been left."""
@@ -105,22 +105,35 @@ class Worker:
                 self._writer.write(frame({"stop": job}))
 
     async def _line(self) -> asyncio.StreamWriter:
-        async with self._starting:
-            if self._writer is None or self._process is None or self._process.poll() is not None:
-                ours, theirs = socket.socketpair()
-                with theirs:
-                    command = [sys.executable, "-m", "deeepai.engines.worker_process", self._module, str(self._folder)]
-                    # Its output goes to the log: on the program's own, somebody may wait for the address.
-                    self._process = subprocess.Popen(
-                        [*command, str(theirs.fileno())],
-                        stdin=subprocess.DEVNULL,
-                        stdout=sys.__stderr__,
-                        pass_fds=(theirs.fileno(),),
-                        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-                    )
-                reader, self._writer = await asyncio.open_connection(sock=ours)
-                self._pump = asyncio.create_task(self._read(reader, self._writer))
+        """Return the way to the process, which is started if there is none."""
+        if self._writer is not None:
             return self._writer
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._start())
+        # A caller who leaves meanwhile does not take it from the others.
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> asyncio.StreamWriter:
+        if self._process is not None:
+            await asyncio.to_thread(self.close)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.to_thread(self._spawn, theirs.fileno())
+        reader, writer = await asyncio.open_connection(sock=ours)
+        self._writer, self._pump = writer, asyncio.create_task(self._read(reader, writer))
+        return writer
+
+    def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
+        run = "from deeepai.engines.worker_process import main; main()"
+        command = [sys.executable, "-c", run, self._module, str(self._folder)]
+        # Its output goes to the log: on the program's own, somebody may wait for the address.
+        return subprocess.Popen(
+            [*command, str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.__stderr__,
+            pass_fds=(descriptor,),
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Hand on what comes. It is always read, so that a slow caller holds nobody up."""

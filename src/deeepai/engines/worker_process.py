@@ -1,7 +1,7 @@
 """What a worker process runs: jobs from a socket, one after another, each of which yields pieces of its answer.
 
-`python -m deeepai.engines.worker_process MODULE FOLDER SOCKET`. Frames are a length of 4 bytes and a MessagePack map:
-`{"job": n, "request": …}` or `{"stop": n}` come in, `{"job": n, "piece": …}`, and at last `{"job": n, "end": …}` go out.
+`main` gets the arguments MODULE FOLDER SOCKET. Frames are a length of 4 bytes and a MessagePack map:
+`{"job": n, "request": …}` or `{"stop": n}` come in, `{"job": n, "piece": …}` and at last `{"job": n, "end": …}` go out.
 """
 
 from __future__ import annotations
@@ -97,10 +97,5 @@ def main() -> None:
     # The terminal's Ctrl-C is for the program, which closes the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig()
-    engine = importlib.import_module(f"{__package__}.{module}").Engine(Path(folder))
+    engine = importlib.import_module(module).Engine(Path(folder))
     _Process(engine, socket.socket(fileno=int(descriptor))).serve()
-
-
-if __name__ == "__main__":
-    # As the module, not as `__main__`: the engines raise this module's `Refusal`.
-    importlib.import_module("deeepai.engines.worker_process").main()

@@ -1,4 +1,4 @@
-"""Answers that pass as they come: sounds, pictures, large JSON. Their last piece waits for the charge."""
+"""Answers that pass as they come: sounds, pictures, large JSON. Their last byte waits for the charge."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def relay(
     skeleton = Skeleton() if is_json else None
     before = time.perf_counter()
     try:
-        kept = await response.next()
+        piece = await response.next()
     except (Cut, Stalled) as fault:
         response.abort()
         attempt.done(ok=False, fault=str(fault))
@@ -66,15 +66,16 @@ async def relay(
         headers.append((b"content-length", length.encode()))
     await x.head(response.status, headers)
     fault: Cut | Stalled | None = None
+    kept = b""
     try:
-        while kept:
+        while piece:
             if skeleton is not None:
-                skeleton.feed(kept)
+                skeleton.feed(piece)
+            # All but a byte goes on at once: which piece is the last, only the next one tells.
+            if kept or len(piece) > 1:
+                await x.send({"type": "http.response.body", "body": kept + piece[:-1], "more_body": True})
+            kept = piece[-1:]
             piece = await response.next()
-            if not piece:
-                break
-            await x.send({"type": "http.response.body", "body": kept, "more_body": True})
-            kept = piece
     except (Cut, Stalled) as cut:
         fault = cut
     if fault is None:

@@ -47,7 +47,16 @@ class Prices:
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
         multiplier = self._groups.get(group, Decimal(1))
-        return self._book.cost(key, usage, multiplier if usage.share == 1 else multiplier * Decimal(str(usage.share)))
+        if usage.share != 1:
+            multiplier *= Decimal(str(usage.share))
+        cost = self._book.cost(key, usage, multiplier)
+        if cost is None or not usage.others:
+            return cost
+        for name, other in usage.others.items():
+            its = self._book.cost(name, other, multiplier)
+            # One that has no price is not for nothing.
+            cost += (self._book.cost(key, other, multiplier) or 0) if its is None else its
+        return cost
 
 
 class Priced(msgspec.Struct, frozen=True):
@@ -112,6 +121,9 @@ class Core:
         """
         x.asked = name or (x.operation.model(x.request) if x.operation.model is not None else x.route.name)
         admission.may_call(x.caller, x.asked)
+        if x.operation.also is not None:
+            for other in x.operation.also(x.request):
+                admission.may_call(x.caller, other)
         x.model = self._resolved(x, x.asked)
 
     def _resolved(self, x: Exchange, name: str) -> str:

@@ -130,6 +130,8 @@ class Exchange:
         self.status = status
         own = self.own = time.perf_counter() - self.started - self.waited
         headers.append((b"x-request-id", self.id.encode()))
+        if self.protocol.id_header is not None:
+            headers.append((self.protocol.id_header.encode(), self.id.encode()))
         headers.append((b"x-deeepai-overhead-ms", b"%.2f" % (own * 1000)))
         if self.stand_in:
             headers.append((b"x-deeepai-model", self.stand_in.encode("latin-1", "replace")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import aiohttp
@@ -45,19 +46,19 @@ async def keep(core: Core, x: Exchange, channel: Channel, body: Json, urls: Sequ
             )
         )
         ours[url] = links.asset(owner, number)
-    return msgspec.json.encode(_replaced(body, ours))
+    # The longest first, those that could not be had too: one address may begin another.
+    inside = re.compile("|".join(re.escape(url) for url in sorted(urls, key=len, reverse=True)))
+    return msgspec.json.encode(_replaced(body, ours, inside))
 
 
-def _replaced(value: Json, ours: Mapping[str, str]) -> Json:
+def _replaced(value: Json, ours: Mapping[str, str], inside: re.Pattern[str]) -> Json:
     if isinstance(value, str):
         link = ours.get(value)
         if link is None and "](" in value:
-            # The longest first: one address may begin another.
-            for url in sorted(ours, key=len, reverse=True):
-                value = value.replace(url, ours[url])
+            return inside.sub(lambda found: ours.get(found[0], found[0]), value)
         return value if link is None else link
     if isinstance(value, dict):
-        return {key: _replaced(item, ours) for key, item in value.items()}
+        return {key: _replaced(item, ours, inside) for key, item in value.items()}
     if isinstance(value, list):
-        return [_replaced(item, ours) for item in value]
+        return [_replaced(item, ours, inside) for item in value]
     return value

@@ -76,7 +76,9 @@ async def _discard(core: Core, task: Stored) -> None:
 
 async def allowance(core: Core, token: Token) -> Allowance:
     """Return what a token may spend, and has spent."""
-    available, _, _ = await core.ledger.balance(token.account_id)
+    available, held, _ = await core.ledger.balance(token.account_id)
+    # What nodes lease is held, too: without it the sum of left and spent would jump with each lease.
+    available += held
     spent = await core.db.read(lambda tx: tx.fetchval("SELECT spent FROM tokens WHERE id = $1", token.id))
     spent = int(spent or 0)
     if token.budget is not None:

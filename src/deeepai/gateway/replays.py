@@ -34,7 +34,7 @@ MOST_CACHED = 1024 * 1024
 MOST_KEPT = 16 * 1024 * 1024
 """Bytes of an answer."""
 KEEP_MS = 24 * 3600 * 1000
-_OWN = frozenset({b"x-request-id", b"x-deeepai-overhead-ms", b"content-length", b"x-deeepai-cache"})
+_OWN = frozenset({b"x-request-id", b"request-id", b"x-deeepai-overhead-ms", b"content-length", b"x-deeepai-cache"})
 
 Work = Callable[[Exchange], Coroutine[Any, Any, None]]
 

@@ -22,6 +22,7 @@ MODELS: Mapping[str, tuple[str, str]] = {
     "claude-haiku-4-5": ("Claude Haiku 4.5", "2025-10-15T00:00:00Z"),
 }
 CONTEXT = 200_000
+_SECOND = "2026-10-21"
 _IMAGE_TOKENS = 1600
 FAILURE = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
 
@@ -69,7 +70,22 @@ def _checked(call: Call) -> dict[str, Any]:
             raise invalid(call, f"messages.{number}.role: Input should be 'user' or 'assistant'")
         if not isinstance(message.get("content"), str | list):
             raise invalid(call, f"messages.{number}.content: Input should be a valid string or list")
+    if call.request.headers["anthropic-version"] >= _SECOND:
+        _check_second(call, body)
     return body
+
+
+def _check_second(call: Call, body: Mapping[str, Any]) -> None:
+    """Refuse what the second version of the API takes no more."""
+    for name in ("temperature", "top_p", "top_k"):
+        if name in body:
+            raise invalid(call, f"{name}: Extra inputs are not permitted")
+    for number, message in enumerate(body["messages"]):
+        for block in _blocks(message["content"]):
+            if message["role"] == "assistant" and block.get("type") == "document":
+                raise invalid(call, f"messages.{number}: documents stand in messages of the user's")
+            if message["role"] == "user" and block.get("type") == "text" and block.get("citations"):
+                raise invalid(call, f"messages.{number}: citations stand in messages of the assistant's")
 
 
 def _blocks(content: Any) -> list[dict[str, Any]]:
@@ -233,6 +249,10 @@ async def messages(call: Call) -> Answer | Stream:
     }
     if body.get("speed"):
         usage["speed"] = body["speed"]
+    advisors = [tool for tool in body.get("tools") or () if str(tool.get("type", "")).startswith("advisor_")]
+    if advisors:
+        advice = {"type": "advisor_message", "model": advisors[0]["model"], "input_tokens": prompt, "output_tokens": 20}
+        usage["iterations"] = [{"type": "message", "input_tokens": prompt, "output_tokens": output}, advice]
     head: dict[str, Any] = {
         "id": "msg_" + call.world.ids.hex(24),
         "type": "message",
@@ -241,9 +261,10 @@ async def messages(call: Call) -> Answer | Stream:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {**usage, "output_tokens": 1, "server_tool_use": None},
+        "usage": {**usage, "output_tokens": 1, "server_tool_use": None, "iterations": None},
     }
-    end = {key: usage[key] for key in ("output_tokens", "server_tool_use") if usage[key] is not None}
+    told = ("output_tokens", "server_tool_use", "iterations")
+    end = {key: usage[key] for key in told if usage.get(key) is not None}
     end["cache_creation_input_tokens"] = written
     delta = {"stop_reason": reason, "stop_sequence": sequence}
     if container is not None:

@@ -6,7 +6,7 @@ A sound that this sandbox spoke is transcribed to the words it was asked to spea
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,7 +70,15 @@ def _heard(call: Call, *, translate: bool) -> Answer | Stream:
         events = [_event({"type": "transcript.text.delta", "delta": piece}) for piece in tokens_of(text)]
         done = {"type": "transcript.text.done", "text": text, **({"usage": usage} if usage else {})}
         return Stream([*events, _event(done)], _FAILURE)
-    return _formed(form, text, words, seconds, usage, translate=translate, granular=texts)
+    return _formed(
+        form,
+        text,
+        words,
+        seconds,
+        usage,
+        translate=translate,
+        granular=call.form.values.get("timestamp_granularities", ()),
+    )
 
 
 def _formed(
@@ -81,7 +89,7 @@ def _formed(
     usage: dict[str, Any],
     *,
     translate: bool,
-    granular: Mapping[str, str],
+    granular: Sequence[str],
 ) -> Answer:
     extra = {"usage": usage} if usage else {}
     match form:
@@ -114,7 +122,7 @@ def _formed(
                 "segments": [segment],
                 **extra,
             }
-            if "word" in (granular.get("timestamp_granularities[]"), granular.get("timestamp_granularities")):
+            if "word" in granular:
                 whole["words"] = [
                     {"word": word, "start": round(n * _SECONDS_A_WORD, 2), "end": round((n + 1) * _SECONDS_A_WORD, 2)}
                     for n, word in enumerate(words)

@@ -76,11 +76,12 @@ async def edits(call: Call) -> Answer | Stream:
         if not isinstance(images, list) or not 1 <= len(images) <= 16:
             raise invalid("Invalid 'images': 1 to 16 are allowed.", "images", "invalid_value")
         return await _answer(call, {"model": "gpt-image-1.5", **call.json}, None, len(images))
-    texts, files = call.form.texts, call.form.files
-    given = [data for name, data in files.items() if name.split("[")[0] == "image"]
+    given = call.form.uploads.get("image", ())
     if not given:
         raise invalid("Missing required parameter: 'image'.", "image", "missing_required_parameter")
-    return await _answer(call, {"model": "gpt-image-1.5", **texts}, given[0], len(given))
+    if len(given) > 16:
+        raise invalid("Invalid 'image': 1 to 16 are allowed.", "image", "invalid_value")
+    return await _answer(call, {"model": "gpt-image-1.5", **call.form.texts}, given[0], len(given))
 
 
 async def variations(call: Call) -> Answer | Stream:

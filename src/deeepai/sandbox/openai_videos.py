@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -78,12 +77,16 @@ async def create(call: Call) -> Answer:
 
 
 def _start(
-    call: Call, name: str, prompt: str, seconds: str, size: str, source: bytes | None, origin: str | None = None
+    call: Call, name: str, prompt: str, seconds: str, size: str, source: bytes | None, remixed: str | None = None
 ) -> Answer:
     world = call.world
     width, _, height = size.partition("x")
     picture = Picture(
-        int(width) // 4, int(height) // 4, prompt, digest_of(name, prompt, size, seconds, source, origin), source=source
+        int(width) // 4,
+        int(height) // 4,
+        prompt,
+        digest_of(name, prompt, size, seconds, source, remixed),
+        source=source,
     )
     job = world.jobs.accept(
         f"video_{world.ids.hex(48)}",
@@ -95,7 +98,7 @@ def _start(
         prompt=prompt,
         seconds=seconds,
         size=size,
-        origin=origin,
+        remixed=remixed,
     )
     call.accepted.append(job.id)
     world.jobs.start(job, JOB_SECONDS, lambda _: None)
@@ -118,13 +121,16 @@ def _view(job: Job) -> dict[str, Any]:
         "prompt": job.data["prompt"],
         "seconds": job.data["seconds"],
         "size": job.data["size"],
-        "remixed_from_video_id": job.data["origin"],
+        "remixed_from_video_id": job.data["remixed"],
         "error": {"code": code, "message": text} if failed else None,
     }
 
 
 def _own(call: Call) -> Job:
-    name = call.params["id"]
+    return _find(call, call.params["id"])
+
+
+def _find(call: Call, name: str) -> Job:
     job = call.world.jobs.find("openai", name)
     if job is None or job.owner != call.owner or "picture" not in job.data or job.data.get("deleted"):
         raise RefusedError(error(404, f"Video with id '{name[:80]}' not found.", param="video_id", code="not_found"))
@@ -184,8 +190,37 @@ async def remix(call: Call) -> Answer:
     prompt = _prompt(_fields(call)[0])
     if job.state != "done":
         raise invalid("The video is not completed.", "video_id", "invalid_value")
-    start = partial(_start, call, job.kind, prompt, job.data["seconds"], job.data["size"])
-    return start(render(job.data["picture"]), job.id)
+    return _start(
+        call, job.kind, prompt, job.data["seconds"], job.data["size"], render(job.data["picture"]), remixed=job.id
+    )
+
+
+def _source(call: Call) -> tuple[Mapping[str, Any], Job]:
+    body = _fields(call)[0]
+    given: Any = body.get("video")
+    name = given.get("id") if isinstance(given, dict) else body.get("video[id]")
+    if not isinstance(name, str):
+        raise invalid("Missing required parameter: 'video'.", "video", "missing_required_parameter")
+    job = _find(call, name)
+    if job.state != "done":
+        raise invalid("The video is not completed.", "video", "invalid_value")
+    return body, job
+
+
+async def edit(call: Call) -> Answer:
+    """`POST /v1/videos/edits`."""
+    body, job = _source(call)
+    seconds, size = job.data["seconds"], job.data["size"]
+    return _start(call, job.kind, _prompt(body), seconds, size, render(job.data["picture"]))
+
+
+async def extend(call: Call) -> Answer:
+    """`POST /v1/videos/extensions`: told is the length of it all."""
+    body, job = _source(call)
+    if body.get("seconds") is None:
+        raise invalid("Missing required parameter: 'seconds'.", "seconds", "missing_required_parameter")
+    seconds = int(_one_of(body, "seconds", ("4", "8", "12", "16", "20"))) + int(job.data["seconds"])
+    return _start(call, job.kind, _prompt(body), str(seconds), job.data["size"], render(job.data["picture"]))
 
 
 async def delete(call: Call) -> Answer:
@@ -226,6 +261,8 @@ async def listed(call: Call) -> Answer:
 
 ROUTES = (
     Route("POST", "/v1/videos", create),
+    Route("POST", "/v1/videos/edits", edit),
+    Route("POST", "/v1/videos/extensions", extend),
     Route("GET", "/v1/videos", listed),
     Route("GET", "/v1/videos/{id}", get),
     Route("DELETE", "/v1/videos/{id}", delete),

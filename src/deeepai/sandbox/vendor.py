@@ -85,6 +85,10 @@ class Form:
     files: Mapping[str, bytes]
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of the files, as the caller calls them."""
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict[str, list[str]])
+    """All texts of a field, for those that are arrays: with brackets behind their name, or without."""
+    uploads: Mapping[str, Sequence[bytes]] = field(default_factory=dict[str, list[bytes]])
+    """All files of a field, likewise."""
 
 
 @dataclass
@@ -166,21 +170,26 @@ class Call:
         texts: dict[str, str] = {}
         files: dict[str, bytes] = {}
         names: dict[str, str] = {}
+        values: defaultdict[str, list[str]] = defaultdict(list)
+        uploads: defaultdict[str, list[bytes]] = defaultdict(list)
 
         def on_field(part: Field) -> None:
-            texts[(part.field_name or b"").decode("utf-8", "replace")] = (part.value or b"").decode("utf-8", "replace")
+            name = (part.field_name or b"").decode("utf-8", "replace")
+            texts[name] = (part.value or b"").decode("utf-8", "replace")
+            values[name.partition("[")[0]].append(texts[name])
 
         def on_file(part: File) -> None:
             part.file_object.seek(0)
             name = (part.field_name or b"").decode("utf-8", "replace")
             files[name] = part.file_object.read()
+            uploads[name.partition("[")[0]].append(files[name])
             names[name] = (part.file_name or b"").decode("utf-8", "replace")
 
         try:
             parse_form({"Content-Type": content_type.encode()}, BytesIO(self.body), on_field, on_file)
         except FormParserError:
             raise self.refused("bad_request", 400, "the multipart body is malformed") from None
-        return Form(texts, files, names)
+        return Form(texts, files, names, values, uploads)
 
     def refused(
         self,

@@ -29,6 +29,20 @@ seen.counted = (await client.messages.countTokens({ model: "claude-haiku-4-5", m
 seen.models = [];
 for await (const found of client.models.list()) seen.models.push(found.id);
 
+const requests = [{ custom_id: "first", params: { model, max_tokens: 50, messages } }];
+if (!process.env.MODEL) {
+  let batch = await client.messages.batches.create({ requests });
+  while (batch.processing_status !== "ended") {
+    await new Promise((done) => setTimeout(done, 20));
+    batch = await client.messages.batches.retrieve(batch.id);
+  }
+  seen.results = [];
+  for await (const one of await client.messages.batches.results(batch.id)) {
+    seen.results.push([one.custom_id, one.result.type]);
+  }
+  seen.deleted = (await client.messages.batches.delete(batch.id)).type;
+}
+
 seen.errors = {};
 const wrong = new Anthropic({ baseURL: process.env.GATEWAY, apiKey: "sk-wrong", maxRetries: 0 });
 const say = (words) => [{ role: "user", content: words }];

@@ -34,7 +34,7 @@ anthropic = Protocol(
     key_headers=("x-api-key",),
     mark_header="anthropic-version",
     forward_headers=("anthropic-version", "anthropic-beta"),
-    answer_headers=("request-id", "anthropic-organization-id"),
+    id_header="request-id",
     own_paths=("/v1/messages",),
     operations=(*messages.OPERATIONS, *batches.OPERATIONS, *models.OPERATIONS),
 )

@@ -36,7 +36,7 @@ from ...declare import (
     WorkRules,
 )
 from .common import LIST_QUERY, VERSION, member, read_limit, version
-from .messages import EXAMPLE, EXAMPLE_ANSWER, ModelName, container
+from .messages import EXAMPLE, EXAMPLE_ANSWER, Fallback, ModelName, Tool, container, others
 from .usage import DEFAULT_OUTPUT, UsageHolder, token_usage
 
 MOST_BYTES: Final = 256 * 1024 * 1024
@@ -53,6 +53,8 @@ class Params(msgspec.Struct, omit_defaults=True):
     model: ModelName
     max_tokens: int | None = None
     container: str | dict[str, Any] | None = None
+    tools: list[Tool] | None = None
+    fallbacks: str | list[Fallback] | None = None
 
 
 class BatchRequest(msgspec.Struct):
@@ -89,6 +91,12 @@ def check(request: Request) -> None:
 def model(request: Request) -> str:
     """Return the model that all requests are for."""
     return request.body.requests[0].params.model
+
+
+def also(request: Request) -> Sequence[str]:
+    """Return the further models that requests let the vendor use."""
+    asked = [one.params for one in request.body.requests]
+    return sorted({name for one in asked for name in others(one.tools, one.fallbacks)})
 
 
 def estimate(request: Request, facts: object) -> Usage:
@@ -287,6 +295,7 @@ OPERATIONS = (
         max_body=MOST_BYTES,
         check=check,
         model=model,
+        also=also,
         patch=patch,
         headers=version,
         objects=ObjectRules(uses=containers, makes=batch_made, work=WORK, shows=shown),

@@ -24,6 +24,19 @@ class Message(msgspec.Struct, omit_defaults=True):
     content: str | list[dict[str, Any]]
 
 
+class Tool(msgspec.Struct, omit_defaults=True):
+    """A tool; every other field passes through."""
+
+    type: str | None = None
+    model: Annotated[str | None, Meta(description="Model that gives advice, where that is the tool")] = None
+
+
+class Fallback(msgspec.Struct):
+    """What the vendor asks where the model declines."""
+
+    model: ModelName
+
+
 class MessagesBody(msgspec.Struct, omit_defaults=True):
     """Body of a message; every other field passes through."""
 
@@ -33,6 +46,8 @@ class MessagesBody(msgspec.Struct, omit_defaults=True):
     system: str | list[dict[str, Any]] | None = None
     stream: bool | None = None
     container: str | dict[str, Any] | None = None
+    tools: list[Tool] | None = None
+    fallbacks: str | list[Fallback] | None = None
 
 
 class CountBody(msgspec.Struct, omit_defaults=True):
@@ -107,6 +122,14 @@ def patch(request: Request, facts: Facts) -> dict[str, Any]:
     return {"model": facts.model} if facts.model != facts.asked else {}
 
 
+def others(tools: Sequence[Tool] | None, fallbacks: str | Sequence[Fallback] | None) -> Sequence[str]:
+    """Return the further models that a message lets the vendor use."""
+    found = [tool.model for tool in tools or () if tool.model is not None]
+    if fallbacks and not isinstance(fallbacks, str):
+        found += [one.model for one in fallbacks]
+    return found
+
+
 # Containers, in which the model runs its code: what it left there waits for the next message that names one ----------
 
 
@@ -161,6 +184,7 @@ OPERATIONS = (
         example_answer=EXAMPLE_ANSWER,
         answers=("application/json", "text/event-stream"),
         model=body_model,
+        also=lambda request: others(request.body.tools, request.body.fallbacks),
         estimate=estimate,
         usage=answer_usage,
         patch=patch,

@@ -33,6 +33,7 @@ class Tokens(msgspec.Struct):
     """Counts of one sampling."""
 
     type: str | None = None
+    model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -48,7 +49,7 @@ class VendorUsage(Tokens):
     inference_geo: str | None = None
     speed: str | None = None
     iterations: list[Tokens] | None = None
-    """The samplings of the answer; the counts above leave out those that condense the conversation."""
+    """The samplings of the answer; the counts above leave out those that condense the conversation or advise."""
 
 
 class UsageHolder(msgspec.Struct):
@@ -78,12 +79,22 @@ def _counts(vendor: Tokens) -> Usage:
     )
 
 
+_NOTHING = Usage(basis="vendor")
+
+
 def token_usage(vendor: VendorUsage) -> Usage:
     """Turn Anthropic's usage into ours; its counts are disjoint already."""
-    usage = _counts(vendor)
+    usage, others = _counts(vendor), dict[str, Usage]()
     for one in vendor.iterations or ():
         if one.type == "compaction":
             usage = usage.plus(_counts(one))
+        elif one.type == "advisor_message" and one.model:
+            others[one.model] = others.get(one.model, _NOTHING).plus(_counts(one))
+    for one in vendor.iterations or ():
+        if one.type == "fallback_message" and one.model:
+            # The whole answer is another model's.
+            others[one.model] = others.get(one.model, _NOTHING).plus(usage)
+            usage = _NOTHING
     details, tools, params = vendor.output_tokens_details, vendor.server_tool_use, {}
     if vendor.speed and vendor.speed != "standard":
         params["speed"] = vendor.speed
@@ -94,6 +105,7 @@ def token_usage(vendor: VendorUsage) -> Usage:
         reasoning=(details.thinking_tokens or 0) if details is not None else 0,
         searches=(tools.web_search_requests or 0) if tools is not None else 0,
         params=params,
+        others=others,
     )
 
 
@@ -123,6 +135,9 @@ def event_usage(event: bytes) -> Usage | None:
 
 def merge(first: Usage, later: Usage) -> Usage:
     """Put together what two events of a stream told; counts are cumulative, and only the first tells the parts."""
+    if later.others and not later.output:
+        # Another model has answered, and its counts are the whole.
+        return later
     written = max(first.cache_write + first.cache_write_1h, later.cache_write + later.cache_write_1h)
     hour = max(first.cache_write_1h, later.cache_write_1h)
     return Usage(
@@ -134,6 +149,7 @@ def merge(first: Usage, later: Usage) -> Usage:
         reasoning=max(first.reasoning, later.reasoning),
         searches=max(first.searches, later.searches),
         params={**first.params, **later.params},
+        others=later.others or first.others,
         basis="vendor",
     )
 

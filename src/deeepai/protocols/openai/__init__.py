@@ -21,6 +21,7 @@ from . import (
     responses,
     stored,
     vector_stores,
+    video_tasks,
     videos,
 )
 from .errors import channel_fault, error, too_long
@@ -44,7 +45,7 @@ openai = Protocol(
     too_long=too_long,
     probe=Ask("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
-    tasks=videos.TASKS,
+    tasks=video_tasks.TASKS,
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
     operations=(
         *chat.OPERATIONS,

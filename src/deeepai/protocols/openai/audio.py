@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import struct
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from tinytag import TinyTag, TinyTagException
 
 from ...declare import Answer, Facts, Failure, Json, Kind, Operation, Part, Reason, Request, StreamRules, Text, Usage
 from ..common import body_model
 from .common import ModelName, event_data, model_patch
 from .errors import error_object
+from .sounds import seconds_of
 
 MOST_INPUT = 4096
 """Characters that are spoken at once."""
 _LISTENER = "whisper-1"
-_BYTES_PER_SECOND = 16_000
-"""Of speech in the usual encodings, where nothing better is known: 128 kbit/s."""
 
 
 class TranscriptionBody(msgspec.Struct, omit_defaults=True):
@@ -77,19 +73,10 @@ def check_sound(request: Request) -> None:
         raise Failure(Reason.INVALID, "Missing required parameter: 'file'", param="file", code="missing")
 
 
-def sound_seconds(sound: Part) -> float:
-    """Return how long a sound is, as its container says; by its size where that says nothing."""
-    try:
-        found = TinyTag.get(sound.filename, file_obj=io.BytesIO(sound.data), tags=False).duration
-    except (TinyTagException, OSError, ValueError, LookupError, struct.error):
-        found = None
-    return found or len(sound.data) / _BYTES_PER_SECOND
-
-
 def heard_estimate(request: Request) -> Usage:
     """Estimate a transcription by the sound's length."""
     sound = _sound(request)
-    return Usage(calls=1, seconds=sound_seconds(sound) if sound is not None else 0.0, basis="estimated")
+    return Usage(calls=1, seconds=seconds_of(sound) if sound is not None else 0.0, basis="estimated")
 
 
 class _Details(msgspec.Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ...declare import Answer, Failure, Json, Operation, Reason, Reply
 
 _TYPES = {
@@ -17,10 +19,20 @@ _TYPES = {
 _CODES = {Reason.INVALID: None, Reason.UNPROCESSABLE: None, Reason.INTERNAL: None, Reason.BAD_METHOD: None}
 
 
+_BARE_GPT = re.compile(r"'(g-[A-Za-z0-9]{6,}[\w-]*)'")
+
+
+def _message(failure: Failure) -> str:
+    """Return the failure's message; the usual mistake with custom GPTs is to name one by its id alone."""
+    gpt = _BARE_GPT.search(failure.message) if failure.kind is Reason.NO_MODEL else None
+    hint = f". A custom GPT is called 'gpt-4-gizmo-{gpt[1]}'" if gpt is not None else ""
+    return failure.message + hint
+
+
 def error_object(failure: Failure) -> dict[str, Json]:
     """Return OpenAI's error object for a failure."""
     return {
-        "message": failure.message,
+        "message": _message(failure),
         "type": _TYPES.get(failure.kind, "invalid_request_error"),
         "param": failure.param,
         "code": failure.code or _CODES.get(failure.kind, failure.kind.word),

@@ -199,6 +199,7 @@ def test_a_transcription_streams(client: OpenAI, gateway: Gateway) -> None:
         done.usage.input_tokens,
         done.usage.output_tokens,
     )
+    assert row["cost"] == done.usage.input_tokens * 6000 + done.usage.output_tokens * 10_000
 
 
 def test_bad_sounds_are_refused(client: OpenAI) -> None:

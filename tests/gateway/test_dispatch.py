@@ -276,7 +276,8 @@ def test_a_channel_may_serve_some_operations_only() -> None:
 
 
 def test_channels_of_one_priority_are_chosen_as_routing_says() -> None:
-    given = dispatcher(channel("dear", settings={"cost": 2}), channel("cheap", settings={"cost": 0.5}), channel("plain"))
+    dear, cheap = channel("dear", settings={"cost": 2}), channel("cheap", settings={"cost": 0.5})
+    given = dispatcher(dear, cheap, channel("plain"))
     levels = given.levels("toy", "m", "live", "default")
     for _ in range(20):
         assert next(given.attempts(levels, 1, "price")).channel.name == "cheap"

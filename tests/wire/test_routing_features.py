@@ -266,6 +266,9 @@ def test_a_key_that_is_under_way_is_refused(place: Gateway, sandbox: Sandbox) ->
     assert sent(sandbox, words) == 1
 
 
+WORDS = "[sandbox:delta-ms=2000] kill me"
+
+
 @pytest.mark.parametrize("point", ["charged", "streaming"])
 def test_a_key_survives_kill_9(sandbox: Sandbox, tmp_path: Path, point: str) -> None:
     """The gateway dies after its charge, or in mid-stream; the same key brings an answer, and one charge in all."""
@@ -274,13 +277,13 @@ def test_a_key_survives_kill_9(sandbox: Sandbox, tmp_path: Path, point: str) -> 
     try:
         gateway.start(DEEEPAI_CRASH_AT=point)
         with pytest.raises((OSError, ValueError, http.client.HTTPException)):
-            assert ask(gateway, "[sandbox:delta-ms=2000] kill me", body=body, idempotency_key="crash").body.endswith(b"[DONE]\n\n")
+            assert ask(gateway, WORDS, body=body, idempotency_key="crash").body.endswith(b"[DONE]\n\n")
         gateway.kill()
         gateway.start()
         (row,) = rows(gateway, "SELECT request_id, leased_until FROM idempotency")
 
         def answered() -> Said | None:
-            said = ask(gateway, "[sandbox:delta-ms=2000] kill me", body=body, idempotency_key="crash")
+            said = ask(gateway, WORDS, body=body, idempotency_key="crash")
             assert said.status in (200, 409), said.body
             return said if said.status == 200 else None
 

@@ -140,7 +140,10 @@ def _usage(call: Call, items: list[dict[str, Any]], output: list[dict[str, Any]]
     written = reasoning + sum(count_of(text_of(item) or item.get("arguments", "")) for item in output)
     return {
         "input_tokens": counted,
-        "input_tokens_details": {"cached_tokens": min(counted, call.triggers.integer("cached", 0)), "cache_write_tokens": 0},
+        "input_tokens_details": {
+            "cached_tokens": min(counted, call.triggers.integer("cached", 0)),
+            "cache_write_tokens": 0,
+        },
         "output_tokens": written,
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": counted + written,

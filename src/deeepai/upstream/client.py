@@ -184,9 +184,7 @@ class Client:
             connection.limit(limits.between)
             return Response(connection)
 
-    async def _pour(
-        self, method: str, url: str, headers: Mapping[str, str], body: Pieces, limits: Limits
-    ) -> Response:
+    async def _pour(self, method: str, url: str, headers: Mapping[str, str], body: Pieces, limits: Limits) -> Response:
         # A kept connection may die just when it is used, and the pieces come but once: this one is new.
         target = self._targets.get((method, url)) or self._target(method, url)
         head = _start(target.line, headers)

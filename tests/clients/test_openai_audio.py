@@ -115,7 +115,8 @@ def test_a_transcription_that_breaks_off_says_so(client: OpenAI, gateway: Gatewa
             pass
     row = usage_row(gateway, events.response.headers["x-request-id"])
     assert row["error"]
-    assert row["basis"] == "counted"
+    assert row["consumed"]["seconds"] == pytest.approx(4.8, abs=0.1)
+    assert row["cost"] == pytest.approx(4.8 * 100_000, abs=10_000), "what was heard is paid, by its length"
 
 
 @pytest.mark.operation("openai.audio.transcriptions")

@@ -221,6 +221,8 @@ def test_the_form_that_relays_have(client: OpenAI, gateway: Gateway) -> None:
         "height": 720,
         "fps": 30,
         "image": base64.b64encode(picture()).decode(),
+        "seed": 7,
+        "n": 1,
         "metadata": {"style": "x"},
     }
     status, begun = ask(gateway, "POST", "/v1/video/generations", body)
@@ -243,6 +245,8 @@ def test_the_form_that_relays_have(client: OpenAI, gateway: Gateway) -> None:
     assert row["cost"] == 8 * 100_000_000
     status, refused = ask(gateway, "POST", "/v1/video/generations", {"model": "sora-2", "duration": -1})
     assert (status, refused["error"]["param"]) == (400, "duration")
+    status, refused = ask(gateway, "POST", "/v1/video/generations", {"model": "sora-2", "prompt": "x", "n": 2})
+    assert (status, refused["error"]["param"]) == (400, "n")
     status, failed = ask(
         gateway, "POST", "/v1/video/generations", {"model": "sora-2", "prompt": "x [sandbox:fail-midway]"}
     )

@@ -19,7 +19,7 @@ from tests.wire.people import PEOPLE, VICTIM
 
 EXAMPLES = 4
 """Of each operation."""
-PASSING = (502, 503, 504)
+PASSING = (501, 502, 503, 504)
 """What may be said of upstreams."""
 FORBIDDEN = ("/api/logout", "/api/password")
 """What would end the session that the others need."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.wire.calls import BOUNDARY, form, picture
 from tests.wire.http import Got, call
 from tests.wire.test_specs import allows, promised, validator
 
+IMAGE_TOKENS = 323
+"""Of a picture, in the sandbox."""
 FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
@@ -49,8 +52,22 @@ def test_pictures_of_pictures(wire: Gateway) -> None:
     edit = {"model": "gpt-image-1", "prompt": "a hat", "quality": "low", "output_format": "jpeg"}
     got = send(wire, "/images/edits", edit, {**given, "mask": picture(256, 256)})
     promised("openai", "POST", "/images/edits", got)
+    images = [{"image_url": f"data:image/png;base64,{base64.b64encode(picture()).decode()}"}] * 2
+    got = send(wire, "/images/edits", {**edit, "images": images})
+    promised("openai", "POST", "/images/edits", got)
+    assert got.json["usage"]["input_tokens_details"]["image_tokens"] == 2 * IMAGE_TOKENS
     got = send(wire, "/images/variations", {"model": "dall-e-2", "size": "256x256"}, given)
     promised("openai", "POST", "/images/variations", got)
+
+
+@pytest.mark.operation("openai.images.edits")
+@pytest.mark.parametrize("names", [("image[]",), ("image[0]", "image[1]"), ("image",)])
+def test_pictures_are_named_with_brackets_or_without(wire: Gateway, names: tuple[str, ...]) -> None:
+    fields = {"model": "gpt-image-1", "prompt": "a hat", "quality": "low"}
+    body = form(fields, dict.fromkeys(names, picture()))
+    got = call(wire, "POST", "/v1/images/edits", body, people.READER, FORM)
+    assert got.status == 200, got.body[:500]
+    assert got.json["usage"]["input_tokens_details"]["image_tokens"] == len(names) * IMAGE_TOKENS
 
 
 @pytest.mark.operation("openai.images.generations", "openai.images.edits")

@@ -326,7 +326,7 @@ class _Section:
     def _responses(self, operation: Operation, request: SampleRequest) -> dict[str, Any]:
         found: dict[str, Any] = {}
         good = self._success(operation, request)
-        statuses = {reply.status for reply in good} or {101 if operation.kind is Kind.SOCKET else 200}
+        statuses = {reply.status for reply in good} or {101 if operation.kind is Kind.SOCKET else operation.status}
         if operation.kind is Kind.FETCH:
             statuses.add(200)
         for status in sorted(statuses):
@@ -369,7 +369,7 @@ class _Section:
         names = [*fields.get("required", ()), *fields.get("properties", ()), *(f"query.{q}" for q in operation.query)]
         if names:
             yield Failure(Reason.INVALID, f"Missing required parameter: '{names[0]}'", param=names[0], code="missing")
-        reasons = set(_reasons(operation))
+        reasons = {*_reasons(operation), *operation.fails}
         yield from (failure for failure in _FAILURES if failure.kind in reasons)
 
     def _add_error(self, found: dict[str, Any], operation: Operation, failure: Failure) -> None:

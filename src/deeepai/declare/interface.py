@@ -12,7 +12,7 @@ import msgspec
 from .jobs import Ask, Links, Task, TaskRules
 from .objects import ObjectRules, Window
 from .sockets import SocketRules
-from .values import Answer, Failure, Json, Kind, Reply, Request, Text, Usage
+from .values import Answer, Failure, Json, Kind, Reason, Reply, Request, Text, Usage
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -184,6 +184,10 @@ class Operation:
     passes : bool
         An answer that is no JSON, or a large one, goes to the caller as it comes: `usage` then sees the headers alone
         of a sound or picture, and of JSON all but long strings and rows of numbers.
+    fails : tuple of Reason
+        Further ways to fail that its kind does not imply; for the API reference.
+    status : int
+        What it answers where all is well.
     unserved : str
         What to tell of a model that is one of the protocol's own where no channel serves it.
     replay : bool
@@ -229,6 +233,8 @@ class Operation:
     on_leave: Literal["cancel", "drain"] = "drain"
     passes: bool = False
     unserved: str = ""
+    fails: tuple[Reason, ...] = ()
+    status: int = 200
     replay: bool = False
     objects: ObjectRules | None = None
     stream_body: bool = False
@@ -277,6 +283,8 @@ class StreamRules:
         The usage so far and a later event's, where one event does not tell it all; else the later counts.
     at_close : bool
         Only the body's end tells which event was the last; `last` then says which may have been.
+    untold : callable
+        What was consumed, by the request alone, where no usage came; else the text is counted.
     reshape : callable
         Another framing than events, where the caller asks for one: its content type, and what makes it.
     """
@@ -291,6 +299,7 @@ class StreamRules:
     marks: tuple[bytes, ...] = (b'"usage"', b"[DONE]")
     merge: Callable[[Usage, Usage], Usage] | None = None
     at_close: bool = False
+    untold: Callable[[Request], Usage] | None = None
     reshape: Callable[[Request], tuple[str, Events] | None] | None = None
 
 

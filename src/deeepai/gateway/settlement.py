@@ -106,6 +106,8 @@ async def settle(ledger: Ledger, x: Exchange, held: Hold | None, row: UsageRow) 
 
 def counted(request: Request, rules: StreamRules, events: list[bytes]) -> Usage:
     """Count what was streamed, where the upstream gave no usage."""
+    if rules.untold is not None:
+        return rules.untold(request)
     encoding = quicktok.get_encoding(_ENCODING)
     pieces: list[str] = []
     for event in events:

@@ -158,7 +158,8 @@ LISTENING = StreamRules(
     prompt=lambda request: request.body.prompt or "",
     last=heard_last,
     error=stream_error,
-    marks=(b'"transcript.text.done"', b'"type": "transcript.text.done"'),
+    marks=(b'"transcript.text.done"',),
+    untold=heard_estimate,
 )
 
 
@@ -212,6 +213,7 @@ SPEAKING = StreamRules(
     last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
     marks=(b'"speech.audio.done"',),
+    untold=spoken,
 )
 
 _HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}

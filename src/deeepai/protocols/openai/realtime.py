@@ -328,6 +328,7 @@ OPERATIONS = (
         example={"session": _SHOWN, "expires_after": {"anchor": "created_at", "seconds": 600}},
         example_answer={**_SHOWN_KEY, "session": {**_SHOWN, "id": "sess_1", "object": "realtime.session"}},
         answer=make_secret,
+        fails=(Reason.NO_MODEL, Reason.UNAVAILABLE),
     ),
     Operation(
         name="realtime.sessions",
@@ -345,6 +346,7 @@ OPERATIONS = (
             "client_secret": _SHOWN_KEY,
         },
         answer=make_session,
+        fails=(Reason.NO_MODEL, Reason.UNAVAILABLE),
     ),
     Operation(
         name="realtime.transcription_sessions",
@@ -357,6 +359,7 @@ OPERATIONS = (
         example={"input_audio_transcription": {"model": "gpt-4o-transcribe"}},
         example_answer={"id": "sess_1", "object": "realtime.transcription_session", "client_secret": _SHOWN_KEY},
         answer=make_transcription_session,
+        fails=(Reason.NO_MODEL, Reason.UNAVAILABLE),
     ),
     Operation(
         name="realtime.calls",
@@ -367,5 +370,6 @@ OPERATIONS = (
         media="none",
         public=True,
         answer=refuse_call,
+        status=501,
     ),
 )

@@ -105,6 +105,7 @@ class UnifiedBody(msgspec.Struct, omit_defaults=True):
     seconds: str | int | float | None = None
     width: Annotated[int, Meta(ge=1, le=16384)] | None = None
     height: Annotated[int, Meta(ge=1, le=16384)] | None = None
+    n: Annotated[int, Meta(ge=1, le=1, description="One video a request")] | None = None
     size: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
 
@@ -186,7 +187,8 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
 
 # The relays' own form ----------------------------------------------------------------------------------------------
 
-_OURS = ("image", "duration", "width", "height", "fps", "n", "response_format", "metadata")
+_OURS = ("image", "duration", "width", "height", "fps", "seed", "n", "response_format", "user", "metadata")
+"""What OpenAI has under another name, or not at all."""
 
 
 def sora_body(request: Request, facts: Facts) -> dict[str, Any]:

@@ -265,3 +265,19 @@ def test_who_leaves_midway_pays_for_what_came(gateway: Gateway) -> None:
 def _asked(gateway: Gateway) -> list[dict[str, Any]]:
     assert gateway.sandbox is not None
     return gateway.sandbox.requests()
+
+
+@pytest.mark.operation("anthropic.messages")
+def test_a_price_per_call_counts_here_too(gateway: Gateway) -> None:
+    set_price = gateway.cli("prices", "set", "claude-sonnet-5", '{"per_call": "0.02"}')
+    assert set_price.returncode == 0, set_price.stderr
+    with Anthropic(base_url=gateway.url, api_key=gateway.live, max_retries=0) as client:
+
+        def cost() -> int:
+            raw = client.messages.with_raw_response.create(model="claude-sonnet-5", max_tokens=9, messages=HELLO)
+            return usage_row(gateway, raw.headers["x-request-id"])["cost"]
+
+        try:
+            until(lambda: cost() == 20_000_000)
+        finally:
+            assert gateway.cli("prices", "remove", "claude-sonnet-5").returncode == 0

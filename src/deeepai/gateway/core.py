@@ -47,6 +47,9 @@ class Prices:
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
         multiplier = self._groups.get(group, Decimal(1))
+        if not usage.calls:
+            # Whoever counts tokens need not say that it was one call.
+            usage = msgspec.structs.replace(usage, calls=1)
         if usage.share != 1:
             multiplier *= Decimal(str(usage.share))
         cost = self._book.cost(key, usage, multiplier)

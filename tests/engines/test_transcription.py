@@ -9,6 +9,7 @@ import math
 import re
 import wave
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,8 +19,11 @@ import pytest
 import requests
 from openai import APIStatusError, InternalServerError, NotFoundError, OpenAI
 
+from deeepai.engines.added import add
+from deeepai.engines.languages import code_of
 from deeepai.engines.subtitles import srt, vtt
 
+from .conftest import program
 from .listening import BASE, SPEECH, TINY, characters, error_rate, words
 
 pytestmark = pytest.mark.usefixtures("audio_packs")
@@ -255,13 +259,18 @@ def test_refusals(engines: str, english: bytes, fields: dict[str, str], status: 
 
 def test_what_is_allowed(engines: str, english: bytes):
     vad = json.dumps({"type": "server_vad", "threshold": 0.4, "silence_duration_ms": 900})
-    for fields in (
-        {"language": "en-GB"},
-        {"language": "English"},
-        {"chunking_strategy": "auto"},
-        {"chunking_strategy": vad},
-    ):
+    for fields in ({"language": "English", "chunking_strategy": "auto"}, {"chunking_strategy": vad}):
         assert "station" in post(engines, english, **fields).json()["text"]
+
+
+def test_languages_by_code_and_name():
+    assert [code_of(name) for name in ("en", "zh-CN", "pt_BR", "Haitian Creole", "klingon")] == [
+        "en",
+        "zh",
+        "pt",
+        "ht",
+        None,
+    ]
 
 
 def test_bodies(engines: str, english: bytes):
@@ -312,3 +321,11 @@ async def test_the_program_answers_others_meanwhile(engines: str, english: bytes
             await asyncio.sleep(0)
         assert "station" in await work
         assert asked > 2
+
+
+def test_a_model_that_the_operator_added(audio_packs: Path, tmp_path: Path, english: bytes):
+    add("mine", "transcription", file=audio_packs / "whisper-tiny.en", folder=tmp_path)
+    with program(tmp_path) as url, OpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client:
+        assert client.models.retrieve("mine").owned_by == "operator"
+        got = client.audio.transcriptions.create(file=("speech.wav", english), model="mine")
+        assert error_rate(words(ENGLISH), words(got.text)) <= 0.1, got.text

@@ -6,7 +6,7 @@ import itertools
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeepai.gateway.skeleton import LONGEST, ROW, Skeleton
@@ -38,11 +38,13 @@ def skeleton(document: bytes, cuts: list[int]) -> bytes:
     return found.json()
 
 
+@settings(deadline=None)
 @given(VALUES, st.lists(st.integers(0, 10_000), max_size=8))
 def test_all_but_long_strings_stays(value: Any, cuts: list[int]) -> None:
     assert json.loads(skeleton(json.dumps(value).encode(), cuts)) == short(value)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=5, max_size=50),
     st.lists(st.integers(0, 500_000), max_size=4),

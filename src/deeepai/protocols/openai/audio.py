@@ -216,6 +216,10 @@ SPEAKING = StreamRules(
     untold=spoken,
 )
 
+UNHEARD = (
+    "No channel of this gateway hears or speaks. Add one with `deeepai channels add`, or let this machine do it: "
+    "`pip install 'deeepai[audio]'`, then `deeepai engines install whisper-base`, or `kokoro-82m`"
+)
 _HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}
 _KINDS = ("application/json", "text/plain", "text/event-stream")
 
@@ -240,6 +244,7 @@ OPERATIONS = (
         estimate=heard_estimate,
         usage=heard_usage,
         patch=listener_patch,
+        unserved=UNHEARD,
         replay=True,
     ),
     Operation(
@@ -261,6 +266,7 @@ OPERATIONS = (
         estimate=heard_estimate,
         usage=heard_usage,
         patch=listener_patch,
+        unserved=UNHEARD,
         replay=True,
     ),
     Operation(
@@ -279,6 +285,7 @@ OPERATIONS = (
         estimate=spoken,
         usage=spoken_usage,
         patch=model_patch,
+        unserved=UNHEARD,
         passes=True,
     ),
 )

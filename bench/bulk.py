@@ -39,13 +39,15 @@ def cases() -> list[Case]:
         f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
         "Content-Type: audio/wav\r\n\r\n"
     ).encode()
-    upload = form + b"\x00" * 10_000_000 + f"\r\n--{boundary}--\r\n".encode()
+    end = f"\r\n--{boundary}--\r\n".encode()
+    multipart = f"multipart/form-data; boundary={boundary}"
     many = {"model": "text-embedding-3-small", "input": ["The food was delicious."] * 1000}
     image = {"model": "gpt-image-1", "prompt": "a lighthouse", "size": "1024x1024", "quality": "high"}
     return [
         Case("embeddings, 1,000 inputs", "/v1/embeddings", "application/json", json.dumps(many).encode()),
         Case("image answer, 20 MB", "/v1/images/generations", "application/json", json.dumps(image).encode()),
-        Case("upload, 10 MB", "/v1/audio/transcriptions", f"multipart/form-data; boundary={boundary}", upload),
+        Case("upload, 10 MB", "/v1/audio/transcriptions", multipart, form + b"\x00" * 10_000_000 + end),
+        Case("upload, 30 MB", "/v1/audio/transcriptions", multipart, form + b"\x00" * 30_000_000 + end),
     ]
 
 

@@ -123,6 +123,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.data).expanduser().absolute()
 
     @property
+    def spool(self) -> Path:
+        """Where large bodies lie while their requests last."""
+        return self.folder / "spool"
+
+    @property
     def database_url(self) -> str:
         """The database's URL."""
         return self.database or f"sqlite:///{quote(str(self.folder / 'deeepai.db'))}"

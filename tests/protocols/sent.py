@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,7 +43,7 @@ async def sent(
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": raw}
 
-    await read_body(request, route.operation, receive, 128 * 1024 * 1024)
+    await read_body(request, route.operation, receive, 128 * 1024 * 1024, Path(tempfile.gettempdir()))
     if route.operation.check is not None:
         route.operation.check(request)
     return route.operation, request

@@ -195,12 +195,13 @@ class Reason(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a multipart body."""
+    """One part of a multipart body; `at` is where its data begin in the body that they were read from."""
 
     name: str
     data: memoryview
     filename: str | None = None
     content_type: str | None = None
+    at: int | None = None
 
     @property
     def text(self) -> str:

@@ -197,7 +197,7 @@ class Gateway:
         if not operation.public and not self._authenticated(x):
             await self._authenticate(x)
         if not operation.stream_body:
-            await read_body(x.request, operation, x.receive, core.settings.max_body)
+            await read_body(x.request, operation, x.receive, core.settings.max_body, core.settings.spool)
         if operation.check is not None:
             operation.check(x.request)
         if operation.kind is Kind.FETCH:

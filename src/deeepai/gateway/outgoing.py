@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
 
 from ..accounts.models import Channel
 from ..declare import DROP, Facts, Failure, Operation, Part, Protocol, Reason, Request
+from ..upstream import Pieces
+from .request import HttpRequest
+from .spool import Piece, Spool
 
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 ADJUSTMENTS = frozenset(("rename", "drop", "set"))
@@ -23,11 +26,11 @@ class Outgoing(msgspec.Struct, frozen=True):
     method: str
     url: str
     headers: dict[str, str]
-    body: bytes | None
+    body: bytes | Pieces | None
 
 
-def build(protocol: Protocol, operation: Operation, request: Request, channel: Channel, facts: Facts) -> Outgoing:
-    """Make the request for one channel.
+def build(protocol: Protocol, operation: Operation, request: HttpRequest, channel: Channel, facts: Facts) -> Outgoing:
+    """Make the request for one channel. A body that comes in pieces comes but once: another attempt needs another.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def build(protocol: Protocol, operation: Operation, request: Request, channel: C
     headers.update(request.present(protocol.forward_headers))
     if operation.headers is not None:
         headers.update(operation.headers(request, facts))
-    body: bytes | None = None
+    body: bytes | Pieces | None = None
     if operation.method not in ("GET", "HEAD", "DELETE"):
         changes = operation.patch(request, facts) if operation.patch is not None else {}
         if not ADJUSTMENTS.isdisjoint(channel.settings):
@@ -87,13 +90,20 @@ def _path(operation: Operation, request: Request, facts: Facts) -> str:
     return path
 
 
-def rewrite(request: Request, changes: Mapping[str, Any]) -> tuple[bytes, str]:
+def rewrite(request: HttpRequest, changes: Mapping[str, Any]) -> tuple[bytes | Pieces, str]:
     """Return the body with top-level keys (or form fields) changed, and its content type."""
     kind = request.header("content-type")
+    spool = request.spool
     if not changes:
+        if spool is not None:
+            return Pieces(spool.size, spool.pieces([(0, spool.size)])), kind
         return request.raw, kind or "application/json"
     if request.parts:
-        return _form([part for part in request.parts if part.name not in changes], changes)
+        pieces, kind = _form([part for part in request.parts if part.name not in changes], changes, spool)
+        if spool is not None:
+            size = sum(piece[1] - piece[0] if isinstance(piece, tuple) else len(piece) for piece in pieces)
+            return Pieces(size, spool.pieces(pieces)), kind
+        return b"".join(cast("list[bytes]", pieces)), kind
     try:
         top: dict[str, Any] = dict(_decode_top.decode(request.raw)) if request.raw else {}
     except msgspec.DecodeError:
@@ -106,21 +116,22 @@ def rewrite(request: Request, changes: Mapping[str, Any]) -> tuple[bytes, str]:
     return msgspec.json.encode(top), "application/json"
 
 
-def _form(parts: list[Part], changes: Mapping[str, Any]) -> tuple[bytes, str]:
+def _form(parts: list[Part], changes: Mapping[str, Any], spool: Spool | None) -> tuple[list[Piece], str]:
     boundary = secrets.token_hex(16)
-    pieces: list[bytes | memoryview] = []
+    pieces: list[Piece] = []
     for part in parts:
         name = f'; filename="{_quoted(part.filename)}"' if part.filename is not None else ""
         kind = f"\r\nContent-Type: {part.content_type}" if part.content_type else ""
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(part.name)}"{name}{kind}\r\n\r\n'
-        pieces += [head.encode(), part.data, b"\r\n"]
+        at = part.at if spool is not None else None
+        pieces += [head.encode(), part.data if at is None else (at, at + len(part.data)), b"\r\n"]
     for name, value in changes.items():
         if value is not DROP:
             text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
             head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
             pieces += [head.encode(), text.encode(), b"\r\n"]
     pieces.append(f"--{boundary}--\r\n".encode())
-    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+    return pieces, f"multipart/form-data; boundary={boundary}"
 
 
 def _quoted(text: str) -> str:

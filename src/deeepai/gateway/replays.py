@@ -125,7 +125,8 @@ def _digest(x: Exchange) -> str:
         data = piece.encode("utf-8", "surrogateescape")
         found.update(b"%d:" % len(data))
         found.update(data)
-    found.update(request.raw)
+    for block in request.blocks():
+        found.update(block)
     return found.hexdigest()
 
 

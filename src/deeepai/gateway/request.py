@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..declare import Failure, Operation, Part, Reason
+from .forms import FormReader, form_body, invalid
 from .routing import Route
+from .spool import KEPT, Spool
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-MAX_PARTS = 1000
-"""Of a multipart body."""
+_BLOCK = 256 * 1024
+"""Bytes unpacked at once."""
 
 _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 
@@ -27,7 +29,7 @@ _decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
 class HttpRequest:
     """What steps and declarations see of a request; see `deeepai.declare.Request`."""
 
-    __slots__ = ("_query", "body", "headers", "method", "params", "parts", "path", "raw", "scope")
+    __slots__ = ("_query", "body", "headers", "method", "params", "parts", "path", "raw", "scope", "spool")
 
     def __init__(self, scope: Scope, route: Route, params: Mapping[str, str]) -> None:
         self.scope = scope
@@ -37,6 +39,8 @@ class HttpRequest:
         self.raw = b""
         self.body: Any = None
         self.parts: Sequence[Part] = ()
+        self.spool: Spool | None = None
+        """Where a large form lies; `raw` is empty then."""
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """By name in lower case; the last of a name counts."""
         self._query: Mapping[str, str] | None = None
@@ -59,14 +63,23 @@ class HttpRequest:
         value = self.headers.get(name.encode())
         return value.decode("latin-1") if value is not None else ""
 
+    def blocks(self) -> Iterable[bytes]:
+        """Return the body in pieces, wherever it lies."""
+        return (self.raw,) if self.spool is None else self.spool.blocks()
+
 
 @functools.lru_cache(maxsize=256)
 def _encoded(names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     return tuple((name, name.encode()) for name in names)
 
 
-async def read_body(request: HttpRequest, operation: Operation, receive: Receive, limit: int) -> None:
+async def read_body(request: HttpRequest, operation: Operation, receive: Receive, limit: int, folder: Path) -> None:
     """Read the body whole, at most `limit` bytes after decompression, and decode what is declared.
+
+    Parameters
+    ----------
+    folder : Path
+        Where large forms lie meanwhile.
 
     Raises
     ------
@@ -80,6 +93,11 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
     message = await receive()
     if message["type"] == "http.disconnect":
         raise _cut()
+    kind = request.header("content-type")
+    is_form = operation.media not in ("json", "none") and _media(kind) == "multipart/form-data"
+    if is_form and message.get("more_body"):
+        await _read_form(request, operation, arriving(request, receive, limit, message), folder)
+        return
     raw: bytes = message.get("body", b"")
     if message.get("more_body"):
         chunks, size = [raw], len(raw)
@@ -95,30 +113,128 @@ async def read_body(request: HttpRequest, operation: Operation, receive: Receive
         raw = b"".join(chunks)
     if len(raw) > limit:
         raise too_large(limit)
-    if b"content-encoding" in request.headers:
-        encoding = request.header("content-encoding").lower()
-        if encoding != "identity":
-            raw = _decompress(raw, encoding, limit)
+    if b"content-encoding" in request.headers and (engine := unpacker(request)) is not None:
+        raw = _unpacked(engine, raw, limit)
     request.raw = raw
     if operation.media == "none":
         return
-    kind = request.header("content-type")
     if kind == "application/json" and operation.media == "json":
         if operation.body is not None:
             request.body = _json_body(operation.body, raw)
         return
-    media = kind.partition(";")[0].strip().lower()
-    if operation.media != "json" and media == "multipart/form-data":
-        request.parts = parse_multipart(raw, kind)
-        if operation.body is not None:
-            request.body = form_body(operation.body, request.parts)
+    if is_form:
+        reader = FormReader(kind)
+        reader.feed(raw)
+        _formed(request, operation, reader, memoryview(raw))
     elif operation.media == "multipart":
         raise Failure(Reason.BAD_MEDIA, "The body must be multipart/form-data")
     else:
+        media = _media(kind)
         if media and "json" not in media:
             raise Failure(Reason.BAD_MEDIA, f"The body must be application/json, not {kind[:80]}")
         if operation.body is not None:
             request.body = _json_body(operation.body, raw)
+
+
+def _media(kind: str) -> str:
+    return kind.partition(";")[0].strip().lower()
+
+
+async def _read_form(request: HttpRequest, operation: Operation, pieces: AsyncIterator[bytes], folder: Path) -> None:
+    """Read a form that comes in pieces: small ones are held, others lie on disk."""
+    reader = FormReader(request.header("content-type"))
+    held: list[bytes] = []
+    size = 0
+    spool: Spool | None = None
+    async for piece in pieces:
+        reader.feed(piece)
+        if spool is None:
+            held.append(piece)
+            size += len(piece)
+            if size <= KEPT:
+                continue
+            spool = Spool(folder)
+            for one in held:
+                await spool.add(one)
+            held.clear()
+        else:
+            await spool.add(piece)
+    if spool is None:
+        request.raw = b"".join(held)
+        _formed(request, operation, reader, memoryview(request.raw))
+    else:
+        await spool.flush()
+        request.spool = spool
+        _formed(request, operation, reader, spool.view())
+
+
+def _formed(request: HttpRequest, operation: Operation, reader: FormReader, body: memoryview) -> None:
+    reader.finish()
+    request.parts = reader.parts(body)
+    if operation.body is not None:
+        request.body = form_body(operation.body, request.parts)
+
+
+async def arriving(
+    request: HttpRequest, receive: Receive, limit: int, message: dict[str, Any] | None = None
+) -> AsyncIterator[bytes]:
+    """Yield a body as it comes, unpacked, at most `limit` bytes of it.
+
+    Parameters
+    ----------
+    message : dict, optional
+        The first message, where it was received before.
+
+    Raises
+    ------
+    Failure
+        TOO_LARGE, BAD_MEDIA or INVALID, in place of what is wrong or follows it.
+    """
+    engine = unpacker(request)
+    size = 0
+    more = True
+    while more:
+        if message is None:
+            message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _cut()
+        more = bool(message.get("more_body"))
+        rest: bytes = message.get("body", b"")
+        message = None
+        while rest:
+            plain = rest
+            if engine is None:
+                rest = b""
+            else:
+                try:
+                    plain = engine.decompress(rest, _BLOCK)
+                except zlib.error:
+                    raise Failure(Reason.INVALID, "The body's compression cannot be read") from None
+                rest = engine.unconsumed_tail
+            size += len(plain)
+            if size > limit:
+                raise too_large(limit)
+            if plain:
+                yield plain
+    if engine is not None and not engine.eof:
+        raise Failure(Reason.INVALID, "The compressed body is cut short")
+
+
+def unpacker(request: HttpRequest) -> Any:
+    """Return what unpacks a request's body; None where it is not packed.
+
+    Raises
+    ------
+    Failure
+        BAD_MEDIA
+    """
+    encoding = request.header("content-encoding").lower()
+    if encoding in ("", "identity"):
+        return None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        message = f"Content-Encoding {encoding[:40]} is not supported; use gzip, deflate or none"
+        raise Failure(Reason.BAD_MEDIA, message)
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
 
 
 def _cut() -> Failure:
@@ -130,18 +246,15 @@ def too_large(limit: int) -> Failure:
     return Failure(Reason.TOO_LARGE, f"The body is larger than {limit} bytes")
 
 
-def _decompress(raw: bytes, encoding: str, limit: int) -> bytes:
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Failure(Reason.BAD_MEDIA, f"Content-Encoding {encoding[:40]} is not supported; use gzip, deflate or none")
-    engine = zlib.decompressobj(zlib.MAX_WBITS | 32)
+def _unpacked(engine: Any, raw: bytes, limit: int) -> bytes:
     try:
         plain = engine.decompress(raw, limit + 1)
     except zlib.error:
-        raise Failure(Reason.INVALID, f"The body is not valid {encoding}") from None
+        raise Failure(Reason.INVALID, "The body's compression cannot be read") from None
     if len(plain) > limit:
         raise too_large(limit)
     if not engine.eof:
-        raise Failure(Reason.INVALID, f"The {encoding} body is cut short")
+        raise Failure(Reason.INVALID, "The compressed body is cut short")
     return plain
 
 
@@ -152,126 +265,8 @@ def _json_body(kind: type[msgspec.Struct], raw: bytes) -> Any:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as fault:
-        raise _invalid(fault) from None
+        raise invalid(fault) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Failure(Reason.INVALID, f"The body is not valid JSON: {fault}") from None
     except RecursionError:
         raise Failure(Reason.INVALID, "The body is nested too deeply") from None
-
-
-def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
-    """Read the declared struct out of a form's text parts.
-
-    Raises
-    ------
-    Failure
-        INVALID
-    """
-    fields = {part.name: part.text for part in parts if part.filename is None}
-    try:
-        return msgspec.convert(fields, kind, strict=False)
-    except msgspec.ValidationError as fault:
-        raise _invalid(fault) from None
-
-
-def _invalid(fault: msgspec.ValidationError) -> Failure:
-    """Name the field at fault: msgspec says it as ``… - at `$.messages[0].role` ``, or names a missing one."""
-    text = str(fault)
-    what, _, where = text.partition(" - at `$")
-    param = where.rstrip("`").lstrip(".") or None
-    if "missing required field" in what:
-        name = what.rsplit("`", 2)[-2]
-        param = f"{param}.{name}" if param else name
-        return Failure(Reason.INVALID, f"Missing required parameter: '{param}'", param=param, code="missing")
-    return Failure(Reason.INVALID, f"Invalid value for '{param}': {what}" if param else what, param=param)
-
-
-def parse_multipart(raw: bytes, content_type: str) -> list[Part]:
-    """Split a multipart body into its parts, whose data are views into the body.
-
-    Raises
-    ------
-    Failure
-        INVALID, where the body is not what its content type says.
-    """
-    _, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
-    if not boundary:
-        raise Failure(Reason.BAD_MEDIA, "The multipart body names no boundary")
-    reader = _PartReader(raw)
-    try:
-        parser = MultipartParser(boundary, reader.callbacks())  # pyright: ignore[reportArgumentType]
-        parser.write(raw)
-        parser.finalize()
-    except Exception as fault:
-        raise Failure(Reason.INVALID, f"The multipart body cannot be read: {fault}") from None
-    if not reader.ended:
-        raise Failure(Reason.INVALID, "The multipart body is cut short")
-    return reader.parts
-
-
-class _PartReader:
-    """Turns the parser's callbacks into parts. The whole body is one buffer, so offsets are into it."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.parts: list[Part] = []
-        self.ended = False
-        self._view = memoryview(raw)
-        self._headers: dict[str, bytes] = {}
-        self._name = self._value = b""
-        self._spans: list[tuple[int, int]] = []
-
-    def callbacks(self) -> dict[str, Callable[..., None]]:
-        return {
-            "on_part_begin": self._begin,
-            "on_part_data": self._data,
-            "on_part_end": self._end,
-            "on_header_field": self._field,
-            "on_header_value": self._add_value,
-            "on_header_end": self._header,
-            "on_end": self._finish,
-        }
-
-    def _begin(self) -> None:
-        if len(self.parts) == MAX_PARTS:
-            raise ValueError(f"it has more than {MAX_PARTS} parts")
-        self._headers, self._spans = {}, []
-        self._name = self._value = b""
-
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header(self) -> None:
-        self._headers[self._name.decode("latin-1").lower()] = self._value
-        self._name = self._value = b""
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._spans and self._spans[-1][1] == start:
-            self._spans[-1] = (self._spans[-1][0], end)
-        else:
-            self._spans.append((start, end))
-
-    def _end(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", b""))
-        filename = options.get(b"filename")
-        kind = self._headers.get("content-type")
-        # A lookalike of the boundary inside the data comes as a span of the parser's own look-behind buffer.
-        if len(self._spans) == 1:
-            start, end = self._spans[0]
-            data = self._view[start:end]
-        else:
-            data = memoryview(b"".join(self._view[start:end] for start, end in self._spans))
-        self.parts.append(
-            Part(
-                name=options.get(b"name", b"").decode("utf-8", "replace"),
-                data=data,
-                filename=filename.decode("utf-8", "replace") if filename is not None else None,
-                content_type=kind.decode("latin-1") if kind else None,
-            )
-        )
-
-    def _finish(self) -> None:
-        self.ended = True

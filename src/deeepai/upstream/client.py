@@ -137,7 +137,7 @@ class Upstreams(Protocol):
     """What dispatch and the tasks need of the way out."""
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limits: Limits
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Pieces | None, limits: Limits
     ) -> Response:
         """Send a request; return once the headers of the answer are here."""
         ...
@@ -200,7 +200,7 @@ class Client:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Pieces | None,
         limits: Limits,
         max_answer: int = 64 * 1024 * 1024,
     ) -> Answer:
@@ -332,7 +332,7 @@ async def ask(
     method: str,
     url: str,
     headers: Mapping[str, str],
-    body: bytes | None,
+    body: bytes | Pieces | None,
     limits: Limits,
     max_answer: int,
 ) -> Answer:

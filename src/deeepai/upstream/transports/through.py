@@ -40,7 +40,7 @@ class Through:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Pieces | None,
         limits: Limits,
         max_answer: int = 64 * 1024 * 1024,
     ) -> Answer:

@@ -1,0 +1,223 @@
+"""Multipart forms, read as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from ..declare import Failure, Part, Reason
+
+MAX_PARTS: Final = 1000
+_MOST_HEAD: Final = 16 * 1024
+"""Bytes of a part's head."""
+_MOST_TEXT: Final = 256 * 1024
+"""Bytes of all text parts together, where they are kept."""
+
+
+class FormReader:
+    """Finds a form's parts in a body that comes in pieces.
+
+    Parameters
+    ----------
+    content_type : str
+        As the header says.
+    keep : bool
+        Keep text parts, because the body is not held.
+
+    Attributes
+    ----------
+    texts : list of Part
+        The text parts that were kept.
+    files : set of str
+        Names of the parts that are files.
+    ended : bool
+        The form's end has come.
+
+    Raises
+    ------
+    Failure
+        BAD_MEDIA, where the content type names no boundary.
+    """
+
+    def __init__(self, content_type: str, *, keep: bool = False) -> None:
+        _, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise Failure(Reason.BAD_MEDIA, "The multipart body names no boundary")
+        self.texts: list[Part] = []
+        self.files: set[str] = set()
+        self.ended = False
+        self._keep = keep
+        self._found: list[tuple[Part, int, bytes]] = []
+        """Of each part its head and place, its size, and its data where they have no place."""
+        self._piece = b""
+        self._base = 0
+        self._head = self._kept = 0
+        self._headers: dict[str, bytes] = {}
+        self._name = self._value = b""
+        self._part = _NOBODY
+        self._at = -1
+        self._size = 0
+        self._data = bytearray()
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())  # pyright: ignore[reportArgumentType]
+        except Exception as fault:
+            raise _unreadable(fault) from None
+
+    def feed(self, piece: bytes) -> None:
+        """Read a piece.
+
+        Raises
+        ------
+        Failure
+            INVALID
+        """
+        self._piece = piece
+        try:
+            self._parser.write(piece)
+        except Exception as fault:
+            raise _unreadable(fault) from None
+        self._base += len(piece)
+
+    def finish(self) -> None:
+        """Judge the whole.
+
+        Raises
+        ------
+        Failure
+            INVALID, where the end is missing.
+        """
+        if not self.ended:
+            raise Failure(Reason.INVALID, "The multipart body is cut short")
+
+    def parts(self, body: memoryview) -> list[Part]:
+        """Return the parts, whose data are views into the body."""
+        return [
+            replace(part, data=memoryview(data) if part.at is None else body[part.at : part.at + size])
+            for part, size, data in self._found
+        ]
+
+    def _callbacks(self) -> dict[str, Any]:
+        return {
+            "on_part_begin": self._begin,
+            "on_part_data": self._take,
+            "on_part_end": self._end,
+            "on_header_field": self._field,
+            "on_header_value": self._add,
+            "on_header_end": self._header,
+            "on_headers_finished": self._headed,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        if len(self._found) == MAX_PARTS:
+            raise ValueError(f"it has more than {MAX_PARTS} parts")
+        self._headers, self._head = {}, 0
+        self._name = self._value = b""
+        self._at, self._size = -1, 0
+        self._data = bytearray()
+
+    def _grown(self, size: int) -> None:
+        self._head += size
+        if self._head > _MOST_HEAD:
+            raise ValueError("a part's head is too long")
+
+    def _field(self, data: bytes, start: int, end: int) -> None:
+        self._grown(end - start)
+        self._name += data[start:end]
+
+    def _add(self, data: bytes, start: int, end: int) -> None:
+        self._grown(end - start)
+        self._value += data[start:end]
+
+    def _header(self) -> None:
+        self._headers[self._name.decode("latin-1").lower()] = self._value
+        self._name = self._value = b""
+
+    def _headed(self) -> None:
+        _, options = parse_options_header(self._headers.get("content-disposition", b""))
+        name, filename = options.get(b"name", b"").decode("utf-8", "replace"), options.get(b"filename")
+        kind = self._headers.get("content-type")
+        self._part = Part(
+            name,
+            memoryview(b""),
+            filename.decode("utf-8", "replace") if filename is not None else None,
+            kind.decode("latin-1") if kind else None,
+        )
+        if filename is not None:
+            self.files.add(name)
+
+    def _take(self, data: bytes, start: int, end: int) -> None:
+        # What looked like a boundary comes out of the parser's own memory: it stands just before what follows it.
+        if self._at < 0 and data is self._piece:
+            self._at = self._base + start - self._size
+        self._size += end - start
+        if self._keep and self._part.filename is None:
+            self._kept += end - start
+            if self._kept > _MOST_TEXT:
+                raise ValueError("its text parts are too long")
+            self._data += data[start:end]
+        elif self._at < 0:
+            self._data += data[start:end]
+
+    def _end(self) -> None:
+        data = bytes(self._data)
+        part = self._part if self._at < 0 else replace(self._part, at=self._at)
+        self._found.append((part, self._size, data))
+        if self._keep and self._part.filename is None:
+            self.texts.append(Part(self._part.name, memoryview(data)))
+
+    def _finish(self) -> None:
+        self.ended = True
+
+
+_NOBODY: Final = Part("", memoryview(b""))
+
+
+def _unreadable(fault: Exception) -> Failure:
+    return Failure(Reason.INVALID, f"The multipart body cannot be read: {fault}")
+
+
+def parse_multipart(raw: bytes, content_type: str) -> list[Part]:
+    """Split a multipart body into its parts, whose data are views into the body.
+
+    Raises
+    ------
+    Failure
+        INVALID, where the body is not what its content type says.
+    """
+    reader = FormReader(content_type)
+    reader.feed(raw)
+    reader.finish()
+    return reader.parts(memoryview(raw))
+
+
+def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
+    """Read the declared struct out of a form's text parts.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
+    fields = {part.name: part.text for part in parts if part.filename is None}
+    try:
+        return msgspec.convert(fields, kind, strict=False)
+    except msgspec.ValidationError as fault:
+        raise invalid(fault) from None
+
+
+def invalid(fault: msgspec.ValidationError) -> Failure:
+    """Name the field at fault: msgspec says it as ``… - at `$.messages[0].role` ``, or names a missing one."""
+    text = str(fault)
+    what, _, where = text.partition(" - at `$")
+    param = where.rstrip("`").lstrip(".") or None
+    if "missing required field" in what:
+        name = what.rsplit("`", 2)[-2]
+        param = f"{param}.{name}" if param else name
+        return Failure(Reason.INVALID, f"Missing required parameter: '{param}'", param=param, code="missing")
+    return Failure(Reason.INVALID, f"Invalid value for '{param}': {what}" if param else what, param=param)

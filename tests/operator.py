@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.stack import Gateway
@@ -14,12 +15,19 @@ T = TypeVar("T")
 
 
 def rows(gateway: Gateway, sql: str, *args: Any) -> list[dict[str, Any]]:
+    # What is charged reaches the tables a moment later.
+    until(lambda: gateway.dead or all(not file.stat().st_size for file in charges(gateway)))
     connection = sqlite3.connect(f"file:{gateway.data / 'deeepai.db'}?mode=ro", uri=True, timeout=10)
     connection.row_factory = sqlite3.Row
     try:
         return [dict(row) for row in connection.execute(sql, args)]
     finally:
         connection.close()
+
+
+def charges(gateway: Gateway) -> list[Path]:
+    """Return the journals of the gateway's nodes."""
+    return list((gateway.data / "deeepai.db-files").glob("*.charges"))
 
 
 def until(look: Callable[[], T | None], seconds: float = 20.0) -> T:

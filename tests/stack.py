@@ -151,6 +151,11 @@ class Gateway:
                     todo.append(int(child))
         return found
 
+    @property
+    def dead(self) -> bool:
+        """Nothing of it runs."""
+        return self.process is None or self.process.poll() is not None
+
     def kill(self) -> None:
         """Kill everything, as a power cut would."""
         assert self.process is not None

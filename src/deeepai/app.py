@@ -156,6 +156,7 @@ class Application:
         vault = Vault.open(settings.secret_path)
         directory = Directory(db, vault, shared)
         ledger = Ledger(db, node=node, lease_ttl=settings.lease_ttl)
+        await ledger.recover()
         client = Client()
         dispatcher = Dispatcher(PROTOCOLS)
         prices = Prices()

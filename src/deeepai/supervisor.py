@@ -258,6 +258,7 @@ class Supervisor:
             vault = Vault.open(self.settings.secret_path)
             database = await open_database(self.settings.database_url)
             ledger = Ledger(database, node="supervisor")
+            await ledger.recover()
             watcher: asyncio.Task[None] | None = None
             try:
                 told, first = await bootstrap.first_start(database, ledger, self.settings)

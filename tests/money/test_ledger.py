@@ -9,7 +9,7 @@ from deeepai.money.ledger import BudgetExceeded, InsufficientFunds, Ledger, Sett
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database, Tx
 from deeepai.storage.ids import new_id
-from tests.money.world import Clock, add_account, hold, proved, rows, settle, token, usage
+from tests.money.world import Clock, add_account, hold, proved, rows, settled, token, usage
 
 USD = 1_000_000_000
 
@@ -19,7 +19,7 @@ async def test_a_charge_and_its_usage_are_committed_when_settle_returns(db: Data
     ledger = Ledger(db, node="n", lease_chunk=USD)
     held = await hold(ledger, 300)
     assert await ledger.balance("a") == (9 * USD, USD, 0)
-    await settle(ledger, held, 120, basis="vendor", consumed="{}", model="m")
+    await settled(ledger, held, 120, basis="vendor", consumed="{}", model="m")
     assert await ledger.balance("a") == (9 * USD, USD - 120, 120)
     assert await token(db) == (0, 120)
     (entry,) = await rows(db, "SELECT * FROM ledger WHERE kind = 'charge'")
@@ -52,7 +52,7 @@ async def test_no_cost_voids_in_memory_and_still_writes_usage(db: Database) -> N
     await add_account(db, "a", 1000, {"t": None})
     ledger = Ledger(db, node="n", lease_chunk=100)
     held = await hold(ledger, 100)
-    await settle(ledger, held, 0, error="upstream_error")
+    await settled(ledger, held, 0, error="upstream_error")
     assert ledger.try_hold("again", "a", "t", 100, budgeted=False) is not None
     assert [row["kind"] for row in await rows(db, "SELECT kind FROM ledger ORDER BY kind")] == ["grant", "lease"]
     assert len(await rows(db, "SELECT * FROM usage")) == 1
@@ -63,10 +63,10 @@ async def test_a_cost_above_the_hold_is_taken_in_full(db: Database) -> None:
     await add_account(db, "a", 1000, {"t": None})
     ledger = Ledger(db, node="n", lease_chunk=100)
     held = await hold(ledger, 60)
-    await settle(ledger, held, 130)  # 100 from the lease, 30 from what is available
+    await settled(ledger, held, 130)  # 100 from the lease, 30 from what is available
     assert await ledger.balance("a") == (870, 0, 130)
     held = await hold(ledger, 800)
-    await settle(ledger, held, 1000)  # 70 more than there are
+    await settled(ledger, held, 1000)  # 70 more than there are
     assert await ledger.balance("a") == (-130, 0, 1130)
     with pytest.raises(InsufficientFunds):
         await hold(ledger, 1)
@@ -95,7 +95,7 @@ async def test_a_budget_bounds_a_token_over_all_nodes(db: Database) -> None:
     passed = [result for result in results if not isinstance(result, BaseException)]
     assert 9 <= len(passed) <= 10
     assert all(isinstance(result, BudgetExceeded) for result in results if isinstance(result, BaseException))
-    await asyncio.gather(*[settle(ledgers[0 if n % 2 else 1], held, 10) for n, held in enumerate(passed)])
+    await asyncio.gather(*[settled(ledgers[0 if n % 2 else 1], held, 10) for n, held in enumerate(passed)])
     held, spent = await token(db)
     assert spent == 10 * len(passed)
     assert held + spent <= 100
@@ -107,11 +107,11 @@ async def test_a_budget_bounds_a_token_over_all_nodes(db: Database) -> None:
 async def test_a_budget_counts_what_was_spent_without_one(db: Database) -> None:
     await add_account(db, "a", 1000, {"t": None})
     ledger = Ledger(db, node="n", lease_chunk=100)
-    await settle(ledger, await hold(ledger, 80), 80)
+    await settled(ledger, await hold(ledger, 80), 80)
     await db.write(lambda tx: tx.execute("UPDATE tokens SET budget = 100 WHERE id = 't'"))
     with pytest.raises(BudgetExceeded):
         await hold(ledger, 21, budgeted=True)
-    await settle(ledger, await hold(ledger, 20, budgeted=True), 20)
+    await settled(ledger, await hold(ledger, 20, budgeted=True), 20)
     assert await token(db) == (0, 100)
     await proved(db)
 
@@ -120,17 +120,17 @@ async def test_settling_again_changes_nothing(db: Database) -> None:
     await add_account(db, "a", 1000, {"t": None})
     ledger = Ledger(db, node="n", lease_chunk=100)
     held = await hold(ledger, 50)
-    await asyncio.gather(*[settle(ledger, held, 40) for _ in range(5)])
+    await asyncio.gather(*[settled(ledger, held, 40) for _ in range(5)])
     before = await ledger.balance("a")
     assert before[2] == 40
-    await settle(ledger, held, 7)
+    await settled(ledger, held, 7)
     # Another process that repeats it does not know the hold.
     other = Ledger(db, node="m")
     await other.settle(Settlement(held.request_id, None, 40, usage(held.request_id)))
     assert await ledger.balance("a") == before
     voided = await hold(ledger, 50)
-    await settle(ledger, voided, 0)
-    await settle(ledger, voided, 50)
+    await settled(ledger, voided, 0)
+    await settled(ledger, voided, 50)
     assert await ledger.balance("a") == before
     await proved(db)
 
@@ -139,9 +139,9 @@ async def test_settling_again_in_a_group_harms_no_other(db: Database) -> None:
     await add_account(db, "a", 100_000, {"t": None})
     ledger = Ledger(db, node="n", lease_chunk=10_000)
     done = [await hold(ledger, 10) for _ in range(3)]
-    await asyncio.gather(*[settle(ledger, held, 10) for held in done])
+    await asyncio.gather(*[settled(ledger, held, 10) for held in done])
     fresh = [await hold(ledger, 10) for _ in range(20)]
-    await asyncio.gather(*[settle(ledger, held, 10) for held in [*fresh, *done, *fresh]])
+    await asyncio.gather(*[settled(ledger, held, 10) for held in [*fresh, *done, *fresh]])
     assert (await ledger.balance("a"))[2] == 230
     assert len(await rows(db, "SELECT * FROM usage")) == 23
     await proved(db)
@@ -153,7 +153,7 @@ async def test_two_nodes_that_settle_one_request_charge_it_once(db: Database) ->
     for _ in range(10):
         request_id = new_id()
         holds = [await ledger.hold(request_id, "a", "t", 10, budgeted=False) for ledger in ledgers]
-        await asyncio.gather(*[settle(ledger, held, 9) for ledger, held in zip(ledgers, holds, strict=True)])
+        await asyncio.gather(*[settled(ledger, held, 9) for ledger, held in zip(ledgers, holds, strict=True)])
     assert (await ledgers[0].balance("a"))[2] == 90
     await proved(db)
 
@@ -163,7 +163,7 @@ async def test_a_row_that_no_database_takes_is_mended_and_charged(db: Database) 
     ledger = Ledger(db, node="n", lease_chunk=500)
     holds = [await hold(ledger, 10) for _ in range(5)]
     errors = [None, "NUL \0 inside", "a lone \udcff surrogate", None, None]
-    await asyncio.gather(*[settle(ledger, held, 10, error=error) for held, error in zip(holds, errors, strict=True)])
+    await asyncio.gather(*[settled(ledger, held, 10, error=error) for held, error in zip(holds, errors, strict=True)])
     assert (await ledger.balance("a"))[2] == 50
     found = {row["request_id"]: row["error"] for row in await rows(db, "SELECT request_id, error FROM usage")}
     assert [found[held.request_id] for held in holds] == [None, "NUL  inside", "a lone ? surrogate", None, None]
@@ -175,7 +175,7 @@ async def test_a_settlement_that_cannot_be_does_not_stop_the_others(db: Database
     ledger = Ledger(db, node="n", lease_chunk=500)
     held = await hold(ledger, 10)
     nobody = Settlement("r", None, 5, usage("r", account_id="nobody"))
-    results = await asyncio.gather(settle(ledger, held, 10), ledger.settle(nobody), return_exceptions=True)
+    results = await asyncio.gather(settled(ledger, held, 10), ledger.settle(nobody), return_exceptions=True)
     assert results[0] is None
     assert isinstance(results[1], LookupError)
     assert (await ledger.balance("a"))[2] == 10
@@ -192,7 +192,7 @@ async def test_a_caller_that_leaves_does_not_take_its_money_along(db: Database) 
     held = await hold(ledger, 60)
     # The lease that the first one's leaving left behind is known, so nothing of it is stranded.
     assert await ledger.balance("a") == (900, 100, 0)
-    settling = asyncio.ensure_future(settle(ledger, held, 60))
+    settling = asyncio.ensure_future(settled(ledger, held, 60))
     await asyncio.sleep(0)
     settling.cancel()
     await ledger.close()
@@ -214,7 +214,7 @@ async def test_many_settlements_share_few_commits(tmp_path: Path) -> None:
     ledger = Ledger(db, node="n", lease_chunk=USD // 4)
     holds = [await hold(ledger, 10) for _ in range(500)]
     before = db._commits  # pyright: ignore
-    await asyncio.gather(*[settle(ledger, held, 10) for held in holds])
+    await asyncio.gather(*[settled(ledger, held, 10) for held in holds])
     assert db._commits - before < 10  # pyright: ignore
     assert (await ledger.balance("a"))[2] == 5000
     await proved(db)
@@ -241,7 +241,7 @@ async def test_an_idle_lease_goes_back_and_a_used_one_is_renewed(db: Database) -
     for _ in range(10):  # a long answer, renewed all along
         clock.now += 10_000
         await ledger.maintain()
-    await settle(ledger, held, 40)
+    await settled(ledger, held, 40)
     assert await ledger.balance("a") == (960, 0, 40)
     clock.now += 10_000
     await ledger.maintain()
@@ -255,7 +255,7 @@ async def test_what_a_dead_node_leased_comes_back_at_the_expiry(db: Database) ->
     clock = Clock()
     dead = Ledger(db, node="dead", lease_chunk=400, lease_ttl=30, clock=clock)
     alive = Ledger(db, node="alive", lease_chunk=100, lease_ttl=30, clock=clock)
-    await settle(dead, await hold(dead, 150, budgeted=True), 120)
+    await settled(dead, await hold(dead, 150, budgeted=True), 120)
     await hold(dead, 50, budgeted=True)
     clock.now += 29_000
     await alive.maintain()
@@ -277,12 +277,12 @@ async def test_a_node_that_overslept_its_lease_still_charges_exactly(db: Databas
     await other.maintain()
     assert await other.balance("a") == (1000, 0, 0)
     assert sleeper.try_hold("late", "a", "t", 1, budgeted=True) is None
-    await asyncio.gather(*[settle(sleeper, held, 50) for held in holds])
+    await asyncio.gather(*[settled(sleeper, held, 50) for held in holds])
     assert await other.balance("a") == (850, 0, 150)
     assert await token(db) == (0, 150)
     await proved(db)
     # And goes on with a new lease.
-    await settle(sleeper, await hold(sleeper, 60, budgeted=True), 10)
+    await settled(sleeper, await hold(sleeper, 60, budgeted=True), 10)
     assert (await other.balance("a"))[2] == 160
     await sleeper.maintain()
     await proved(db)
@@ -296,7 +296,7 @@ async def test_a_node_that_overslept_unseen_keeps_its_lease(db: Database) -> Non
     clock.now += 40_000
     await hold(ledger, 150)
     assert len(await rows(db, "SELECT * FROM leases")) == 1
-    await settle(ledger, held, 60)
+    await settled(ledger, held, 60)
     await proved(db)
 
 
@@ -417,8 +417,8 @@ async def test_a_settlement_may_end_a_durable_hold(db: Database) -> None:
     for request_id, cost in (("charged", 30), ("voided", 0)):
         await open_hold(db, ledger, request_id, 100)
         held = Hold(request_id, "a", "t", 100, durable=True)
-        await settle(ledger, held, cost)
-        await settle(ledger, held, cost)
+        await settled(ledger, held, cost)
+        await settled(ledger, held, cost)
     assert await ledger.balance("a") == (970, 0, 30)
     assert {row["request_id"]: row["cost"] for row in await rows(db, "SELECT * FROM usage")} == {
         "charged": 30,
@@ -506,7 +506,7 @@ async def test_verify_finds_what_is_wrong(tmp_path: Path, tamper: str, fault: st
     await add_account(db, "a", 1000, {"t": 900})
     ledger = Ledger(db, node="n", lease_chunk=100)
     await open_hold(db, ledger, "open", 100)
-    await settle(ledger, await hold(ledger, 50, budgeted=True), 20)
+    await settled(ledger, await hold(ledger, 50, budgeted=True), 20)
     report = await verify(db)
     assert report.ok
     assert "all balances proved" in str(report)

@@ -61,6 +61,12 @@ async def settle(ledger: Ledger, held: Hold, cost: int, **more: Any) -> None:
     await ledger.settle(Settlement(held.request_id, held, cost, row))
 
 
+async def settled(ledger: Ledger, held: Hold, cost: int, **more: Any) -> None:
+    """Settle, and have it reach the tables."""
+    await settle(ledger, held, cost, **more)
+    await ledger.drain()
+
+
 async def proved(db: Database) -> None:
     report = await verify(db)
     assert report.ok, report.faults

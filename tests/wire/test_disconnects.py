@@ -76,7 +76,7 @@ def entry_of(place: Gateway, words: str) -> dict[str, Any] | None:
 def test_what_came_is_charged(place: Gateway, name: str, stage: str) -> None:
     stream = STREAMS[name]
     words = f"leave {name} {stage}"
-    trigger = "[sandbox:slow=3] " if stage == "before the answer" else "[sandbox:delta-ms=1500] "
+    trigger = "[sandbox:slow=3] " if stage == "before the answer" else "[sandbox:delta-ms=400] "
     body = stream.body.replace("WORDS", trigger + words).encode()
     with socket.create_connection(("127.0.0.1", place.port), timeout=30) as connection:
         head = f"POST {stream.path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {place.live}\r\n"

@@ -266,7 +266,7 @@ def test_a_key_that_is_under_way_is_refused(place: Gateway, sandbox: Sandbox) ->
     assert sent(sandbox, words) == 1
 
 
-WORDS = "[sandbox:delta-ms=2000] kill me"
+WORDS = "[sandbox:delta-ms=100] kill me"
 
 
 @pytest.mark.parametrize("point", ["charged", "streaming"])

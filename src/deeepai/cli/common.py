@@ -73,7 +73,9 @@ async def opened(data: str | None) -> AsyncGenerator[Store]:
     vault = Vault.open(settings.secret_path)
     database = await open_database(settings.database_url)
     try:
-        yield Store(settings, database, vault, Ledger(database, node="cli"))
+        ledger = Ledger(database, node="cli")
+        await ledger.recover()
+        yield Store(settings, database, vault, ledger)
     finally:
         await database.close()
 

@@ -135,6 +135,7 @@ class ControlAPI:
             key=key,
             principal=principal,
         )
+        await self._context.ledger.drain()
         try:
             answer = await route.handler(call)
         except Failure as failure:

@@ -12,7 +12,7 @@ from ..storage.database import Tx
 from ..tasks import store
 from ..tasks.hosts import address
 from ..tasks.store import Stored
-from ..upstream import UpstreamError
+from ..upstream import UpstreamError, transports
 from .core import Core
 from .exchange import Exchange
 
@@ -66,7 +66,8 @@ async def _discard(core: Core, task: Stored) -> None:
     ask, protocol = discard(task), core.dispatcher.protocols[channel.protocol]
     headers = protocol.authorize(channel.credential) if channel.credential else {}
     try:
-        answer = await core.client.ask(ask.method, address(channel, ask.path), headers, None, channel.limits)
+        client = transports.through(core.client, channel)
+        answer = await client.ask(ask.method, address(channel, ask.path), headers, None, channel.limits)
     except UpstreamError as fault:
         log.warning("task.undiscarded", task=task.id, channel=channel.name, error=str(fault))
         return
@@ -100,4 +101,5 @@ async def spent(core: Core, token: Token, since: int, until: int) -> int:
         )
         return int(found)
 
+    await core.ledger.drain()
     return await core.db.read(read)

@@ -50,6 +50,11 @@ class Kept(msgspec.Struct):
 class Recorder:
     """Passes an answer on and writes it down.
 
+    Parameters
+    ----------
+    ending : callable, optional
+        Awaited before the answer's end leaves.
+
     Attributes
     ----------
     whole : bool
@@ -58,9 +63,10 @@ class Recorder:
         It was too large to write down.
     """
 
-    def __init__(self, send: Send, most: int) -> None:
+    def __init__(self, send: Send, most: int, ending: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         self._send = send
         self._most = most
+        self._ending = ending
         self._pieces: list[bytes] = []
         self._size = 0
         self._headers: HEADER_PAIRS = []
@@ -76,6 +82,8 @@ class Recorder:
         if kind != "http.response.start":
             self._add(message.get("body", b""))
             self.whole = kind == WHOLE or not message.get("more_body")
+            if self.whole and self._ending is not None:
+                await self._ending()
         await self._send(message)
 
     def _add(self, piece: bytes) -> None:
@@ -183,27 +191,32 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         return
     if x.operation.kind is Kind.SUBMIT and await _submitted(core, x):
         return
-    recorder = Recorder(x.send, MOST_KEPT)
+    ended = False
+
+    async def end() -> None:
+        # Before the caller knows how it ended, and may come again.
+        nonlocal ended
+        ended = True
+        good = 0 < recorder.status < 400 and not x.broken
+        try:
+            await (_keep(core, account_id, name, x.id, recorder) if good else _free(core, account_id, name, x.id))
+        except Exception:
+            log.exception("idempotency.answer_not_kept", request_id=x.id)
+
+    recorder = Recorder(x.send, MOST_KEPT, end)
     x.send, x.kept = recorder, True
     renewal = asyncio.create_task(_renew(core, account_id, name, x.id, lease_ms))
-    good = False
     try:
         await work(x)
-        good = recorder.whole and 0 < recorder.status < 400 and not x.broken
     finally:
         renewal.cancel()
         with suppress(asyncio.CancelledError):
             await renewal
-        if not good:
-            # What failed costs nothing, and may be tried again under the same key.
-            await asyncio.shield(
-                core.db.write(
-                    lambda tx: tx.execute(
-                        "DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND request_id = $3",
-                        *(account_id, name, x.id),
-                    )
-                )
-            )
+        if not ended:
+            await asyncio.shield(_free(core, account_id, name, x.id))
+
+
+async def _keep(core: Core, account_id: str, name: str, request_id: str, recorder: Recorder) -> None:
     kept = recorder.kept()
     body = None if recorder.overflow else base64.b64encode(kept.body).decode()
     pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in kept.headers]
@@ -211,7 +224,17 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         lambda tx: tx.execute(
             "UPDATE idempotency SET status = $4, headers = $5, body = $6, leased_until = 0 "
             "WHERE account_id = $1 AND key = $2 AND request_id = $3",
-            *(account_id, name, x.id, kept.status, msgspec.json.encode(pairs).decode(), body),
+            *(account_id, name, request_id, kept.status, msgspec.json.encode(pairs).decode(), body),
+        )
+    )
+
+
+async def _free(core: Core, account_id: str, name: str, request_id: str) -> None:
+    # What failed costs nothing, and may be tried again under the same key.
+    await core.db.write(
+        lambda tx: tx.execute(
+            "DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND request_id = $3",
+            *(account_id, name, request_id),
         )
     )
 

@@ -3,7 +3,8 @@
 For each account the ledger's deltas add up to what is available, held and spent, and what is held is the sum of open
 holds and of what is left of leases. A request's hold ends once, as a charge or a void.
 
-Short calls hold against a lease in memory, and their charges are committed in groups. Long jobs hold durably, within
+Short calls hold against a lease in memory, and their charges are committed in groups; over SQLite each is committed by
+an append to the node's journal, and reaches the tables with a group a moment later. Long jobs hold durably, within
 transactions of their own: `open`, `charge`, `void`.
 """
 
@@ -28,6 +29,7 @@ from deeepai.money.entries import (
     UsageRow,
     cleaned,
 )
+from deeepai.money.journal import Journal, orphans
 from deeepai.money.leases import Lease, Purse, PurseKey, end_expired, enlarge, shrink
 from deeepai.money.settlements import Contended, Hold, Item, Settlement, group, settle_alone
 from deeepai.storage.database import Database, Tx
@@ -47,6 +49,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _GROUP = 1024
+_LINGER_SECONDS = 0.01
+"""For how long charges that are in the journal wait for others, to reach the tables together."""
 _RETRY_SECONDS = (0.05, 0.2, 0.8, 2.0)
 _SWEEP = 500
 _USD = 1_000_000_000
@@ -91,8 +95,11 @@ class Ledger:
         self._items: list[Item] = []
         self._rows: list[UsageRow] = []
         self._flusher: asyncio.Task[None] | None = None
-        self._live = 0
-        """Holds in memory that are open."""
+        self._journal: Journal | None = None
+        self._linger: asyncio.Future[None] | None = None
+        self._closing = False
+        self._unsettled = False
+        """The end came before the database took all that is in the journal."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # Holds in memory
@@ -123,7 +130,6 @@ class Ledger:
         lease.free -= amount
         lease.held += amount
         lease.used_at = now
-        self._live += 1
         return Hold(request_id, account_id, token_id, amount, lease)
 
     async def hold(
@@ -152,7 +158,6 @@ class Ledger:
     def cancel(self, hold: Hold) -> None:
         """Void a hold of this node's memory without a usage row; repeating does nothing."""
         if not hold.closed and hold.lease is not None:
-            self._live -= 1
             hold.lease.held -= hold.amount
             hold.lease.free += hold.amount
         hold.closed = True
@@ -172,6 +177,8 @@ class Ledger:
                 now = self._clock()
                 if lease is not None and lease.free >= amount and now < lease.expires_at:
                     return  # another waiter was first
+                # Budgets are judged by what the tables say was spent.
+                await self.drain()
                 expires_at = now + self._ttl_ms
 
                 async def work(tx: Tx) -> tuple[str, int]:
@@ -252,7 +259,6 @@ class Ledger:
             lease = None if repeated else hold.lease
             hold.closed = True
             if lease is not None:
-                self._live -= 1
                 lease.held -= hold.amount
                 lease.free += hold.amount
                 if not lease.lost:
@@ -260,8 +266,14 @@ class Ledger:
                     lease.free -= taken
         token_id = row.token_id if hold is None else hold.token_id
         item = Item(settlement, token_id, lease, taken, repeated)
-        # Where nobody else is near, a group of one saves two turns of the loop.
-        if self._live == 0 and self._flusher is None and self._commit_now([item], []):
+        # What nobody held for is looked at first: there may be no such account.
+        if hold is not None and not repeated and self._committed(item):
+            self._items.append(item)
+            if self._flusher is None:
+                self._flush_soon()
+            elif len(self._items) >= _GROUP:
+                self._hurry()
+                await asyncio.sleep(0)
             return
         item.future = asyncio.get_running_loop().create_future()
         self._items.append(item)
@@ -269,11 +281,20 @@ class Ledger:
             self._flusher = self._start(self._flush())
         await item.future
 
+    def _committed(self, item: Item) -> bool:
+        if self._journal is None and self._db.beside is not None:
+            self._journal = Journal(self._db.beside)
+        return self._journal is not None and self._journal.append(item)
+
     def record(self, row: UsageRow) -> None:
         """Write a usage row without money, with the next group; nobody waits for it."""
         self._rows.append(row)
-        if self._flusher is None:
+        if self._flusher is not None:
+            return
+        if self._journal is None:
             self._flusher = self._start(self._flush())
+        else:
+            self._flush_soon()
 
     async def _settle_durable(self, hold: Hold, settlement: Settlement) -> None:
         row = settlement.row
@@ -287,22 +308,55 @@ class Ledger:
         await self._db.write(work)
         hold.closed = True
 
+    def _flush_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._linger = loop.create_future()
+        loop.call_later(_LINGER_SECONDS, _end, self._linger)
+        self._flusher = self._start(self._flush_after(self._linger))
+
+    async def _flush_after(self, linger: asyncio.Future[None]) -> None:
+        await linger
+        await self._flush()
+
+    def _hurry(self) -> None:
+        if self._linger is not None:
+            _end(self._linger)
+
+    async def drain(self) -> None:
+        """Have all that is committed reach the tables, for somebody who wants to look at them."""
+        self._hurry()
+        if self._flusher is not None:
+            await asyncio.shield(self._flusher)
+
     async def _flush(self) -> None:
+        journal = self._journal
         try:
             while self._items or self._rows:
-                items, self._items = self._items[:_GROUP], self._items[_GROUP:]
-                rows, self._rows = self._rows[:_GROUP], self._rows[_GROUP:]
-                if self._commit_now(items, rows):
-                    continue
+                # Groups end with the journal's file, so that it can be cleared.
+                ended = None if journal is None else journal.turn()
+                items, self._items = self._items, []
+                rows, self._rows = self._rows, []
                 try:
-                    await self._db.write(group(items, rows, self._bulk, self._clock()))
-                except Exception:
-                    # Whatever it was, each is judged alone, and no poor row keeps others from their commit.
-                    await self._one_by_one(items, rows)
-                else:
-                    _tell(items)
+                    for at in range(0, max(len(items), len(rows)), _GROUP):
+                        await self._commit(items[at : at + _GROUP], rows[at : at + _GROUP])
+                except BaseException:
+                    self._items = items + self._items
+                    raise
+                if journal is not None and ended is not None and not self._unsettled:
+                    journal.clear(ended)
         finally:
             self._flusher = None
+
+    async def _commit(self, items: list[Item], rows: list[UsageRow]) -> None:
+        if self._commit_now(items, rows):
+            return
+        try:
+            await self._db.write(group(items, rows, self._bulk, self._clock()))
+        except Exception:
+            # Whatever it was, each is judged alone, and no poor row keeps others from their commit.
+            await self._one_by_one(items, rows)
+        else:
+            _tell(items)
 
     def _commit_now(self, items: list[Item], rows: list[UsageRow]) -> bool:
         """Commit a group on this thread; where that fails or would wait, nothing has changed."""
@@ -319,9 +373,12 @@ class Ledger:
             try:
                 await self._settle_alone(item)
             except Exception as error:
-                self._reopen(item)
                 log.exception("request %s was not settled", item.settlement.request_id)
-                if item.future is not None and not item.future.done():
+                if item.future is None:
+                    self._unsettled |= not isinstance(error, LookupError)
+                    continue
+                self._reopen(item)
+                if not item.future.done():
                     item.future.set_exception(error)
             else:
                 _tell([item])
@@ -337,18 +394,22 @@ class Ledger:
         if hold is None or item.repeated:
             return
         if item.lease is not None:
-            self._live += 1
             item.lease.held += hold.amount
             item.lease.free += item.taken - hold.amount
         hold.closed = False
 
     async def _settle_alone(self, item: Item) -> None:
         """Settle one request, doing nothing where it was settled before; a connection that is cut is tried again."""
-        for pause in (*_RETRY_SECONDS, None):
+        pauses = iter(_RETRY_SECONDS)
+        while True:
             try:
                 known = await self._db.write(lambda tx: settle_alone(tx, item, self._clock()))
-            except (OSError, Contended):
-                if pause is None:
+            except Exception as fault:
+                # What is in the journal is charged already: it is tried until the database takes it, or the end comes.
+                lasting = item.future is None and not isinstance(fault, LookupError) and not self._closing
+                passing = isinstance(fault, OSError | Contended)
+                pause = next(pauses, _RETRY_SECONDS[-1] if lasting else None)
+                if pause is None or not (passing or lasting):
                     raise
                 await asyncio.sleep(pause)
             else:
@@ -433,6 +494,7 @@ class Ledger:
         LookupError
             No such account.
         """
+        await self.drain()
         row = await self._db.read(
             lambda tx: tx.fetchrow("SELECT available, held, spent FROM accounts WHERE id = $1", account_id)
         )
@@ -441,6 +503,19 @@ class Ledger:
         return row["available"], row["held"], row["spent"]
 
     # Upkeep
+
+    async def recover(self) -> int:
+        """Settle what nodes that died left in their journals; return how many charges that were."""
+        count = 0
+        for orphan in orphans(self._db.beside) if self._db.beside is not None else ():
+            for item in orphan.items():
+                try:
+                    await self._db.write(lambda tx, item=item: settle_alone(tx, item, self._clock()))
+                except LookupError:
+                    log.exception("request %s was not settled", item.settlement.request_id)
+                count += 1
+            orphan.remove()
+        return count
 
     async def maintain(self) -> None:
         """One round: return idle leases, renew the others, and end what any node left behind.
@@ -455,6 +530,7 @@ class Ledger:
             if purse.lease is None and not purse.users:
                 del self._purses[key]
         await self._renew()
+        await self.recover()
         await self._sweep_leases()
         await self._sweep_holds()
 
@@ -497,10 +573,20 @@ class Ledger:
 
     async def close(self) -> None:
         """Commit what is queued and return all leases; holds that are still open come back at their lease's expiry."""
+        self._closing = True
+        self._hurry()
         while self._tasks:
             await asyncio.wait(list(self._tasks))
         for purse in list(self._purses.values()):
             await self._return(purse)
+        if self._journal is not None:
+            self._journal.close(keep=self._unsettled)
+            self._journal = None
+
+
+def _end(linger: asyncio.Future[None]) -> None:
+    if not linger.done():
+        linger.set_result(None)
 
 
 def _tell(items: list[Item]) -> None:

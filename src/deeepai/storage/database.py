@@ -6,6 +6,7 @@ SQL is written once, with `$1 … $n` for parameters, in the dialect that SQLite
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -46,6 +47,11 @@ class Database(Protocol):
     """A store of all durable state."""
 
     dialect: Literal["sqlite", "postgresql"]
+
+    @property
+    def beside(self) -> Path | None:
+        """A folder for files that are to last as long as a commit here does; None where there is none of the sort."""
+        ...
 
     async def write(self, work: Work[T]) -> T:
         """Run work in one transaction; when this returns, it is committed."""

@@ -71,6 +71,10 @@ class PostgreSQLDatabase:
         """
         return cls(await asyncpg.create_pool(dsn, min_size=1, max_size=max_connections, command_timeout=60))
 
+    @property
+    def beside(self) -> None:
+        """Nothing: the server may be elsewhere."""
+
     async def write(self, work: Work[T]) -> T:
         """Run work in one transaction (READ COMMITTED); run it again where the server broke it off as a conflict.
 

@@ -153,6 +153,11 @@ class SQLiteDatabase:
         """For work on the caller's thread; None where a commit waits for the disk."""
         self._here_taken = threading.Lock()
 
+    @property
+    def beside(self) -> Path | None:
+        """A folder for files that outlive the process as a commit does; None where a commit waits for the disk."""
+        return Path(f"{self._path}-files") if self._synchronous == "normal" else None
+
     @classmethod
     async def open(
         cls, path: str | os.PathLike[str], *, synchronous: Literal["normal", "full"] = "normal"

@@ -29,6 +29,8 @@ WAITS = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800)
 """Seconds between tries: ten tries over some sixteen hours."""
 LIMIT = 15.0
 """Seconds that a receiver has for its answer."""
+MARGIN = 15.0
+"""Seconds after which somebody else may try what one node took and did not end."""
 BATCH = 50
 
 SecretOf = Callable[[str], str]
@@ -61,7 +63,7 @@ class Outbox:
     secret : callable
         An account's signing secret (`whsec_…`).
     scale : float
-        Multiplies the waits between tries.
+        Multiplies the waits between tries, and the margin.
     """
 
     def __init__(self, db: Database, fetch: SafeFetch, secret: SecretOf, *, scale: float = 1.0) -> None:
@@ -81,7 +83,7 @@ class Outbox:
                 key="id",
                 due="next_at",
                 now=now,
-                until=now + int((LIMIT + 15) * 1000),
+                until=now + int((LIMIT + MARGIN * self._scale) * 1000),
                 limit=BATCH,
             )
         )

@@ -97,6 +97,7 @@ class Gateway:
     def __init__(self, core: Core, trusted: tuple[str, ...] = ()) -> None:
         self._core = core
         self._trusted = trusted
+        self._spool = core.settings.spool
         self._open = 0
 
     @property
@@ -197,7 +198,7 @@ class Gateway:
         if not operation.public and not self._authenticated(x):
             await self._authenticate(x)
         if not operation.stream_body:
-            await read_body(x.request, operation, x.receive, core.settings.max_body, core.settings.spool)
+            await read_body(x.request, operation, x.receive, core.settings.max_body, self._spool)
         if operation.check is not None:
             operation.check(x.request)
         if operation.kind is Kind.FETCH:

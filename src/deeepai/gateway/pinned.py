@@ -18,8 +18,10 @@ async def run(core: Core, x: Exchange) -> None:
     if rules.lists is not None:
         await object_lists.answer(core, x, rules.lists)
         return
-    found = await objects.named(core, x, rules.uses(request))
-    channel = await objects.place(core, x, found, () if found else rules.hints(request))
+    ids = rules.uses(request)
+    found = await objects.named(core, x, ids) if ids else []
+    hints = () if found else rules.hints(request)
+    channel = await objects.place(core, x, found, hints) if found or hints else None
     if rules.work is not None and rules.work.wanted(request):
         await works.start(core, x, rules.work, found, channel)
     elif x.operation.free:

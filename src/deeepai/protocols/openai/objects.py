@@ -40,7 +40,11 @@ def body_ids(request: Request) -> Sequence[str]:
 def file_ids(request: Request) -> Sequence[str]:
     """Return the ids of the files that a JSON body names, where it can name nothing else."""
     raw = request.raw
-    return ids_in(raw) if b'"file_id"' in raw or any(sign in raw for sign in _ESCAPES) else ()
+    return ids_in(raw) if b'"file_id"' in raw or _escaped(raw) else ()
+
+
+def _escaped(raw: bytes) -> bool:
+    return b"\\u00" in raw and any(sign in raw for sign in _ESCAPES)
 
 
 def ids_in(raw: bytes) -> Sequence[str]:
@@ -51,7 +55,7 @@ def ids_in(raw: bytes) -> Sequence[str]:
     Failure
         INVALID, where it cannot be read.
     """
-    if not any(sign in raw for sign in (*_SIGNS, *_ESCAPES)):
+    if not (_escaped(raw) or any(sign in raw for sign in _SIGNS)):
         return ()
     try:
         return list(_ids(msgspec.json.decode(raw)))

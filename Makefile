@@ -1,6 +1,6 @@
 # Needs Python 3.11 or later, and nothing else: all tools are installed into .venv, by hash.
 
-PYTHON ?= python3
+PYTHON ?= $(or $(shell python3 scripts/choose_python.py),python3)
 UV_VERSION := 0.13.9
 PORT ?=
 DATA ?=
@@ -15,13 +15,16 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 LOCKS := requirements/*.txt tests/clients/llamaindex/requirements.txt
 EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 
-.PHONY: run test lint lock clean
+.PHONY: run test cover lint lock clean
 
 run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov=deeepai --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTFLAGS)
+
+cover:
+	$(MAKE) test TESTFLAGS="--cov=deeepai --cov-report=term:skip-covered"
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

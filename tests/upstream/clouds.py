@@ -6,14 +6,15 @@ import asyncio
 import base64
 import json
 import struct
+import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
-from aiohttp import web
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -21,13 +22,19 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
+from deeepai.accounts.models import Channel, Limits
+from deeepai.upstream import Client, Pieces
+from deeepai.upstream.transports import through
+
+LIMITS = Limits()
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
+async def serving(handler: Handler) -> AsyncGenerator[str]:
     """Serve every path; give the URL."""
-    app = web.Application()
+    app = web.Application(client_max_size=64 << 20)
 
     async def every(request: web.Request) -> web.StreamResponse:
         return await handler(request)
@@ -40,6 +47,143 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def serving_apart(handler: Handler) -> Generator[str]:
+    """Serve in a thread, for tests that wait; give the URL."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    cloud = serving(handler)
+    try:
+        yield asyncio.run_coroutine_threadsafe(cloud.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(cloud.__aexit__(None, None, None), loop).result(70)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+class Seen:
+    """Answers `reply` to everything, and remembers what came."""
+
+    def __init__(self, reply: Any = None) -> None:
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.reply = reply if reply is not None else {"ok": True}
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append((request.method, request.raw_path, headers, body))
+        return web.json_response(self.reply)
+
+
+async def post(client: Client, to: Channel, path: str, body: Any, model: str = "", **headers: str) -> Any:
+    sent = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    raw = body if isinstance(body, bytes | Pieces) else json.dumps(body).encode()
+    return await through(client, to, model).ask("POST", to.base_url + path, sent, raw, LIMITS)
+
+
+# Microsoft -----------------------------------------------------------------------------------------------------------
+
+RESOURCE_KEY = "azure-key"
+BELOW_DEPLOYMENTS = {
+    *("/completions", "/chat/completions", "/embeddings", "/images/generations", "/images/edits"),
+    *("/audio/speech", "/audio/transcriptions", "/audio/translations"),
+}
+_PASSED = {"content-type", "content-disposition"}
+
+
+class Azure:
+    """A resource of Azure OpenAI before a stand-in for OpenAI: it judges addresses and keys as Azure does.
+
+    Attributes
+    ----------
+    seen : list of str
+        Methods and addresses, below the resource.
+    """
+
+    def __init__(self, openai_url: str, deployments: dict[str, str]) -> None:
+        self.openai_url = openai_url
+        self.deployments = deployments
+        self.seen: list[str] = []
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append(f"{request.method} {request.raw_path}")
+        if "authorization" in request.headers or request.headers.get("api-key") != RESOURCE_KEY:
+            return _refused(401, "401", "Access denied due to invalid subscription key or wrong API endpoint.")
+        target = self._target(request)
+        if target is None:
+            return _refused(404, "404", "Resource not found")
+        path, query, model = target
+        if model is not None and model not in self.deployments:
+            return _refused(404, "DeploymentNotFound", "The API deployment for this resource does not exist.")
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            return await self._socket(request, f"{path}?model={self.deployments[model or '']}")
+        body = await request.read()
+        if request.headers.get("content-type", "") == "application/json" and b'"model"' in body:
+            asked: dict[str, Any] = json.loads(body)
+            body = json.dumps({**asked, "model": self.deployments[model or asked["model"]]}).encode()
+        return await self._http(request, path + (f"?{query}" if query else ""), body)
+
+    def _target(self, request: web.Request) -> tuple[str, str, str | None] | None:
+        """Return OpenAI's path, the query that it knows, and the deployment that the address names."""
+        pairs = dict(request.query)
+        if request.path.startswith("/openai/v1/"):
+            path, model = request.path.removeprefix("/openai/v1"), None
+            if path == "/realtime":
+                model = pairs.get("model", "")
+        else:
+            path = request.path.removeprefix("/openai")
+            version = pairs.pop("api-version", "")
+            if not version.startswith("20") or path.startswith("/videos"):
+                return None
+            model = pairs.get("deployment", "") if path == "/realtime" else None
+            if path.startswith("/deployments/"):
+                model, _, rest = path.removeprefix("/deployments/").partition("/")
+                path = f"/{rest}"
+            if (path in BELOW_DEPLOYMENTS or path == "/realtime") == (model is None):
+                return None
+        return path, urlencode(pairs), model
+
+    async def _http(self, request: web.Request, path: str, body: bytes) -> web.StreamResponse:
+        headers = {"authorization": "Bearer sk-openai"}
+        if "content-type" in request.headers:
+            headers["content-type"] = request.headers["content-type"]
+        async with (
+            ClientSession(auto_decompress=False) as session,
+            session.request(request.method, self.openai_url + path, data=body, headers=headers) as answer,
+        ):
+            passed = {name: value for name, value in answer.headers.items() if name.lower() in _PASSED}
+            return web.Response(status=answer.status, body=await answer.read(), headers=passed)
+
+    async def _socket(self, request: web.Request, path: str) -> web.StreamResponse:
+        near = web.WebSocketResponse()
+        async with (
+            ClientSession() as session,
+            session.ws_connect(self.openai_url + path, headers={"authorization": "Bearer sk-openai"}) as far,
+        ):
+            await near.prepare(request)
+            await asyncio.wait(
+                [asyncio.ensure_future(_copy(near, far)), asyncio.ensure_future(_copy(far, near))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            await near.close()
+        return near
+
+
+async def _copy(
+    source: web.WebSocketResponse | ClientWebSocketResponse, target: web.WebSocketResponse | ClientWebSocketResponse
+) -> None:
+    async for message in source:
+        if message.type is WSMsgType.TEXT and not target.closed:
+            await target.send_str(message.data)
+    await target.close()
+
+
+def _refused(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": message}}, status=status)
 
 
 # Google --------------------------------------------------------------------------------------------------------------

@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import fnmatch
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
 
 from deeepai.accounts.models import Channel, Limits
-from deeepai.upstream import Client, Cut, NotSent
-from deeepai.upstream.transports import through
+from deeepai.protocols import PROTOCOLS
+from deeepai.upstream import Client, Cut, NotSent, Pieces
+from deeepai.upstream.transports import TRANSPORTS, handshake, through
 from tests.gateway.channels import channel
 
 from . import clouds
-from .clouds import ACCESS, EVENTS, MESSAGE, REGION, SECRET, serving
-
-LIMITS = Limits()
-CHAT = {"model": "my gpt", "messages": []}
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    made = Client()
-    yield made
-    await made.close()
-
-
-class Seen:
-    """Answers `reply` to everything, and remembers what came."""
-
-    def __init__(self, reply: Any = None) -> None:
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.reply = reply if reply is not None else {"ok": True}
-
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append((request.method, request.raw_path, headers, body))
-        return web.json_response(self.reply)
-
-
-async def post(client: Client, to: Channel, path: str, body: Any, **headers: str) -> Any:
-    sent = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return await through(client, to).ask("POST", to.base_url + path, sent, raw, LIMITS)
+from .clouds import ACCESS, EVENTS, LIMITS, MESSAGE, REGION, SECRET, Seen, post, serving
 
 
 def test_a_channel_without_a_transport_has_the_client_itself() -> None:
@@ -55,104 +26,28 @@ def test_a_channel_without_a_transport_has_the_client_itself() -> None:
     assert through(made, channel("a")) is made
 
 
-# Azure ---------------------------------------------------------------------------------------------------------------
+async def test_a_transport_that_writes_the_body_anew_takes_none_in_pieces(client: Client) -> None:
+    async def data() -> AsyncIterator[bytes]:
+        yield b"{}"
+
+    settings = {"transport": "vertex", "project": "p"}
+    vertex = channel("v", base_url="http://127.0.0.1:9", credential="token", settings=settings)
+    for to in (vertex, bedrock("http://127.0.0.1:9")):
+        with pytest.raises(NotSent, match="JSON only"):
+            await post(client, to, "/v1/messages", Pieces(2, data()), "m")
 
 
-async def test_azure_by_deployment(client: Client) -> None:
-    seen = Seen()
-    async with serving(seen) as url:
-        to = channel(
-            "a", base_url=url, credential="azure-key", settings={"transport": "azure", "api_version": "2024-10-21"}
-        )
-        await post(client, to, "/chat/completions", CHAT, authorization="Bearer azure-key")
-        form = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper\r\n--b--\r\n'
-        await post(client, to, "/audio/transcriptions", form, content_type="multipart/form-data; boundary=b")
-        await through(client, to).ask("GET", f"{url}/models", {}, None, LIMITS)
-    paths = [path for _, path, _, _ in seen.requests]
-    assert paths == [
-        "/openai/deployments/my%20gpt/chat/completions?api-version=2024-10-21",
-        "/openai/deployments/whisper/audio/transcriptions?api-version=2024-10-21",
-        "/openai/models?api-version=2024-10-21",
-    ]
-    _, _, headers, body = seen.requests[0]
-    assert headers["api-key"] == "azure-key"
-    assert "authorization" not in headers
-    assert json.loads(body) == CHAT
+async def test_a_socket_without_a_transport_goes_where_it_went(client: Client) -> None:
+    given = ("https://h/v1/realtime?model=m", {"authorization": "Bearer k"})
+    assert await handshake(client, channel("a"), *given, "m") == given
 
 
-async def test_azure_of_the_newer_form(client: Client) -> None:
-    seen = Seen()
-    async with serving(seen) as url:
-        to = channel("a", base_url=url, credential="k", settings={"transport": "azure"})
-        await post(client, to, "/chat/completions", CHAT)
-        token = channel("b", base_url=url, credential="t", settings={"transport": "azure", "auth": "token"})
-        await post(client, token, "/chat/completions", CHAT)
-    assert [path for _, path, _, _ in seen.requests] == ["/openai/v1/chat/completions"] * 2
-    assert seen.requests[0][2]["api-key"] == "k"
-    assert seen.requests[1][2]["authorization"] == "Bearer t"
-
-
-async def test_azure_with_a_token_of_entra(client: Client) -> None:
-    forms: list[dict[str, list[str]]] = []
-    used: list[str] = []
-
-    async def cloud(request: web.Request) -> web.Response:
-        if request.path == "/token":
-            forms.append(parse_qs(await request.text()))
-            return web.json_response({"access_token": f"token-{len(forms)}", "expires_in": 3600})
-        used.append(request.headers["authorization"])
-        return web.json_response({})
-
-    async with serving(cloud) as url:
-        credential = json.dumps({"tenant_id": "t", "client_id": "c", "client_secret": "s"})
-        settings = {"transport": "azure", "auth": "entra", "token_url": f"{url}/token"}
-        to = channel("entra", base_url=url, credential=credential, settings=settings)
-        await asyncio.gather(*(post(client, to, "/chat/completions", CHAT) for _ in range(5)))
-        await post(client, to, "/chat/completions", CHAT)
-    assert used == ["Bearer token-1"] * 6
-    (form,) = forms
-    assert form["client_secret"] == ["s"]
-    assert form["scope"] == ["https://cognitiveservices.azure.com/.default"]
-
-
-async def test_a_token_that_ends_soon_is_renewed_while_it_is_used(client: Client) -> None:
-    given = 0
-    used: list[str] = []
-
-    async def cloud(request: web.Request) -> web.Response:
-        nonlocal given
-        if request.path == "/token":
-            given += 1
-            return web.json_response({"access_token": f"token-{given}", "expires_in": 60 if given == 1 else 3600})
-        used.append(request.headers["authorization"])
-        return web.json_response({})
-
-    async with serving(cloud) as url:
-        settings = {"transport": "azure", "auth": "entra", "token_url": f"{url}/token"}
-        credential = json.dumps({"tenant_id": "t", "client_id": "c", "client_secret": "s"})
-        to = channel("soon", base_url=url, credential=credential, settings=settings)
-        async with asyncio.timeout(10):
-            while "Bearer token-2" not in used:
-                await post(client, to, "/chat/completions", CHAT)
-        await post(client, to, "/chat/completions", CHAT)
-    assert used[:2] == ["Bearer token-1"] * 2
-    assert used[-1] == "Bearer token-2"
-    assert given == 2
-
-
-async def test_a_refused_token_is_told_and_asked_for_again(client: Client) -> None:
-    async def cloud(request: web.Request) -> web.Response:
-        del request
-        return web.json_response({"error": "invalid_client", "error_description": "s3cret"}, status=401)
-
-    async with serving(cloud) as url:
-        settings = {"transport": "azure", "auth": "entra", "token_url": f"{url}/token"}
-        credential = json.dumps({"tenant_id": "t", "client_id": "c", "client_secret": "s3cret"})
-        to = channel("refused", base_url=url, credential=credential, settings=settings)
-        for _ in range(2):
-            with pytest.raises(NotSent, match="status 401, invalid_client") as caught:
-                await post(client, to, "/chat/completions", CHAT)
-            assert "s3cret" not in str(caught.value)
+def test_transports_offer_only_what_is_declared() -> None:
+    for transport in TRANSPORTS.values():
+        names = [each.name for name in transport.carries for each in PROTOCOLS[name].operations]
+        for settings in ({}, {"api_version": "2024-10-21"}):
+            for pattern in transport.operations(settings):
+                assert fnmatch.filter(names, pattern), pattern
 
 
 # Vertex --------------------------------------------------------------------------------------------------------------
@@ -244,7 +139,7 @@ async def test_vertex_has_a_host_for_each_location(location: str, host: str) -> 
     sent: list[str] = []
 
     class Stub(Client):
-        async def send(self, method: str, url: str, *_: Any) -> Any:
+        async def send(self, method: str, url: str, headers: Any, body: Any, limits: Limits) -> Any:
             sent.append(url)
             raise NotSent("not here")
 
@@ -254,6 +149,130 @@ async def test_vertex_has_a_host_for_each_location(location: str, host: str) -> 
         await post(Stub(), to, "/v1/messages", {"model": "m"})
     (url,) = sent
     assert url == f"https://{host}/v1/projects/p/locations/{location}/publishers/anthropic/models/m:rawPredict"
+
+
+def vertex(url: str) -> Channel:
+    settings = {"transport": "vertex", "project": "p", "location": "us-central1"}
+    return channel("x", base_url=url, credential="token", settings=settings)
+
+
+PLACE = "/v1/projects/p/locations/us-central1/publishers/google/models"
+WORDS = {"content": {"parts": [{"text": "one"}, {"text": "two"}]}, "taskType": "RETRIEVAL_DOCUMENT", "title": "t"}
+
+
+async def test_vertex_embeds_by_contents(client: Client) -> None:
+    answer = {"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 3}}
+    seen = Seen(answer)
+    async with serving(seen) as url:
+        body = {"model": "models/gemini-embedding-001", **WORDS, "outputDimensionality": 8}
+        one = await post(client, vertex(url), "/v1beta/models/gemini-embedding-001:embedContent", body)
+        many = {"requests": [body, {"content": {"parts": [{"text": "three"}]}}]}
+        await post(client, vertex(url), "/v1beta/models/gemini-embedding-001:batchEmbedContents", many)
+    assert one.json() == answer
+    (_, first, _, asked), (_, second, _, asked_many) = seen.requests
+    assert first == f"{PLACE}/gemini-embedding-001:embedContent"
+    assert second == f"{PLACE}/gemini-embedding-001:batchEmbedContents"
+    config = {"taskType": "RETRIEVAL_DOCUMENT", "title": "t", "outputDimensionality": 8}
+    whole = {"content": WORDS["content"], "embedContentConfig": config}
+    assert json.loads(asked) == whole
+    assert json.loads(asked_many) == {"requests": [whole, {"content": {"parts": [{"text": "three"}]}}]}
+
+
+async def test_vertex_embeds_by_predictions(client: Client) -> None:
+    seen = Seen(
+        {
+            "predictions": [
+                {"embeddings": {"values": [0.25, -1.0], "statistics": {"token_count": 3, "truncated": False}}},
+                {"embeddings": {"values": [1.0, 2.0], "statistics": {"token_count": 4, "truncated": False}}},
+            ]
+        }
+    )
+    model = "/v1beta/models/text-embedding-005"
+    async with serving(seen) as url:
+        one = await post(client, vertex(url), f"{model}:embedContent", WORDS | {"output_dimensionality": 2})
+        many = await post(client, vertex(url), f"{model}:batchEmbedContents", {"requests": [WORDS, WORDS]})
+        seen.reply = {"error": "odd"}
+        with pytest.raises(Cut, match="cannot be read"):
+            await post(client, vertex(url), f"{model}:embedContent", WORDS)
+    used = {"promptTokenCount": 7, "totalTokenCount": 7}
+    assert one.json() == {"embedding": {"values": [0.25, -1.0]}, "usageMetadata": used}
+    assert many.json() == {"embeddings": [{"values": [0.25, -1.0]}, {"values": [1.0, 2.0]}], "usageMetadata": used}
+    instance = {"content": "one\ntwo", "task_type": "RETRIEVAL_DOCUMENT", "title": "t"}
+    assert [path for _, path, _, _ in seen.requests] == [f"{PLACE}/text-embedding-005:predict"] * 3
+    assert json.loads(seen.requests[0][3]) == {"instances": [instance], "parameters": {"outputDimensionality": 2}}
+    assert json.loads(seen.requests[1][3]) == {"instances": [instance, instance]}
+
+
+async def test_vertex_counts_a_whole_request(client: Client) -> None:
+    seen = Seen({"totalTokens": 3})
+    contents = [{"role": "user", "parts": [{"text": "hi"}]}]
+    method = "/v1beta/models/gemini-2.5-flash:countTokens"
+    async with serving(seen) as url:
+        whole = {
+            "model": "models/gemini-2.5-flash",
+            "contents": contents,
+            "system_instruction": {},
+            "safetySettings": [],
+        }
+        await post(client, vertex(url), method, {"generateContentRequest": whole})
+        await post(client, vertex(url), method, {"contents": contents})
+    bodies = [json.loads(body) for _, _, _, body in seen.requests]
+    assert bodies == [{"contents": contents, "systemInstruction": {}}, {"contents": contents}]
+
+
+async def test_vertex_makes_pictures_and_films(client: Client) -> None:
+    name = "projects/p/locations/us-central1/publishers/google/models/veo-3.1-generate-001/operations/1-2"
+    seen = Seen({"name": name})
+    picture = {"bytesBase64Encoded": "aGk=", "mimeType": "image/png"}
+    async with serving(seen) as url:
+        to, parameters = vertex(url), {"sampleCount": 1}
+        drawn = {"instances": [{"prompt": "a cat"}], "parameters": {**parameters, "storageUri": "gs://theirs"}}
+        await post(client, to, "/v1beta/models/imagen-4.0-generate-001:predict", drawn)
+        instance = {
+            "prompt": "a cat",
+            "image": {"inlineData": {"data": "aGk=", "mimeType": "image/png"}},
+            "lastFrame": picture,
+            "video": {"encodedVideo": "aGk="},
+            "referenceImages": [{"image": picture, "referenceType": "asset"}, 5],
+        }
+        film = {"instances": [instance], "parameters": parameters}
+        await post(client, to, "/v1beta/models/veo-3.1-generate-001:predictLongRunning", film)
+        running = await through(client, to).ask("GET", f"{url}/v1beta/{name}", {}, None, LIMITS)
+        assert running.json() == {"name": name}
+        videos = [{"bytesBase64Encoded": "aGk=", "mimeType": "video/mp4"}, {"gcsUri": "gs://b/o"}]
+        seen.reply = {"name": name, "done": True, "response": {"raiMediaFilteredCount": 1, "videos": videos}}
+        done = await through(client, to).ask("GET", f"{url}/v1beta/{name}", {}, None, LIMITS)
+    assert done.json()["response"]["generateVideoResponse"] == {
+        "raiMediaFilteredCount": 1,
+        "generatedSamples": [
+            {"video": {"encodedVideo": "aGk=", "encoding": "video/mp4"}},
+            {"video": {"uri": "gs://b/o"}},
+        ],
+    }
+    assert [(method, path) for method, path, _, _ in seen.requests] == [
+        ("POST", f"{PLACE}/imagen-4.0-generate-001:predict"),
+        ("POST", f"{PLACE}/veo-3.1-generate-001:predictLongRunning"),
+        *[("POST", f"{PLACE}/veo-3.1-generate-001:fetchPredictOperation")] * 2,
+    ]
+    bodies = [json.loads(body) for _, _, _, body in seen.requests]
+    # No bucket of whoever runs the gateway is written to.
+    assert bodies[0] == {"instances": [{"prompt": "a cat"}], "parameters": parameters}
+    assert bodies[1]["instances"] == [
+        {
+            "prompt": "a cat",
+            "image": picture,
+            "lastFrame": picture,
+            "video": {"bytesBase64Encoded": "aGk=", "mimeType": "video/mp4"},
+            "referenceImages": [{"image": picture, "referenceType": "asset"}, 5],
+        }
+    ]
+    assert bodies[2] == {"operationName": name}
+
+
+async def test_vertex_asks_for_operations_of_its_own_only(client: Client) -> None:
+    to = vertex("http://127.0.0.1:9")
+    with pytest.raises(NotSent, match="no such operation"):
+        await through(client, to).ask("GET", f"{to.base_url}/v1beta/projects/p/operations/x", {}, None, LIMITS)
 
 
 # Bedrock -------------------------------------------------------------------------------------------------------------
@@ -393,6 +412,26 @@ async def test_bedrocks_errors_are_the_vendors(client: Client, status: int, code
     assert answer.json() == {"type": "error", "error": {"type": kind, "message": "No"}}
 
 
-async def test_bedrock_carries_messages_only(client: Client) -> None:
+async def test_bedrock_counts_tokens(client: Client) -> None:
+    seen = Bedrock()
+    seen.reply = {"inputTokens": 12}
+    async with serving(seen) as url:
+        answer = await post(client, bedrock(url), "/v1/messages/count_tokens", ASKED, MODEL)
+        assert answer.json() == {"input_tokens": 12}
+        del seen.reply["inputTokens"]
+        with pytest.raises(Cut, match="cannot be read"):
+            await post(client, bedrock(url), "/v1/messages/count_tokens", ASKED, MODEL)
+    _, path, _, body = seen.requests[1]
+    # By the model itself: regions are for calls.
+    assert path == "/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/count-tokens"
+    inner = json.loads(base64.b64decode(json.loads(body)["input"]["invokeModel"]["body"]))
+    assert inner == {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 9,
+        "messages": ASKED["messages"],
+    }
+
+
+async def test_bedrock_carries_no_batches(client: Client) -> None:
     with pytest.raises(NotSent, match="does not carry"):
-        await post(client, bedrock("http://127.0.0.1:9"), "/v1/messages/count_tokens", ASKED)
+        await post(client, bedrock("http://127.0.0.1:9"), "/v1/messages/batches", ASKED)

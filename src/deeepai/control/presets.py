@@ -122,7 +122,7 @@ def resolve(
     elif new.base_url is UNSET:
         new.base_url = protocol.base_url
     if isinstance(new.settings, dict):
-        new.settings = transports.completed(new.settings, name)
+        transports.check(new.settings, name)
     return new
 
 

@@ -224,7 +224,7 @@ def upstream_failure(core: Core, x: Exchange, channel: Channel, fault: Exception
 
 def _send(core: Core, x: Exchange, channel: Channel, out: outgoing.Outgoing) -> Coroutine[Any, Any, Response]:
     """Send; where the operation is cancelled when its caller leaves, watch for that meanwhile."""
-    client = transports.through(core.client, channel)
+    client = transports.through(core.client, channel, out.model)
     sending = client.send(out.method, out.url, out.headers, out.body, channel.limits)
     rules = x.operation.stream
     if x.operation.on_leave != "cancel" or rules is None or not rules.wanted(x.request):

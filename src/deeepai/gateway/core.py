@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -31,6 +31,8 @@ from .metrics import Metrics
 from .routing import Router
 from .ways import Bridges, Way
 
+_ONE: Final = Decimal(1)
+
 
 class Prices:
     """The price book under the current snapshot of the configuration."""
@@ -46,13 +48,10 @@ class Prices:
 
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
-        multiplier = self._groups.get(group, Decimal(1))
-        if not usage.calls:
-            # Whoever counts tokens need not say that it was one call.
-            usage = msgspec.structs.replace(usage, calls=1)
+        multiplier = self._groups.get(group, _ONE)
         if usage.share != 1:
             multiplier *= Decimal(str(usage.share))
-        cost = self._book.cost(key, usage, multiplier)
+        cost = self._book.cost_of_call(key, usage, multiplier)
         if cost is None or not usage.others:
             return cost
         for name, other in usage.others.items():
@@ -73,8 +72,7 @@ class Priced(msgspec.Struct, frozen=True):
     """10⁻⁹ USD."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A model that may answer: as it is named, as it is priced, and who serves it."""
 
     asked: str

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from ..accounts.models import Channel, Mode
 from ..declare import Failure, Protocol, Reason
+from ..upstream import transports
 
 Routing = Literal["weight", "price", "latency"]
 ROUTINGS: Final[Mapping[str, Routing]] = {"weight": "weight", "price": "price", "latency": "latency"}
@@ -108,9 +109,14 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def serves(channel: Channel, operation: str) -> bool:
-    """Tell whether a channel takes an operation of its protocol: all, unless its setting `operations` lists some."""
+    """Tell whether a channel takes an operation of its protocol: what its setting `operations` lists, or else all.
+
+    One with a transport takes what that carries, where the setting lists nothing.
+    """
     listed = channel.settings.get("operations")
-    return not isinstance(listed, list) or matches(operation, listed)
+    if not isinstance(listed, list):
+        listed = transports.operations(channel.settings)
+    return listed is None or matches(operation, listed)
 
 
 _Key = tuple[str, str, Mode, str, tuple[tuple[str, tuple[str, ...]], ...]]

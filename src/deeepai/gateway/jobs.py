@@ -19,7 +19,7 @@ from ..tasks import store
 from ..tasks.hosts import hook_address
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
-from ..upstream import NotSent, UpstreamError
+from ..upstream import NotSent, UpstreamError, transports
 from . import outgoing, settlement
 from .core import Core, Priced
 from .dispatch import Attempt, unavailable
@@ -229,7 +229,8 @@ async def _post(core: Core, x: Exchange, task: Stored, attempt: Attempt) -> Answ
     try:
         with x.waiting():
             async with asyncio.timeout(core.life.timing.submit * 0.9):
-                answer = await core.client.ask(out.method, out.url, out.headers, out.body, channel.limits)
+                client = transports.through(core.client, channel, out.model)
+                answer = await client.ask(out.method, out.url, out.headers, out.body, channel.limits)
     except NotSent as fault:
         attempt.done(ok=False, fault=str(fault))
         return fault

@@ -22,7 +22,7 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
     Failure
         UNAUTHENTICATED, where there is none.
     """
-    key = _bare(request.header("authorization"))
+    key = _bare(request.headers.get(b"authorization", b"").decode("latin-1"))
     if key and key not in PLACEHOLDERS:
         return key
     for name in protocol.key_headers:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import structlog
 
 from ..declare import Answer, Json, Listing, Window
-from ..upstream import UpstreamError
+from ..upstream import UpstreamError, transports
 from . import object_rows, objects, settlement
 from .core import Core
 from .exchange import Exchange
@@ -91,7 +91,8 @@ async def _tell(core: Core, x: Exchange, listing: Listing, row: Owned, turn: asy
     async with turn:
         try:
             with x.waiting():
-                found: Answer = await core.client.ask("GET", url, headers, None, channel.limits)
+                client = transports.through(core.client, channel)
+                found: Answer = await client.ask("GET", url, headers, None, channel.limits)
         except UpstreamError as fault:
             log.warning("object.untold", id=row.id, channel=channel.name, error=str(fault))
             raise objects.broken() from None

@@ -22,7 +22,7 @@ from ..declare import Answer, Failure, Json, Made, ObjectRules, Reason
 from ..storage.ids import now_ms
 from ..tasks import store
 from ..tasks.store import Stored
-from ..upstream import Cut, MaybeSent, NotSent, Pieces, Response, Stalled, UpstreamError
+from ..upstream import Cut, MaybeSent, NotSent, Pieces, Response, Stalled, UpstreamError, transports
 from . import answers, call, object_rows, outgoing, settlement
 from .core import Core
 from .dispatch import Attempt, serves, unavailable
@@ -261,7 +261,8 @@ async def reach(
             out = build(core, x, channel)
             body = out.body if upload is None else Pieces(upload.length, upload.pieces())
             with x.waiting():
-                response = await core.client.send(out.method, out.url, out.headers, body, channel.limits)
+                client = transports.through(core.client, channel, out.model)
+                response = await client.send(out.method, out.url, out.headers, body, channel.limits)
         except NotSent as fault:
             attempt.done(ok=False, fault=str(fault))
             failure = call.upstream_failure(core, x, channel, fault, outcome)

@@ -21,12 +21,13 @@ ADJUSTMENTS = frozenset(("rename", "drop", "set"))
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A request as it leaves: `url` is absolute."""
+    """A request as it leaves: `url` is absolute, `model` as the channel names it."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes | Pieces | None
+    model: str = ""
 
 
 def build(protocol: Protocol, operation: Operation, request: HttpRequest, channel: Channel, facts: Facts) -> Outgoing:
@@ -54,7 +55,7 @@ def build(protocol: Protocol, operation: Operation, request: HttpRequest, channe
     extra = channel.settings.get("headers")
     if isinstance(extra, dict):
         headers.update(extra)
-    return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body)
+    return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body, facts.model)
 
 
 def adjusted(request: Request, changes: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

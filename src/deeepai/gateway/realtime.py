@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from ..declare import Answer, Facts, Failure, Reason
-from ..upstream import UpstreamError
+from ..upstream import UpstreamError, transports
 from ..upstream.sockets import Refused, Socket, open_socket
 from . import answers, call, outgoing
 from .core import Candidate, Core
@@ -131,7 +131,8 @@ async def _open(core: Core, x: Session, candidates: Sequence[Candidate], outcome
             try:
                 out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
                 with x.waiting():
-                    upstream = await open_socket(out.url, out.headers, channel.limits)
+                    url, headers = await transports.handshake(core.client, channel, out.url, out.headers, out.model)
+                    upstream = await open_socket(url, headers, channel.limits)
                     first = await _first(upstream, min(channel.limits.first_byte, FIRST_SECONDS))
                 answer = None if first is None else x.rules.opening(first)
                 if answer is None:

@@ -24,8 +24,7 @@ class Pricing:
     free: bool
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """How a call went, for its usage row."""
 
     channel_id: str | None = None

@@ -17,7 +17,7 @@ from ..accounts.models import Channel
 from ..declare import Accepted, Answer, Failure, Reason, State, Usage, WorkRules
 from ..storage.ids import new_id, now_ms
 from ..tasks.store import Stored
-from ..upstream import Response, UpstreamError
+from ..upstream import Response, UpstreamError, transports
 from . import admission, answers, call, jobs, objects, settlement
 from .core import Core
 from .dispatch import Attempt, unavailable
@@ -222,7 +222,8 @@ async def _counted(core: Core, x: Exchange, work: WorkRules, channel: Channel) -
     rest = b""
     try:
         with x.waiting():
-            response = await core.client.send("GET", url, headers, None, channel.limits)
+            client = transports.through(core.client, channel)
+            response = await client.send("GET", url, headers, None, channel.limits)
         if response.status != 200:
             response.abort()
             raise Failure(Reason.INVALID, "The input file cannot be read")

@@ -99,7 +99,7 @@ def _open(path: Path) -> int:
 def _record(item: Item, row: UsageRow) -> bytes:
     lease = item.lease
     where = None if lease is None else (lease.id, lease.token_id)
-    return _encode((item.settlement.request_id, item.token_id, where, item.taken, msgspec.structs.asdict(row)))
+    return _encode((item.settlement.request_id, item.token_id, where, item.taken, row))
 
 
 class Orphan:

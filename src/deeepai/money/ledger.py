@@ -49,7 +49,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _GROUP = 1024
-_LINGER_SECONDS = 0.01
+_LINGER_SECONDS = 0.02
 """For how long charges that are in the journal wait for others, to reach the tables together."""
 _RETRY_SECONDS = (0.05, 0.2, 0.8, 2.0)
 _SWEEP = 500

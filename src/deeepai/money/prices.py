@@ -272,6 +272,11 @@ class _Price:
         # What most models are: nothing to choose.
         self._plain = None if chosen or other else rates.tokens
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but tokens counts."""
+        return self._plain is not None
+
     def cost(self, usage: Usage) -> int:
         """Return 10⁻¹⁸ USD."""
         if self._plain is not None:
@@ -364,6 +369,13 @@ class PriceBook:
         if price is not None:
             return price
         return next((price for pattern, price in self._patterns if _fits(pattern, key)), None)
+
+    def cost_of_call(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
+        """Return what a usage costs as `cost` does, where it is one call though it does not say so."""
+        price = self._find(key)
+        if price is not None and not usage.calls and not price.plain:
+            usage = msgspec.structs.replace(usage, calls=1)
+        return self.cost(key, usage, multiplier)
 
     def cost(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
         """Return what a usage costs in 10⁻⁹ USD, rounded up; None where the key has no price.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import msgspec
 
@@ -29,8 +28,7 @@ class Contended(Exception):
     """The same request is just being settled by another node."""
 
 
-@dataclass(slots=True, eq=False)
-class Hold:
+class Hold(msgspec.Struct, eq=False):
     """Money reserved for one request.
 
     Attributes
@@ -67,8 +65,7 @@ class Repeated(Exception):
     """A group holds something that needs a look of its own; it is rolled back."""
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(msgspec.Struct, eq=False):
     """A settlement that waits for its commit."""
 
     settlement: Settlement

@@ -17,7 +17,7 @@ from ..money.entries import UPSERT_USAGE
 from ..money.ledger import Ledger, UsageRow
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
-from ..upstream import Client, Cut, UpstreamError
+from ..upstream import Client, Cut, UpstreamError, transports
 from . import lines, outbox, store
 from .assets import AssetStore, sniff
 from .hosts import address, same_host
@@ -284,7 +284,7 @@ class TaskLife:
         rules, headers = self.rules(task), self._headers(channel, ask)
         bill = lines.Bill(task, rules, self._price)
         try:
-            answer = await lines.read(self._client, channel, ask, headers, bill.add)
+            answer = await lines.read(transports.through(self._client, channel), channel, ask, headers, bill.add)
         except (UpstreamError, TimeoutError) as fault:
             await self.apply(task, None, str(fault))
             return
@@ -311,10 +311,10 @@ class TaskLife:
     async def _ask(self, channel: Channel, ask: Ask) -> tuple[Answer | None, str]:
         headers, body = self._headers(channel, ask), None
         if ask.json is not None:
-            body = msgspec.json.encode(ask.json)
-            headers["content-type"] = "application/json"
+            body, headers["content-type"] = msgspec.json.encode(ask.json), "application/json"
         try:
-            answer = await self._client.ask(ask.method, address(channel, ask.path), headers, body, channel.limits)
+            client = transports.through(self._client, channel)
+            answer = await client.ask(ask.method, address(channel, ask.path), headers, body, channel.limits)
         except UpstreamError as fault:
             return None, str(fault)
         return answer, "" if answer.status < 400 else f"HTTP {answer.status}"
@@ -469,10 +469,10 @@ class TaskLife:
         if channel is not None and url.startswith("/"):
             url = address(channel, url)
         if channel is not None and same_host(channel.base_url, url):
-            headers: Mapping[str, str] = {}
-            if keyed and channel.credential and address(channel, url) == url:
-                headers = self._protocols[channel.protocol].authorize(channel.credential)
-            answer = await self._client.ask("GET", url, headers, None, channel.limits, MAX_FILE)
+            key = channel.credential if keyed and address(channel, url) == url else None
+            headers = self._protocols[channel.protocol].authorize(key) if key else {}
+            client = transports.through(self._client, channel) if key else self._client
+            answer = await client.ask("GET", url, headers, None, channel.limits, MAX_FILE)
             place = answer.headers.get("location")
             if keyed and answer.status in (301, 302, 303, 307, 308) and place:
                 return await self.fetch_from(channel, urljoin(url, place))

@@ -71,7 +71,7 @@ async def _change(call: Call, changes: ChannelChanges) -> ChannelView:
         found = await channels.get(tx, call.params["id"])
         channels.check_source(found, changes)
         if isinstance(changes.settings, dict):
-            changes.settings = transports.completed(changes.settings, found.protocol)
+            transports.check(changes.settings, found.protocol)
         await channels.update(tx, call.context.vault, found.id, changes)
         return await channels.get(tx, found.id)
 

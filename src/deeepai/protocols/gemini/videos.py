@@ -111,7 +111,10 @@ def read(answer: Answer, task: Task) -> Reading:
     if not results:
         reasons = made.get("raiMediaFilteredReasons") or ("The generation made no video",)
         return Reading(State.FAILED, found, error=str(reasons[0]))
-    return Reading(State.SUCCEEDED, found, results=results, usage=_usage(task.request, len(results)))
+    # Films that came with the answer are files now, and too large for a row.
+    rest = {name: value for name, value in made.items() if name != "generatedSamples"}
+    shown = {"response": {"generateVideoResponse": rest}}
+    return Reading(State.SUCCEEDED, shown, results=results, usage=_usage(task.request, len(results)))
 
 
 def _made(found: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -6,7 +6,7 @@ everybody else sees the vendor's own protocol. A transport is one module here an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...accounts.models import Channel
@@ -21,18 +21,17 @@ from .vertex import Vertex
 TRANSPORTS: Final[Mapping[str, Transport]] = {"azure": Azure(), "bedrock": Bedrock(), "vertex": Vertex()}
 
 
-def completed(settings: Mapping[str, Any], protocol: str) -> dict[str, Any]:
-    """Return a channel's settings; where they name a transport, with the operations that it carries.
+def check(settings: Mapping[str, Any], protocol: str) -> None:
+    """Refuse settings by which a channel could reach nothing.
 
     Raises
     ------
     Failure
         INVALID, where the transport is none, cannot carry the protocol, or needs more.
     """
-    found = dict(settings)
     name = settings.get("transport")
     if name is None:
-        return found
+        return
     transport = TRANSPORTS.get(name) if isinstance(name, str) else None
     if transport is None:
         message = f"There is no such transport; there are {', '.join(sorted(TRANSPORTS))}"
@@ -43,14 +42,40 @@ def completed(settings: Mapping[str, Any], protocol: str) -> dict[str, Any]:
     for needed in transport.needs:
         if not isinstance(settings.get(needed), str) or not settings[needed]:
             raise Failure(Reason.INVALID, f"The transport {name} needs settings.{needed}", param=f"settings.{needed}")
-    found.setdefault("operations", list(transport.operations))
-    return found
 
 
-def through(client: Client, channel: Channel) -> Client | Through:
-    """Return what sends a channel's requests: the client itself where the channel has no transport."""
+def operations(settings: Mapping[str, Any]) -> Sequence[str] | None:
+    """Return which operations a channel's transport carries, as names or patterns; None where it has no transport."""
+    name = settings.get("transport")
+    if name is None:
+        return None
+    transport = TRANSPORTS.get(name)
+    return () if transport is None else transport.operations(settings)
+
+
+def through(client: Client, channel: Channel, model: str = "") -> Client | Through:
+    """Return what sends a channel's requests: the client itself where the channel has no transport.
+
+    Parameters
+    ----------
+    model : str
+        What the requests are for, as the channel names it; some clouds have it in the address.
+    """
     name = channel.settings.get("transport")
-    return client if name is None else Through(client, TRANSPORTS[name], channel)
+    return client if name is None else Through(client, TRANSPORTS[name], channel, model)
 
 
-__all__ = ["TRANSPORTS", "completed", "through"]
+async def handshake(
+    client: Client, channel: Channel, url: str, headers: Mapping[str, str], model: str
+) -> tuple[str, Mapping[str, str]]:
+    """Return where a channel's WebSocket is opened, and by which headers.
+
+    Raises
+    ------
+    NotSent
+    """
+    sender = through(client, channel, model)
+    return await sender.handshake(url, headers) if isinstance(sender, Through) else (url, headers)
+
+
+__all__ = ["TRANSPORTS", "check", "handshake", "operations", "through"]

@@ -1,29 +1,29 @@
 """Azure OpenAI: OpenAI's protocol at a resource of one's own.
 
-Settings: `api_version` chooses the older form, in which the model is a deployment in the path; without it the newer
-`/openai/v1` is used. `auth` is `key` (the default: the credential is a key), `token` (the credential is an access
-token) or `entra` (the credential is JSON with tenant_id, client_id and client_secret, by which tokens are fetched);
-`token_url` replaces Entra's address, for the sovereign clouds.
+Settings: an `api_version` that is a date chooses the older form, in which the model is a deployment in the address; the
+newer form is `/openai/v1`, whose `api_version` may be left out or is a word such as `preview`. `auth` is `key` (the
+default: the credential is a key), `token` (the credential is an access token) or `entra` (the credential is JSON with
+tenant_id, client_id and client_secret, by which tokens are fetched); `token_url` and `scope` replace Entra's address
+and what the token is for, as the sovereign clouds need it.
 
-Source: Azure OpenAI's REST reference, data plane inference; the openai package's `AzureOpenAI`.
+Source: Azure OpenAI's REST reference, data plane; the openai package's `AzureOpenAI`.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 
 from ...accounts.models import Channel
 from ..client import Client, Response
 from ..errors import NotSent
-from .base import Sending, Tokens, ask_token, text_of
+from .base import Sending, Tokens, ask_token
 
 _SCOPE: Final = "https://cognitiveservices.azure.com/.default"
 _TOKEN_URL: Final = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
-_FORM_MODEL: Final = re.compile(rb'name="model"[^\r]*\r\n(?:[^\r]+\r\n)*\r\n([^\r]+)')
 DEPLOYED: Final = (
     "/chat/completions",
     "/completions",
@@ -35,6 +35,29 @@ DEPLOYED: Final = (
     "/audio/speech",
 )
 """Paths that stand below a deployment in the older form; the others stand beside the deployments."""
+DATED: Final = (
+    "chat.completions",
+    "completions",
+    "embeddings",
+    "images.generations",
+    "images.edits",
+    "audio.*",
+    "responses.*",
+    "realtime",
+    "realtime.*",
+    "files.*",
+    "batches.*",
+    "vector_stores.*",
+)
+NEWER: Final = (
+    *DATED,
+    "chat.completions.*",
+    "conversations.*",
+    "containers.*",
+    "videos.create",
+    "videos.remix",
+    "video.generations",
+)
 
 
 class Entra(msgspec.Struct):
@@ -49,11 +72,14 @@ class Azure:
     """The transport."""
 
     carries: tuple[str, ...] = ("openai",)
-    operations: tuple[str, ...] = ("chat.*", "completions", "embeddings", "images.*", "audio.*")
     needs: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._tokens = Tokens()
+
+    def operations(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return what either form has; videos and what chats store are in the newer one only."""
+        return DATED if _version(settings)[:1].isdigit() else NEWER
 
     async def prepare(self, client: Client, channel: Channel, sending: Sending) -> str:
         """Put the credential and the path as Azure wants them."""
@@ -65,13 +91,22 @@ class Azure:
         elif channel.credential:
             token = await self._token(client, channel) if auth == "entra" else channel.credential
             sending.headers["authorization"] = f"Bearer {token}"
-        base, version = channel.base_url.rstrip("/"), settings.get("api_version")
+        base, version = channel.base_url.rstrip("/"), _version(settings)
         path, mark, query = sending.path.partition("?")
         if not version:
             return f"{base}/openai/v1{path}{mark}{query}"
-        query = f"{query}&" if query else ""
-        below = f"/deployments/{quote(_model(sending), safe='')}" if path in DEPLOYED else ""
-        return f"{base}/openai{below}{path}?{query}api-version={quote(str(version), safe='')}"
+        below = ""
+        pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "api-version"]
+        if not version[0].isdigit():
+            below = "/v1"
+        elif path in DEPLOYED:
+            if not sending.model:
+                raise NotSent("the request names no model")
+            below = f"/deployments/{quote(sending.model, safe='')}"
+        elif path == "/realtime":
+            pairs = [*(pair for pair in pairs if pair[0] != "model"), ("deployment", sending.model)]
+        query = urlencode([*pairs, ("api-version", version)], quote_via=quote)
+        return f"{base}/openai{below}{path}?{query}"
 
     def receive(self, sending: Sending, response: Response) -> Response:
         """Return the answer, which is OpenAI's own."""
@@ -88,7 +123,7 @@ class Azure:
                 "grant_type": "client_credentials",
                 "client_id": known.client_id,
                 "client_secret": known.client_secret,
-                "scope": _SCOPE,
+                "scope": channel.settings.get("scope") or _SCOPE,
             }
             url = channel.settings.get("token_url") or _TOKEN_URL.format(tenant=quote(known.tenant_id, safe=""))
             return await ask_token(client, channel, url, urlencode(form).encode())
@@ -96,10 +131,5 @@ class Azure:
         return await self._tokens.get(channel, fetch)
 
 
-def _model(sending: Sending) -> str:
-    if sending.headers.get("content-type", "").startswith("multipart/"):
-        found = _FORM_MODEL.search(sending.body or b"")
-        if found is None:
-            raise NotSent("the request names no model")
-        return found[1].decode("utf-8", "replace")
-    return text_of(sending.json().get("model"))
+def _version(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("api_version") or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from typing import Protocol as Interface
@@ -12,8 +12,8 @@ from typing import Protocol as Interface
 import msgspec
 
 from ...accounts.models import Channel
-from ..client import Client, Response
-from ..errors import NotSent
+from ..client import Client, Pieces, Response
+from ..errors import Cut, NotSent
 
 _SOON: Final = 300.0
 """Seconds before its end at which a token is renewed, while it is still used."""
@@ -24,12 +24,26 @@ Headers = dict[str, str]
 
 @dataclass(slots=True)
 class Sending:
-    """A request on its way to a channel; `path` is what follows the channel's base URL, query included."""
+    """A request on its way to a channel.
+
+    Attributes
+    ----------
+    path : str
+        What follows the channel's base URL, query included.
+    body : bytes, Pieces or None
+        One that comes in pieces goes on unread.
+    model : str
+        As the channel names it; empty where a call is for none.
+    rewrite : callable, optional
+        Turns the cloud's good answer into the vendor's own.
+    """
 
     method: str
     path: str
     headers: Headers
-    body: bytes | None
+    body: bytes | Pieces | None = None
+    model: str = ""
+    rewrite: Callable[[bytes], bytes] | None = None
 
     def json(self) -> dict[str, Any]:
         """Return the body's top-level keys; values that nobody changes stay as they are.
@@ -39,9 +53,23 @@ class Sending:
         NotSent
         """
         try:
-            return dict(_top.decode(self.body or b"{}"))
+            if not isinstance(self.body, Pieces):
+                return dict(_top.decode(self.body or b"{}"))
         except msgspec.DecodeError:
-            raise NotSent("this transport carries JSON only") from None
+            pass
+        raise NotSent("this transport carries JSON only")
+
+    @property
+    def whole(self) -> bytes:
+        """The body, where it has to be signed.
+
+        Raises
+        ------
+        NotSent
+        """
+        if isinstance(self.body, Pieces):
+            raise NotSent("this transport carries JSON only")
+        return self.body or b""
 
 
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -65,6 +93,30 @@ def text_of(raw: Any) -> str:
         raise NotSent("the request names no model") from None
 
 
+class Rewritten(Response):
+    """An answer that is read whole, in the vendor's own form."""
+
+    __slots__ = ("_rewrite",)
+
+    def __init__(self, response: Response, rewrite: Callable[[bytes], bytes]) -> None:
+        super().__init__(response.connection)
+        self.headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+        self._rewrite = rewrite
+
+    async def read(self, limit: int) -> bytes:
+        """Read the whole body.
+
+        Raises
+        ------
+        Cut, Stalled
+        """
+        data = await super().read(limit)
+        try:
+            return self._rewrite(data)
+        except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, AttributeError):
+            raise Cut("the answer cannot be read") from None
+
+
 class Transport(Interface):
     """One transport.
 
@@ -72,15 +124,16 @@ class Transport(Interface):
     ----------
     carries : tuple of str
         Protocols.
-    operations : tuple of str
-        Which of their operations, as names or patterns.
     needs : tuple of str
         Settings without which it cannot work.
     """
 
     carries: tuple[str, ...]
-    operations: tuple[str, ...]
     needs: tuple[str, ...]
+
+    def operations(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return which operations a channel with these settings has, as names or patterns."""
+        ...
 
     async def prepare(self, client: Client, channel: Channel, sending: Sending) -> str:
         """Change a request to what the cloud takes; return its URL.

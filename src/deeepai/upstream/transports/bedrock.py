@@ -1,4 +1,4 @@
-"""Amazon Bedrock: Anthropic's protocol by `InvokeModel` and `InvokeModelWithResponseStream`.
+"""Amazon Bedrock: Anthropic's protocol by `InvokeModel`, `InvokeModelWithResponseStream` and `CountTokens`.
 
 Settings: `region`. The credential is `ACCESS_KEY:SECRET_KEY`, with `:SESSION_TOKEN` where there is one, by which
 requests are signed (Signature Version 4), or a Bedrock API key.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -27,6 +27,8 @@ SERVICE: Final = "bedrock"
 STREAM_TYPE: Final = "application/vnd.amazon.eventstream"
 EXTRA: Final = "pip install 'deeepai[bedrock]'"
 _RUNTIME: Final = re.compile(r"(https://bedrock)-runtime(\.[a-z0-9.-]+)")
+_REGIONS: Final = re.compile(r"[a-z]+(?:-[a-z]+)?\.(?=anthropic\.)")
+"""Before a model's name: the regions among which calls are spread, which tokens are not counted by."""
 _DROPPED: Final = ("authorization", "x-api-key", "anthropic-version", "anthropic-beta")
 _BY_CODE: Final = {
     "AccessDeniedException": "permission_error",
@@ -47,8 +49,12 @@ class Bedrock:
     """The transport."""
 
     carries: tuple[str, ...] = ("anthropic",)
-    operations: tuple[str, ...] = ("messages",)
     needs: tuple[str, ...] = ("region",)
+
+    def operations(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return messages and their counts; batches lie in buckets."""
+        del settings
+        return ("messages", "messages.count_tokens")
 
     async def prepare(self, client: Client, channel: Channel, sending: Sending) -> str:
         """Put the path and the body as Bedrock wants them, and sign."""
@@ -63,6 +69,8 @@ class Bedrock:
             url = _RUNTIME.sub(r"\1\2", base) + "/foundation-models"
         elif path == "/v1/messages":
             url = base + _invoke(sending, beta)
+        elif path == "/v1/messages/count_tokens":
+            url = base + _count(sending, beta)
         else:
             raise NotSent(f"this transport does not carry {path}")
         credential = channel.credential or ""
@@ -93,6 +101,25 @@ def _invoke(sending: Sending, beta: str | None) -> str:
     return f"/model/{model}/{verb}"
 
 
+def _count(sending: Sending, beta: str | None) -> str:
+    body = sending.json()
+    model = quote(_REGIONS.sub("", text_of(body.pop("model", None)), count=1), safe="")
+    body.setdefault("anthropic_version", VERSION)
+    # A body that would be invoked has one.
+    body.setdefault("max_tokens", 1)
+    if beta:
+        body.setdefault("anthropic_beta", [name.strip() for name in beta.split(",")])
+    inner = base64.b64encode(msgspec.json.encode(body)).decode()
+    sending.body = msgspec.json.encode({"input": {"invokeModel": {"body": inner}}})
+    sending.rewrite = _counted
+    return f"/model/{model}/count-tokens"
+
+
+def _counted(answer: bytes) -> bytes:
+    found: dict[str, Any] = msgspec.json.decode(answer, type=dict[str, Any])
+    return msgspec.json.encode({"input_tokens": found["inputTokens"]})
+
+
 def _botocore(module: str) -> Any:
     try:
         return importlib.import_module(f"botocore.{module}")
@@ -105,7 +132,7 @@ def _sign(sending: Sending, url: str, credential: str, region: str) -> None:
     known = _botocore("credentials").Credentials(access, secret, session[0] if session else None)
     # Only what nobody on the way changes is signed.
     signed = {name: value for name, value in sending.headers.items() if name == "content-type"}
-    request = _botocore("awsrequest").AWSRequest(sending.method, url, data=sending.body or b"", headers=signed)
+    request = _botocore("awsrequest").AWSRequest(sending.method, url, data=sending.whole, headers=signed)
     _botocore("auth").SigV4Auth(known, SERVICE, region).add_auth(request)
     sending.headers.update({name.lower(): value for name, value in request.headers.items()})
 

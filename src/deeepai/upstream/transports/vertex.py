@@ -3,7 +3,8 @@
 Settings: `project`, and `location` (by default `global`). The credential is a service account's key, JSON, by which
 tokens are fetched, or an access token.
 
-Source: Vertex AI's REST reference; the anthropic package's `AnthropicVertex`; RFC 7523 for the token.
+Source: Vertex AI's REST reference; the google-genai package and the anthropic package's `AnthropicVertex`; RFC 7523
+for the token.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import importlib
 import re
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -21,6 +23,7 @@ from ...accounts.models import Channel
 from ..client import Client, Response
 from ..errors import NotSent
 from .base import Sending, Tokens, ask_token, is_true, text_of
+from .vertex_forms import convert, operation
 
 VERSION: Final = "vertex-2023-10-16"
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -29,60 +32,50 @@ _HOST: Final = "aiplatform.googleapis.com"
 _UNITED: Final = ("us", "eu")
 """Locations of several regions, whose hosts are named otherwise."""
 _GEMINI: Final = re.compile(r"/v1(?:beta)?/models/(?P<model>[^/:?]+):(?P<verb>\w+)(?P<query>\?.*)?")
+_VIDEO: Final = re.compile(r"/v1beta/(?P<name>(?P<model>projects/[^?]+/models/[^/?]+)/operations/[^/?]+)")
 _LIFE: Final = 3600
 EXTRA: Final = "pip install 'deeepai[vertex]'"
+OPERATIONS: Final = (
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "embedContent",
+    "batchEmbedContents",
+    "predict",
+    "predictLongRunning",
+    "messages",
+    "messages.count_tokens",
+)
 
 
 class Vertex:
     """The transport."""
 
     carries: tuple[str, ...] = ("gemini", "anthropic")
-    operations: tuple[str, ...] = (
-        "generateContent",
-        "streamGenerateContent",
-        "countTokens",
-        "messages",
-        "messages.count_tokens",
-    )
     needs: tuple[str, ...] = ("project",)
 
     def __init__(self) -> None:
         self._tokens = Tokens()
 
+    def operations(self, settings: Mapping[str, Any]) -> Sequence[str]:
+        """Return what there is of both protocols."""
+        del settings
+        return OPERATIONS
+
     async def prepare(self, client: Client, channel: Channel, sending: Sending) -> str:
         """Put the token, the path and the model as Vertex wants them."""
         location = str(channel.settings.get("location") or "global")
         place = f"/v1/projects/{quote(channel.settings['project'], safe='')}/locations/{quote(location, safe='')}"
-        path = self._path(sending)
+        path = _path(sending, place)
         for name in ("authorization", "x-goog-api-key", "x-api-key", "anthropic-version"):
             sending.headers.pop(name, None)
         sending.headers["authorization"] = f"Bearer {await self._token(client, channel)}"
-        return _base(channel.base_url.rstrip("/"), location) + place + path
+        return _base(channel.base_url.rstrip("/"), location) + path
 
     def receive(self, sending: Sending, response: Response) -> Response:
         """Return the answer, which is the vendor's own."""
         del sending
         return response
-
-    def _path(self, sending: Sending) -> str:
-        if sending.method == "GET":
-            # Whether the project can be reached: there is no list of models.
-            return ""
-        if found := _GEMINI.fullmatch(sending.path):
-            return f"/publishers/google/models/{found['model']}:{found['verb']}{found['query'] or ''}"
-        path = sending.path.partition("?")[0]
-        if path not in ("/v1/messages", "/v1/messages/count_tokens"):
-            raise NotSent(f"this transport does not carry {path}")
-        body = sending.json()
-        body.setdefault("anthropic_version", VERSION)
-        if path == "/v1/messages":
-            model, verb = quote(text_of(body.pop("model", None)), safe="@"), "rawPredict"
-            if is_true(body.get("stream")):
-                verb = "streamRawPredict"
-        else:
-            model, verb = "count-tokens", "rawPredict"
-        sending.body = msgspec.json.encode(body)
-        return f"/publishers/anthropic/models/{model}:{verb}"
 
     async def _token(self, client: Client, channel: Channel) -> str:
         credential = channel.credential or ""
@@ -97,6 +90,36 @@ class Vertex:
             return await ask_token(client, channel, account["token_uri"], form)
 
         return await self._tokens.get(channel, fetch)
+
+
+def _path(sending: Sending, place: str) -> str:
+    path = sending.path.partition("?")[0]
+    if sending.method == "GET":
+        if found := _VIDEO.fullmatch(path):
+            # The vendor asks for a state by GET, and needs no body for it.
+            sending.method, sending.rewrite = "POST", operation
+            sending.headers["content-type"] = "application/json"
+            sending.body = msgspec.json.encode({"operationName": found["name"]})
+            return f"/v1/{found['model']}:fetchPredictOperation"
+        if path.startswith("/v1beta/projects/"):
+            raise NotSent("this transport knows no such operation")
+        # Whether the project can be reached: there is no list of models.
+        return place
+    if found := _GEMINI.fullmatch(sending.path):
+        verb = convert(found["verb"], found["model"], sending)
+        return f"{place}/publishers/google/models/{found['model']}:{verb}{found['query'] or ''}"
+    if path not in ("/v1/messages", "/v1/messages/count_tokens"):
+        raise NotSent(f"this transport does not carry {path}")
+    body = sending.json()
+    body.setdefault("anthropic_version", VERSION)
+    if path == "/v1/messages":
+        model, verb = quote(text_of(body.pop("model", None)), safe="@"), "rawPredict"
+        if is_true(body.get("stream")):
+            verb = "streamRawPredict"
+    else:
+        model, verb = "count-tokens", "rawPredict"
+    sending.body = msgspec.json.encode(body)
+    return f"{place}/publishers/anthropic/models/{model}:{verb}"
 
 
 def _account(credential: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def seconds(program):
 
 
 def main():
+    """Choose among the Pythons of this machine."""
     own = seconds("python3")
     chosen, least = "python3", own
     for program in OTHERS:

@@ -263,8 +263,12 @@ def test_containers_live_where_they_were_made(house: Gateway, ann: Anthropic, bo
             assert again.container.id == name
         with pytest.raises(anthropic.NotFoundError):
             bob.messages.create(model=MODEL, max_tokens=200, messages=words, tools=[CODE], container={"id": name})
-    homes = rows(house, "SELECT DISTINCT channel_id FROM objects WHERE kind = 'container'")
-    assert len(homes) == 2, "they are spread"
+
+    def spread() -> bool:
+        ann.messages.create(model=MODEL, max_tokens=200, messages=words, tools=[CODE])
+        return len(rows(house, "SELECT DISTINCT channel_id FROM objects WHERE kind = 'container'")) == 2
+
+    until(spread)
 
 
 def test_a_token_s_models_bound_advisors_and_fallbacks_too(house: Gateway) -> None:

@@ -41,8 +41,15 @@ def lines(*said: str, model: str = MODEL, url: str = "/v1/chat/completions") -> 
 
 
 def settled(gateway: Gateway, request_id: str | None) -> dict[str, Any]:
-    """The usage row of work, once it has ended."""
-    until(lambda: rows(gateway, "SELECT 1 FROM tasks WHERE request_id = ? AND finished_at IS NOT NULL", request_id))
+    """The usage row of work, once it has ended; it is looked at now, not only every ten seconds."""
+
+    def ended() -> bool:
+        (task,) = rows(gateway, "SELECT finished_at, hook_key, id FROM tasks WHERE request_id = ?", request_id)
+        if not task["finished_at"]:
+            call(gateway, "POST", f"/hooks/{task['id']}/{task['hook_key']}", {})
+        return bool(task["finished_at"])
+
+    until(ended)
     assert not rows(gateway, "SELECT 1 FROM holds WHERE request_id = ?", request_id)
     return usage_row(gateway, request_id or "")
 
@@ -137,18 +144,30 @@ def test_a_batch_that_tells_no_usage_is_charged_by_its_output(client: OpenAI, ga
         completion_window="24h",
         metadata={"try": "[sandbox:no-usage]"},
     )
-
-    def charged() -> bool:
-        client.batches.retrieve(made.id)
-        (task,) = rows(gateway, "SELECT finished_at, hook_key, id FROM tasks WHERE request_id = ?", made._request_id)
-        # Has it looked at now; otherwise batches are asked for every ten seconds.
-        call(gateway, "POST", f"/hooks/{task['id']}/{task['hook_key']}", {})
-        return bool(task["finished_at"])
-
-    until(charged)
     row = settled(gateway, made._request_id)
     assert row["basis"] == "vendor"
     assert row["cost"] > 0
+
+
+def started(client: OpenAI, data: bytes) -> Any:
+    given = client.files.create(file=("in.jsonl", data), purpose="batch")
+    return client.batches.create(input_file_id=given.id, endpoint="/v1/chat/completions", completion_window="24h")
+
+
+def test_each_answer_of_a_batch_has_its_own_tier(client: OpenAI, gateway: Gateway) -> None:
+    made = started(client, lines(*["word " * 100_000] * 3, model="gpt-5.4"))
+    row = settled(gateway, made._request_id)
+    assert row["consumed"]["input"] > 272_000, "together they are above the tier's bound"
+    # Half of $2.50 and $15 per million tokens.
+    assert row["cost"] == row["consumed"]["input"] * 1250 + row["consumed"]["output"] * 7500
+
+
+def test_a_batch_whose_answers_are_deleted_at_once_is_not_for_nothing(client: OpenAI, gateway: Gateway) -> None:
+    made = started(client, lines("one", "two"))
+    until(lambda: client.batches.retrieve(made.id).status == "completed")
+    client.files.delete(client.batches.retrieve(made.id).output_file_id or "")
+    row = settled(gateway, made._request_id)
+    assert row["cost"] == row["consumed"]["input"] * 75 + row["consumed"]["output"] * 300 > 0
 
 
 @pytest.mark.operation("openai.batches.cancel")

@@ -190,6 +190,8 @@ def test_errors_say_whether_to_try_again() -> None:
         assert reply.body["request_id"] == "req_1"
     assert error(Failure(Reason.UNFUNDED, "x"), None, "r").headers["x-should-retry"] == "false"
     assert "x-should-retry" not in error(Failure(Reason.RATE_LIMITED, "x"), None, "r").headers
+    assert error(Failure(Reason.UNAVAILABLE, "x"), None, "r").headers["x-should-retry"] == "false"
+    assert "x-should-retry" not in error(Failure(Reason.UNAVAILABLE, "x", retry_after=5), None, "r").headers
 
 
 def test_whose_fault_an_answer_is() -> None:

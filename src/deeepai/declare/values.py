@@ -160,6 +160,11 @@ class Failure(Exception):
         self.code = code
         self.retry_after = retry_after
 
+    @property
+    def lasting(self) -> bool:
+        """Whether to ask again soon would bring the same, though the status might say otherwise."""
+        return self.kind is Reason.UNFUNDED or (self.kind is Reason.UNAVAILABLE and self.retry_after is None)
+
 
 class Reason(enum.Enum):
     """Why a request fails; the value is the usual HTTP status and a word for it."""

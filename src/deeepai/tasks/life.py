@@ -298,8 +298,10 @@ class TaskLife:
         """Read an answer; None where it says nothing about the task."""
         if answer is None:
             return None
+        if rules.ends is not None and rules.ends(answer):
+            return rules.read(answer, task)
         if answer.status >= 500 or answer.status in PASSING or answer.status in (401, 402, 403):
-            return rules.read(answer, task) if rules.ends is not None and rules.ends(answer) else None
+            return None
         if answer.status in (404, 204) or (answer.status == 200 and not answer.body):
             return Reading(State.NOT_FOUND, None)
         return rules.read(answer, task)

@@ -31,8 +31,7 @@ def error_object(failure: Failure, request_id: str) -> dict[str, Json]:
 def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
     """Answer a failure as Anthropic does."""
     status = _TYPES.get(failure.kind, (failure.kind.status, ""))[0]
-    last = failure.kind in (Reason.UNFUNDED, Reason.UNAVAILABLE)
-    headers = {"x-should-retry": "false"} if last else {}
+    headers = {"x-should-retry": "false"} if failure.lasting else {}
     return Reply(error_object(failure, request_id), status, headers=headers)
 
 

@@ -46,7 +46,7 @@ def error(failure: Failure, operation: Operation | None, request_id: str) -> Rep
     """
     status = 403 if failure.kind is Reason.UNFUNDED else failure.kind.status
     headers: dict[str, str] = {}
-    if failure.kind in (Reason.UNFUNDED, Reason.UNAVAILABLE):
+    if failure.lasting:
         headers["x-should-retry"] = "false"
     return Reply({"error": error_object(failure)}, status, headers=headers)
 

@@ -5,7 +5,7 @@ A batch is held for by what its input file asks, and charged at half price by wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -215,12 +215,22 @@ def check_batch(request: Request) -> None:
         raise Failure(Reason.INVALID, f"The endpoint of a batch is one of {allowed}", param="endpoint")
 
 
+class _Counts(msgspec.Struct):
+    completed: int = 0
+
+
 class _Batch(msgspec.Struct):
     id: str = ""
     object: str = ""
     status: str = ""
     output_file_id: str | None = None
     usage: ResponseUsage | None = None
+    request_counts: _Counts | None = None
+
+    @property
+    def answers(self) -> int:
+        """How many there are; at least one."""
+        return max(1, self.request_counts.completed if self.request_counts is not None else 1)
 
 
 class _Used(msgspec.Struct):
@@ -250,56 +260,57 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
 
 
 def poll(task: Task) -> Ask:
-    """Ask for the batch; once it has ended without a word on usage, for its output."""
+    """Ask for the batch; once it has ended, for its output."""
     output = member(task.snapshot, "output_file_id")
-    return Ask(f"/files/{output}/content" if isinstance(output, str) else str(task.facts["path"]))
+    if isinstance(output, str):
+        return Ask(f"/files/{output}/content", lines=True)
+    return Ask(str(task.facts["path"]))
 
 
 def read(answer: Answer, task: Task) -> Reading:
-    """Read where a batch stands, or what its output says of usage."""
+    """Read where a batch stands. Each of its answers is priced by itself, so that its length decides its rates."""
     try:
         found = _batch.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
         found = _Batch()
     if found.object != "batch":
-        if isinstance(member(task.snapshot, "output_file_id"), str):
-            return Reading(State.SUCCEEDED, {"status": "completed"}, usage=_sum(answer.body.splitlines()))
-        return Reading(State.RUNNING, None)
+        told = member(task.snapshot, "usage")
+        if answer.status == 404 and told is not None:
+            # The output was deleted meanwhile: what the batch itself told of all answers together is left.
+            usage = _shared(tokens(msgspec.convert(told, ResponseUsage)), task.snapshot["answers"])
+            return Reading(State.SUCCEEDED, {"status": "completed"}, usage=usage)
+        return Reading(State.NOT_FOUND if answer.status == 404 else State.RUNNING, None)
     shown = {"status": found.status}
     if found.status not in _ENDED:
         return Reading(State.RUNNING, shown)
-    if found.usage is not None and (found.usage.input_tokens or found.output_file_id is None):
-        usage = msgspec.structs.replace(tokens(found.usage), share=_SHARE)
-        return Reading(State.SUCCEEDED, shown, usage=usage)
     if found.output_file_id is not None:
-        return Reading(State.RUNNING, {**shown, "output_file_id": found.output_file_id})
+        told = {"usage": found.usage, "answers": found.answers} if found.usage is not None else {}
+        return Reading(State.RUNNING, msgspec.to_builtins({**shown, "output_file_id": found.output_file_id, **told}))
+    if found.usage is not None:
+        usage = _shared(tokens(found.usage), found.answers)
+        return Reading(State.SUCCEEDED, shown, usage=usage)
     return Reading(State.FAILED, shown, error=f"the batch {found.status} without any answer")
 
 
-def _sum(lines: Iterable[bytes]) -> Usage:
-    total = Usage(share=_SHARE, basis="vendor")
-    for data in lines:
-        try:
-            done = _out.decode(data).response
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            continue
-        told = done.body.usage if done is not None and done.body is not None else None
-        if told is None:
-            continue
-        used = (
-            tokens(msgspec.convert(told, ResponseUsage))
-            if "input_tokens" in told
-            else token_usage(msgspec.convert(told, VendorUsage))
-        )
-        total = msgspec.structs.replace(
-            total,
-            input=total.input + used.input,
-            cached=total.cached + used.cached,
-            cache_write=total.cache_write + used.cache_write,
-            output=total.output + used.output,
-            reasoning=total.reasoning + used.reasoning,
-        )
-    return total
+def _shared(usage: Usage, answers: int) -> Usage:
+    return msgspec.structs.replace(usage, share=_SHARE, largest=usage.input // answers + 1)
+
+
+def answer_line(task: Task, data: bytes) -> Usage | None:
+    """Read what one answer of a batch used."""
+    try:
+        done = _out.decode(data).response
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    told = done.body.usage if done is not None and done.body is not None else None
+    if told is None:
+        return None
+    used = (
+        tokens(msgspec.convert(told, ResponseUsage))
+        if "input_tokens" in told
+        else token_usage(msgspec.convert(told, VendorUsage))
+    )
+    return msgspec.structs.replace(used, share=_SHARE)
 
 
 BATCH = WorkRules(
@@ -310,6 +321,8 @@ BATCH = WorkRules(
         submitted=lambda task, links: Reply(task.snapshot),
         poll=poll,
         read=read,
+        line=answer_line,
+        ends=lambda answer: answer.status == 404,
         render=lambda task, links: Reply(task.snapshot),
         interval=10.0,
         timeout=3 * 24 * 3600.0,

@@ -146,7 +146,11 @@ class Gateway:
         while todo:
             parent = todo.pop()
             for task in Path(f"/proc/{parent}/task").glob("*/children"):
-                for child in task.read_text().split():
+                try:
+                    children = task.read_text().split()
+                except OSError:  # a thread that has just ended
+                    continue
+                for child in children:
                     found.append(int(child))
                     todo.append(int(child))
         return found

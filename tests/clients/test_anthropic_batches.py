@@ -10,7 +10,7 @@ import anthropic
 import pytest
 from anthropic import Anthropic
 
-from tests.operator import rows, until, usage_row
+from tests.operator import paid, rows, until
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
 from tests.wire.http import call
@@ -75,20 +75,6 @@ def ended(client: Anthropic, name: str) -> Any:
     )
 
 
-def settled(gateway: Gateway, request_id: str | None) -> dict[str, Any]:
-    """The usage row of a batch, once it is paid for."""
-
-    def finished() -> bool:
-        (task,) = rows(gateway, "SELECT finished_at, hook_key, id FROM tasks WHERE request_id = ?", request_id)
-        # Has it looked at now; otherwise batches are asked for every ten seconds.
-        call(gateway, "POST", f"/hooks/{task['id']}/{task['hook_key']}", {})
-        return bool(task["finished_at"])
-
-    until(finished)
-    assert not rows(gateway, "SELECT 1 FROM holds WHERE request_id = ?", request_id)
-    return usage_row(gateway, request_id or "")
-
-
 @pytest.mark.operation("anthropic.messages.batches.create", "anthropic.messages.batches.get")
 @pytest.mark.operation("anthropic.messages.batches.list", "anthropic.messages.batches.results")
 @pytest.mark.operation("anthropic.messages.batches.delete")
@@ -111,7 +97,7 @@ def test_batch(client: Anthropic, gateway: Gateway) -> None:
             assert one.custom_id == "bad"
             assert one.result.error.error.type == "invalid_request_error"
     assert len(used) == 2
-    row = settled(gateway, made._request_id)
+    row = paid(gateway, made._request_id)
     assert row["basis"] == "vendor"
     assert row["consumed"]["input"] == sum(usage.input_tokens for usage in used)
     assert row["consumed"]["output"] == sum(usage.output_tokens for usage in used)
@@ -147,7 +133,7 @@ def test_cancelled_batch(client: Anthropic, gateway: Gateway) -> None:
     assert client.messages.batches.cancel(made.id).processing_status in ("canceling", "ended")
     assert ended(client, made.id).request_counts.canceled == 1
     assert client.messages.batches.delete(made.id).id == made.id, "what it used is asked for before it is gone"
-    assert settled(gateway, made._request_id)["cost"] == 0
+    assert paid(gateway, made._request_id)["cost"] == 0
 
 
 def test_what_is_deleted_is_paid_for(client: Anthropic, gateway: Gateway) -> None:
@@ -222,7 +208,7 @@ def test_a_model_goes_by_its_upstream_name(house: Gateway, ann: Anthropic) -> No
     (result,) = ann.messages.batches.results(made.id)
     assert result.result.type == "succeeded"
     assert result.result.message.model == "claude-sonnet-4-5"
-    row = settled(house, made._request_id)
+    row = paid(house, made._request_id)
     assert row["model"] == "house-model"
     assert row["cost"] == row["consumed"]["input"] * 1000 + row["consumed"]["output"] * 4000
     assert house.sandbox is not None
@@ -240,7 +226,7 @@ def test_each_message_of_a_batch_has_its_own_tier(house: Gateway, ann: Anthropic
     short = "word " * 30_000
     made = ann.messages.batches.create(requests=asked(short, short, short, short, model="claude-haiku-5-5"))
     ended(ann, made.id)
-    row = settled(house, made._request_id)
+    row = paid(house, made._request_id)
     assert row["consumed"]["input"] > 100_000, "together they are above the tier's bound"
     assert row["cost"] == row["consumed"]["input"] * 50 + row["consumed"]["output"] * 250
 

@@ -122,6 +122,40 @@ def test_links_of_other_models_are_left_alone(client: OpenAI, gateway: Gateway) 
     assert not rows(gateway, "SELECT 1 FROM assets WHERE task_id = ?", raw.headers["x-request-id"])
 
 
+@pytest.fixture(scope="module")
+def renaming(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose operator gave models other names."""
+    toml = (
+        f'[[channels]]\nname = "atelier"\nprotocol = "openai"\nbase_url = "{sandbox.url}/openai/v1"\npriority = 10\n'
+        'credential = "sk-upstream"\nmodels = ["gpt-4"]\nmodel_map = { gpt-4 = "gpt-4-all" }\n\n'
+        '[[aliases]]\nname = "house-artist"\ntarget = "gpt-4-all"\n\n'
+        '[[aliases]]\nname = "sora_image"\ntarget = "gpt-4o-mini"\n'
+    )
+    made = Gateway(tmp_path_factory.mktemp("renaming"), sandbox, toml=toml).start()
+    coverage_results.watch(made.url)
+    yield made
+    made.stop()
+
+
+@pytest.mark.operation("openai.chat.completions")
+@pytest.mark.parametrize("name", ["house-artist", "gpt-4"])
+def test_pictures_stay_whatever_the_operator_calls_the_model(renaming: Gateway, name: str) -> None:
+    with OpenAI(base_url=f"{renaming.url}/v1", api_key=renaming.live, max_retries=0) as client:
+        completion = client.chat.completions.create(model=name, messages=asking("a cat"))
+    (link,) = LINK.findall(completion.choices[0].message.content or "")
+    assert link.startswith(renaming.url)
+
+
+@pytest.mark.operation("openai.chat.completions")
+def test_a_name_alone_draws_nothing(renaming: Gateway) -> None:
+    assert renaming.sandbox is not None
+    said = f"![x]({renaming.sandbox.url}/healthz)"
+    with OpenAI(base_url=f"{renaming.url}/v1", api_key=renaming.live, max_retries=0) as client:
+        raw = client.chat.completions.with_raw_response.create(model="sora_image", messages=asking(said))
+    assert said in (raw.parse().choices[0].message.content or "")
+    assert not rows(renaming, "SELECT 1 FROM assets WHERE task_id = ?", raw.headers["x-request-id"])
+
+
 # What a key may spend ----------------------------------------------------------------------------------------------
 
 

@@ -10,9 +10,8 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.operator import rows, until, usage_row
+from tests.operator import paid, rows, until, usage_row
 from tests.stack import Gateway
-from tests.wire.http import call
 
 MODEL = "gpt-4o-mini"
 SUM: Any = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
@@ -38,20 +37,6 @@ def lines(*said: str, model: str = MODEL, url: str = "/v1/chat/completions") -> 
         + b"\n"
         for number, text in enumerate(said)
     )
-
-
-def settled(gateway: Gateway, request_id: str | None) -> dict[str, Any]:
-    """The usage row of work, once it has ended; it is looked at now, not only every ten seconds."""
-
-    def ended() -> bool:
-        (task,) = rows(gateway, "SELECT finished_at, hook_key, id FROM tasks WHERE request_id = ?", request_id)
-        if not task["finished_at"]:
-            call(gateway, "POST", f"/hooks/{task['id']}/{task['hook_key']}", {})
-        return bool(task["finished_at"])
-
-    until(ended)
-    assert not rows(gateway, "SELECT 1 FROM holds WHERE request_id = ?", request_id)
-    return usage_row(gateway, request_id or "")
 
 
 # Files -------------------------------------------------------------------------------------------------------------
@@ -127,7 +112,7 @@ def test_batch(client: OpenAI, gateway: Gateway) -> None:
     answers = [json.loads(line) for line in client.files.content(done.output_file_id or "").text.splitlines()]
     assert [one["custom_id"] for one in answers] == ["n0", "n1"]
     assert client.files.content(done.error_file_id or "").text
-    row = settled(gateway, made._request_id)
+    row = paid(gateway, made._request_id)
     used = [one["response"]["body"]["usage"] for one in answers]
     assert row["consumed"]["input"] == sum(one["prompt_tokens"] for one in used)
     assert row["consumed"]["output"] == sum(one["completion_tokens"] for one in used)
@@ -144,7 +129,7 @@ def test_a_batch_that_tells_no_usage_is_charged_by_its_output(client: OpenAI, ga
         completion_window="24h",
         metadata={"try": "[sandbox:no-usage]"},
     )
-    row = settled(gateway, made._request_id)
+    row = paid(gateway, made._request_id)
     assert row["basis"] == "vendor"
     assert row["cost"] > 0
 
@@ -156,7 +141,7 @@ def started(client: OpenAI, data: bytes) -> Any:
 
 def test_each_answer_of_a_batch_has_its_own_tier(client: OpenAI, gateway: Gateway) -> None:
     made = started(client, lines(*["word " * 100_000] * 3, model="gpt-5.4"))
-    row = settled(gateway, made._request_id)
+    row = paid(gateway, made._request_id)
     assert row["consumed"]["input"] > 272_000, "together they are above the tier's bound"
     # Half of $2.50 and $15 per million tokens.
     assert row["cost"] == row["consumed"]["input"] * 1250 + row["consumed"]["output"] * 7500
@@ -166,7 +151,7 @@ def test_a_batch_whose_answers_are_deleted_at_once_is_not_for_nothing(client: Op
     made = started(client, lines("one", "two"))
     until(lambda: client.batches.retrieve(made.id).status == "completed")
     client.files.delete(client.batches.retrieve(made.id).output_file_id or "")
-    row = settled(gateway, made._request_id)
+    row = paid(gateway, made._request_id)
     assert row["cost"] == row["consumed"]["input"] * 75 + row["consumed"]["output"] * 300 > 0
 
 
@@ -179,7 +164,7 @@ def test_cancelled_batch_and_those_that_are_refused(client: OpenAI, gateway: Gat
     made = start(lines("one"))
     client.batches.cancel(made.id)
     until(lambda: client.batches.retrieve(made.id).status == "cancelled")
-    assert settled(gateway, made._request_id)["cost"] == 0
+    assert paid(gateway, made._request_id)["cost"] == 0
     for data in (b"no json\n", b"", lines("x", model="gpt-4o") + lines("y"), lines("x", url="/v1/embeddings")):
         with pytest.raises(openai.BadRequestError):
             start(data)
@@ -266,7 +251,7 @@ def test_assistants(client: OpenAI, gateway: Gateway) -> None:
     with pytest.raises(openai.ConflictError):
         beta.threads.delete(thread.id)
     until(lambda: beta.threads.runs.retrieve(run.id, thread_id=thread.id).status == "completed")
-    row = settled(gateway, run._request_id)
+    row = paid(gateway, run._request_id)
     assert row["basis"] == "vendor"
     assert row["cost"] == row["consumed"]["input"] * 150 + row["consumed"]["output"] * 600 > 0
     assert row["model"] == MODEL
@@ -309,10 +294,10 @@ def test_runs_stream_and_wait_for_tools(client: OpenAI, gateway: Gateway) -> Non
         run.id, thread_id=thread.id, tool_outputs=outputs, stream=True
     ) as answer:
         assert [event.event for event in answer][-1] == "thread.run.completed"
-    assert settled(gateway, run._request_id)["cost"] > 0
+    assert paid(gateway, run._request_id)["cost"] > 0
     endless = beta.threads.runs.create(thread.id, assistant_id=made.id, metadata={"try": "[sandbox:never-finish]"})
     beta.threads.runs.cancel(endless.id, thread_id=thread.id)
-    assert settled(gateway, endless._request_id)["cost"] == 0
+    assert paid(gateway, endless._request_id)["cost"] == 0
 
 
 # Fine-tuning, stored completions, containers -----------------------------------------------------------------------

@@ -93,6 +93,10 @@ def test_what_is_not_said_is_as_at_openai(client: OpenAI, gateway: Gateway) -> N
     assert (begun.model, begun.seconds, begun.size) == ("sora-2", "4", "720x1280")
     assert ended(client, begun.id).status == "completed"
     assert usage_row(gateway, raw.headers["x-request-id"])["cost"] == 4 * 100_000_000
+    pro = client.videos.with_raw_response.create(prompt=PROMPT, model="sora-2-pro")
+    begun = pro.parse()
+    assert ended(client, begun.id).size == "720x1280"
+    assert usage_row(gateway, pro.headers["x-request-id"])["cost"] == 4 * 300_000_000, "of the size that is told"
 
 
 @pytest.mark.operation("openai.videos.remix")
@@ -256,3 +260,24 @@ def test_the_form_that_relays_have(client: OpenAI, gateway: Gateway) -> None:
         return found if found["status"] == "failed" else None
 
     assert until(wrong)["error"]["message"]
+
+
+@pytest.mark.operation("openai.video.generations")
+def test_what_the_relays_form_carries_on(gateway: Gateway) -> None:
+    words = f"carried {time.time_ns()}"
+    body = {"model": "sora-2", "prompt": words, "seconds": "8", "n": 1, "metadata": {"negative_prompt": "rain"}}
+    status, begun = ask(gateway, "POST", "/v1/video/generations", body)
+    assert status == 200, begun
+    assert gateway.sandbox is not None
+    (sent,) = [entry["body"] for entry in gateway.sandbox.requests() if words in json.dumps(entry["body"])]
+    assert sent == {"model": "sora-2", "prompt": words, "seconds": "8", "metadata": {"negative_prompt": "rain"}}
+    status, refused = ask(gateway, "POST", "/v1/video/generations", {**body, "n": 2})
+    assert (status, refused["error"]["param"], refused["error"]["type"]) == (400, "n", "invalid_request_error")
+    assert "one video" in refused["error"]["message"].lower()
+    # What the price depends on has a place of its own.
+    for name, value in (("seconds", 12), ("Duration", 12), ("size", "1792x1024"), ("model", "sora-2-pro"), ("n", 4)):
+        status, refused = ask(gateway, "POST", "/v1/video/generations", {**body, "metadata": {name: value}})
+        assert (status, refused["error"]["param"]) == (400, f"metadata.{name}")
+    for wrong in ("style", ["style"], 1):
+        status, refused = ask(gateway, "POST", "/v1/video/generations", {**body, "metadata": wrong})
+        assert (status, refused["error"]["param"]) == (400, "metadata")

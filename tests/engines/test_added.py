@@ -204,10 +204,16 @@ def test_a_ctranslate2_model_comes_as_folder_or_archive(tmp_path: Path, way: str
     assert added(tmp_path / "packs", "chat") == []
 
 
-def test_an_archive_leads_nowhere_else(tmp_path: Path):
+@pytest.mark.parametrize("old", [False, True], ids=["any Python", "as before 3.11.4"])
+@pytest.mark.parametrize("link", [False, True])
+def test_an_archive_leads_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool, old: bool):
+    if old:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
     source = tmp_path / "evil.tar"
     with tarfile.open(source, "w") as archive:
-        entry = tarfile.TarInfo("../../evil")
+        entry = tarfile.TarInfo("evil" if link else "../../evil")
+        if link:
+            entry.type, entry.linkname = tarfile.SYMTYPE, "../../evil"
         archive.addfile(entry, io.BytesIO())
     with pytest.raises(PackError):
         add("own", "chat", file=source, folder=tmp_path / "packs")

@@ -16,7 +16,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.operator import rows, until, usage_row
+from tests.operator import paid, rows, until, usage_row
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
 from tests.wire.http import Got, call
@@ -399,11 +399,6 @@ def test_an_upload_that_is_not_whole_makes_nothing(house: House) -> None:
 # Training ----------------------------------------------------------------------------------------------------------
 
 
-def settled(gateway: Gateway, request_id: str | None) -> dict[str, Any]:
-    until(lambda: rows(gateway, "SELECT 1 FROM tasks WHERE request_id = ? AND finished_at IS NOT NULL", request_id))
-    return usage_row(gateway, request_id or "")
-
-
 @pytest.mark.operation("openai.fine_tuning.jobs.create", "openai.fine_tuning.jobs.get", "openai.fine_tuning.jobs.list")
 @pytest.mark.operation("openai.fine_tuning.jobs.events", "openai.fine_tuning.jobs.checkpoints")
 @pytest.mark.operation("openai.fine_tuning.jobs.cancel", "openai.fine_tuning.jobs.pause")
@@ -415,7 +410,7 @@ def test_fine_tuning(house: House) -> None:
     made = jobs.create(model="gpt-4.1", training_file=given.id)
     until(lambda: jobs.retrieve(made.id).status == "succeeded")
     done = jobs.retrieve(made.id)
-    row = settled(gateway, made._request_id)
+    row = paid(gateway, made._request_id)
     assert row["consumed"]["input"] == done.trained_tokens
     assert row["cost"] == (done.trained_tokens or 0) * 25_000
     assert client.files.content(done.result_files[0]).read()
@@ -426,7 +421,7 @@ def test_fine_tuning(house: House) -> None:
     assert jobs.pause(other.id).status == "paused"
     assert jobs.resume(other.id).status == "queued"
     assert jobs.cancel(other.id).status == "cancelled"
-    assert settled(gateway, other._request_id)["cost"] == 0
+    assert paid(gateway, other._request_id)["cost"] == 0
 
 
 def test_work_is_charged_once_though_the_gateway_dies(tmp_path: Path) -> None:
@@ -441,7 +436,7 @@ def test_work_is_charged_once_though_the_gateway_dies(tmp_path: Path) -> None:
         (hold,) = rows(gateway, "SELECT amount FROM holds")
         assert hold["amount"] > 0
         gateway.start()
-        row = settled(gateway, got.request_id)
+        row = paid(gateway, got.request_id)
         assert row["basis"] == "vendor"
         assert row["cost"] > 0
         assert call(gateway, "GET", f"/v1/responses/{got.json['id']}", key=ANN).json["status"] == "completed"

@@ -285,6 +285,27 @@ def test_draining_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(run())
 
 
+def test_an_event_that_comes_when_draining_ends_is_let_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "DRAIN_SECONDS", 0.0)
+
+    async def run() -> None:
+        gate = asyncio.Event()
+        caller = Caller(on_leave="drain")
+        pieces = [b"data: a picture in", b" pieces ", b'{"usage":{"out":7}}\n\n', b"data: [DONE]\n\n"]
+        response = FakeResponse([gate, *pieces])
+        relaying = asyncio.ensure_future(caller.take(response))
+        async with asyncio.timeout(5):
+            caller.left.set()
+            while caller.relay is None or not caller.relay.left:
+                await asyncio.sleep(0)
+            monkeypatch.setattr(streams, "DRAIN_SECONDS", 60.0)
+            gate.set()
+            relay = await relaying
+        assert (relay.usage, response.ended) == (Usage(output=7, basis="vendor"), "released")
+
+    asyncio.run(run())
+
+
 def test_what_is_kept_for_counting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "KEPT", 100)
     event = b"data: " + b"x" * 42 + b"\n\n"

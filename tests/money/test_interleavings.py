@@ -71,7 +71,7 @@ class Scenario:
         self.db = db
         self.clock = Clock()
         self.gone: list[Ledger] = []
-        """Nodes that crashed, but not between a charge and its group: their last group is still on its way."""
+        """Nodes that crashed while their last group was on its way to the server."""
         self.ledgers = [self.start(node) for node in range(2)]
         self.calls: list[Call] = []
         self.durable: list[Call] = []
@@ -195,8 +195,15 @@ class Scenario:
         await self.ledgers[node].maintain()
 
     async def do_crash(self, node: int) -> None:
-        if not died(self.ledgers[node]):
-            self.gone.append(self.ledgers[node])
+        old = self.ledgers[node]
+        if self.db.beside is None:
+            self.gone.append(old)
+        else:
+            # What is in a journal is settled before anybody serves again.
+            while not died(old):
+                await old.drain()
+                if self.ledgers[node] is not old:  # crashed meanwhile
+                    return
         self.ledgers[node] = self.start(node)
         await self.ledgers[node].recover()
         for call in self.calls:

@@ -117,9 +117,9 @@ def test_usage_is_taken_apart() -> None:
     }
     spent = meter().came(done(told))
     assert spent is not None
-    fresh = {"input": 250, "audio_in": 320, "image_in": 80}
-    kept = {"cached": 170, "cached_audio": 180}
-    assert spent.usage == Usage(**fresh, **kept, output=50, audio_out=250, basis="vendor")
+    assert spent.usage == Usage(
+        input=250, cached=170, cached_audio=180, audio_in=320, image_in=80, output=50, audio_out=250, basis="vendor"
+    )
 
 
 @pytest.mark.parametrize("usage", [{}, {"input_tokens": None}, {"input_tokens": "12", "output_tokens": 3.0}])

@@ -171,7 +171,7 @@ class Operation:
     render : callable
         For FETCH, where the answer depends on the request too.
     keeps : callable
-        Whether `outputs` looks at the answer to a request; None: at each.
+        Whether `outputs` looks at the answers of a model, named as the operator or the channel does; None: of each.
     outputs : callable
         For CALL: addresses of files in a JSON answer, which the vendor soon forgets; the gateway keeps the files and
         puts its own links in their place.
@@ -226,7 +226,7 @@ class Operation:
     check_origin: Callable[[Request, Task], None] | None = None
     inherit: Callable[[Request, Task], tuple[str, Usage]] | None = None
     render: Callable[[Request, Task, Links], Reply] | None = None
-    keeps: Callable[[Request], bool] | None = None
+    keeps: Callable[[str], bool] | None = None
     outputs: Callable[[Json], Sequence[str]] | None = None
     stream: StreamRules | None = None
     socket: SocketRules | None = None

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from .archives import extract
 from .fetch import FetchError, Progress, copy, digest_of, fetch
 from .gguf import GgufError, read_header
 from .packs import PackError, default_folder
@@ -227,7 +228,7 @@ def _bring(file: Path | None, url: str | None, wanted: str, scratch: Path, progr
         brought.unlink()
     elif tarfile.is_tarfile(brought):
         with tarfile.open(brought) as archive:
-            archive.extractall(model, filter="data")
+            extract(archive, model)
         brought.unlink()
     else:
         brought.rename(model / re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip("."))

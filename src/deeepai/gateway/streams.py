@@ -78,6 +78,7 @@ class Relay:
         self._kept = 0
         self._charged = False
         self._deadline: float | None = None
+        self._overtime = False
         self._push: Callable[[bytes], bool] | None = None
         self.usage: Usage | None = None
         self.events: list[bytes] = []
@@ -113,7 +114,10 @@ class Relay:
                     await self._x.send({"type": "http.response.body", "body": visible, "more_body": True})
                     crash.point("streaming")
                 if self._deadline is not None and time.perf_counter() > self._deadline:
-                    break
+                    if not self._rest or self._overtime:
+                        break
+                    # It may be all that is charged: what has begun to come gets as long again.
+                    self._overtime, self._deadline = True, time.perf_counter() + DRAIN_SECONDS
             else:
                 self._close()
         except (Cut, Stalled) as fault:

@@ -169,5 +169,7 @@ async def settle_alone(tx: Tx, item: Item, now: int) -> bool:
         if token_id is not None:
             budgeted = lease is not None and lease.token_id is not None
             await tx.execute(CHANGE_TOKEN, token_id, -taken if budgeted else 0, cost)
-    await tx.execute(INSERT_USAGE, *msgspec.structs.astuple(cleaned(settlement.row)))
+    # Last, as in a group: who comes in the same order waits, and does not deadlock.
+    if not await tx.execute(INSERT_USAGE, *msgspec.structs.astuple(cleaned(settlement.row))):
+        raise Contended
     return known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import urljoin
 
 import aiohttp
@@ -298,11 +299,10 @@ class TaskLife:
         """Read an answer; None where it says nothing about the task."""
         if answer is None:
             return None
-        if rules.ends is not None and rules.ends(answer):
-            return rules.read(answer, task)
-        if answer.status >= 500 or answer.status in PASSING or answer.status in (401, 402, 403):
+        ended = rules.ends is not None and rules.ends(answer)
+        if not ended and (answer.status >= 500 or answer.status in PASSING or answer.status in (401, 402, 403)):
             return None
-        if answer.status in (404, 204) or (answer.status == 200 and not answer.body):
+        if not ended and (answer.status in (404, 204) or (answer.status == 200 and not answer.body)):
             return Reading(State.NOT_FOUND, None)
         return rules.read(answer, task)
 
@@ -583,10 +583,8 @@ class TaskLife:
         rules = self.rules(task)
         candidate: str | None = None
         if task.upstream_id is None and rules.hook_in is not None:
-            try:
+            with suppress(msgspec.DecodeError, ValueError):
                 candidate = rules.hook_in(msgspec.json.decode(body))
-            except (msgspec.DecodeError, ValueError):
-                candidate = None
 
         async def work(tx: Tx) -> None:
             await tx.execute(

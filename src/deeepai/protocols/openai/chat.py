@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -81,9 +82,10 @@ _LINK = re.compile(
 """In markdown: a picture, or a link to what is a file by its name."""
 
 
-def draws(request: Request) -> bool:
-    """Tell whether links in the answer lead to files that were made for it; of other models they are citations."""
-    return _DRAWING.search(request.body.model) is not None
+@functools.lru_cache(maxsize=1024)
+def draws(model: str) -> bool:
+    """Tell whether links in a model's answers lead to files that were made for them; of others they are citations."""
+    return _DRAWING.search(model) is not None
 
 
 def pictures(answer: Json) -> Sequence[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +19,8 @@ UNSERVED = (
     "No channel of this gateway makes images. An operator can add one with `deeepai channels add` and a key of OpenAI, "
     "Black Forest Labs, Stability or Ideogram; test-mode tokens reach the sandbox"
 )
+_IMAGE_TOKENS = {"low": 272, "medium": 1056, "high": 4160}
+"""Output tokens of a gpt-image of 1024x1024; of others by their area. Source: OpenAI's image generation guide."""
 _BODY = 128 * 1024 * 1024
 
 
@@ -180,26 +183,44 @@ def ends(event: bytes) -> bool:
     return b"image_generation.completed" in event[:80] or b"image_edit.completed" in event[:80]
 
 
+class Begun(Usage, frozen=True, omit_defaults=True):
+    """Usage whose last image is a partial one."""
+
+
 def event_usage(event: bytes) -> Usage | None:
-    """Count an image that is finished."""
-    if not ends(event):
+    """Count an image that is finished, or has begun to come; the vendor makes that one whoever leaves."""
+    partial = b".partial_image" in event[:80]
+    if not partial and not ends(event):
         return None
     try:
         found = _answers.decode(event_data(event))
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return Usage(calls=1, images=1, basis="counted")
-    return _usage(found, {}, 1)
+        found = ImageAnswer()
+    usage = _usage(found, {}, 1)
+    if not partial:
+        return usage
+    return Begun(calls=1, images=1, image_out=_tokens(usage.params), params=usage.params, basis="counted")
+
+
+def _tokens(params: Mapping[str, str]) -> int:
+    """Return the tokens of an image of that size and quality."""
+    each = _IMAGE_TOKENS.get(params.get("quality", ""), _IMAGE_TOKENS["medium"])
+    size = re.fullmatch(r"(\d{1,4})x(\d{1,4})", params.get("size", ""))
+    return each * int(size[1]) * int(size[2]) // 1024**2 if size else each
 
 
 def add(first: Usage, later: Usage) -> Usage:
-    """Put the usage of two images together."""
-    return Usage(
+    """Put the usage of two images together; what an image had begun with gives way to what comes of it."""
+    images, image_out = first.images, first.image_out
+    if isinstance(first, Begun):
+        images, image_out = images - 1, image_out - _tokens(first.params)
+    return type(later)(
         calls=1,
-        images=first.images + later.images,
+        images=images + later.images,
         input=first.input + later.input,
         image_in=first.image_in + later.image_in,
         output=first.output + later.output,
-        image_out=first.image_out + later.image_out,
+        image_out=image_out + later.image_out,
         params=later.params,
         basis=later.basis,
     )
@@ -218,7 +239,7 @@ STREAM = StreamRules(
     prompt=lambda request: request.body.prompt,
     last=ends,
     error=stream_error,
-    marks=(b".completed",),
+    marks=(b".completed", b".partial_image"),
     merge=add,
     at_close=True,
 )

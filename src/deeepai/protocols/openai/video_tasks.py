@@ -5,6 +5,7 @@ Source: OpenAI's OpenAPI document 2.3.0; new-api's document for `/v1/video/gener
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -64,6 +65,9 @@ _STATUS = {
     State.CANCELLED: "failed",
     State.RUNNING: "in_progress",
 }
+_PRICED = frozenset(("model", "n", "seconds", "duration", "size", "width", "height"))
+"""What the price of a video depends on, in the relays' form."""
+_SIZE = re.compile(r"\d{1,5}[xX]\d{1,5}")
 Prompt = Annotated[str, Meta(min_length=1, max_length=32000, description="What the video shows")]
 
 
@@ -105,8 +109,9 @@ class UnifiedBody(msgspec.Struct, omit_defaults=True):
     seconds: str | int | float | None = None
     width: Annotated[int, Meta(ge=1, le=16384)] | None = None
     height: Annotated[int, Meta(ge=1, le=16384)] | None = None
-    n: Annotated[int, Meta(ge=1, le=1, description="One video a request")] | None = None
+    n: Annotated[int, Meta(ge=1, description="1: a request makes one video")] | None = None
     size: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
+    metadata: Annotated[dict[str, Any], Meta(description="What else the channel's model is told")] | None = None
 
 
 # Submissions -------------------------------------------------------------------------------------------------------
@@ -123,6 +128,8 @@ def patch(request: Request, facts: Facts) -> dict[str, Any]:
 
 
 def _length(value: Json) -> float | None:
+    if isinstance(value, bool):
+        return None
     try:
         found = float(value)
     except (TypeError, ValueError):
@@ -137,21 +144,32 @@ def check_seconds(request: Request) -> None:
         raise Failure(Reason.INVALID, f"Invalid value for 'seconds': {str(seconds)[:40]}", param="seconds")
 
 
-def _wanted(request: Request) -> tuple[str, str]:
-    """Return the seconds and the size that are asked for."""
+def check_unified(request: Request) -> None:
+    """Refuse what a channel cannot be told, and what would change the price behind its back."""
+    check_seconds(request)
+    if (request.body.n or 1) > 1:
+        raise Failure(Reason.INVALID, "A request makes one video: 'n' may only be 1", param="n")
+    for name in request.body.metadata or ():
+        if name.lower() in _PRICED:
+            text = f"'{name}' stands beside 'metadata', not in it"
+            raise Failure(Reason.INVALID, text, param=f"metadata.{name}")
+
+
+def _wanted(request: Request) -> tuple[str, str | None]:
+    """Return the seconds and the size that are asked for; None where the choice of a size is left to the vendor."""
     body = request.body
     seconds, size = body.seconds, body.size
     if isinstance(body, UnifiedBody):
         seconds = body.duration if body.duration is not None else seconds
         size = f"{body.width}x{body.height}" if body.width and body.height else size
     text = DEFAULT_SECONDS if seconds is None else f"{_length(seconds) or 0:g}"
-    return text, size or DEFAULT_SIZE
+    return text, size
 
 
-def length_usage(seconds: Json, size: Json, *, told: bool) -> Usage:
-    """Count the seconds of a video of that size; `told` by the vendor, or else asked for."""
+def length_usage(seconds: Json, size: str | None, *, told: bool) -> Usage:
+    """Count the seconds of a video of that size, where it is known; `told` by the vendor, or else asked for."""
     length = _length(seconds) or float(DEFAULT_SECONDS)
-    params = {"size": size if isinstance(size, str) else DEFAULT_SIZE}
+    params = {"size": size} if size else {}
     return Usage(seconds=length, params=params, basis="second" if told else "estimated")
 
 
@@ -181,13 +199,13 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     if answer.status < 300 and isinstance(found, dict):
         name = found.get("id") or found.get("task_id")
         if isinstance(name, str) and name:
-            return Accepted(name, facts={key: found[key] for key in ("seconds", "size") if found.get(key)})
+            return Accepted(name, facts=_told(found))
     return Refused(elsewhere=answer.status in (429, 503))
 
 
 # The relays' own form ----------------------------------------------------------------------------------------------
 
-_OURS = ("image", "duration", "width", "height", "fps", "seed", "n", "response_format", "user", "metadata")
+_OURS = ("image", "duration", "width", "height", "fps", "seed", "n", "response_format", "user")
 """What OpenAI has under another name, or not at all."""
 
 
@@ -195,6 +213,8 @@ def sora_body(request: Request, facts: Facts) -> dict[str, Any]:
     """Say a video of the relays' form as OpenAI does."""
     body = request.body
     found: dict[str, Any] = dict.fromkeys(_OURS, DROP)
+    if not body.metadata:
+        found["metadata"] = DROP
     if facts.model != facts.asked:
         found["model"] = facts.model
     if body.duration is not None or body.seconds is not None:
@@ -221,7 +241,9 @@ def read(answer: Answer, task: Task) -> Reading:
     if not isinstance(found, dict):
         return Reading(task.state if task.state is State.RUNNING else State.QUEUED, None)
     state = _STATES.get(str(found.get("status", "")).lower(), State.RUNNING)
-    told = {key: found[key] for key in ("seconds", "size", "error") if found.get(key)}
+    told = _told(found)
+    if found.get("error"):
+        told["error"] = found["error"]
     progress = found.get("progress")
     percent = min(100, max(0, int(progress))) if isinstance(progress, int | float) else None
     if state in (State.FAILED, State.CANCELLED):
@@ -238,10 +260,23 @@ def read(answer: Answer, task: Task) -> Reading:
         )
         for variant, (_, kind) in VARIANTS.items()
     )
-    seconds, size = property_of(task, told, "seconds"), property_of(task, told, "size")
+    size = known(task, told, "size")
     # What the vendor tells of an extension is the length of it all.
-    seconds = (task.request or {}).get("added") or seconds
-    return Reading(state, told, 100, results, usage=length_usage(seconds, size, told=True))
+    seconds = (task.request or {}).get("added") or known(task, told, "seconds")
+    # Of a video that follows another, only the estimate knows what the other was like.
+    untold = seconds is None or (size is None and task.parent_id is not None)
+    return Reading(state, told, 100, results, usage=None if untold else length_usage(seconds, size, told=True))
+
+
+def _told(found: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what a vendor tells of a video's length and size, where it can be understood."""
+    told: dict[str, Json] = {}
+    if _length(found.get("seconds")) is not None:
+        told["seconds"] = found["seconds"]
+    size = found.get("size")
+    if isinstance(size, str) and _SIZE.fullmatch(size):
+        told["size"] = size
+    return told
 
 
 def _fault(error: Json) -> dict[str, str]:
@@ -252,12 +287,14 @@ def _fault(error: Json) -> dict[str, str]:
     }
 
 
-def property_of(task: Task, told: Mapping[str, Json] | None, key: str) -> Json:
+def known(task: Task, told: Mapping[str, Json] | None, key: str) -> Json:
     """Return a property of a video: as the vendor tells it now, or told at first, or as it was asked for."""
-    for source in (told, task.facts, task.request):
-        if source and source.get(key):
-            return source[key]
-    return DEFAULT_SECONDS if key == "seconds" else DEFAULT_SIZE
+    return next((source[key] for source in (told, task.facts, task.request) if source and source.get(key)), None)
+
+
+def property_of(task: Task, key: str) -> Json:
+    """Return a property of a video: by what is known, or by default."""
+    return known(task, task.snapshot, key) or (DEFAULT_SECONDS if key == "seconds" else DEFAULT_SIZE)
 
 
 # Answers -----------------------------------------------------------------------------------------------------------
@@ -276,8 +313,8 @@ def video(task: Task) -> dict[str, Json]:
         "completed_at": task.finished_at // 1000 if task.finished_at and not failed else None,
         "expires_at": None,
         "prompt": (task.request or {}).get("prompt"),
-        "seconds": str(property_of(task, task.snapshot, "seconds")),
-        "size": property_of(task, task.snapshot, "size"),
+        "seconds": str(property_of(task, "seconds")),
+        "size": property_of(task, "size"),
         "remixed_from_video_id": task.parent_id if task.operation == _REMIX else None,
         "error": _fault((task.snapshot or {}).get("error") or task.error) if failed else None,
     }

@@ -31,7 +31,9 @@ from .video_tasks import (
     UnifiedBody,
     VideoBody,
     check_seconds,
+    check_unified,
     estimate,
+    known,
     length_usage,
     model,
     patch,
@@ -88,7 +90,7 @@ def check_source(request: Request, origin: Task) -> None:
 
 def inherit(request: Request, origin: Task) -> tuple[str, Usage]:
     """Take model, length and size from the video that this one follows; an extension has a length of its own."""
-    seconds, size = (property_of(origin, origin.snapshot, key) for key in ("seconds", "size"))
+    seconds, size = property_of(origin, "seconds"), known(origin, origin.snapshot, "size")
     if isinstance(request.body, ExtensionBody):
         seconds = request.body.seconds
     return origin.model, length_usage(seconds, size, told=False)
@@ -280,7 +282,7 @@ OPERATIONS = (
         kind=Kind.SUBMIT,
         summary=Text("Create a video (relays' form)", "创建视频生成任务"),
         body=UnifiedBody,
-        check=check_seconds,
+        check=check_unified,
         example={
             "model": "sora-2",
             "prompt": "A cat in a spacesuit walks on the moon",

@@ -262,6 +262,7 @@ class Supervisor:
             watcher: asyncio.Task[None] | None = None
             try:
                 told, first = await bootstrap.first_start(database, ledger, self.settings)
+                await bootstrap.offer_aliases(database)
                 applier = Applier(database, vault, ledger, PROTOCOLS, PriceBook.shipped())
                 stamp = _stamp(self.settings.config_path)
                 if self.settings.config and stamp is None:

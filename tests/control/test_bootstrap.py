@@ -49,6 +49,25 @@ async def test_the_first_start_makes_all_that_a_newcomer_needs(db: Database, tmp
     assert {alias.name: alias.source for alias in aliases} == dict.fromkeys(bootstrap.ALIASES, "builtin")
 
 
+async def test_later_aliases_are_offered_once(db: Database, tmp_path: Path) -> None:
+    async def named() -> dict[str, str]:
+        return {alias.name: alias.target for alias in await db.read(catalogue.list_aliases)}
+
+    first = {"gpt-3.5-turbo": "small", "text-embedding-ada-002": "vectors"}
+    await bootstrap.offer_aliases(db, first)
+    await db.write(lambda tx: catalogue.delete_alias(tx, "gpt-3.5-turbo"))
+    await db.write(lambda tx: catalogue.set_alias(tx, "tts-1", "our-voice"))
+    later = {**first, "tts-1": "kokoro", "whisper-1": "whisper"}
+    for _ in range(2):
+        await bootstrap.offer_aliases(db, later)
+        assert await named() == {"text-embedding-ada-002": "vectors", "tts-1": "our-voice", "whisper-1": "whisper"}
+    await db.write(lambda tx: tx.execute("DELETE FROM settings WHERE key = 'offered_aliases'"))
+    await db.write(lambda tx: catalogue.delete_alias(tx, "whisper-1"))
+    await bootstrap.offer_aliases(db, later)
+    assert await named() == {"text-embedding-ada-002": "vectors", "tts-1": "our-voice", "whisper-1": "whisper"}
+
+
+
 async def test_a_later_start_makes_nothing_and_knows_the_new_address(db: Database, tmp_path: Path) -> None:
     ledger = Ledger(db, node="test")
     told, _ = await bootstrap.first_start(db, ledger, Settings.load({}, data=str(tmp_path), port=1))

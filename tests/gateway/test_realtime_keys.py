@@ -76,6 +76,17 @@ def test_keys_made_in_the_older_way(gateway: Gateway, vendor: VendorSocket) -> N
     assert (status, made["object"]) == (200, "realtime.transcription_session")
 
 
+@pytest.mark.parametrize(("model", "status"), [("whisper-1", 200), ("gpt-4o-transcribe", 403)])
+def test_a_transcription_goes_by_the_model_that_it_names(gateway: Gateway, model: str, status: int) -> None:
+    session = {"type": "transcription", "audio": {"input": {"transcription": {"model": model}}}}
+    got = call(gateway, "POST", "/v1/realtime/client_secrets", {"session": session}, NARROW)
+    assert got.status == status, got.body
+    if status == 200:
+        url = f"{gateway.url.replace('http', 'ws')}/v1/realtime"
+        with connect(url, additional_headers={"authorization": f"Bearer {got.json['value']}"}) as opened:
+            assert receive(opened)["type"] == "session.created"
+
+
 def test_a_key_opens_what_it_was_made_for(gateway: Gateway, vendor: VendorSocket) -> None:
     session = {"type": "realtime", "model": MODEL + "made"}
     status, made = post(gateway, "client_secrets", {"session": session, "expires_after": {"seconds": 10}})

@@ -50,7 +50,7 @@ def done(usage: Any, name: str = "r", status: str = "completed") -> str:
         ("model=ours", "/realtime?model=m"),
         ("a=1&model=ours&b=x%20%26%7B", "/realtime?model=m&a=1&b=x%20%26%7B"),
         ("intent=transcription", "/realtime?intent=transcription"),
-        ("intent=transcription&model=ours", "/realtime?model=m&intent=transcription"),
+        ("intent=transcription&model=ours", "/realtime?intent=transcription"),
     ],
 )
 def test_place(query: str, path: str) -> None:
@@ -77,8 +77,13 @@ def test_transcription_sessions_need_no_model() -> None:
     assert realtime.session_model(request("intent=transcription")) == "gpt-4o-transcribe"
     with pytest.raises(Failure):
         realtime.session_model(request("intent=other"))
-    made_for = {"type": "transcription", "audio": {}}
-    assert realtime.minted_query(request("model=x&a=1"), made_for) == {"a": "1", "intent": "transcription"}
+    assert realtime.session_model(request("intent=transcription&model=whisper-1")) == "whisper-1"
+    made_for: dict[str, Any] = {"type": "transcription", "audio": {}}
+    found = {"a": "1", "intent": "transcription"}
+    query = request("model=x&a=1")
+    assert realtime.minted_query(query, made_for) == {**found, "model": "gpt-4o-transcribe"}
+    made_for["audio"] = {"input": {"transcription": {"model": "whisper-1"}}}
+    assert realtime.minted_query(query, made_for) == {**found, "model": "whisper-1"}
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,12 @@ ALIASES = {
     "text-moderation-latest": "local-moderation",
     "whisper-1": "whisper-base",
     "tts-1": "kokoro-82m",
+    "gpt-4o-mini-tts": "kokoro-82m",
+    "gpt-realtime": "local-realtime",
 }
 """What the quickstart's and the SDKs' examples ask for, answered by the local engines where nobody else serves it."""
+_OFFERED = "offered_aliases"
+_FIRST = ("gpt-3.5-turbo", "text-embedding-ada-002")
 LOCAL_PORTS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
 _LOCAL_SECONDS = 0.4
 
@@ -97,8 +101,7 @@ async def first_start(database: Database, ledger: Ledger, settings: Settings) ->
         test = NewToken(name="first test", mode="test", user_id=user_id)
         await tokens.create(tx, account_id, live, key=made.live_token)
         await tokens.create(tx, account_id, test, key=made.test_token)
-        for name, target in ALIASES.items():
-            await catalogue.set_alias(tx, name, target, source="builtin")
+        await _offer_aliases(tx, ALIASES)
         return True
 
     # Written first: a password that was stored but never told would lock everybody out.
@@ -107,6 +110,28 @@ async def first_start(database: Database, ledger: Ledger, settings: Settings) ->
         first_start_path(settings).unlink()
         return None, False
     return made, True
+
+
+async def offer_aliases(database: Database, aliases: Mapping[str, str] = ALIASES) -> None:
+    """Make the shipped aliases that this data folder never had; one that the operator has or removed stays so."""
+    await database.write(lambda tx: _offer_aliases(tx, aliases))
+
+
+async def _offer_aliases(tx: Tx, aliases: Mapping[str, str]) -> None:
+    known = await tx.fetchval("SELECT value FROM settings WHERE key = $1", _OFFERED)
+    # Before there was a record, the first start made these.
+    offered = set(msgspec.json.decode(known, type=list[str])) if known is not None else set[str]()
+    if known is None and await tx.fetchval("SELECT 1 FROM aliases WHERE source = 'builtin' LIMIT 1"):
+        offered = set(_FIRST)
+    new = [name for name in aliases if name not in offered]
+    for name in new:
+        if not await tx.fetchval("SELECT 1 FROM aliases WHERE name = $1", name):
+            await catalogue.set_alias(tx, name, aliases[name], source="builtin")
+    if new or known is None:
+        await tx.execute(
+            "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            *(_OFFERED, msgspec.json.encode(sorted(offered | set(aliases))).decode()),
+        )
 
 
 def _write(settings: Settings, told: FirstStart) -> None:

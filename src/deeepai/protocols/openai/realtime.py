@@ -31,13 +31,14 @@ from ...declare import (
 )
 from .common import ModelName
 from .errors import error_object
+from .objects import member
 from .realtime_meter import RealtimeMeter
 
 _KEY: Final = "openai-insecure-api-key."
 _BETA: Final = "openai-beta.realtime-v1"
 _SECRET: Final = "ek_"
 _TRANSCRIBER: Final = "gpt-4o-transcribe"
-"""By what a transcription session is routed; it is charged by the model that it names itself."""
+"""By what a transcription session is routed that names no model; it is charged by those that it names later."""
 _SHORT_SECONDS: Final = 60
 """Life of a key made in the older way."""
 _TURN: Final = Usage(input=300, audio_in=300, output=100, audio_out=600, seconds=30, basis="estimated")
@@ -76,6 +77,12 @@ def session_model(request: Request) -> str:
     return _TRANSCRIBER
 
 
+def _transcriber(session: Json) -> str:
+    """Return the model that a transcription session names."""
+    named = member(session, "audio", "input", "transcription", "model")
+    return named if isinstance(named, str) and 0 < len(named) <= 256 else _TRANSCRIBER
+
+
 def check(request: Request) -> None:
     """Refuse to join a call: calls belong to whoever made them, and none is made here."""
     if "call_id" in request.query:
@@ -83,9 +90,12 @@ def check(request: Request) -> None:
 
 
 def place(request: Request, facts: Facts) -> str:
-    """Return the upstream's path, with the query as it came but for the model's name."""
-    given = dict(request.query)
-    words = [f"model={facts.model}"] if given.pop("model", "") or given.get("intent") != "transcription" else []
+    """Return the upstream's path, with the query as it came but for the model's name.
+
+    The vendor wants none for a transcription session; here it may stand there, for routing and for the key's rights.
+    """
+    given = {name: value for name, value in request.query.items() if name != "model"}
+    words = [f"model={facts.model}"] if given.get("intent") != "transcription" else []
     return "/realtime?" + "&".join([*words, urlencode(given, quote_via=quote)]).rstrip("&")
 
 
@@ -93,8 +103,7 @@ def minted_query(request: Request, session: Json) -> Mapping[str, str]:
     """Return the query of a session that a minted key opens; it is what the key was made for, whatever is asked."""
     query = dict(request.query)
     if session.get("type") == "transcription":
-        query.pop("model", None)
-        return {**query, "intent": "transcription"}
+        return {**query, "intent": "transcription", "model": _transcriber(session)}
     if query.get("model", session["model"]) != session["model"]:
         raise Failure(Reason.FORBIDDEN, "The key was made for another model", param="model")
     return {**query, "model": session["model"]}
@@ -256,7 +265,7 @@ async def make_secret(view: View) -> Reply:
     body: SecretBody = view.request.body
     session: dict[str, Any] = {"type": "realtime", **(_raw(view.request).get("session") or {})}
     transcribes = session["type"] == "transcription"
-    model = _TRANSCRIBER if transcribes else session.get("model")
+    model = _transcriber(session) if transcribes else session.get("model")
     if model is None:
         raise Failure(Reason.INVALID, "Missing required parameter: 'session.model'", param="session.model")
     seconds = (body.expires_after or ExpiresAfter()).seconds
@@ -280,7 +289,7 @@ async def make_transcription_session(view: View) -> Reply:
     """Mint a key for a transcription session, in the older way."""
     session = _raw(view.request)
     told = {"type": "transcription", **{n: v for n, v in _present_shape(session).items() if n in ("audio", "include")}}
-    value, expires_at = await view.mint(_SECRET, _TRANSCRIBER, told, _SHORT_SECONDS)
+    value, expires_at = await view.mint(_SECRET, _transcriber(told), told, _SHORT_SECONDS)
     return _older(session, "realtime.transcription_session", value, expires_at)
 
 

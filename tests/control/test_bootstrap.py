@@ -67,7 +67,6 @@ async def test_later_aliases_are_offered_once(db: Database, tmp_path: Path) -> N
     assert await named() == {"text-embedding-ada-002": "vectors", "tts-1": "our-voice", "whisper-1": "whisper"}
 
 
-
 async def test_a_later_start_makes_nothing_and_knows_the_new_address(db: Database, tmp_path: Path) -> None:
     ledger = Ledger(db, node="test")
     told, _ = await bootstrap.first_start(db, ledger, Settings.load({}, data=str(tmp_path), port=1))

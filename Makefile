@@ -15,13 +15,16 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 LOCKS := requirements/*.txt tests/clients/llamaindex/requirements.txt
 EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 
+# Each start would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test cover lint lock clean
 
 run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTFLAGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTFLAGS)
 
 cover:
 	$(MAKE) test TESTFLAGS="--cov=deeepai --cov-report=term:skip-covered"

@@ -9,6 +9,20 @@ from tests.stack import Gateway, Sandbox
 
 pytest_plugins = ["tests.plugins.coverage_results"]
 
+_LONGEST = (
+    "tests/chaos/",
+    "tests/engines/",
+    "tests/control/test_supervisor.py",
+    "tests/wire/test_openapi_fuzz.py",
+    "tests/clients/test_llamaindex.py",
+    "tests/wire/test_disconnects.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:

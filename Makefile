@@ -2,6 +2,8 @@
 
 PYTHON ?= $(or $(shell python3 scripts/choose_python.py),python3)
 UV_VERSION := 0.13.9
+# Tests wait a good part of their time.
+TESTERS ?= $(shell $(PYTHON) -c "import os; print(min(8, (os.cpu_count() or 1) + 1))")
 PORT ?=
 DATA ?=
 
@@ -24,7 +26,7 @@ run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTFLAGS)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(TESTFLAGS)
 
 cover:
 	$(MAKE) test TESTFLAGS="--cov=deeepai --cov-report=term:skip-covered"

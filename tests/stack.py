@@ -94,6 +94,14 @@ class Sandbox:
         found = self.get("/_sandbox/requests")
         return found["requests"] if isinstance(found, dict) else found
 
+    def since(self, number: int) -> list[dict[str, Any]]:
+        """What came after a request; of all, only the last thousand are remembered."""
+        return [one for one in self.requests() if one["id"] > number]
+
+    def newest(self) -> int:
+        """The last request's number."""
+        return max((one["id"] for one in self.requests()), default=0)
+
 
 @dataclass
 class Gateway:

@@ -35,6 +35,7 @@ from .money.ledger import Ledger
 from .money.prices import PriceBook
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
+from .storage.board import Board
 from .storage.cache import open_cache
 from .storage.connect import open_database
 from .storage.database import Database
@@ -70,6 +71,7 @@ class Running:
     db: Database
     close_cache: Callable[[], Awaitable[None]]
     jobs: list[asyncio.Task[None]]
+    board: Board | None
 
     async def close(self) -> None:
         """Stop the background work, settle what is open, close everything."""
@@ -84,6 +86,9 @@ class Running:
         await self.fetch.close()
         await self.close_cache()
         await self.db.close()
+        if self.board is not None:
+            self.core.metrics.publish()
+            self.board.close()
 
 
 class Application:
@@ -158,7 +163,9 @@ class Application:
         ledger = Ledger(db, node=node, lease_ttl=settings.lease_ttl)
         await ledger.recover()
         client = Client()
-        dispatcher = Dispatcher(PROTOCOLS)
+        board = Board(settings.shared) if settings.workers > 1 else None
+        limiter = Limiter(shared, board=board)
+        dispatcher = Dispatcher(PROTOCOLS, limiter)
         prices = Prices()
 
         def use(snapshot: Snapshot) -> None:
@@ -192,6 +199,7 @@ class Application:
                 if (health := dispatcher.health.get(channel.id)) is not None
             ],
             lambda: self._gateway.open if self._gateway is not None else 0,
+            *(board, settings.shared),
         )
         core = Core(
             settings=settings,
@@ -200,7 +208,7 @@ class Application:
             translators=TRANSLATORS,
             bridges=Bridges.build(PROTOCOLS, CALL_TRANSLATORS),
             directory=directory,
-            limiter=Limiter(shared),
+            limiter=limiter,
             cache=cache,
             prices=prices,
             ledger=ledger,
@@ -216,7 +224,9 @@ class Application:
             return await probe(client, PROTOCOLS[channel.protocol], channel)
 
         jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(core, settings.lease_ttl / 4))]
-        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs)
+        if board is not None:
+            jobs.append(asyncio.create_task(_publish(metrics)))
+        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs, board)
         context = Context(
             database=db,
             ledger=ledger,
@@ -265,6 +275,15 @@ async def _maintain(core: Core, seconds: float) -> None:
             await replays.sweep(core)
         except Exception:
             log.exception("ledger.maintenance_failed")
+
+
+async def _publish(metrics: Metrics) -> None:
+    while True:
+        await asyncio.sleep(1)
+        try:
+            metrics.publish()
+        except OSError:
+            log.exception("metrics.not_shared")
 
 
 async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plain") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Final
 
 import uvicorn
@@ -22,6 +23,9 @@ def serve(settings: Settings) -> None:
     os.environ[HANDOVER] = settings.to_json()
     os.environ[PARENT] = str(os.getpid())
     configure(settings)
+    if settings.workers > 1:
+        # What earlier workers left is nobody's any more.
+        shutil.rmtree(settings.shared, ignore_errors=True)
     uvicorn.run(
         "deeepai.app:build",
         factory=True,

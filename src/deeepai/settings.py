@@ -128,6 +128,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.folder / "spool"
 
     @property
+    def shared(self) -> Path:
+        """What the workers of one gateway tell each other, where there are several."""
+        return self.folder / "workers"
+
+    @property
     def database_url(self) -> str:
         """The database's URL."""
         return self.database or f"sqlite:///{quote(str(self.folder / 'deeepai.db'))}"

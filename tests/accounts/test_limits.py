@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 from deeepai.accounts import addresses
 from deeepai.accounts.limits import Limiter
+from deeepai.storage import board
+from deeepai.storage.board import Board
 from deeepai.storage.cache import MemoryCache, ValkeyCache
 from tests.servers import valkey_url
 
@@ -74,6 +82,93 @@ async def test_gateways_share_a_minute() -> None:
         clock.now += 60
         assert await other.count_shared("t", 6) > 0
         await cache.close()
+
+
+def boards(folder: Path, count: int) -> list[Board]:
+    return [Board(folder) for _ in range(count)]
+
+
+def test_workers_share_places(tmp_path: Path) -> None:
+    one, two, three = (Limiter(board=each) for each in boards(tmp_path, 3))
+    assert one.enter("a", 2)
+    assert two.enter("a", 2)
+    assert not one.enter("a", 2)
+    assert not three.enter("a", 2)
+    assert three.enter("a", 3)
+    assert three.enter("b", 2)
+    # What was refused counts nowhere.
+    one.leave("a")
+    three.leave("a")
+    assert three.enter("a", 2)
+    assert not one.enter("a", 2)
+    three.leave("a")
+    two.leave("a")
+    assert [one.enter("a", 2) for _ in range(3)] == [True, True, False]
+
+
+def test_workers_share_a_minute(tmp_path: Path) -> None:
+    clock = Clock()
+    workers = [Limiter(clock=clock, board=each) for each in boards(tmp_path, 3)]
+    waits = [workers[number % 3].count("a", 6) for number in range(12)]
+    assert waits[:6] == [0.0] * 6
+    assert all(waits[6:])
+    clock.now += 60
+    assert all(worker.count("a", 6) for worker in workers)
+    # Half of the last minute has faded: three may pass, whoever takes them.
+    clock.now += 30
+    assert sum(worker.count("a", 6) == 0 for worker in workers * 3) == 3
+    clock.now += 120
+    assert sum(worker.count("a", 6) == 0 for worker in workers * 3) == 6
+
+
+def test_a_full_board_leaves_each_worker_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "_MOST", 1)
+    one, two = (Limiter(board=each) for each in boards(tmp_path, 2))
+    assert one.enter("a", 1)
+    assert not two.enter("a", 1)
+    assert one.enter("b", 1)
+    assert not one.enter("b", 1)
+    assert [one.count("b", 2) == 0 for _ in range(3)] == [True, True, False]
+    one.leave("b")
+    assert one.enter("b", 1)
+
+
+RACE = """
+import sys
+from pathlib import Path
+from deeepai.accounts.limits import Limiter
+from deeepai.storage.board import Board
+limiter = Limiter(board=Board(Path(sys.argv[1])), clock=lambda: 1e6)
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(limiter.count("a", 5000) == 0 for _ in range(4000)), sum(limiter.enter("b", 3000) for _ in range(4000)))
+sys.stdout.flush()
+sys.stdin.readline()
+"""
+
+
+def test_no_race_lets_more_through_than_there_may(tmp_path: Path) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for word in ("ready", None):
+        said = [process.stdout.readline().split() for process in started if process.stdout is not None]
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        if word is None:
+            counted, entered = ([int(line[column]) for line in said] for column in range(2))
+            # Where both try for the last place at once, both may be refused: never may both have it.
+            assert 4990 <= sum(counted) <= 5000
+            assert 2990 <= sum(entered) <= 3000
+        else:
+            assert said == [["ready"], ["ready"]]
+    for process in started:
+        assert process.wait(10) == 0
 
 
 def test_addresses() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from deeepai.accounts.limits import Limiter
 from deeepai.accounts.models import Channel
 from deeepai.gateway import dispatch
 from deeepai.gateway.dispatch import FAILURES_TO_REST, FIRST_REST, LONGEST_REST, Attempt, Dispatcher, matches
@@ -250,17 +251,29 @@ def test_concurrency_is_kept_and_given_back_exactly_once() -> None:
     assert (health.inflight, health.served, health.failed) == (0, 1, 0)
 
 
-def test_requests_a_minute_are_counted_by_the_minute(clock: Clock) -> None:
+def test_requests_a_minute_slide(clock: Clock) -> None:
     slow = channel("slow", rpm=2)
     given = dispatcher(slow)
+    given.limiter = Limiter(clock=clock.monotonic)
     clock.now = 1200.0
     assert given.take(slow) is not None
     assert given.take(slow) is not None
     assert given.take(slow) is None
     assert given.take(slow, pinned=True) is None
-    clock.now = 1259.9
-    assert given.take(slow) is None
     clock.now = 1260.0
+    assert given.take(slow) is None
+    clock.now = 1290.0
+    assert given.take(slow) is not None
+    assert given.take(slow) is None
+
+
+def test_what_is_refused_for_its_minute_takes_no_place(clock: Clock) -> None:
+    slow = channel("slow", rpm=1, concurrency=2)
+    given = dispatcher(slow)
+    given.limiter = Limiter(clock=clock.monotonic)
+    assert given.take(slow) is not None
+    assert given.take(slow) is None
+    clock.now += 120
     assert given.take(slow) is not None
 
 

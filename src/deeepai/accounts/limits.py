@@ -9,25 +9,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ..storage.board import Board
 from ..storage.cache import Cache
 
 _MINUTE = 60.0
+_RUNNING, _WHEN, _COUNT, _BEFORE = range(4)
+"""A key's numbers on the board; `_WHEN` is the minute that the counts are of."""
 
 
 class Limiter:
-    """Counts in this process, and requests a minute in the cache, too, where gateways share one.
+    """Counts in this process, with a board on this machine, and requests a minute in a cache that gateways share.
 
     Parameters
     ----------
     cache : Cache, optional
-        Shared by all gateways; None counts in this process alone.
+        Shared by all gateways; None counts on this machine alone.
     clock : callable
         Seconds since 1970.
+    board : Board, optional
+        Shared by this machine's workers, where there are several.
     """
 
-    def __init__(self, cache: Cache | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, cache: Cache | None = None, clock: Callable[[], float] = time.time, board: Board | None = None
+    ) -> None:
         self._cache = cache
         self._clock = clock
+        self._board = board
         self._running: dict[str, int] = {}
         self._minute = 0
         self._counts: dict[str, int] = {}
@@ -39,33 +47,57 @@ class Limiter:
         return self._cache is not None
 
     def enter(self, key: str, concurrency: int | None) -> bool:
-        """Begin a request of this process, unless there are `concurrency` already; each True needs a `leave`."""
+        """Begin a request, unless there are `concurrency` already; each True needs a `leave`."""
         running = self._running.get(key, 0)
         if concurrency is not None and running >= concurrency:
             return False
         self._running[key] = running + 1
+        if self._board is None or concurrency is None:
+            return True
+        if (place := self._board.own(key)) is not None:
+            # Said first, then compared: so two workers can never both take the last place.
+            self._board.words[place + _RUNNING] = running + 1
+            elsewhere = sum(words[at + _RUNNING] for words, at in self._board.others(key))
+            if running + elsewhere >= concurrency:
+                self.leave(key)
+                return False
         return True
 
     def leave(self, key: str) -> None:
         """End a request."""
-        running = self._running.get(key, 0) - 1
-        if running > 0:
+        running = max(0, self._running.get(key, 0) - 1)
+        if running:
             self._running[key] = running
         else:
             self._running.pop(key, None)
+        if self._board is not None and (place := self._board.known(key)) is not None:
+            self._board.words[place + _RUNNING] = running
 
     def running(self, key: str) -> int:
-        """Return how many requests there are now."""
+        """Return how many requests of this process there are now."""
         return self._running.get(key, 0)
 
     def count(self, key: str, rpm: int) -> float:
         """Count a request: 0 where it is within `rpm`, else seconds to wait before the next try."""
         now = self._clock()
+        if self._board is not None and (place := self._board.own(key)) is not None:
+            return self._count_on(self._board, place, key, rpm, now)
         self._turn(int(now // _MINUTE))
         count, before = self._counts.get(key, 0), self._before.get(key, 0)
         wait = _wait(now % _MINUTE, before, count, rpm)
         if not wait:
             self._counts[key] = count + 1
+        return wait
+
+    def _count_on(self, board: Board, own: int, key: str, rpm: int, now: float) -> float:
+        minute = int(now // _MINUTE)
+        words = board.words
+        count, before = _counts(words, own, minute)
+        words[own + _WHEN], words[own + _COUNT], words[own + _BEFORE] = minute, count + 1, before
+        found = [(count, before), *(_counts(there, at, minute) for there, at in board.others(key))]
+        wait = _wait(now % _MINUTE, sum(one[1] for one in found), sum(one[0] for one in found), rpm)
+        if wait:
+            words[own + _COUNT] = count
         return wait
 
     async def count_shared(self, key: str, rpm: int) -> float:
@@ -87,6 +119,14 @@ class Limiter:
         if minute != self._minute:
             local = self._counts if minute == self._minute + 1 and self._cache is None else {}
             self._before, self._counts, self._minute = local, {}, minute
+
+
+def _counts(words: memoryview, at: int, minute: int) -> tuple[int, int]:
+    """Return the counts of a minute and of the one before."""
+    age = minute - words[at + _WHEN]
+    if age == 0:
+        return words[at + _COUNT], words[at + _BEFORE]
+    return 0, words[at + _COUNT] if age == 1 else 0
 
 
 def _wait(second: float, before: int, count: int, rpm: int) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from ..accounts.limits import Limiter
 from ..accounts.models import Channel, Mode
 from ..declare import Failure, Protocol, Reason
 from ..upstream import transports
@@ -33,9 +34,6 @@ class Health:
     probing: bool = False
     latency: float = 0.0
     """Moving average until the first byte, s."""
-    minute: int = 0
-    sent: int = 0
-    """Requests in that minute."""
     served: int = 0
     failed: int = 0
     last_error: str = ""
@@ -55,6 +53,8 @@ class Attempt:
     health: Health
     started: float
     probe: bool
+    limiter: Limiter | None = None
+    """Where it counts as one of the channel's requests at once."""
     ended: bool = False
 
     def done(self, *, ok: bool, fault: str = "", rest: float | None = None, first_byte: float | None = None) -> None:
@@ -71,11 +71,8 @@ class Attempt:
         """
         if self.ended:
             return
-        self.ended = True
+        self._end()
         health = self.health
-        health.inflight -= 1
-        if self.probe:
-            health.probing = False
         if ok:
             health.served += 1
             health.failures = health.rests = 0
@@ -94,13 +91,26 @@ class Attempt:
         if rest is not None:
             health.rest_until = max(health.rest_until, now + rest)
 
+    def begun(self, first_byte: float) -> Attempt:
+        """Say that the channel is well, where what it does goes on; return what stands for that."""
+        goes_on = Attempt(self.channel, self.health, self.started, probe=False, limiter=self.limiter)
+        self.limiter = None
+        self.health.inflight += 1
+        self.done(ok=True, first_byte=first_byte)
+        return goes_on
+
     def cancelled(self) -> None:
         """Say that it was given up for reasons that are not the channel's."""
         if not self.ended:
-            self.ended = True
-            self.health.inflight -= 1
-            if self.probe:
-                self.health.probing = False
+            self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        self.health.inflight -= 1
+        if self.probe:
+            self.health.probing = False
+        if self.limiter is not None:
+            self.limiter.leave(self.channel.id)
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
@@ -127,6 +137,7 @@ class Dispatcher:
     """Chooses among the channels of one snapshot of the configuration; health outlives snapshots."""
 
     protocols: dict[str, Protocol]
+    limiter: Limiter = field(default_factory=Limiter)
     channels: Sequence[Channel] = ()
     health: dict[str, Health] = field(default_factory=dict[str, Health])
     _known: dict[_Key, tuple[tuple[Channel, ...], ...]] = field(
@@ -243,22 +254,22 @@ class Dispatcher:
         if health is None:
             health = self.health[channel.id] = Health()
         now = time.monotonic()
-        if channel.concurrency is not None and health.inflight >= channel.concurrency:
-            return None
-        if channel.rpm is not None:
-            minute = int(now // 60)
-            if health.minute != minute:
-                health.minute, health.sent = minute, 0
-            if health.sent >= channel.rpm:
-                return None
         if not pinned and health.rest_until and health.resting(now):
+            return None
+        limiter = None
+        if channel.concurrency is not None:
+            if not self.limiter.enter(channel.id, channel.concurrency):
+                return None
+            limiter = self.limiter
+        if channel.rpm is not None and self.limiter.count(channel.id, channel.rpm):
+            if limiter is not None:
+                limiter.leave(channel.id)
             return None
         probe = health.rest_until != 0.0 and not health.probing
         if probe:
             health.probing = True
         health.inflight += 1
-        health.sent += 1
-        return Attempt(channel, health, now, probe)
+        return Attempt(channel, health, now, probe, limiter)
 
 
 def _cost(channel: Channel) -> float:

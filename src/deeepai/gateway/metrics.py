@@ -5,13 +5,19 @@ Counting happens on every request, so it is two look-ups and three additions; th
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
+
+from ..storage.board import Board
 
 ReadHealth = Callable[[], Iterable[tuple[str, int, bool, float]]]
 """Yields each channel's name, requests under way, whether it rests, and its first-byte average in s."""
@@ -20,17 +26,26 @@ _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60,
 _OWN_BUCKETS = _BUCKETS[:8]
 
 
-class _Histogram:
-    __slots__ = ("bounds", "counts", "total")
+_SUFFIX = ".metrics"
+_Name = TypeVar("_Name", str, int)
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
+
+class _Histogram(msgspec.Struct):
+    bounds: tuple[float, ...]
+    counts: list[int]
+    total: float = 0.0
+
+    @classmethod
+    def empty(cls, bounds: tuple[float, ...]) -> _Histogram:
+        return cls(bounds, [0] * (len(bounds) + 1))
 
     def observe(self, value: float) -> None:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+    def add(self, other: _Histogram) -> None:
+        self.counts = [mine + more for mine, more in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
 
     def buckets(self) -> list[tuple[str, float]]:
         found: list[tuple[str, float]] = []
@@ -41,15 +56,73 @@ class _Histogram:
         return found
 
 
-class Metrics:
-    """Counters of one process."""
+class _Channel(msgspec.Struct):
+    inflight: int = 0
+    resting: bool = False
+    latencies: list[float] = []
+    """Of each process that has one, s."""
 
-    def __init__(self, health: ReadHealth = lambda: (), open_requests: Callable[[], int] = lambda: 0) -> None:
+
+class _Figures(msgspec.Struct):
+    """What one process has counted, or several."""
+
+    requests: dict[str, dict[int, int]] = {}
+    """By operation and status."""
+    seconds: dict[str, _Histogram] = {}
+    own: _Histogram = msgspec.field(default_factory=lambda: _Histogram.empty(_OWN_BUCKETS))
+    failed: dict[str, dict[str, int]] = {}
+    """By operation and channel."""
+    open: int = 0
+    channels: dict[str, _Channel] = {}
+
+    def add(self, other: _Figures) -> None:
+        _add(self.requests, other.requests)
+        _add(self.failed, other.failed)
+        for operation, histogram in other.seconds.items():
+            self.seconds.setdefault(operation, _Histogram.empty(_BUCKETS)).add(histogram)
+        self.own.add(other.own)
+        self.open += other.open
+        for name, channel in other.channels.items():
+            mine = self.channels.setdefault(name, _Channel())
+            mine.inflight += channel.inflight
+            mine.resting |= channel.resting
+            mine.latencies += channel.latencies
+
+
+def _add(to: dict[str, dict[_Name, int]], more: dict[str, dict[_Name, int]]) -> None:
+    for operation, counts in more.items():
+        mine = to.setdefault(operation, {})
+        for name, count in counts.items():
+            mine[name] = mine.get(name, 0) + count
+
+
+class Metrics:
+    """Counters of one process, and the sum of all where several serve one address.
+
+    Parameters
+    ----------
+    health, open_requests : callable
+        Tell how channels do, and how many requests are under way.
+    board : Board, optional
+        Tells which processes are alive, where there are several.
+    folder : Path, optional
+        Where each leaves its figures for the others.
+    """
+
+    def __init__(
+        self,
+        health: ReadHealth = lambda: (),
+        open_requests: Callable[[], int] = lambda: 0,
+        board: Board | None = None,
+        folder: Path = Path(),
+    ) -> None:
         self._health = health
         self._open = open_requests
+        self._board = board
+        self._folder = folder
         self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._seconds: dict[str, _Histogram] = {}
-        self._own = _Histogram(_OWN_BUCKETS)
+        self._own = _Histogram.empty(_OWN_BUCKETS)
         self._failed: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def answered(self, operation: str, status: int, seconds: float, overhead: float) -> None:
@@ -57,7 +130,7 @@ class Metrics:
         self._requests[operation, status] += 1
         histogram = self._seconds.get(operation)
         if histogram is None:
-            histogram = self._seconds[operation] = _Histogram(_BUCKETS)
+            histogram = self._seconds[operation] = _Histogram.empty(_BUCKETS)
         histogram.observe(seconds)
         self._own.observe(overhead)
 
@@ -65,37 +138,74 @@ class Metrics:
         """Count an attempt that failed."""
         self._failed[operation, channel] += 1
 
+    def _figures(self) -> _Figures:
+        figures = _Figures(seconds=self._seconds, own=self._own, open=self._open())
+        for (operation, status), count in self._requests.items():
+            figures.requests.setdefault(operation, {})[status] = count
+        for (operation, channel), count in self._failed.items():
+            figures.failed.setdefault(operation, {})[channel] = count
+        for name, active, rests, average in self._health():
+            figures.channels[name] = _Channel(active, rests, [average] if average else [])
+        return figures
+
+    def publish(self) -> None:
+        """Leave this process's figures for the others."""
+        if self._board is not None:
+            path = self._folder / f"{self._board.name}{_SUFFIX}"
+            new = path.with_suffix(".figures")
+            new.write_bytes(msgspec.msgpack.encode(self._figures()))
+            os.replace(new, path)
+
+    def _gathered(self) -> _Figures:
+        if self._board is None:
+            return self._figures()
+        # Read back from where the others read it: no process may ever tell less than another told before.
+        self.publish()
+        alive = self._board.alive()
+        total = _Figures()
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            figures = msgspec.msgpack.decode(path.read_bytes(), type=_Figures)
+            if path.stem not in alive:
+                figures.open, figures.channels = 0, {}
+            total.add(figures)
+        return total
+
     def collect(self) -> Iterator[Metric]:
         """Yield all figures, as a Prometheus collector does."""
+        figures = self._gathered()
         requests = CounterMetricFamily("deeepai_requests", "Requests answered", labels=["operation", "status"])
-        for (operation, status), count in self._requests.items():
-            requests.add_metric([operation, str(status)], count)
+        for operation, statuses in figures.requests.items():
+            for status, count in statuses.items():
+                requests.add_metric([operation, str(status)], count)
         yield requests
         seconds = HistogramMetricFamily(
             "deeepai_request_seconds", "Time until the answer was complete", labels=["operation"]
         )
-        for operation, histogram in self._seconds.items():
+        for operation, histogram in figures.seconds.items():
             seconds.add_metric([operation], histogram.buckets(), histogram.total)
         yield seconds
         own = HistogramMetricFamily("deeepai_overhead_seconds", "The gateway's own share of the time")
-        own.add_metric([], self._own.buckets(), self._own.total)
+        own.add_metric([], figures.own.buckets(), figures.own.total)
         yield own
         failed = CounterMetricFamily(
             "deeepai_upstream_failures", "Attempts that failed", labels=["operation", "channel"]
         )
-        for (operation, channel), count in self._failed.items():
-            failed.add_metric([operation, channel], count)
+        for operation, channels in figures.failed.items():
+            for channel, count in channels.items():
+                failed.add_metric([operation, channel], count)
         yield failed
-        yield GaugeMetricFamily("deeepai_requests_open", "Requests under way", value=self._open())
+        yield GaugeMetricFamily("deeepai_requests_open", "Requests under way", value=figures.open)
         inflight = GaugeMetricFamily("deeepai_channel_inflight", "Requests under way", labels=["channel"])
-        resting = GaugeMetricFamily("deeepai_channel_resting", "1 while the channel rests", labels=["channel"])
+        resting = GaugeMetricFamily(
+            "deeepai_channel_resting", "1 while the channel rests in any worker", labels=["channel"]
+        )
         latency = GaugeMetricFamily(
             "deeepai_channel_first_byte_seconds", "Moving average until the first byte", labels=["channel"]
         )
-        for name, active, rests, average in self._health():
-            inflight.add_metric([name], active)
-            resting.add_metric([name], float(rests))
-            latency.add_metric([name], average)
+        for name, channel in figures.channels.items():
+            inflight.add_metric([name], channel.inflight)
+            resting.add_metric([name], float(channel.resting))
+            latency.add_metric([name], sum(channel.latencies) / max(1, len(channel.latencies)))
         yield from (inflight, resting, latency)
 
     def text(self) -> bytes:

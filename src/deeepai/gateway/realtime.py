@@ -72,10 +72,7 @@ async def run(core: Core, x: Session) -> None:
 async def _serve(core: Core, x: Session, opened: Opened, bill: Bill, outcome: Outcome) -> None:
     upstream, attempt = opened.upstream, opened.attempt
     outcome.first_byte = time.perf_counter() - x.started
-    attempt.done(ok=True, first_byte=outcome.first_byte)
-    # The channel is well; that it is taken, goes on.
-    taken = Attempt(attempt.channel, attempt.health, attempt.started, probe=False)
-    taken.health.inflight += 1
+    taken = attempt.begun(outcome.first_byte)
     bill.priced = opened.candidate.priced
     relay: Relay | None = None
     try:

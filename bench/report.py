@@ -10,6 +10,7 @@ from bench.load.generators import Exact, Rate
 from bench.measure import Plan, Round, Sample
 
 LEVEL = 32
+OURS = ("deeepai", "deeepai-2")
 
 
 @dataclass
@@ -31,17 +32,17 @@ class Row:
         return sample.value if sample else None
 
 
-def marks(rows: Mapping[str, Row]) -> list[dict[str, Any]]:
+def marks(rows: Mapping[str, Row], name: str) -> list[dict[str, Any]]:
     """Return each mark with what was measured; `met` is None where either side of it is missing."""
-    ours = rows.get("deeepai")
+    ours = rows.get(name)
     if ours is None or ours.found is None:
         return []
     checks: list[tuple[str, float | None, float, bool]] = []
-    for name, least in (("nginx-proxy", 0.13), ("tensorzero", 0.4), ("litellm", 60.0)):
-        checks.append((f"rate at {LEVEL} connections, of {name}'s", _ratio(rows, "deeepai", name), least, True))
-    checks.append(("added at p50, one at a time (ms)", _added(rows, "deeepai", "latency", _total, "p50"), 0.5, False))
-    checks.append(("added at p99, one at a time (ms)", _added(rows, "deeepai", "latency", _total, "p99"), 2.0, False))
-    between = _added(rows, "deeepai", "stream_1", _transit, "p50")
+    for other, least in (("nginx-proxy", 0.13), ("tensorzero", 0.4), ("litellm", 60.0)):
+        checks.append((f"rate at {LEVEL} connections, of {other}'s", _ratio(rows, name, other), least, True))
+    checks.append(("added at p50, one at a time (ms)", _added(rows, name, "latency", _total, "p50"), 0.5, False))
+    checks.append(("added at p99, one at a time (ms)", _added(rows, name, "latency", _total, "p99"), 2.0, False))
+    between = _added(rows, name, "stream_1", _transit, "p50")
     checks.append(("added between chunks at p50 (ms)", between, 0.1, False))
     weight = ours.found.loaded
     checks.append(
@@ -49,12 +50,12 @@ def marks(rows: Mapping[str, Row]) -> list[dict[str, Any]]:
     )
     return [
         {
-            "mark": name,
+            "mark": mark,
             "measured": value,
             "at_least" if least else "at_most": bound,
             "met": None if value is None else (value >= bound if least else value <= bound),
         }
-        for name, value, bound, least in checks
+        for mark, value, bound, least in checks
     ]
 
 
@@ -68,7 +69,7 @@ def as_json(rows: Mapping[str, Row], machine: Mapping[str, object], plan: Plan, 
             name: {other: _ratio(rows, name, other) for other in ("nginx-proxy", "tensorzero", "litellm")}
             for name in rows
         },
-        "marks": marks(rows),
+        "marks": {name: found for name in OURS if (found := marks(rows, name))},
     }
 
 
@@ -83,8 +84,7 @@ def as_markdown(rows: Mapping[str, Row], machine: Mapping[str, object], plan: Pl
         _streams(measured, rows),
         _memory(measured),
     ]
-    if found := marks(rows):
-        parts.append(_marks(found))
+    parts += [_marks(name, found) for name in OURS if (found := marks(rows, name))]
     failed = [(row.name, row.found.failures) for row in measured if row.found and row.found.failures]
     parts += [f"`{name}`: {'; '.join(reasons)}\n" for name, reasons in failed]
     parts += [f"`{row.name}`: {proof}\n" for row in measured if row.found for proof in row.found.proofs]
@@ -180,14 +180,14 @@ def _memory(measured: list[Row]) -> str:
     return f"## Memory, all processes\n\n{_table(head, body)}"
 
 
-def _marks(found: list[dict[str, Any]]) -> str:
+def _marks(name: str, found: list[dict[str, Any]]) -> str:
     body: list[list[str]] = []
     for mark in found:
         bound = f"≥ {mark['at_least']}" if "at_least" in mark else f"≤ {mark['at_most']}"
         value = mark["measured"]
         verdict = {True: "met", False: "**not met**", None: "not measured"}[mark["met"]]
         body.append([mark["mark"], "" if value is None else f"{value:.3g}", bound, verdict])
-    return f"## Marks\n\n{_table(['', 'measured', 'mark', ''], body)}"
+    return f"## Marks: {name}\n\n{_table(['', 'measured', 'mark', ''], body)}"
 
 
 def _disturbance(measured: list[Row]) -> str:

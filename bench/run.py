@@ -41,10 +41,12 @@ def main() -> int:
     plan = QUICK if asked.quick else FULL
     if asked.rounds:
         plan = dataclasses.replace(plan, rounds=asked.rounds, limit=plan.limit / plan.rounds * asked.rounds)
+    options = tuple(shlex.split(asked.deeepai_args)), Path(asked.profile).resolve() if asked.profile else None
     contenders: list[Contender] = [
         Direct(),
         NginxProxy(),
-        DeeepAI(tuple(shlex.split(asked.deeepai_args)), Path(asked.profile).resolve() if asked.profile else None),
+        DeeepAI(1, *options),
+        DeeepAI(2, *options),
         TensorZero(),
         Portkey(),
         LiteLLM(),

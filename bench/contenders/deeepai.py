@@ -18,8 +18,12 @@ class DeeepAI(Contender):
     name = "deeepai"
     does = "token, limits, hold, committed charge, log"
 
-    def __init__(self, extra: tuple[str, ...] = (), profile: Path | None = None) -> None:
+    def __init__(self, workers: int = 1, extra: tuple[str, ...] = (), profile: Path | None = None) -> None:
         super().__init__()
+        if workers > 1:
+            self.name = f"{DeeepAI.name}-{workers}"
+            self.does = f"{DeeepAI.does}; {workers} workers"
+            extra = ("--workers", str(workers), *extra)
         self._extra = extra
         self._profile = profile
 

@@ -106,7 +106,8 @@ def test_what_a_killed_worker_had_taken_comes_back(gateway: Gateway) -> None:
     before = workers(gateway)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(chat, gateway, key, "[sandbox:slow=30] under way")
-        until(lambda: chat(gateway, key) == 429)
+        until(lambda: figures(gateway)["deeepai_requests_open"] >= 1)
+        assert chat(gateway, key) == 429
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         with pytest.raises(requests.ConnectionError):

@@ -11,7 +11,7 @@ import pytest
 from deeepai.accounts.models import Limits
 from deeepai.upstream import Client, Cut, MaybeSent, NotSent, Stalled
 
-QUICK = Limits(connect=0.5, first_byte=0.5, between=0.5, whole=5)
+QUICK = Limits(connect=5, first_byte=2, between=2, whole=10)
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -96,7 +96,7 @@ async def test_a_connection_that_is_never_accepted_was_not_sent(client: Client) 
             waiting.append(filler)
         try:
             with pytest.raises(NotSent):
-                await post(client, f"http://127.0.0.1:{full.getsockname()[1]}/")
+                await post(client, f"http://127.0.0.1:{full.getsockname()[1]}/", Limits(connect=0.3))
         finally:
             for filler in waiting:
                 filler.close()
@@ -128,7 +128,7 @@ async def test_no_answer_in_time_is_a_stall(client: Client) -> None:
 
     async with Upstream(serve) as upstream:
         with pytest.raises(Stalled) as stalled:
-            await post(client, upstream.url)
+            await post(client, upstream.url, Limits(first_byte=0.3))
         assert not stalled.value.answered
 
 

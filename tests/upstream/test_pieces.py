@@ -110,7 +110,7 @@ async def test_an_upstream_that_takes_nothing_is_a_stall(client: Client) -> None
     async with Noting() as upstream:
         upstream.hold.clear()
         with pytest.raises(Stalled):
-            await sent(client, upstream.url, None, blocks(2000))
+            await sent(client, upstream.url, None, blocks(2000), Limits(first_byte=0.3, between=0.5))
         upstream.hold.set()
 
 
@@ -122,7 +122,7 @@ async def test_a_slow_caller_is_no_stall(client: Client) -> None:
         yield b"END"
 
     async with Noting() as upstream:
-        limits = Limits(connect=0.5, first_byte=0.3, between=0.5)
+        limits = Limits(connect=5, first_byte=0.3, between=0.5)
         assert await sent(client, upstream.url, None, slow(), limits) == 200
 
 
@@ -132,7 +132,7 @@ async def test_no_answer_after_the_end_is_a_stall(client: Client) -> None:
 
     async with Noting() as upstream:
         with pytest.raises(Stalled):
-            await sent(client, upstream.url, None, unended())
+            await sent(client, upstream.url, None, unended(), Limits(first_byte=0.3))
 
 
 @pytest.mark.parametrize("fault", [ValueError("cut"), ConnectionResetError()])

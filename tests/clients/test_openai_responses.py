@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import openai
@@ -52,6 +54,61 @@ def test_life_of_a_response(client: OpenAI, gateway: Gateway) -> None:
     client.responses.delete(made.id)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(made.id)
+
+
+@pytest.mark.operation("openai.responses.create")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_vendor_s_tools_are_charged(client: OpenAI, gateway: Gateway, streamed: bool) -> None:
+    store = client.vector_stores.create()
+    tools: Any = [
+        {"type": "web_search"},
+        {"type": "file_search", "vector_store_ids": [store.id]},
+        {"type": "image_generation", "model": "gpt-image-1-mini", "size": "1024x1536", "quality": "low"},
+    ]
+    if streamed:
+        with client.responses.stream(model=MODEL, input="Look it up, and draw it", tools=tools) as stream:
+            made = stream.get_final_response()
+            row = usage_row(gateway, stream._response.headers["x-request-id"])  # pyright: ignore[reportPrivateUsage]
+    else:
+        made = client.responses.create(model=MODEL, input="Look it up, and draw it", tools=tools)
+        row = usage_row(gateway, made._request_id or "")
+    assert [one.type for one in made.output][:-1] == ["web_search_call", "file_search_call", "image_generation_call"]
+    others = row["consumed"]["others"]
+    assert others == {
+        "web_search": {"calls": 1},
+        "file_search": {"calls": 1},
+        "gpt-image-1-mini": {"images": 1, "params": {"quality": "low", "size": "1024x1536"}},
+    }
+    # $10 and $2.50 a thousand; a small upright picture $0.006.
+    assert row["cost"] == price(row["consumed"]) + 10_000_000 + 2_500_000 + 6_000_000
+
+
+@pytest.mark.operation("openai.responses.create")
+def test_a_search_by_the_older_tool_costs_more(client: OpenAI, gateway: Gateway) -> None:
+    made = client.responses.create(model="gpt-4.1", input="Look it up", tools=[{"type": "web_search_preview"}])
+    assert usage_row(gateway, made._request_id or "")["consumed"]["others"] == {"web_search_preview": {"calls": 1}}
+    made = client.responses.create(model="gpt-5", input="Look it up", tools=[{"type": "web_search_preview"}])
+    assert usage_row(gateway, made._request_id or "")["consumed"]["others"] == {"web_search": {"calls": 1}}
+
+
+@pytest.mark.operation("openai.responses.create")
+@pytest.mark.parametrize(("tier", "times"), [("flex", 0.5), ("priority", 2), ("auto", 1)])
+def test_the_tier_that_answered_is_charged(client: OpenAI, gateway: Gateway, tier: Any, times: float) -> None:
+    # gpt-5: $1.25 and $10 per million tokens.
+    def whole(consumed: dict[str, Any]) -> Fraction:
+        return Fraction(times) * (consumed["input"] * 1250 + consumed["output"] * 10_000)
+
+    made = client.responses.create(model="gpt-5", input="Say this is a test!", service_tier=tier)
+    row = usage_row(gateway, made._request_id or "")
+    assert row["cost"] == math.ceil(whole(row["consumed"]))
+    messages: Any = [{"role": "user", "content": "Say this is a test!"}]
+    said = client.chat.completions.create(model="gpt-5", messages=messages, service_tier=tier)
+    row = usage_row(gateway, said._request_id or "")
+    assert row["cost"] == math.ceil(whole(row["consumed"]))
+    stream = client.chat.completions.create(model="gpt-5", messages=messages, service_tier=tier, stream=True)
+    assert [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
+    row = usage_row(gateway, stream.response.headers["x-request-id"])
+    assert row["cost"] == math.ceil(whole(row["consumed"]))
 
 
 @pytest.mark.operation("openai.responses.create")

@@ -138,7 +138,7 @@ async def test_a_model_server_on_this_machine_is_proposed() -> None:
     try:
         (line,) = await bootstrap.local_servers({"Ollama": port, "vLLM": 9})
         base_url = f"http://127.0.0.1:{port}/v1"
-        assert f"deeepai channels add ollama openai --base-url {base_url} --models 'llama3,a b'" in line
+        assert f"deeepai channels add ollama --preset ollama --base-url {base_url} --models 'llama3,a b'" in line
         assert await bootstrap.local_servers({"Ollama": port}, skip=[port]) == []
     finally:
         await runner.cleanup()

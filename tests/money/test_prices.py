@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import importlib.util
 import math
+import tomllib
 from decimal import Decimal
 from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deeepai.declare import Usage
-from deeepai.money.prices import PriceBook
+from deeepai.money.prices import PriceBook, parse
 
 USD = 1_000_000_000
 BOOK = PriceBook.shipped()
@@ -32,6 +37,17 @@ def book(**entry: object) -> PriceBook:
         ("gpt-5-mini", Usage(cached=1), "0.000000025"),
         ("gpt-5.4", Usage(input=272_000, output=1000), "0.695"),
         ("gpt-5.4", Usage(input=200_000, cached=72_001, output=1000), "1.0585005"),
+        ("gpt-4o-2024-05-13", Usage(input=1_000_000), "5"),
+        ("gpt-4o-2027-01-01", Usage(input=1_000_000), "2.5"),
+        ("gpt-5", Usage(input=1000, output=100, params={"service_tier": "flex"}), "0.001125"),
+        ("gpt-5", Usage(input=1000, output=100, params={"service_tier": "Priority"}), "0.0045"),
+        ("gpt-5", Usage(input=1000, output=100, params={"service_tier": "unheard-of"}), "0.00225"),
+        ("gpt-6-sol", Usage(input=300_000, params={"service_tier": "priority"}), "2.4"),
+        ("o4-mini", Usage(output=1_000_000, params={"service_tier": "priority"}), "8"),
+        ("gpt-4o-search-preview", Usage(calls=1, input=1000), "0.0275"),
+        ("deepseek-chat", Usage(input=1_000_000, cached=1_000_000, output=1_000_000), "0.728"),
+        ("qwen3-max", Usage(input=32_001), "0.0768024"),
+        ("glm-4.7-flash", Usage(input=1_000_000), "0"),
         ("gpt-realtime", Usage(cached=1000, cached_audio=1000, image_in=100), "0.0013"),
         ("gpt-realtime-mini", Usage(cached=1000, cached_audio=1000), "0.00036"),
         ("claude-haiku-4-5", Usage(cache_write=1000, cache_write_1h=1000, searches=2), "0.02325"),
@@ -249,3 +265,65 @@ def test_token_costs_are_the_exact_sum_rounded_up(per_million: dict[str, str], u
             plain = "0"
         exact += Fraction(per_million.get(sort, plain)) * getattr(usage, sort) * 1000
     assert cost(book(per_million=per_million), usage) == math.ceil(exact)
+
+
+def files() -> dict[str, dict[str, Any]]:
+    folder = resources.files("deeepai.money").joinpath("pricebook")
+    return {file.name: tomllib.loads(file.read_text("utf-8")) for file in folder.iterdir()}
+
+
+def test_what_is_shipped_can_be_read() -> None:
+    for key, entry in BOOK.listing().items():
+        parse(entry)
+        assert entry["source"] != "operator", key
+        assert entry["date"], key
+
+
+def test_no_key_is_priced_twice() -> None:
+    seen: dict[str, str] = {}
+    for file, said in files().items():
+        for key, entry in said.items():
+            if not isinstance(entry, dict):
+                assert key in ("source", "date")
+                continue
+            for name in (key, *entry.get("names", [])):
+                assert name not in seen, f"{name} stands in {seen[name]} and {file}"
+                seen[name] = file
+
+
+def test_the_list_is_as_its_script_writes_it() -> None:
+    script = Path(__file__).parents[2] / "scripts/update_prices.py"
+    spec = importlib.util.spec_from_file_location("update_prices", script)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    told = {
+        "deepseek/some": {
+            "litellm_provider": "deepseek",
+            "mode": "chat",
+            "input_cost_per_token": 2.8e-07,
+            "input_cost_per_token_above_200k_tokens": 5.6e-07,
+            "input_cost_per_token_flex": 1.4e-07,
+            "output_cost_per_token": 4.2e-07,
+            "output_cost_per_token_flex": 2.1e-07,
+            "output_cost_per_token_priority": 8.4e-07,
+        },
+        "deepseek/other": {"litellm_provider": "deepseek", "mode": "ocr", "ocr_cost_per_page": 0.1},
+        "rerank": {"litellm_provider": "deepseek", "mode": "rerank", "input_cost_per_query": 0.002},
+        "speech": {"litellm_provider": "deepseek", "mode": "audio_speech", "input_cost_per_character": 1.5e-05},
+        "nothing": {"litellm_provider": "deepseek", "mode": "chat", "input_cost_per_token": None},
+    }
+    models = dict(made.listed(told, "deepseek"))
+    text = made.render("Test", "a list", "2026-11", models, dated=False)
+    book = PriceBook({key: parse(entry) for key, entry in tomllib.loads(text).items() if isinstance(entry, dict)})
+    assert sorted(book.listing()) == ["rerank", "some", "speech"]
+    flex = {"service_tier": "flex"}
+    assert book.cost("some", Usage(input=100_000, output=100_000)) == USD * 7 // 100
+    assert book.cost("some", Usage(input=100_000, output=100_000, params=flex)) == USD * 35 // 1000
+    assert book.cost("some", Usage(input=300_000)) == USD * 168 // 1000
+    # A tier that the map tells of one rate alone keeps the other.
+    priority = {"service_tier": "priority"}
+    assert book.cost("some", Usage(input=100_000, output=100_000, params=priority)) == USD * 112 // 1000
+    assert book.cost("rerank", Usage(calls=3)) == USD * 6 // 1000
+    assert book.cost("speech", Usage(characters=1000)) == USD * 15 // 1000

@@ -366,6 +366,32 @@ def test_leaving_a_submission_does_not_lose_the_task(wire: Gateway, sandbox: San
 # In the end --------------------------------------------------------------------------------------------------------
 
 
+def test_what_has_no_price_is_refused_unless_it_is_one_s_own(wire: Gateway, sandbox: Sandbox) -> None:
+    def add(name: str, *more: str) -> None:
+        base_url = f"{sandbox.url}/openai/v1"
+        serves = ("--models", "house-model", "--map", "house-model=gpt-4o-mini")
+        said = wire.cli("channels", "add", name, *more, *serves, "--base-url", base_url, "--key", "k")
+        assert said.returncode == 0, said.stderr
+
+    def ask() -> Got:
+        return post(wire, CHAT, {**chat("Say this is a test!"), "model": "house-model"})
+
+    add("own", "--preset", "vllm")
+    try:
+        got = until(lambda: found if (found := ask()).status == 200 else None)
+        row = usage(wire, got)
+        assert (row["cost"], row["basis"]) == (0, "vendor")
+        assert entries(wire, got.request_id) == []
+        # Whoever else serves it may want money.
+        add("hired", "openai")
+        refused = until(lambda: found if (found := ask()).status != 200 else None)
+        assert refused.status == 503
+        assert refused.json["error"]["code"] == "model_price_error"
+    finally:
+        for name in ("own", "hired"):
+            wire.cli("channels", "remove", name)
+
+
 def test_the_ledger_proves_itself(wire: Gateway) -> None:
     proof = wire.cli("ledger", "verify")
     assert proof.returncode == 0, proof.stdout + proof.stderr

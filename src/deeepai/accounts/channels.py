@@ -134,6 +134,8 @@ def limits_of(settings: dict[str, Any]) -> Limits:
 
 
 def _check_adjustments(settings: dict[str, Any]) -> None:
+    if settings.get("unpriced", "free") not in ("free", "refused"):
+        raise Failure(Reason.INVALID, "settings.unpriced must be free or refused", param="settings.unpriced")
     for name, kind, said in (
         ("rename", dict[str, str], "a table of names"),
         ("drop", list[str], "a list of names"),

@@ -249,9 +249,9 @@ async def local_servers(ports: Mapping[str, int] = LOCAL_PORTS, skip: Sequence[i
             return None
         if not models:
             return None
-        word = name.lower().replace(" ", "-")
+        word = name.lower().replace(" ", "")
         listed = shlex.quote(",".join(models[:20]))
-        add = f"deeepai channels add {word} openai --base-url {base_url} --models {listed}"
+        add = f"deeepai channels add {word} --preset {word} --base-url {base_url} --models {listed}"
         return f"{name} answers on this machine; to use it: {add}"
 
     timeout = aiohttp.ClientTimeout(total=_LOCAL_SECONDS)

@@ -272,6 +272,9 @@ class Core:
         """
         amount = self.prices.cost(key, usage, x.caller.price_group)
         if amount is None:
+            levels = self.serving(x, x.model)
+            if levels and all(channel.settings.get("unpriced") == "free" for level in levels for channel in level):
+                return 0
             raise Failure(
                 Reason.UNAVAILABLE,
                 f"No price is set for the model '{key}'; an operator can set one with `deeepai prices set`",

@@ -259,27 +259,28 @@ class _Chooser:
 class _Price:
     """An entry made ready."""
 
-    __slots__ = ("_plain", "_rates", "_vendor_cost", "_without_tokens")
+    __slots__ = ("_chosen", "_plain", "_rates", "_vendor_cost", "_without_tokens")
 
     def __init__(self, entry: Entry) -> None:
         self._rates = _Chooser(entry, entry.tiers)
         self._without_tokens = None if entry.without_tokens is None else _Chooser(entry.without_tokens, [])
         self._vendor_cost = entry.vendor_cost
         rates = self._rates.plain
-        chosen = self._rates.rows or rates.tiers or self._without_tokens is not None or self._vendor_cost
+        self._chosen = bool(self._rates.rows)
         other = rates.call or rates.image or rates.millisecond or rates.character or rates.search
-        other = other or rates.area is not None
+        other = other or rates.area is not None or rates.tiers
+        other = other or self._without_tokens is not None or self._vendor_cost
         # What most models are: nothing to choose.
-        self._plain = None if chosen or other else rates.tokens
+        self._plain = None if other else rates.tokens
 
     @property
     def plain(self) -> bool:
         """Whether nothing but tokens counts."""
-        return self._plain is not None
+        return self._plain is not None and not self._chosen
 
     def cost(self, usage: Usage) -> int:
         """Return 10⁻¹⁸ USD."""
-        if self._plain is not None:
+        if self._plain is not None and not (self._chosen and usage.params):
             return self._plain.cost(usage)
         if self._vendor_cost and usage.cost is not None:
             return max(0, usage.cost) * _NANO
@@ -317,15 +318,14 @@ class PriceBook:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self._entries = dict(entries)
-        self._exact: dict[str, _Price] = {}
-        patterns: list[tuple[str, _Price]] = []
+        self._exact: dict[str, Entry] = {}
+        patterns: list[tuple[str, Entry]] = []
         for key, entry in self._entries.items():
-            price = _Price(entry)
             for name in (key, *entry.names):
                 if "*" in name:
-                    patterns.append((name, price))
+                    patterns.append((name, entry))
                 elif name == key or name not in self._entries:
-                    self._exact[name] = price
+                    self._exact[name] = entry
         self._patterns = sorted(patterns, key=lambda pair: (-len(pair[0].replace("*", "")), pair[0]))
         self._find = functools.lru_cache(maxsize=4096)(self._match)
 
@@ -365,10 +365,11 @@ class PriceBook:
         parse(entry)
 
     def _match(self, key: str) -> _Price | None:
-        price = self._exact.get(key)
-        if price is not None:
-            return price
-        return next((price for pattern, price in self._patterns if _fits(pattern, key)), None)
+        entry = self._exact.get(key)
+        if entry is None:
+            entry = next((entry for pattern, entry in self._patterns if _fits(pattern, key)), None)
+        # Made ready when it is asked for: most never are.
+        return None if entry is None else _Price(entry)
 
     def cost_of_call(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
         """Return what a usage costs as `cost` does, where it is one call though it does not say so."""
@@ -420,5 +421,8 @@ def _ratio(multiplier: Decimal | int | str) -> tuple[int, int]:
 def _shipped() -> PriceBook:
     entries: dict[str, Entry] = {}
     for file in resources.files("deeepai.money").joinpath("pricebook").iterdir():
-        entries |= {key: parse(entry) for key, entry in tomllib.loads(file.read_text("utf-8")).items()}
+        said = tomllib.loads(file.read_text("utf-8"))
+        shared = {name: said.pop(name) for name in ("source", "date") if isinstance(said.get(name), str)}
+        # That each can be read is for the tests to see, not for every start.
+        entries |= {key: msgspec.convert({**shared, **entry}, Entry) for key, entry in said.items()}
     return PriceBook(entries)

@@ -28,7 +28,7 @@ from . import (
     openai_responses,
     openai_videos,
 )
-from .openai_common import error, invalid, model_of, request_headers
+from .openai_common import error, invalid, model_of, request_headers, tier_of
 from .vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
 from .words import count_of, instance_of, reply_to, tokens_of
 
@@ -123,7 +123,7 @@ async def chat(call: Call) -> Answer | Stream:
         "object": "chat.completion",
         "created": int(call.world.clock.wall()),
         "model": openai_pictures_in_chat.answered_as(name),
-        "service_tier": "default",
+        "service_tier": tier_of(body),
         "system_fingerprint": "fp_sandbox",
     }
     whole = {**head, "choices": [_whole_choice(call, choice) for choice in choices]}

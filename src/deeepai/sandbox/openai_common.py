@@ -53,6 +53,14 @@ def model_of(call: Call, use: Use, name: Any) -> str:
     return name
 
 
+def tier_of(body: Mapping[str, Any]) -> str:
+    """Return the tier that an answer was worked in: the one that is asked for, where it is a special one."""
+    asked = body.get("service_tier")
+    if asked not in (None, "auto", "default", "flex", "priority", "scale"):
+        raise invalid(f"Invalid value: '{asked}'.", "service_tier", "invalid_value")
+    return asked if asked in ("flex", "priority") else "default"
+
+
 def request_headers(identity: str, milliseconds: int) -> dict[str, str]:
     """Return the headers of every answer."""
     return {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from .openai_common import error, invalid, model_of
+from .draw import Picture, render
+from .openai_common import error, invalid, model_of, tier_of
 from .openai_objects import delete, find, metadata_of, new_id, now, page, shelf
 from .openai_objects_vectors import search
 from .vendor import Answer, Call, RefusedError, Route, Stream, digest_of, json_answer
@@ -109,7 +111,12 @@ def _output(call: Call, items: list[dict[str, Any]], digest: bytes) -> list[dict
         return [*output, {**made, "arguments": arguments, "status": "completed"}]
     annotations: list[dict[str, Any]] = []
     for one in tools:
-        if one.get("type") == "file_search":
+        if str(one.get("type")).startswith("web_search"):
+            action = {"type": "search", "query": said, "sources": []}
+            output.append(
+                {"type": "web_search_call", "id": new_id(call, "ws_"), "status": "completed", "action": action}
+            )
+        elif one.get("type") == "file_search":
             results = [found for name in one.get("vector_store_ids") or () for found in search(call, name, said, 5)]
             output.append(
                 {
@@ -124,6 +131,8 @@ def _output(call: Call, items: list[dict[str, Any]], digest: bytes) -> list[dict
                 {"type": "file_citation", "index": 0, "file_id": found["file_id"], "filename": found["filename"]}
                 for found in results[:1]
             ]
+        elif one.get("type") == "image_generation":
+            output.append(_drawn(call, one, said, digest))
     form: dict[str, Any] = (body.get("text") or {}).get("format") or {}
     if form.get("type") == "json_schema":
         text = msgspec.json.encode(instance_of(form.get("schema", {}))).decode()
@@ -132,6 +141,27 @@ def _output(call: Call, items: list[dict[str, Any]], digest: bytes) -> list[dict
         tokens = call.triggers.integer("tokens", 0) if "tokens" in call.triggers else None
         text = reply_to(heard, digest, tokens)
     return [*output, _message(call, text, annotations)]
+
+
+def _drawn(call: Call, tool: dict[str, Any], said: str, digest: bytes) -> dict[str, Any]:
+    asked = tool.get("size") or "auto"
+    size = "1024x1024" if asked == "auto" else str(asked)
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 1 <= int(width) <= 4096 and 1 <= int(height) <= 4096):
+        raise invalid(f"Invalid value: '{size}'.", "tools[0].size", "invalid_value")
+    quality = tool.get("quality") or "auto"
+    return {
+        "type": "image_generation_call",
+        "id": new_id(call, "ig_"),
+        "status": "completed",
+        "action": "generate",
+        "background": "opaque",
+        "output_format": "png",
+        "quality": "medium" if quality == "auto" else quality,
+        "result": b64encode(render(Picture(int(width), int(height), said, digest))).decode(),
+        "revised_prompt": said,
+        "size": size,
+    }
 
 
 def _usage(call: Call, items: list[dict[str, Any]], output: list[dict[str, Any]]) -> dict[str, Any]:
@@ -177,6 +207,7 @@ def _value(call: Call, name: str) -> dict[str, Any]:
         "text": body.get("text") or {"format": {"type": "text"}},
         "tool_choice": body.get("tool_choice") or "auto",
         "tools": body.get("tools") or [],
+        "service_tier": tier_of(body),
         "top_p": body.get("top_p", 1.0),
         "truncation": body.get("truncation") or "disabled",
         "usage": None,
@@ -331,9 +362,9 @@ def _events(begun: dict[str, Any], whole: dict[str, Any]) -> list[bytes]:
             for token in tokens_of(item["arguments"]):
                 add("response.function_call_arguments.delta", **at, delta=token)
             add("response.function_call_arguments.done", **at, name=item["name"], arguments=item["arguments"])
-        elif item["type"] == "file_search_call":
-            for state in ("in_progress", "searching", "completed"):
-                add(f"response.file_search_call.{state}", **at)
+        elif item["type"] in ("file_search_call", "web_search_call", "image_generation_call"):
+            for state in ("in_progress", "generating" if item["type"][:5] == "image" else "searching", "completed"):
+                add(f"response.{item['type']}.{state}", **at)
         elif item["type"] == "message":
             part = item["content"][0]
             at["content_index"] = 0

@@ -46,6 +46,7 @@ class ChatBody(msgspec.Struct, omit_defaults=True):
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     n: Count | None = None
+    service_tier: str | None = None
     models: (
         Annotated[list[str], Meta(max_length=8, description="Models to try where `model` does not answer")] | None
     ) = None

@@ -39,7 +39,7 @@ from ..common import body_model, rough_tokens
 from .common import ModelName, event_data, model_patch
 from .errors import error_object
 from .objects import body_ids, made, member, members, touch
-from .usage import DEFAULT_OUTPUT
+from .usage import DEFAULT_OUTPUT, tier
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
 _ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
@@ -58,6 +58,7 @@ class ResponseBody(msgspec.Struct, omit_defaults=True):
     previous_response_id: str | None = None
     conversation: str | dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
+    service_tier: str | None = None
 
 
 # Usage -------------------------------------------------------------------------------------------------------------
@@ -85,9 +86,29 @@ class ResponseUsage(msgspec.Struct):
     output_tokens_details: OutputDetails | None = None
 
 
+class _Action(msgspec.Struct):
+    type: str = ""
+
+
+class _Item(msgspec.Struct):
+    type: str = ""
+    action: _Action | str | None = None
+    quality: str | None = None
+    size: str | None = None
+
+
+class _Tool(msgspec.Struct):
+    type: str = ""
+    model: str | None = None
+
+
 class _Response(msgspec.Struct):
     usage: ResponseUsage | None = None
     status: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    tools: list[_Tool] | None = None
+    output: list[_Item] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -112,6 +133,39 @@ def tokens(vendor: ResponseUsage) -> Usage:
     )
 
 
+def _of_tools(found: _Response) -> dict[str, Usage]:
+    """Return what the vendor's own tools cost beside tokens: searches, and images that were drawn."""
+    used: dict[str, Usage] = {}
+    given = {tool.type: tool for tool in found.tools or ()}
+    for item in found.output or ():
+        match item.type:
+            case "web_search_call":
+                # Opening what was found, and looking within it, is free.
+                if isinstance(item.action, _Action) and item.action.type not in ("", "search"):
+                    continue
+                older = "web_search" not in given and (found.model or "").startswith("gpt-4")
+                name, one = "web_search_preview" if older else "web_search", Usage(calls=1)
+            case "file_search_call":
+                name, one = "file_search", Usage(calls=1)
+            case "image_generation_call":
+                tool = given.get(item.type.removesuffix("_call"))
+                name = (tool.model if tool is not None else None) or "gpt-image-1"
+                said = {"quality": item.quality, "size": item.size}
+                # Several in one answer are edits of one another: the last one's size counts for all.
+                one = Usage(images=1, params={key: value for key, value in said.items() if value})
+            case _:
+                continue
+        used[name] = used[name].plus(one) if name in used else one
+    return used
+
+
+def consumed(found: _Response, usage: ResponseUsage) -> Usage:
+    """Return all that a response used."""
+    plain = tokens(usage)
+    params, others = tier(found.service_tier), _of_tools(found)
+    return msgspec.structs.replace(plain, params=params, others=others) if params or others else plain
+
+
 def answer_usage(request: Request, answer: Answer) -> Usage | None:
     """Read the usage of a whole response; one that failed without any costs nothing."""
     try:
@@ -119,7 +173,7 @@ def answer_usage(request: Request, answer: Answer) -> Usage | None:
     except (msgspec.DecodeError, msgspec.ValidationError):
         found = _Response()
     if found.usage is not None:
-        return tokens(found.usage)
+        return consumed(found, found.usage)
     if found.status == "failed":
         return None
     return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
@@ -128,7 +182,8 @@ def answer_usage(request: Request, answer: Answer) -> Usage | None:
 def estimate(request: Request) -> Usage:
     """Estimate a response: its bytes, and the output that it allows."""
     limit = getattr(request.body, "max_output_tokens", None) or DEFAULT_OUTPUT
-    return Usage(input=rough_tokens(request), output=limit, basis="estimated")
+    asked = tier(getattr(request.body, "service_tier", None))
+    return Usage(input=rough_tokens(request), output=limit, params=asked, basis="estimated")
 
 
 # Streams -----------------------------------------------------------------------------------------------------------
@@ -157,7 +212,7 @@ def event_usage(event: bytes) -> Usage | None:
         found = _event.decode(event_data(event)).response
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return tokens(found.usage) if found is not None and found.usage is not None else None
+    return consumed(found, found.usage) if found is not None and found.usage is not None else None
 
 
 def delta_text(event: Json) -> str:
@@ -258,7 +313,7 @@ def read(answer: Answer, task: Task) -> Reading:
     if found.status not in _ENDED:
         return Reading(State.RUNNING, shown)
     if found.usage is not None:
-        return Reading(State.SUCCEEDED, shown, usage=tokens(found.usage))
+        return Reading(State.SUCCEEDED, shown, usage=consumed(found, found.usage))
     if found.status in ("completed", "incomplete"):
         return Reading(State.SUCCEEDED, shown)
     return Reading(State.FAILED, shown, error=f"the response was {found.status}")

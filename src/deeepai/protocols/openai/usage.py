@@ -8,6 +8,7 @@ from ...declare import Answer, Request, Usage
 from ..common import rough_tokens
 from .common import event_data
 
+_USUAL = frozenset({"", "auto", "default", "standard", "scale"})
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
 
@@ -41,12 +42,18 @@ class UsageHolder(msgspec.Struct):
     """Any answer or event that may carry usage."""
 
     usage: VendorUsage | None = None
+    service_tier: str | None = None
 
 
 _holder = msgspec.json.Decoder(UsageHolder)
 
 
-def token_usage(vendor: VendorUsage) -> Usage:
+def tier(name: str | None) -> dict[str, str]:
+    """Return what a price depends on, where the vendor worked in another tier than the usual one."""
+    return {} if name is None or name in _USUAL else {"service_tier": name}
+
+
+def token_usage(vendor: VendorUsage, service_tier: str | None = None) -> Usage:
     """Turn OpenAI's usage, whose prompt tokens include the cached ones, into disjoint counts."""
     inputs, outputs = vendor.prompt_tokens_details, vendor.completion_tokens_details
     cached = written = audio_in = audio_out = reasoning = 0
@@ -67,6 +74,7 @@ def token_usage(vendor: VendorUsage) -> Usage:
         output=max(0, vendor.completion_tokens - audio_out),
         audio_out=audio_out,
         reasoning=reasoning,
+        params=tier(service_tier),
         basis="vendor",
     )
 
@@ -74,19 +82,21 @@ def token_usage(vendor: VendorUsage) -> Usage:
 def answer_usage(request: Request, answer: Answer) -> Usage | None:
     """Read the usage of a whole answer; where there is none, count roughly."""
     try:
-        found = _holder.decode(answer.body).usage
+        found = _holder.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = None
-    if found is None:
+        found = UsageHolder()
+    if found.usage is None:
         return Usage(calls=1, input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
-    return token_usage(found)
+    return token_usage(found.usage, found.service_tier)
 
 
 def chat_estimate(request: Request) -> Usage:
     """Estimate a chat: its bytes, and the output that it allows."""
     body = request.body
     limit = getattr(body, "max_completion_tokens", None) or body.max_tokens or DEFAULT_OUTPUT
-    return Usage(calls=1, input=rough_tokens(request), output=limit * (body.n or 1), basis="estimated")
+    asked = tier(getattr(body, "service_tier", None))
+    output = limit * (body.n or 1)
+    return Usage(calls=1, input=rough_tokens(request), output=output, params=asked, basis="estimated")
 
 
 def input_estimate(request: Request) -> Usage:
@@ -101,7 +111,7 @@ def event_usage(event: bytes) -> Usage | None:
         return None
     data = event_data(event)
     try:
-        found = _holder.decode(data).usage
+        found = _holder.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return token_usage(found) if found is not None else None
+    return token_usage(found.usage, found.service_tier) if found.usage is not None else None

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -92,6 +92,20 @@ def tiers(row: Mapping[str, Any], plain: Mapping[str, str], suffix: str = "") ->
     return found
 
 
+def scaled(
+    above: Iterable[Mapping[str, Any]], plain: Mapping[str, str], special: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return a variant's rates above so much input, in proportion, where the map leaves them out."""
+    found: list[dict[str, Any]] = []
+    for tier in above:
+        rates = {
+            sort: per(float(Decimal(rate) * Decimal(special[sort]) / Decimal(plain[sort])), 1) or rate
+            for sort, rate in tier["per_million"].items()
+        }
+        found.append({**tier, "per_million": rates})
+    return found
+
+
 def entry(row: Mapping[str, Any], provider: str, name: str) -> dict[str, Any]:
     """Return an entry of the price book; empty where the map says nothing that we can charge by."""
     made: dict[str, Any] = {}
@@ -107,7 +121,7 @@ def entry(row: Mapping[str, Any], provider: str, name: str) -> dict[str, Any]:
             complete = "output" not in rates or row.get(f"{TOKENS['output']}_{tier}")
             if complete and (special := tokens(row, f"_{tier}", rates)):
                 line: dict[str, Any] = {"when": {"service_tier": tier}, "per_million": special}
-                if above := tiers(row, special, f"_{tier}"):
+                if above := tiers(row, special, f"_{tier}") or scaled(made.get("tiers", ()), rates, special):
                     line["tiers"] = above
                 rows.append(line)
         if rows:
@@ -128,6 +142,9 @@ def entry(row: Mapping[str, Any], provider: str, name: str) -> dict[str, Any]:
         size = "low" if provider == "perplexity" else "medium"
         if price := per(searches.get(f"search_context_size_{size}"), 1):
             made["per_call"] = price
+    looked_up = per(searches.get("search_context_size_medium"), 1)
+    if provider == "gemini" and "per_million" in made and looked_up:
+        made["per_search"] = looked_up
     return made
 
 

@@ -100,6 +100,37 @@ def test_thoughts_and_cached_tokens_are_priced(client: genai.Client, gateway: Ga
     assert consumed["output"] == told.candidates_token_count + 20
 
 
+@pytest.mark.operation("gemini.generateContent", "gemini.streamGenerateContent")
+@pytest.mark.parametrize(
+    ("model", "tier", "rates"),
+    [
+        ("gemini-2.5-flash", "flex", (150, 1250, 35_000_000)),
+        ("gemini-2.5-flash", "standard", (300, 2500, 35_000_000)),
+        # A query that is asked twice counts once, and each different one counts.
+        ("gemini-3-flash-preview", "priority", (900, 5400, 28_000_000)),
+    ],
+)
+def test_searches_and_tiers_are_priced(
+    client: genai.Client, gateway: Gateway, model: str, tier: str, rates: tuple[int, int, int]
+) -> None:
+    config = types.GenerateContentConfig(
+        service_tier=types.ServiceTier(tier), tools=[types.Tool(google_search=types.GoogleSearch())]
+    )
+    answer = client.models.generate_content(model=model, contents=HELLO, config=config)
+    assert answer.candidates
+    assert answer.candidates[0].grounding_metadata is not None
+    streamed = list(client.models.generate_content_stream(model=model, contents=HELLO, config=config))
+    status, headers, _ = post(
+        gateway,
+        f"/v1beta/models/{model}:streamGenerateContent",
+        said(HELLO) | {"service_tier": tier, "tools": {"google_search": {}}},
+    )
+    assert status == 200
+    for row in (row_of(gateway, answer), row_of(gateway, streamed[-1]), usage_row(gateway, headers["x-request-id"])):
+        tokens = row["consumed"]["input"] * rates[0] + row["consumed"]["output"] * rates[1]
+        assert row["cost"] == tokens + rates[2]
+
+
 @pytest.mark.operation("gemini.generateContent")
 def test_tools(client: genai.Client) -> None:
     forced = types.ToolConfig(function_calling_config=types.FunctionCallingConfig(mode="ANY"))

@@ -210,13 +210,13 @@ class _Writer:
             return self._triggers.integer("reasoning", 0)
         return 16 if field(field(self._config, "thinkingConfig"), "includeThoughts") else 0
 
-    def _tool(self) -> dict[str, Any] | None:
+    @property
+    def _tools(self) -> list[Any]:
         tools = field(self._body, "tools", [])
-        declared = [
-            function
-            for tool in ([tools] if isinstance(tools, dict) else tools)
-            for function in field(tool, "functionDeclarations", [])
-        ]
+        return [tools] if isinstance(tools, dict) else tools
+
+    def _tool(self) -> dict[str, Any] | None:
+        declared = [function for tool in self._tools for function in field(tool, "functionDeclarations", [])]
         config = field(field(self._body, "toolConfig"), "functionCallingConfig")
         mode = field(config, "mode", "AUTO")
         allowed = field(config, "allowedFunctionNames")
@@ -289,6 +289,8 @@ class _Writer:
             usage["candidatesTokensDetails"] = _details({"IMAGE": drawn})
         if thoughts:
             usage["thoughtsTokenCount"] = thoughts
+        if (tier := str(field(self._body, "serviceTier", "")).lower()) in ("flex", "priority", "standard"):
+            usage["serviceTier"] = tier
         if cached := min(self._prompt.get("TEXT", 0), self._triggers.integer("cached", 0)):
             usage["cachedContentTokenCount"] = cached
             usage["cacheTokensDetails"] = _details({"TEXT": cached})
@@ -296,6 +298,14 @@ class _Writer:
 
     def _drawn_tokens(self, parts: list[tuple[dict[str, Any], int]]) -> int:
         return sum(tokens for part, tokens in parts if "inlineData" in part)
+
+    def _grounding(self) -> dict[str, Any]:
+        """Return what the answer rests on, where it may search the web: two searches, one of them twice."""
+        if not any(isinstance(tool, dict) and field(tool, "googleSearch") is not None for tool in self._tools):
+            return {}
+        queries = [self._said[:80], f"about {self._said[:60]}", self._said[:80]]
+        chunks = [{"web": {"uri": "https://example.com/", "title": "example.com"}}]
+        return {"groundingMetadata": {"webSearchQueries": queries, "groundingChunks": chunks}}
 
     def whole(self) -> dict[str, Any]:
         """Return the answer in one piece."""
@@ -306,7 +316,7 @@ class _Writer:
                 candidate["content"] = {"parts": _joined([part for part, _ in parts]), "role": "model"}
             if any("text" in part and "thought" not in part for part, _ in parts):
                 candidate["avgLogprobs"] = -math.log(2)
-            made.append(candidate)
+            made.append(candidate | self._grounding())
         drawn = sum(self._drawn_tokens(parts) for parts, _ in self.candidates)
         return self._envelope(made, self.tokens, drawn)
 
@@ -323,7 +333,7 @@ class _Writer:
                 drawn += tokens if "inlineData" in part else 0
                 candidate: dict[str, Any] = {"content": {"parts": [part], "role": "model"}, "index": index}
                 if number_ == len(pieces):
-                    candidate["finishReason"] = reason
+                    candidate |= {"finishReason": reason} | self._grounding()
                 chunks.append(self._envelope([candidate], spent, drawn))
         return chunks
 

@@ -30,6 +30,13 @@ class GenerateBody(msgspec.Struct, omit_defaults=True, rename="camel"):
     snake_instruction: dict[str, Any] | str | None = msgspec.field(default=None, name="system_instruction")
     tools: list[dict[str, Any]] | dict[str, Any] | None = None
     cached_content: str | None = None
+    service_tier: str | None = None
+    snake_tier: str | None = msgspec.field(default=None, name="service_tier")
+
+    @property
+    def tier(self) -> str | None:
+        """The tier that is asked for, under either name."""
+        return self.service_tier or self.snake_tier
 
     @property
     def config(self) -> dict[str, Any] | None:

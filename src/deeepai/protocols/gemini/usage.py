@@ -12,6 +12,7 @@ from .common import count, either, event_data, parts
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
+_TIERS = frozenset({"flex", "priority"})
 MEDIA_TOKENS = 258
 """Least tokens of a picture, or of a second of video."""
 MEDIA_BYTES_PER_TOKEN = 700
@@ -36,12 +37,29 @@ class VendorUsage(msgspec.Struct, rename="camel"):
     prompt_tokens_details: list[ModalityCount] | None = None
     cache_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
+    service_tier: str | None = None
+    traffic_type: str | None = None
+    """The tier, as Vertex AI says it."""
+
+
+class Grounding(msgspec.Struct, rename="camel"):
+    """What an answer rests on."""
+
+    web_search_queries: list[str] | None = None
+
+
+class Candidate(msgspec.Struct, rename="camel"):
+    """One of the answers."""
+
+    grounding_metadata: Grounding | None = None
 
 
 class UsageHolder(msgspec.Struct, rename="camel"):
     """Any answer or event that may carry usage."""
 
     usage_metadata: VendorUsage | None = None
+    model_version: str | None = None
+    candidates: list[Candidate] | None = None
 
 
 _holder = msgspec.json.Decoder(UsageHolder)
@@ -77,20 +95,37 @@ def token_usage(vendor: VendorUsage) -> Usage:
     )
 
 
+def consumed(found: UsageHolder, usage: VendorUsage) -> Usage:
+    """Return all that an answer used: tokens, searches of the web, and in which tier it was worked."""
+    queries = [
+        query
+        for candidate in found.candidates or ()
+        if candidate.grounding_metadata is not None
+        for query in candidate.grounding_metadata.web_search_queries or ()
+        if query
+    ]
+    # Up to version 2 an answer that was looked up costs the same however often that was.
+    searches = min(1, len(queries)) if (found.model_version or "").startswith("gemini-2") else len(set(queries))
+    tier = (usage.service_tier or usage.traffic_type or "").lower().removeprefix("on_demand_")
+    plain = token_usage(usage)
+    if not searches and tier not in _TIERS:
+        return plain
+    return msgspec.structs.replace(
+        plain, searches=searches, params={"service_tier": tier} if tier in _TIERS else plain.params
+    )
+
+
 def answer_usage(request: Request, answer: Answer) -> Usage | None:
     """Read the usage of a whole answer, or the last of an array of answers; where there is none, count roughly."""
-    found: VendorUsage | None = None
     try:
-        if answer.body[:64].lstrip().startswith(b"["):
-            every = [holder.usage_metadata for holder in _holders.decode(answer.body)]
-            found = next((usage for usage in reversed(every) if usage is not None), None)
-        else:
-            found = _holder.decode(answer.body).usage_metadata
+        array = answer.body[:64].lstrip().startswith(b"[")
+        every = _holders.decode(answer.body) if array else [_holder.decode(answer.body)]
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = None
-    if found is None:
-        return Usage(input=input_tokens(request), output=len(answer.body) // 6, basis="estimated")
-    return token_usage(found)
+        every = []
+    for holder in reversed(every):
+        if holder.usage_metadata is not None:
+            return consumed(holder, holder.usage_metadata)
+    return Usage(input=input_tokens(request), output=len(answer.body) // 6, basis="estimated")
 
 
 def event_usage(event: bytes) -> Usage | None:
@@ -101,13 +136,14 @@ def event_usage(event: bytes) -> Usage | None:
     if b'"usageMetadata"' not in event:
         return None
     try:
-        found = _holder.decode(event_data(event)).usage_metadata
+        holder = _holder.decode(event_data(event))
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
+    found = holder.usage_metadata
     if found is None:
         return None
     silent = found.candidates_token_count is None and found.thoughts_token_count is None
-    return None if silent and b'"finishReason"' not in event else token_usage(found)
+    return None if silent and b'"finishReason"' not in event else consumed(holder, found)
 
 
 def embedding_usage(request: Request, answer: Answer) -> Usage | None:
@@ -135,7 +171,9 @@ def chat_estimate(request: Request) -> Usage:
     config = request.body.config
     limit = count(either(config, "maxOutputTokens"), DEFAULT_OUTPUT)
     output = limit * count(either(config, "candidateCount"), 1)
-    return Usage(input=input_tokens(request), output=output, basis="estimated")
+    tier = (getattr(request.body, "tier", None) or "").lower()
+    params = {"service_tier": tier} if tier in _TIERS else {}
+    return Usage(input=input_tokens(request), output=output, params=params, basis="estimated")
 
 
 def input_estimate(request: Request) -> Usage:

@@ -43,6 +43,12 @@ def until(look: Callable[[], T | None], seconds: float = 20.0) -> T:
         time.sleep(0.02)
 
 
+def asked_of(gateway: Gateway, words: str) -> dict[str, Any] | None:
+    """Return the first request with these words that reached the gateway's vendors."""
+    assert gateway.sandbox is not None
+    return next((entry for entry in gateway.sandbox.requests() if words in json.dumps(entry["body"])), None)
+
+
 def usage_row(gateway: Gateway, request_id: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         found = rows(gateway, "SELECT * FROM usage WHERE request_id = ?", request_id)

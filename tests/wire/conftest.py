@@ -48,3 +48,15 @@ def wire(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     own_objects(made)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def slow_vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose vendors take their time; its ledger is proved in the end."""
+    vendors = Sandbox(speed=20).start()
+    made = Gateway(Path(tmp_path_factory.mktemp("slow")), vendors).start()
+    yield made
+    proof = made.cli("ledger", "verify")
+    made.stop()
+    vendors.stop()
+    assert proof.returncode == 0, proof.stdout

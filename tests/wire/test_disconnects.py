@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.operator import rows, until
-from tests.stack import Gateway, Sandbox
+from tests.operator import asked_of, rows, until
+from tests.stack import Gateway
 
 
 @dataclass(frozen=True)
@@ -55,35 +53,19 @@ STREAMS = {
 STAGES = ("before the answer", "after its head", "midway", "before the last event")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    vendors = Sandbox(speed=20).start()
-    made = Gateway(Path(tmp_path_factory.mktemp("disconnects")), vendors).start()
-    yield made
-    proof = made.cli("ledger", "verify")
-    made.stop()
-    vendors.stop()
-    assert proof.returncode == 0, proof.stdout
-
-
-def entry_of(place: Gateway, words: str) -> dict[str, Any] | None:
-    assert place.sandbox is not None
-    return next((entry for entry in place.sandbox.requests() if words in json.dumps(entry["body"])), None)
-
-
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", STREAMS)
-def test_what_came_is_charged(place: Gateway, name: str, stage: str) -> None:
+def test_what_came_is_charged(slow_vendors: Gateway, name: str, stage: str) -> None:
     stream = STREAMS[name]
     words = f"leave {name} {stage}"
     trigger = "[sandbox:slow=3] " if stage == "before the answer" else "[sandbox:delta-ms=400] "
     body = stream.body.replace("WORDS", trigger + words).encode()
-    with socket.create_connection(("127.0.0.1", place.port), timeout=30) as connection:
-        head = f"POST {stream.path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {place.live}\r\n"
+    with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=30) as connection:
+        head = f"POST {stream.path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {slow_vendors.live}\r\n"
         head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
         if stage == "before the answer":
-            until(lambda: entry_of(place, words))
+            until(lambda: asked_of(slow_vendors, words))
         else:
             wanted = {"after its head": b"\r\n\r\n", "midway": stream.mark, "before the last event": stream.mark}[stage]
             times = {"midway": 3, "before the last event": 12}.get(stage, 1)
@@ -93,11 +75,11 @@ def test_what_came_is_charged(place: Gateway, name: str, stage: str) -> None:
                 assert piece, seen
                 seen += piece
             assert stream.last not in seen
-    entry = until(lambda: (found := entry_of(place, words)) and found["outcome"] != "open" and found)
+    entry = until(lambda: (found := asked_of(slow_vendors, words)) and found["outcome"] != "open" and found)
     assert entry["disconnected"], "the upstream is cancelled"
 
     def found() -> list[dict[str, Any]]:
-        return [row for row in rows(place, "SELECT * FROM usage WHERE error = 'the caller left'") if of(row)]
+        return [row for row in rows(slow_vendors, "SELECT * FROM usage WHERE error = 'the caller left'") if of(row)]
 
     def of(row: dict[str, Any]) -> bool:
         return row["request_id"] not in SEEN
@@ -106,7 +88,7 @@ def test_what_came_is_charged(place: Gateway, name: str, stage: str) -> None:
     SEEN.add(row["request_id"])
     assert row["cost"] > 0
     assert json.loads(row["consumed"])["input"] > 0
-    charges = rows(place, "SELECT * FROM ledger WHERE request_id = ? AND kind = 'charge'", row["request_id"])
+    charges = rows(slow_vendors, "SELECT * FROM ledger WHERE request_id = ? AND kind = 'charge'", row["request_id"])
     assert [charge["spent"] for charge in charges] == [row["cost"]]
 
 

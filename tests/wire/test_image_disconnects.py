@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.operator import rows, until
-from tests.stack import Gateway, Sandbox
+from tests.operator import asked_of, rows, until
+from tests.stack import Gateway
 
 PARTIAL, DONE = b"event: image_generation.partial_image", b"event: image_generation.completed"
 IMAGE = 272 * 40_000
 """Price of an image of low quality, 10⁻⁹ USD."""
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    vendors = Sandbox(speed=20).start()
-    made = Gateway(Path(tmp_path_factory.mktemp("images")), vendors).start()
-    yield made
-    proof = made.cli("ledger", "verify")
-    made.stop()
-    vendors.stop()
-    assert proof.returncode == 0, proof.stdout
-
-
-def entry_of(place: Gateway, words: str) -> dict[str, Any] | None:
-    assert place.sandbox is not None
-    return next((entry for entry in place.sandbox.requests() if words in json.dumps(entry["body"])), None)
-
-
-def ask(place: Gateway, prompt: str, until_seen: bytes | None) -> bytes:
+def ask(slow_vendors: Gateway, prompt: str, until_seen: bytes | None) -> bytes:
     """Send an order, and read until something is seen; or else all of it."""
     order = {"model": "gpt-image-1", "prompt": prompt, "quality": "low", "stream": True, "partial_images": 2}
     body = json.dumps(order).encode()
-    with socket.create_connection(("127.0.0.1", place.port), timeout=30) as connection:
-        head = f"POST /v1/images/generations HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {place.live}\r\n"
+    with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=30) as connection:
+        head = f"POST /v1/images/generations HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {slow_vendors.live}\r\n"
         head += f"content-type: application/json\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
         seen = b""
@@ -52,12 +34,12 @@ def ask(place: Gateway, prompt: str, until_seen: bytes | None) -> bytes:
     return seen
 
 
-def charged(place: Gateway, words: str, outcome: str) -> dict[str, Any]:
-    until(lambda: (found := entry_of(place, words)) and found["outcome"] == outcome)
-    new = until(lambda: [row for row in rows(place, "SELECT * FROM usage") if row["request_id"] not in SEEN])
+def charged(slow_vendors: Gateway, words: str, outcome: str) -> dict[str, Any]:
+    until(lambda: (found := asked_of(slow_vendors, words)) and found["outcome"] == outcome)
+    new = until(lambda: [row for row in rows(slow_vendors, "SELECT * FROM usage") if row["request_id"] not in SEEN])
     assert len(new) == 1
     SEEN.add(new[0]["request_id"])
-    charges = rows(place, "SELECT * FROM ledger WHERE request_id = ? AND kind = 'charge'", new[0]["request_id"])
+    charges = rows(slow_vendors, "SELECT * FROM ledger WHERE request_id = ? AND kind = 'charge'", new[0]["request_id"])
     assert [charge["spent"] for charge in charges] == [new[0]["cost"]]
     new[0]["consumed"] = json.loads(new[0]["consumed"])
     return new[0]
@@ -67,10 +49,10 @@ SEEN: set[str] = set()
 """Requests that were looked at."""
 
 
-def test_a_caller_that_leaves_pays_for_the_image_that_is_made(place: Gateway) -> None:
-    seen = ask(place, "[sandbox:delta-ms=300] the leaving caller", PARTIAL)
+def test_a_caller_that_leaves_pays_for_the_image_that_is_made(slow_vendors: Gateway) -> None:
+    seen = ask(slow_vendors, "[sandbox:delta-ms=300] the leaving caller", PARTIAL)
     assert DONE not in seen
-    row = charged(place, "the leaving caller", "answered")
+    row = charged(slow_vendors, "the leaving caller", "answered")
     assert row["error"] == "the caller left"
     assert row["consumed"]["images"] == 1
     assert row["consumed"]["input"] > 0
@@ -78,22 +60,22 @@ def test_a_caller_that_leaves_pays_for_the_image_that_is_made(place: Gateway) ->
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-def test_an_image_that_had_begun_to_come_is_charged(place: Gateway, *, leaves: bool) -> None:
+def test_an_image_that_had_begun_to_come_is_charged(slow_vendors: Gateway, *, leaves: bool) -> None:
     words = f"a cut that the caller saw: {not leaves}"
-    seen = ask(place, f"[sandbox:delta-ms=300] [sandbox:cut-stream=2] {words}", PARTIAL if leaves else None)
+    seen = ask(slow_vendors, f"[sandbox:delta-ms=300] [sandbox:cut-stream=2] {words}", PARTIAL if leaves else None)
     assert DONE not in seen
     assert leaves or seen.count(PARTIAL) == 2
     assert leaves or b"event: error" in seen
-    row = charged(place, words, "cut")
+    row = charged(slow_vendors, words, "cut")
     assert row["consumed"]["images"] == 1
     assert row["consumed"]["input"] > 0, "what the prompt counts"
     assert row["cost"] == row["consumed"]["input"] * 5000 + IMAGE
     assert row["basis"] == "counted"
 
 
-def test_a_stream_without_an_image_costs_its_prompt(place: Gateway) -> None:
+def test_a_stream_without_an_image_costs_its_prompt(slow_vendors: Gateway) -> None:
     words = "nothing at all"
-    seen = ask(place, f"[sandbox:cut-stream=0] {words}", None)
+    seen = ask(slow_vendors, f"[sandbox:cut-stream=0] {words}", None)
     assert b"event: error" in seen
-    row = charged(place, words, "cut")
+    row = charged(slow_vendors, words, "cut")
     assert 0 < row["cost"] == row["consumed"]["input"] * 5000

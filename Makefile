@@ -20,10 +20,16 @@ EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 # Each start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test cover lint lock clean
+.PHONY: run audio test cover lint lock clean
 
 run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
+
+# Speech, transcription and realtime: the libraries and two models, some 500 MB.
+audio: .venv/run.stamp requirements/audio.txt
+	@$(INSTALL) --require-hashes -r requirements/audio.txt
+	$(BIN)/deeepai engines install whisper-base
+	$(BIN)/deeepai engines install kokoro-82m
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(TESTFLAGS)
@@ -39,6 +45,7 @@ lint: .venv/test.stamp
 # Takes what pyproject.toml and requirements/build.in ask for, in the newest versions that go together.
 lock: $(UV)
 	$(COMPILE) --extra engines pyproject.toml -o requirements/run.txt
+	$(COMPILE) --extra engines --extra audio pyproject.toml -o requirements/audio.txt
 	$(COMPILE) --all-extras --group test --group lint pyproject.toml -o requirements/test.txt
 	$(COMPILE) tests/clients/llamaindex/requirements.in -o tests/clients/llamaindex/requirements.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt

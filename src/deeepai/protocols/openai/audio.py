@@ -218,7 +218,7 @@ SPEAKING = StreamRules(
 
 UNHEARD = (
     "No channel of this gateway hears or speaks. Add one with `deeepai channels add`, or let this machine do it: "
-    "`pip install 'deeepai[audio]'`, then `deeepai engines install whisper-base`, or `kokoro-82m`"
+    "`make audio`, or `pip install 'deeepai[audio]'` and `deeepai engines install whisper-base`, or `kokoro-82m`"
 )
 _HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}
 _KINDS = ("application/json", "text/plain", "text/event-stream")

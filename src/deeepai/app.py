@@ -33,12 +33,14 @@ from .lifeline import die_with_parent
 from .logs import configure
 from .money.ledger import Ledger
 from .money.prices import PriceBook
+from .money.retention import forget_usage
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
 from .storage.board import Board
 from .storage.cache import open_cache
 from .storage.connect import open_database
 from .storage.database import Database
+from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.life import TaskLife, Timing
 from .tasks.links import SignedLinks
@@ -273,6 +275,8 @@ async def _maintain(core: Core, seconds: float) -> None:
             await core.ledger.maintain()
             await core.write_seen()
             await replays.sweep(core)
+            if core.settings.usage_days:
+                await forget_usage(core.db, now_ms() - round(core.settings.usage_days * 86_400_000))
         except Exception:
             log.exception("ledger.maintenance_failed")
 

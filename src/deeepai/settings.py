@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Bytes: a caller's body, one that only passes through, an upstream's whole answer, a file fetched from a URL.
     asset_store : str, optional
         URL or folder; by default `assets` in the data folder.
+    usage_days : float
+        Days for which rows of usage are kept; 0 keeps them for ever. The ledger is always kept.
     asset_link_ttl : float
         Seconds for which a signed link to a file opens it.
     sqlite_synchronous : str
@@ -108,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_answer: Bytes = 64 << 20
     max_fetch: Bytes = 512 << 20
     asset_store: str | None = None
+    usage_days: Annotated[float, Meta(ge=0)] = 0.0
     asset_link_ttl: Seconds = 7 * 86400.0
     sqlite_synchronous: Literal["normal", "full"] = "normal"
     allow_private_callbacks: tuple[str, ...] = ()

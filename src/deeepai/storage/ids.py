@@ -70,3 +70,8 @@ def new_id(prefix: str = "") -> str:
     Source: https://github.com/ulid/spec.
     """
     return prefix + _clock.next()
+
+
+def first_id(ms: int, prefix: str = "") -> str:
+    """Return the least id of a time, in ms since 1970."""
+    return prefix + _base32(ms, 5) + "0" * 16

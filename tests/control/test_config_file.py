@@ -185,6 +185,9 @@ FAULTS = [
     ("[groups]\nvip = -1\n", ":2:", "decimal number"),
     ('[prices.m]\nper_call = "a lot"\n', ":1:", "prices.m"),
     ('[[aliases]]\nname = "a"\ntarget = "a"\n', ":3:", "target"),
+    ('[[accounts]]\nname = "a"\nmembers = { nobody = "owner" }\n', ":3:", "no user 'nobody'"),
+    ('[[accounts]]\nname = "a"\nmembers = { admin = "king" }\n', ":3:", "accounts[0].members"),
+    ('[[accounts]]\nname = "a"\nprice_group = "gold"\n', ":3:", "price group"),
     ("[nonsense]\n", ":1:", "nonsense"),
 ]
 
@@ -212,3 +215,76 @@ async def test_the_last_administrator_is_not_taken_away_by_a_file(applier: Appli
         await applier.apply(path)
     viewer = Viewer("", admin=True)
     assert len(await applier.database.read(lambda tx: people.list_accounts(tx, viewer))) == 1
+
+
+ORGANISATION = """
+[groups]
+vip = 0.8
+
+[[users]]
+name = "ann"
+
+[[users]]
+name = "bob"
+
+[[accounts]]
+name = "research"
+price_group = "vip"
+credit = 100
+members = { ann = "owner", bob = "member" }
+
+[[tokens]]
+key = "sk-of-the-research-account"
+account = "research"
+"""
+
+
+@pytest.mark.parametrize("db", ["sqlite", "postgresql"], indirect=True)
+async def test_an_organisation_s_account(applier: Applier, path: Path) -> None:
+    async def found() -> tuple[people.Account, dict[str, str]]:
+        account = await applier.database.read(lambda tx: people.account_named(tx, "research"))
+        assert account is not None
+        members = await applier.database.read(lambda tx: people.list_members(tx, account.id))
+        return account, {member.name: member.role for member in members}
+
+    async def usable() -> bool:
+        digest = keys.digest("sk-of-the-research-account")
+        token = await applier.database.read(lambda tx: tokens.find(tx, digest))
+        return token is not None and token.enabled
+
+    write(path, ORGANISATION)
+    said = await applier.apply(path)
+    assert "account research: made" in said
+    assert "account research: 100 USD granted" in said
+    account, members = await found()
+    assert (account.kind, account.price_group, account.status, account.available) == (
+        *("organisation", "vip", "enabled"),
+        Decimal(100),
+    )
+    assert members == {"ann": "owner", "bob": "member"}
+    assert await usable()
+    assert await applier.apply(path) == []
+
+    write(path, ORGANISATION.replace('ann = "owner", bob = "member"', 'bob = "admin"'))
+    assert await applier.apply(path) == ["account research: bob is admin", "account research: ann is no member"]
+    assert (await found())[1] == {"bob": "admin"}
+
+    remove(path)
+    await applier.apply(path)
+    account, _ = await found()
+    assert (account.status, account.price_group, account.available) == ("disabled", "default", Decimal(100))
+    assert not await usable()
+
+    write(path, ORGANISATION)
+    assert "account research: changed" in await applier.apply(path)
+    account, members = await found()
+    assert (account.status, account.price_group, account.available) == ("enabled", "vip", Decimal(100))
+    assert members == {"ann": "owner", "bob": "member"}
+
+
+async def test_an_account_of_somebody_else_s_is_not_taken(applier: Applier, path: Path) -> None:
+    new = people.NewAccount(name="research")
+    await applier.database.write(lambda tx: people.create_account(tx, new))
+    write(path, ORGANISATION)
+    with pytest.raises(ConfigError, match=r":12: accounts\[0\].name: An account of that name exists already"):
+        await applier.apply(path)

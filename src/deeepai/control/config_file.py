@@ -1,4 +1,4 @@
-"""The declarative file, `deeepai.toml`: users, channels, tokens, aliases, prices and price groups.
+"""The declarative file, `deeepai.toml`: users, accounts, channels, tokens, aliases, prices and price groups.
 
 What it declares carries `source = 'file'` and vanishes when it is taken out of the file. A file with a fault changes
 nothing.
@@ -29,6 +29,7 @@ from ..declare import Failure, Protocol, Reason
 from ..money.ledger import Ledger
 from ..storage.database import Database, Tx
 from . import presets
+from .config_accounts import AccountEntry, drop_accounts, put_account
 from .presets import ChannelEntry
 from .routes import Shipped
 
@@ -70,6 +71,7 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """All that the file may hold."""
 
     users: list[UserEntry] = []
+    accounts: list[AccountEntry] = []
     channels: list[ChannelEntry] = []
     tokens: list[TokenEntry] = []
     aliases: list[AliasEntry] = []
@@ -198,6 +200,7 @@ class _Resolver:
                 raise source.fault(f"prices.{key}", str(fault)) from None
         for kind, names in (
             ("users", [user.name for user in config.users]),
+            ("accounts", [account.name for account in config.accounts]),
             ("channels", [channel.name for channel in config.channels]),
             ("aliases", [alias.name for alias in config.aliases]),
             ("tokens", [token.key for token in config.tokens]),
@@ -261,6 +264,7 @@ class Applier:
             said: list[str] = []
             await self._groups(tx, source, config, said)
             await self._users(tx, source, config, stored, said)
+            await self._accounts(tx, source, config, said)
             await self._channels(tx, source, wanted, said)
             await self._tokens(tx, source, config, said)
             await self._aliases(tx, source, config, said)
@@ -336,6 +340,11 @@ class Applier:
                 tx, account_id, credit, kind="grant", reference=f"file:{user_id}", note="deeepai.toml"
             ):
                 said.append(f"user {entry.name}: {entry.credit} USD granted")
+
+    async def _accounts(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
+        for number, entry in enumerate(config.accounts):
+            await _at(source, f"accounts[{number}]", put_account(tx, self.ledger, entry, said))
+        await drop_accounts(tx, {entry.name for entry in config.accounts}, said)
 
     async def _channels(self, tx: Tx, source: Source, wanted: Sequence[NewChannel], said: list[str]) -> None:
         for number, entry in enumerate(wanted):

@@ -3,7 +3,7 @@
 PYTHON ?= $(or $(shell python3 scripts/choose_python.py),python3)
 UV_VERSION := 0.13.9
 # Tests wait a good part of their time.
-TESTERS ?= $(shell $(PYTHON) -c "import os; print(min(8, (os.cpu_count() or 1) + 1))")
+TESTERS ?= $(shell $(BIN)/python -c "import os; print(min(8, (os.cpu_count() or 1) + 1))")
 PORT ?=
 DATA ?=
 

@@ -71,6 +71,18 @@ def test_the_wait_that_is_told_suffices() -> None:
                 break
 
 
+async def test_what_is_counted_here_slides_beside_what_is_shared() -> None:
+    clock = Clock()
+    limiter = Limiter(MemoryCache(), clock)
+    assert [await limiter.count_shared("token", 2) == 0 for _ in range(3)] == [True, True, False]
+    assert [limiter.count("channel", 2) == 0 for _ in range(3)] == [True, True, False]
+    clock.now += 60
+    assert limiter.count("channel", 2) > 0
+    assert await limiter.count_shared("token", 2) > 0
+    clock.now += 31
+    assert limiter.count("channel", 2) == 0
+
+
 async def test_gateways_share_a_minute() -> None:
     for cache in (MemoryCache(), ValkeyCache(valkey_url())):
         clock = Clock()

@@ -136,9 +136,10 @@ async def test_a_model_server_on_this_machine_is_proposed() -> None:
     await site.start()
     port = runner.addresses[0][1]
     try:
-        (line,) = await bootstrap.local_servers({"Ollama": port, "vLLM": 9})
         base_url = f"http://127.0.0.1:{port}/v1"
+        (line,) = await bootstrap.local_servers({"ollama": base_url, "vllm": "http://127.0.0.1:9/v1"})
+        assert line.startswith("Ollama answers")
         assert f"deeepai channels add ollama --preset ollama --base-url {base_url} --models 'llama3,a b'" in line
-        assert await bootstrap.local_servers({"Ollama": port}, skip=[port]) == []
+        assert await bootstrap.local_servers({"ollama": base_url}, skip=[port]) == []
     finally:
         await runner.cleanup()

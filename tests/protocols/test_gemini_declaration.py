@@ -205,3 +205,28 @@ def test_what_another_model_may_still_take() -> None:
     )
     assert too_long(Answer(400, {}, body))
     assert not too_long(Answer(400, {}, b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("beside", "searches"),
+    [
+        ({"candidates": [{"groundingMetadata": {"webSearchQueries": ["a", "b", "a", ""]}}]}, 2),
+        (
+            {"candidates": [{"groundingMetadata": {"webSearchQueries": ["a", "b"]}}], "modelVersion": "gemini-2.5-pro"},
+            1,
+        ),
+        ({"candidates": [{"groundingMetadata": {"webSearchQueries": None}}, {}]}, 0),
+        # Tokens are charged whatever else a look-alike writes.
+        ({"candidates": [{"groundingMetadata": {"webSearchQueries": 5}}]}, 0),
+        ({"candidates": {"webSearchQueries": []}, "modelVersion": 7}, 0),
+    ],
+)
+def test_searches(beside: dict[str, Any], searches: int) -> None:
+    for tier, params in (
+        ({}, {}),
+        ({"serviceTier": 5}, {}),
+        ({"trafficType": "ON_DEMAND_FLEX"}, {"service_tier": "flex"}),
+    ):
+        body = {"usageMetadata": FULL | tier, **beside}
+        wanted = msgspec.structs.replace(DISJOINT, searches=searches, params=params)
+        assert event_usage(event(body)) == wanted

@@ -117,8 +117,9 @@ class Limiter:
 
     def _turn(self, minute: int) -> None:
         if minute != self._minute:
-            local = self._counts if minute == self._minute + 1 and self._cache is None else {}
-            self._before, self._counts, self._minute = local, {}, minute
+            # What is counted in the cache is not among these.
+            last = self._counts if minute == self._minute + 1 else {}
+            self._before, self._counts, self._minute = last, {}, minute
 
 
 def _counts(words: memoryview, at: int, minute: int) -> tuple[int, int]:

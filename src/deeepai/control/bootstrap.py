@@ -25,6 +25,7 @@ from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.database import Database, Tx
 from . import presets
+from .presets import PRESETS
 
 ADMIN = "admin"
 ENGINE_MODELS = ("smollm2-135m-instruct", "multilingual-e5-small")
@@ -43,7 +44,8 @@ ALIASES = {
 """What the quickstart's and the SDKs' examples ask for, answered by the local engines where nobody else serves it."""
 _OFFERED = "offered_aliases"
 _FIRST = ("gpt-3.5-turbo", "text-embedding-ada-002")
-LOCAL_PORTS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
+LOCAL_SERVERS = ("ollama", "vllm", "lmstudio")
+"""Presets of servers that a start looks for on this machine."""
 _LOCAL_SECONDS = 0.4
 
 
@@ -236,11 +238,20 @@ async def sync_channels(database: Database, vault: Vault, wanted: Sequence[NewCh
     return await database.write(work)
 
 
-async def local_servers(ports: Mapping[str, int] = LOCAL_PORTS, skip: Sequence[int] = ()) -> list[str]:
-    """Return a command for each model server that answers on this machine."""
+async def local_servers(servers: Mapping[str, str] | None = None, skip: Sequence[int] = ()) -> list[str]:
+    """Return a command for each model server that answers on this machine.
 
-    async def look(client: aiohttp.ClientSession, name: str, port: int) -> str | None:
-        base_url = f"http://127.0.0.1:{port}/v1"
+    Parameters
+    ----------
+    servers : mapping, optional
+        Base URLs by preset; by default those where the presets have them.
+    skip : sequence of int
+        Ports that are known to be something else.
+    """
+    if servers is None:
+        servers = {name: PRESETS[name].base_url for name in LOCAL_SERVERS}
+
+    async def look(client: aiohttp.ClientSession, name: str, base_url: str) -> str | None:
         try:
             async with client.get(f"{base_url}/models", allow_redirects=False) as response:
                 answer = msgspec.json.decode(await response.content.read(1 << 20))
@@ -249,12 +260,11 @@ async def local_servers(ports: Mapping[str, int] = LOCAL_PORTS, skip: Sequence[i
             return None
         if not models:
             return None
-        word = name.lower().replace(" ", "")
         listed = shlex.quote(",".join(models[:20]))
-        add = f"deeepai channels add {word} --preset {word} --base-url {base_url} --models {listed}"
-        return f"{name} answers on this machine; to use it: {add}"
+        add = f"deeepai channels add {name} --preset {name} --base-url {base_url} --models {listed}"
+        return f"{PRESETS[name].title.en} answers on this machine; to use it: {add}"
 
     timeout = aiohttp.ClientTimeout(total=_LOCAL_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as client:
-        looks = [look(client, name, port) for name, port in ports.items() if port not in skip]
+        looks = [look(client, name, url) for name, url in servers.items() if urlsplit(url).port not in skip]
         return [line for line in await asyncio.gather(*looks) if line is not None]

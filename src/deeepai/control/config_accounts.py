@@ -50,12 +50,17 @@ async def put_account(tx: Tx, ledger: Ledger, entry: AccountEntry, said: list[st
             await people.update_account(tx, account_id, AccountChanges(status="enabled", price_group=entry.price_group))
             said.append(f"account {entry.name}: changed")
     await _members(tx, account_id, entry, said)
-    credit = nano(entry.credit, "credit")
-    granted = credit and await ledger.grant(
-        tx, account_id, credit, kind="grant", reference=f"file:{account_id}", note="deeepai.toml"
-    )
-    if granted:
+    if await credit_once(tx, ledger, account_id, account_id, entry.credit):
         said.append(f"account {entry.name}: {entry.credit} USD granted")
+
+
+async def credit_once(tx: Tx, ledger: Ledger, account_id: str, declared: str, credit: Decimal) -> bool:
+    """Grant what an entry of the file says, by the id of what it declares; False where that was done before."""
+    amount = nano(credit, "credit")
+    reference = f"file:{declared}"
+    return amount > 0 and await ledger.grant(
+        tx, account_id, amount, kind="grant", reference=reference, note="deeepai.toml"
+    )
 
 
 async def _members(tx: Tx, account_id: str, entry: AccountEntry, said: list[str]) -> None:

@@ -23,13 +23,13 @@ from ..accounts.channels import NewChannel
 from ..accounts.models import Mode
 from ..accounts.people import Name, NewUser, Password, Role, UserChanges
 from ..accounts.tokens import NewToken, TokenChanges
-from ..accounts.units import Usd, nano
+from ..accounts.units import Usd
 from ..accounts.vault import Vault
 from ..declare import Failure, Protocol, Reason
 from ..money.ledger import Ledger
 from ..storage.database import Database, Tx
 from . import presets
-from .config_accounts import AccountEntry, drop_accounts, put_account
+from .config_accounts import AccountEntry, credit_once, drop_accounts, put_account
 from .presets import ChannelEntry
 from .routes import Shipped
 
@@ -331,14 +331,11 @@ class Applier:
                 await people.update_user(tx, user_id, changes, password)
                 said.append(f"user {entry.name}: changed")
             await tx.execute("UPDATE users SET source = 'file' WHERE id = $1", user_id)
-        credit = nano(entry.credit, "credit")
-        if credit:
+        if entry.credit:
             account_id = account_id or await tx.fetchval(
                 "SELECT MIN(account_id) FROM members WHERE user_id = $1 AND role = 'owner'", user_id
             )
-            if account_id is not None and await self.ledger.grant(
-                tx, account_id, credit, kind="grant", reference=f"file:{user_id}", note="deeepai.toml"
-            ):
+            if account_id is not None and await credit_once(tx, self.ledger, account_id, user_id, entry.credit):
                 said.append(f"user {entry.name}: {entry.credit} USD granted")
 
     async def _accounts(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:

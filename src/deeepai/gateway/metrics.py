@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -24,8 +23,6 @@ ReadHealth = Callable[[], Iterable[tuple[str, int, bool, float]]]
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
 _OWN_BUCKETS = _BUCKETS[:8]
-
-
 _SUFFIX = ".metrics"
 _Name = TypeVar("_Name", str, int)
 
@@ -120,33 +117,32 @@ class Metrics:
         self._open = open_requests
         self._board = board
         self._folder = folder
-        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._seconds: dict[str, _Histogram] = {}
-        self._own = _Histogram.empty(_OWN_BUCKETS)
-        self._failed: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._counted = _Figures()
 
     def answered(self, operation: str, status: int, seconds: float, overhead: float) -> None:
         """Count an answered request; times in s."""
-        self._requests[operation, status] += 1
-        histogram = self._seconds.get(operation)
+        counted = self._counted
+        histogram = counted.seconds.get(operation)
         if histogram is None:
-            histogram = self._seconds[operation] = _Histogram.empty(_BUCKETS)
+            histogram = counted.seconds[operation] = _Histogram.empty(_BUCKETS)
+            counted.requests[operation] = {}
+        statuses = counted.requests[operation]
+        statuses[status] = statuses.get(status, 0) + 1
         histogram.observe(seconds)
-        self._own.observe(overhead)
+        counted.own.observe(overhead)
 
     def failover(self, operation: str, channel: str) -> None:
         """Count an attempt that failed."""
-        self._failed[operation, channel] += 1
+        channels = self._counted.failed.setdefault(operation, {})
+        channels[channel] = channels.get(channel, 0) + 1
 
     def _figures(self) -> _Figures:
-        figures = _Figures(seconds=self._seconds, own=self._own, open=self._open())
-        for (operation, status), count in self._requests.items():
-            figures.requests.setdefault(operation, {})[status] = count
-        for (operation, channel), count in self._failed.items():
-            figures.failed.setdefault(operation, {})[channel] = count
-        for name, active, rests, average in self._health():
-            figures.channels[name] = _Channel(active, rests, [average] if average else [])
-        return figures
+        self._counted.open = self._open()
+        self._counted.channels = {
+            name: _Channel(active, rests, [average] if average else [])
+            for name, active, rests, average in self._health()
+        }
+        return self._counted
 
     def publish(self) -> None:
         """Leave this process's figures for the others."""

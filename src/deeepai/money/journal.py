@@ -7,7 +7,6 @@ left behind is settled by whoever comes next: settling again changes nothing.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import zlib
@@ -20,6 +19,7 @@ import msgspec
 from deeepai.money.entries import UsageRow, cleaned
 from deeepai.money.leases import Lease
 from deeepai.money.settlements import Item, Settlement
+from deeepai.storage.claims import abandoned, claim
 from deeepai.storage.ids import new_id
 
 _FRAME: Final = struct.Struct("<II")
@@ -41,7 +41,7 @@ class Journal:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = new_id()
         self._paths = [folder / f"{name}-{turn}{_SUFFIX}" for turn in range(2)]
-        self._files = [_open(path) for path in self._paths]
+        self._files = [claim(path, flags=os.O_APPEND) for path in self._paths]
         self._turn = 0
         self._size = 0
 
@@ -85,15 +85,6 @@ class Journal:
             if not keep:
                 path.unlink(missing_ok=True)
             os.close(file)
-
-
-def _open(path: Path) -> int:
-    # Locked before it has the name that others look for.
-    new = path.with_suffix(".new")
-    file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    new.rename(path)
-    return file
 
 
 def _record(item: Item, row: UsageRow) -> bytes:
@@ -140,11 +131,8 @@ def orphans(folder: Path) -> Iterator[Orphan]:
         except FileNotFoundError:
             continue
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had the lock before may have settled it all, and removed the file.
-            if path.exists():
+            # Whoever had it before may have settled it all, and removed the file.
+            if abandoned(file) and path.exists():
                 yield Orphan(path)
-        except BlockingIOError:
-            pass
         finally:
             os.close(file)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from ..declare import Request
 
+_USUAL_TIERS = frozenset({"", "auto", "default", "standard", "scale", "on_demand"})
+
 
 def bearer(credential: str) -> Mapping[str, str]:
     """Return the usual authorization header."""
@@ -15,6 +17,11 @@ def bearer(credential: str) -> Mapping[str, str]:
 def no_credential(credential: str) -> Mapping[str, str]:
     """Return no header: the upstream takes no credential."""
     return {}
+
+
+def service_tier(name: object) -> dict[str, str]:
+    """Return what a price depends on, where a vendor worked in another tier than the usual one; no name is a fault."""
+    return {} if not isinstance(name, str) or name.lower() in _USUAL_TIERS else {"service_tier": name.lower()}
 
 
 def body_model(request: Request) -> str:

@@ -5,7 +5,6 @@ A process that died takes its counters along: the lock on its file is free then.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import time
@@ -15,6 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from .claims import abandoned, claim
 from .ids import new_id
 
 CELLS: Final = 4
@@ -53,13 +53,6 @@ class _Peer:
             found = self.places.get(digest)
         return found
 
-    def dead(self) -> bool:
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
     def close(self) -> None:
         self.words.release()
         os.close(self.file)
@@ -82,11 +75,7 @@ class Board:
         self._clock = clock
         self.name = new_id()
         self._path = folder / f"{self.name}{_SUFFIX}"
-        new = self._path.with_suffix(".new")
-        self._file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.ftruncate(self._file, _BYTES)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        new.rename(self._path)
+        self._file = claim(self._path, _BYTES)
         self.words = _mapped(self._file, mmap.PROT_READ | mmap.PROT_WRITE)
         """This process's own numbers, at the places that `own` tells."""
         self._places: dict[str, tuple[int, bytes]] = {}
@@ -137,7 +126,7 @@ class Board:
 
     def _look(self) -> None:
         for name, peer in list(self._peers.items()):
-            if peer.dead():
+            if abandoned(peer.file):
                 self._forget(name)
         for path in self._folder.glob(f"*{_SUFFIX}"):
             if path.stem == self.name or path.stem in self._peers:
@@ -147,7 +136,7 @@ class Board:
             except FileNotFoundError:
                 continue
             self._peers[path.stem] = peer = _Peer(file, _mapped(file, mmap.PROT_READ))
-            if peer.dead():
+            if abandoned(file):
                 self._forget(path.stem)
 
     def _forget(self, name: str) -> None:

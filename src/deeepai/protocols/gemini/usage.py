@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from ...declare import Answer, Request, Usage
-from ..common import rough_tokens
+from ..common import rough_tokens, service_tier
 from .common import count, either, event_data, parts
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
-_TIERS = frozenset({"flex", "priority"})
+_NULL = msgspec.Raw(b"null")
 MEDIA_TOKENS = 258
 """Least tokens of a picture, or of a second of video."""
 MEDIA_BYTES_PER_TOKEN = 700
@@ -37,8 +37,8 @@ class VendorUsage(msgspec.Struct, rename="camel"):
     prompt_tokens_details: list[ModalityCount] | None = None
     cache_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
-    service_tier: str | None = None
-    traffic_type: str | None = None
+    service_tier: object = None
+    traffic_type: object = None
     """The tier, as Vertex AI says it."""
 
 
@@ -58,10 +58,11 @@ class UsageHolder(msgspec.Struct, rename="camel"):
     """Any answer or event that may carry usage."""
 
     usage_metadata: VendorUsage | None = None
-    model_version: str | None = None
-    candidates: list[Candidate] | None = None
+    model_version: object = None
+    candidates: msgspec.Raw = _NULL
 
 
+_candidates = msgspec.json.Decoder(list[Candidate])
 _holder = msgspec.json.Decoder(UsageHolder)
 _holders = msgspec.json.Decoder(list[UsageHolder])
 
@@ -97,22 +98,25 @@ def token_usage(vendor: VendorUsage) -> Usage:
 
 def consumed(found: UsageHolder, usage: VendorUsage) -> Usage:
     """Return all that an answer used: tokens, searches of the web, and in which tier it was worked."""
-    queries = [
-        query
-        for candidate in found.candidates or ()
-        if candidate.grounding_metadata is not None
-        for query in candidate.grounding_metadata.web_search_queries or ()
-        if query
-    ]
+    queries = _queries(found.candidates)
     # Up to version 2 an answer that was looked up costs the same however often that was.
-    searches = min(1, len(queries)) if (found.model_version or "").startswith("gemini-2") else len(set(queries))
-    tier = (usage.service_tier or usage.traffic_type or "").lower().removeprefix("on_demand_")
-    plain = token_usage(usage)
-    if not searches and tier not in _TIERS:
-        return plain
-    return msgspec.structs.replace(
-        plain, searches=searches, params={"service_tier": tier} if tier in _TIERS else plain.params
-    )
+    searches = min(1, len(queries)) if str(found.model_version).startswith("gemini-2") else len(queries)
+    tier = usage.service_tier or str(usage.traffic_type or "").lower().removeprefix("on_demand_")
+    plain, params = token_usage(usage), service_tier(tier)
+    return msgspec.structs.replace(plain, searches=searches, params=params) if searches or params else plain
+
+
+def _queries(candidates: msgspec.Raw) -> set[str]:
+    """Return what the web was searched for."""
+    if b'"webSearchQueries"' not in bytes(candidates):
+        return set()
+    try:
+        found = _candidates.decode(candidates)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        # Tokens are charged whatever else cannot be read.
+        return set()
+    grounds = [one.grounding_metadata for one in found if one.grounding_metadata is not None]
+    return {query for ground in grounds for query in ground.web_search_queries or () if query}
 
 
 def answer_usage(request: Request, answer: Answer) -> Usage | None:
@@ -171,8 +175,7 @@ def chat_estimate(request: Request) -> Usage:
     config = request.body.config
     limit = count(either(config, "maxOutputTokens"), DEFAULT_OUTPUT)
     output = limit * count(either(config, "candidateCount"), 1)
-    tier = (getattr(request.body, "tier", None) or "").lower()
-    params = {"service_tier": tier} if tier in _TIERS else {}
+    params = service_tier(getattr(request.body, "tier", None))
     return Usage(input=input_tokens(request), output=output, params=params, basis="estimated")
 
 

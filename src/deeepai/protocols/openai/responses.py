@@ -35,13 +35,15 @@ from ...declare import (
     Usage,
     WorkRules,
 )
-from ..common import body_model, rough_tokens
+from ..common import body_model, rough_tokens, service_tier
 from .common import ModelName, event_data, model_patch
 from .errors import error_object
 from .objects import body_ids, made, member, members, touch
-from .usage import DEFAULT_OUTPUT, tier
+from .usage import DEFAULT_OUTPUT
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
+_NULL: Final = msgspec.Raw(b"null")
+_CALLS: Final = (b'"web_search_call"', b'"file_search_call"', b'"image_generation_call"')
 _ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 
@@ -102,13 +104,21 @@ class _Tool(msgspec.Struct):
     model: str | None = None
 
 
+class _Worked(msgspec.Struct):
+    """What tells of the vendor's own tools."""
+
+    model: str | None = None
+    tools: list[_Tool] | None = None
+    output: list[_Item] | None = None
+
+
 class _Response(msgspec.Struct):
     usage: ResponseUsage | None = None
     status: str | None = None
-    model: str | None = None
-    service_tier: str | None = None
-    tools: list[_Tool] | None = None
-    output: list[_Item] | None = None
+    service_tier: object = None
+    model: msgspec.Raw = _NULL
+    tools: msgspec.Raw = _NULL
+    output: msgspec.Raw = _NULL
 
 
 class _Event(msgspec.Struct):
@@ -116,6 +126,7 @@ class _Event(msgspec.Struct):
 
 
 _response = msgspec.json.Decoder(_Response)
+_worked = msgspec.json.Decoder(_Worked)
 _event = msgspec.json.Decoder(_Event)
 
 
@@ -133,9 +144,18 @@ def tokens(vendor: ResponseUsage) -> Usage:
     )
 
 
-def _of_tools(found: _Response) -> dict[str, Usage]:
+def _of_tools(response: _Response) -> dict[str, Usage]:
     """Return what the vendor's own tools cost beside tokens: searches, and images that were drawn."""
     used: dict[str, Usage] = {}
+    output = bytes(response.output)
+    if not any(kind in output for kind in _CALLS):
+        return used
+    try:
+        parts = b'{"model":%b,"tools":%b,"output":%b}' % (response.model, response.tools, output)
+        found = _worked.decode(parts)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        # Tokens are charged whatever else cannot be read.
+        return used
     given = {tool.type: tool for tool in found.tools or ()}
     for item in found.output or ():
         match item.type:
@@ -162,7 +182,7 @@ def _of_tools(found: _Response) -> dict[str, Usage]:
 def consumed(found: _Response, usage: ResponseUsage) -> Usage:
     """Return all that a response used."""
     plain = tokens(usage)
-    params, others = tier(found.service_tier), _of_tools(found)
+    params, others = service_tier(found.service_tier), _of_tools(found)
     return msgspec.structs.replace(plain, params=params, others=others) if params or others else plain
 
 
@@ -182,7 +202,7 @@ def answer_usage(request: Request, answer: Answer) -> Usage | None:
 def estimate(request: Request) -> Usage:
     """Estimate a response: its bytes, and the output that it allows."""
     limit = getattr(request.body, "max_output_tokens", None) or DEFAULT_OUTPUT
-    asked = tier(getattr(request.body, "service_tier", None))
+    asked = service_tier(getattr(request.body, "service_tier", None))
     return Usage(input=rough_tokens(request), output=limit, params=asked, basis="estimated")
 
 

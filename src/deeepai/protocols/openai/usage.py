@@ -5,10 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from ...declare import Answer, Request, Usage
-from ..common import rough_tokens
+from ..common import rough_tokens, service_tier
 from .common import event_data
 
-_USUAL = frozenset({"", "auto", "default", "standard", "scale"})
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
 
@@ -42,18 +41,13 @@ class UsageHolder(msgspec.Struct):
     """Any answer or event that may carry usage."""
 
     usage: VendorUsage | None = None
-    service_tier: str | None = None
+    service_tier: object = None
 
 
 _holder = msgspec.json.Decoder(UsageHolder)
 
 
-def tier(name: str | None) -> dict[str, str]:
-    """Return what a price depends on, where the vendor worked in another tier than the usual one."""
-    return {} if name is None or name in _USUAL else {"service_tier": name}
-
-
-def token_usage(vendor: VendorUsage, service_tier: str | None = None) -> Usage:
+def token_usage(vendor: VendorUsage, tier: object = None) -> Usage:
     """Turn OpenAI's usage, whose prompt tokens include the cached ones, into disjoint counts."""
     inputs, outputs = vendor.prompt_tokens_details, vendor.completion_tokens_details
     cached = written = audio_in = audio_out = reasoning = 0
@@ -74,7 +68,7 @@ def token_usage(vendor: VendorUsage, service_tier: str | None = None) -> Usage:
         output=max(0, vendor.completion_tokens - audio_out),
         audio_out=audio_out,
         reasoning=reasoning,
-        params=tier(service_tier),
+        params=service_tier(tier),
         basis="vendor",
     )
 
@@ -94,7 +88,7 @@ def chat_estimate(request: Request) -> Usage:
     """Estimate a chat: its bytes, and the output that it allows."""
     body = request.body
     limit = getattr(body, "max_completion_tokens", None) or body.max_tokens or DEFAULT_OUTPUT
-    asked = tier(getattr(body, "service_tier", None))
+    asked = service_tier(getattr(body, "service_tier", None))
     output = limit * (body.n or 1)
     return Usage(calls=1, input=rough_tokens(request), output=output, params=asked, basis="estimated")
 

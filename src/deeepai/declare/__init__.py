@@ -1,21 +1,55 @@
 """The words in which a protocol is declared.
 
-A protocol module builds one `Protocol` from `Operation` values. Routes, rights, prices, the life of long jobs, the API
-reference and the coverage table all follow from it. The functions named in a declaration are pure: they read a request
-or an answer and return plain values; they never do input or output.
+A protocol module builds one `Protocol` from operations, each of its kind's class. Routes, rights, prices, the life of
+long jobs, the API reference and the coverage table all follow from it. The functions named in a declaration are pure:
+they read a request or an answer and return plain values; they never do input or output.
 """
 
 from __future__ import annotations
 
-from .interface import Allowance, CallTranslator, Events, Facts, Operation, Protocol, StreamRules, Translator, View
-from .jobs import Accepted, Ask, Hook, HookMessage, Links, Reading, Refused, Task, TaskRules
-from .objects import Listing, Made, ObjectRules, Piece, Window, WorkRules
+from .jobs import (
+    Accepted,
+    AnyJob,
+    Child,
+    Hook,
+    HookMessage,
+    Job,
+    JobFace,
+    JobRules,
+    Links,
+    Refused,
+    Task,
+    TaskStatus,
+    UpstreamCall,
+)
+from .objects import BackgroundRules, Listing, Made, ObjectRules, Piece, Window
+from .operations import (
+    AnyOperation,
+    Call,
+    Fetch,
+    Forwarded,
+    Local,
+    Media,
+    ObjectCall,
+    ObjectList,
+    OfTask,
+    Operation,
+    Origin,
+    Outputs,
+    Paid,
+    Socket,
+    Stream,
+    Submit,
+)
+from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Signing, TaskTranslator
 from .sockets import Meter, SocketRules, Spent
+from .streams import Events, StreamRules
 from .values import (
     DROP,
     FINAL,
     INLINE,
     Answer,
+    AnyRequest,
     Failure,
     Json,
     Kind,
@@ -28,6 +62,7 @@ from .values import (
     Text,
     Usage,
 )
+from .views import Allowance, Facts, View
 
 __all__ = [
     "DROP",
@@ -36,40 +71,63 @@ __all__ = [
     "Accepted",
     "Allowance",
     "Answer",
-    "Ask",
+    "AnyJob",
+    "AnyOperation",
+    "AnyRequest",
+    "BackgroundRules",
+    "Call",
     "CallTranslator",
+    "ChannelSettings",
+    "Child",
     "Events",
     "Facts",
     "Failure",
+    "Fetch",
+    "Forwarded",
     "Hook",
     "HookMessage",
+    "Job",
+    "JobFace",
+    "JobRules",
+    "JobTranslator",
     "Json",
     "Kind",
     "Links",
     "Listing",
+    "Local",
     "Made",
+    "Media",
     "Meter",
+    "ObjectCall",
+    "ObjectList",
     "ObjectRules",
+    "OfTask",
     "Operation",
+    "Origin",
+    "Outputs",
+    "Paid",
     "Part",
     "Piece",
     "Protocol",
-    "Reading",
     "Reason",
     "Refused",
     "Reply",
     "Request",
     "Result",
+    "Signing",
+    "Socket",
     "SocketRules",
     "Spent",
     "State",
+    "Stream",
     "StreamRules",
+    "Submit",
     "Task",
-    "TaskRules",
+    "TaskStatus",
+    "TaskTranslator",
     "Text",
-    "Translator",
+    "UpstreamCall",
     "Usage",
     "View",
     "Window",
-    "WorkRules",
 ]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Generic
 
-from .jobs import Links, TaskRules
-from .values import Json, Request, Usage
+from .jobs import BodyT_contra, JobRules, Links
+from .values import AnyRequest, Json, Request, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,16 @@ class Listing:
         The answer, from the objects and whether there are more.
     fits : callable
         Whether an object passes the filters of the request.
+    shows : callable
+        What the caller sees of an object that holds addresses of the vendor's.
     """
 
     kind: str
     item: Callable[[str], str]
-    window: Callable[[Request], Window]
+    window: Callable[[AnyRequest], Window]
     page: Callable[[Sequence[Json], bool], Json]
-    fits: Callable[[Request, Json], bool] = lambda request, value: True
+    fits: Callable[[AnyRequest, Json], bool] = lambda request, value: True
+    shows: Callable[[Json, Links], Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +77,15 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkRules:
+class BackgroundRules(Generic[BodyT_contra]):
     """Work that outlasts the answer which starts it. It is held for first, and charged when the vendor says it ended.
 
     Attributes
     ----------
     wanted : callable
         Whether the request starts such work.
-    rules : TaskRules
-        `accept` finds the work in an answer or a stream's event, and tells in the fact `path` where it is asked for;
-        `poll` and `read` follow it to its end.
+    rules : JobRules
+        `accept` finds the work in an answer or a stream's event; `poll` and `read` follow it to its end.
     model : callable
         The model, from the request and the facts of the objects that it names.
     estimate : callable
@@ -95,17 +98,17 @@ class WorkRules:
         Reads such a line; raises `Failure`.
     """
 
-    wanted: Callable[[Request], bool]
-    rules: TaskRules
-    model: Callable[[Request, Sequence[Mapping[str, Json]]], str]
-    estimate: Callable[[Request, Sequence[Mapping[str, Json]]], Usage]
+    wanted: Callable[[Request[BodyT_contra]], bool]
+    rules: JobRules[BodyT_contra]
+    model: Callable[[Request[BodyT_contra], Sequence[Mapping[str, Json]]], str]
+    estimate: Callable[[Request[BodyT_contra], Sequence[Mapping[str, Json]]], Usage]
     price: Callable[[str], str] | None = None
-    lines: Callable[[Request], str] | None = None
-    line: Callable[[Request, bytes], Piece] | None = None
+    lines: Callable[[Request[BodyT_contra]], str] | None = None
+    line: Callable[[Request[BodyT_contra], bytes], Piece] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectRules:
+class ObjectRules(Generic[BodyT_contra]):
     """What an operation has to do with objects.
 
     Attributes
@@ -118,24 +121,21 @@ class ObjectRules:
         Objects that are the caller's from now on, from a good answer or a stream's event.
     tells : callable
         Whether the answer to this request may tell of objects.
-    marks : tuple of bytes
+    scan_for : tuple of bytes
         What a stream's event holds that tells of objects; none: its first event does.
     ends : callable
         Ids of objects that a good answer ends.
-    lists : Listing
-        For lists of the caller's objects.
-    work : WorkRules
+    background : BackgroundRules
         Work that may go on after the answer.
     shows : callable
-        What the caller sees of an answer, or of an object in a list, that holds addresses of the vendor's.
+        What the caller sees of an answer that holds addresses of the vendor's.
     """
 
-    uses: Callable[[Request], Sequence[str]] = lambda request: ()
-    hints: Callable[[Request], Sequence[str]] = lambda request: ()
-    makes: Callable[[Request, Json], Sequence[Made]] | None = None
-    tells: Callable[[Request], bool] = lambda request: True
-    marks: tuple[bytes, ...] = ()
-    ends: Callable[[Request], Sequence[str]] | None = None
-    lists: Listing | None = None
-    work: WorkRules | None = None
+    uses: Callable[[Request[BodyT_contra]], Sequence[str]] = lambda request: ()
+    hints: Callable[[Request[BodyT_contra]], Sequence[str]] = lambda request: ()
+    makes: Callable[[Request[BodyT_contra], Json], Sequence[Made]] | None = None
+    tells: Callable[[Request[BodyT_contra]], bool] = lambda request: True
+    scan_for: tuple[bytes, ...] = ()
+    ends: Callable[[Request[BodyT_contra]], Sequence[str]] | None = None
+    background: BackgroundRules[BodyT_contra] | None = None
     shows: Callable[[Json, Links], Json] | None = None

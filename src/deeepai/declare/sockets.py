@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
-from .values import Answer, Failure, Json, Request, Usage
+from .values import Answer, AnyRequest, Failure, Json, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,12 @@ class SocketRules:
         The event that ends the work under way.
     """
 
-    key: Callable[[Request], str]
+    key: Callable[[AnyRequest], str]
     secret_prefix: str
-    query: Callable[[Request, Json], Mapping[str, str]]
-    protocol: Callable[[Request], str | None]
-    meter: Callable[[Request, str, str, Callable[[str], None]], Meter]
-    first: Callable[[Request, Json], Sequence[str]]
+    query: Callable[[AnyRequest, Json], Mapping[str, str]]
+    protocol: Callable[[AnyRequest], str | None]
+    meter: Callable[[AnyRequest, str, str, Callable[[str], None]], Meter]
+    first: Callable[[AnyRequest, Json], Sequence[str]]
     opening: Callable[[str], Answer | None]
     error: Callable[[Failure, str, str], str]
     cancel: str

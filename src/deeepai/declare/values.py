@@ -5,13 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from typing import Protocol as Interface
 
 import msgspec
 
 Json = Any
 """A decoded JSON value."""
+
+BodyT_co = TypeVar("BodyT_co", covariant=True)
 
 
 class Kind(enum.StrEnum):
@@ -37,7 +39,7 @@ class State(enum.StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    NOT_FOUND = "not_found"  # only in a `Reading`: the vendor does not know the task (any more)
+    NOT_FOUND = "not_found"  # only in a `TaskStatus`: the vendor does not know the task (any more)
 
     @property
     def final(self) -> bool:
@@ -214,8 +216,8 @@ class Part:
         return str(self.data, "utf-8", "replace")
 
 
-class Request(Interface):
-    """What a declaration's functions see of a caller's request."""
+class Request(Interface[BodyT_co]):
+    """What a declaration's functions see of a caller's request, by the struct of its body."""
 
     @property
     def method(self) -> str: ...  # noqa: D102
@@ -229,7 +231,7 @@ class Request(Interface):
     @property
     def query(self) -> Mapping[str, str]: ...  # noqa: D102
     @property
-    def body(self) -> Any:
+    def body(self) -> BodyT_co:
         """The declared body struct; None where none is declared."""
         ...
 
@@ -250,6 +252,10 @@ class Request(Interface):
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
         ...
+
+
+AnyRequest: TypeAlias = Request[object]
+"""A request whose body does not matter."""
 
 
 class Answer(msgspec.Struct, frozen=True):

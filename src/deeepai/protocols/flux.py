@@ -19,26 +19,28 @@ from ..declare import (
     DROP,
     Accepted,
     Answer,
-    Ask,
     Facts,
     Failure,
+    Fetch,
     Hook,
     HookMessage,
     Json,
-    Kind,
     Links,
+    Local,
     Operation,
     Protocol,
-    Reading,
     Reason,
     Refused,
     Reply,
     Request,
     Result,
     State,
+    Submit,
     Task,
     TaskRules,
+    TaskStatus,
     Text,
+    UpstreamCall,
     Usage,
     View,
 )
@@ -175,7 +177,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
             key: found[key] for key in ("polling_url", "cost", "input_mp", "output_mp") if found.get(key) is not None
         }
         return Accepted(found["id"], facts=facts)
-    return Refused(elsewhere=answer.status in (401, 402, 403, 429, 503))
+    return Refused(retry_elsewhere=answer.status in (401, 402, 403, 429, 503))
 
 
 def submitted(task: Task, links: Links) -> Reply:
@@ -204,22 +206,22 @@ _STATES = {
 _NAMES = {State.SUCCEEDED: "Ready", State.FAILED: "Error", State.CANCELLED: "Error"}
 
 
-def poll(task: Task) -> Ask:
-    """Ask where the vendor said to ask: a task is known in one region only."""
-    return Ask(task.facts.get("polling_url") or f"/v1/get_result?id={task.upstream_id}")
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall where the vendor said to ask: a task is known in one region only."""
+    return UpstreamCall(task.facts.get("polling_url") or f"/v1/get_result?id={task.upstream_id}")
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read a task's state."""
     found = answer.json()
     if not isinstance(found, dict):
-        return Reading(State.RUNNING, None)
+        return TaskStatus(State.RUNNING, None)
     status = str(found.get("status", ""))
     state = _STATES.get(status.lower(), State.RUNNING)
     given = found.get("result")
     result: dict[str, Json] = given if isinstance(given, dict) else {}
     progress = found.get("progress")
-    return Reading(
+    return TaskStatus(
         state,
         found,
         progress=round(progress * 100) if isinstance(progress, int | float) else None,
@@ -307,7 +309,7 @@ flux = Protocol(
     authorize=lambda credential: {"x-key": credential},
     error=error,
     channel_fault=channel_fault,
-    probe=Ask("/v1/credits"),
+    probe=UpstreamCall("/v1/credits"),
     tasks=TaskRules(
         new_id=lambda: str(uuid.uuid4()),
         accept=accept,
@@ -324,13 +326,12 @@ flux = Protocol(
         timeout=1800.0,
     ),
     operations=(
-        Operation(
+        Submit(
             name="generate",
             method="POST",
             path="/flux/v1/{model}",
             aliases=("/bfl/v1/{model}", *(f"/v1/{slug}" for slug in SLUGS)),
-            native="/v1/{model}",
-            kind=Kind.SUBMIT,
+            upstream_template="/v1/{model}",
             rows=(29,),
             summary=Text("Generate an image", "生成图像(image)"),
             body=GenerateBody,
@@ -338,28 +339,26 @@ flux = Protocol(
             model=model,
             estimate=estimate,
             patch=patch,
-            place=place,
+            upstream_path=place,
         ),
-        Operation(
+        Fetch(
             name="get_result",
             method="GET",
             path="/flux/v1/get_result",
             aliases=("/bfl/v1/get_result", "/v1/get_result"),
-            native="/v1/get_result",
-            kind=Kind.FETCH,
+            upstream_template="/v1/get_result",
             rows=(30,),
             summary=Text("Get a task's result", "查询任务(get_result)"),
             media="none",
             task=result_id,
             query=("id",),
         ),
-        Operation(
+        Local(
             name="credits",
             method="GET",
             path="/flux/v1/credits",
             example_answer={"credits": 1250.0},
             aliases=("/bfl/v1/credits", "/v1/credits"),
-            kind=Kind.LIST,
             summary=Text("Credits left", "余额查询"),
             media="none",
             answer=credits_left,

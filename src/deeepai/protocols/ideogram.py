@@ -13,9 +13,9 @@ from msgspec import Meta
 
 from ..declare import (
     Answer,
+    Call,
     Failure,
     Json,
-    Kind,
     Operation,
     Protocol,
     Reason,
@@ -225,12 +225,11 @@ def _legacy_operation(
     wrapped: type[msgspec.Struct] | None = None,
 ) -> Operation:
     describes = name == "describe"
-    return Operation(
+    return Call(
         name=name,
         method="POST",
         path=f"/ideogram/{name}",
-        native=f"/{name}",
-        kind=Kind.CALL,
+        upstream_template=f"/{name}",
         rows=(row,) if row is not None else (),
         summary=summary,
         body=body,
@@ -248,13 +247,12 @@ def _legacy_operation(
 def _v3_operation(
     name: str, summary: Text, *, files: Sequence[str] = (), body: type[msgspec.Struct] = V3Body
 ) -> Operation:
-    return Operation(
+    return Call(
         name=f"v3.{name}",
         method="POST",
         path=f"/ideogram/v1/ideogram-v3/{name}",
         aliases=(f"/v1/ideogram-v3/{name}",),
-        native=f"/v1/ideogram-v3/{name}",
-        kind=Kind.CALL,
+        upstream_template=f"/v1/ideogram-v3/{name}",
         summary=summary,
         body=body,
         media="multipart" if files else "either",

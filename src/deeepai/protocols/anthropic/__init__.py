@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...declare import Ask, Protocol, Text
+from ...declare import (
+    Protocol,
+    Text,
+    UpstreamCall,
+)
 from . import batches, messages, models
 from .common import VERSION
 from .errors import channel_fault, error, too_long
@@ -30,7 +34,7 @@ anthropic = Protocol(
     error=error,
     channel_fault=channel_fault,
     too_long=too_long,
-    probe=Ask("/v1/models", headers={"anthropic-version": VERSION}),
+    probe=UpstreamCall("/v1/models", headers={"anthropic-version": VERSION}),
     key_headers=("x-api-key",),
     mark_header="anthropic-version",
     forward_headers=("anthropic-version", "anthropic-beta"),

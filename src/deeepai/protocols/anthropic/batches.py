@@ -12,17 +12,17 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
-    Ask,
+    BackgroundRules,
+    Call,
     Facts,
     Failure,
     Json,
-    Kind,
     Links,
     Listing,
     Made,
+    ObjectCall,
     ObjectRules,
     Operation,
-    Reading,
     Reason,
     Refused,
     Reply,
@@ -30,10 +30,11 @@ from ...declare import (
     State,
     Task,
     TaskRules,
+    TaskStatus,
     Text,
+    UpstreamCall,
     Usage,
     Window,
-    WorkRules,
 )
 from .common import LIST_QUERY, VERSION, member, read_limit, version
 from .messages import EXAMPLE, EXAMPLE_ANSWER, Fallback, ModelName, Tool, container, others
@@ -127,7 +128,7 @@ _bodies = msgspec.json.Decoder(_Bodies)
 
 def patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
-    if facts.model == facts.asked:
+    if facts.model == facts.requested_model:
         return {}
     found = _bodies.decode(request.raw).requests
     return {"requests": [{**one, "params": {**one["params"], "model": facts.model}} for one in found]}
@@ -186,21 +187,21 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     return Accepted(name, State.RUNNING, {"path": f"{_PATH}/{quote(name, safe='')}"})
 
 
-def poll(task: Task) -> Ask:
-    """Ask for the batch; once it has ended, for its results."""
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall for the batch; once it has ended, for its results."""
     path = str(task.facts["path"])
     if member(task.snapshot, "processing_status") == "ended":
-        return Ask(path + "/results", headers=_HEADERS, lines=True)
-    return Ask(path, headers=_HEADERS)
+        return UpstreamCall(path + "/results", headers=_HEADERS, lines=True)
+    return UpstreamCall(path, headers=_HEADERS)
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a batch stands."""
     value = answer.json()
     status = {"processing_status": member(value, "processing_status")}
     if member(value, "processing_status") == "ended" and member(value, "request_counts", "succeeded") == 0:
-        return Reading(State.FAILED, status, error="the batch ended without any answer")
-    return Reading(State.RUNNING, status)
+        return TaskStatus(State.FAILED, status, error="the batch ended without any answer")
+    return TaskStatus(State.RUNNING, status)
 
 
 class _Result(msgspec.Struct):
@@ -225,7 +226,7 @@ def line(task: Task, data: bytes) -> Usage | None:
     return msgspec.structs.replace(token_usage(message.usage), share=_SHARE)
 
 
-WORK: Final = WorkRules(
+WORK: Final = BackgroundRules(
     wanted=lambda request: True,
     rules=TaskRules(
         new_id=lambda: "",
@@ -265,11 +266,10 @@ def _touch(name: str, method: str, tail: str, en: str, zh: str, **more: Any) -> 
         "native": _ONE + tail,
         **more,
     }
-    return Operation(
+    return Call(
         name=f"messages.batches.{name}",
         method=method,
         path=_ONE + tail,
-        kind=Kind.CALL,
         summary=Text(en, zh),
         media="none",
         headers=version,
@@ -284,34 +284,31 @@ def _own(request: Request) -> Sequence[str]:
 
 
 OPERATIONS = (
-    Operation(
+    Call(
         name="messages.batches.create",
         method="POST",
         path=_PATH,
-        native=_PATH,
-        kind=Kind.CALL,
+        upstream_template=_PATH,
         summary=Text("Create a batch of messages", "创建消息批处理"),
         body=BatchBody,
         max_body=MOST_BYTES,
         check=check,
         model=model,
-        also=also,
+        further_models=also,
         patch=patch,
         headers=version,
-        objects=ObjectRules(uses=containers, makes=batch_made, work=WORK, shows=shown),
+        objects=ObjectRules(uses=containers, makes=batch_made, background=WORK, shows=shown),
         example={"requests": [{"custom_id": "first", "params": EXAMPLE}]},
         example_answer=_BATCH,
     ),
-    Operation(
+    ObjectCall(
         name="messages.batches.list",
         method="GET",
         path=_PATH,
-        native=_PATH,
-        kind=Kind.CALL,
+        upstream_template=_PATH,
         summary=Text("List batches of messages", "列出消息批处理"),
         media="none",
         headers=version,
-        free=True,
         query=LIST_QUERY,
         objects=ObjectRules(
             lists=Listing(

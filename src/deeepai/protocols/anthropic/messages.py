@@ -8,7 +8,18 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from ...declare import Facts, Failure, Json, Kind, Made, ObjectRules, Operation, Request, StreamRules, Text
+from ...declare import (
+    Call,
+    Facts,
+    Failure,
+    Json,
+    Made,
+    ObjectRules,
+    Request,
+    Stream,
+    StreamRules,
+    Text,
+)
 from ..common import body_model
 from .common import member, version
 from .errors import error_object
@@ -107,19 +118,19 @@ def whole(request: Request, event: bytes) -> bytes | None:
 STREAM: Final = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    hide=whole,
+    visible=whole,
     text=delta_text,
     prompt=prompt_text,
-    last=ends_stream,
+    is_last=ends_stream,
     error=stream_error,
-    marks=(b'"usage"', b"message_stop"),
+    scan_for=(b'"usage"', b"message_stop"),
     merge=merge,
 )
 
 
 def patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
-    return {"model": facts.model} if facts.model != facts.asked else {}
+    return {"model": facts.model} if facts.model != facts.requested_model else {}
 
 
 def others(tools: Sequence[Tool] | None, fallbacks: str | Sequence[Fallback] | None) -> Sequence[str]:
@@ -152,7 +163,7 @@ CONTAINERS: Final = ObjectRules(
     uses=lambda request: container(request.body.container),
     makes=container_made,
     tells=lambda request: b'"code_execution' in request.raw or b'"container"' in request.raw,
-    marks=(b'"container"',),
+    scan_for=(b'"container"',),
 )
 
 EXAMPLE: Final[dict[str, Json]] = {
@@ -171,20 +182,19 @@ EXAMPLE_ANSWER: Final = {
     "usage": {"input_tokens": 14, "output_tokens": 6},
 }
 OPERATIONS = (
-    Operation(
+    Stream(
         name="messages",
         method="POST",
         path="/v1/messages",
-        native="/v1/messages",
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template="/v1/messages",
+        rules=STREAM,
         summary=Text("Create a message", "创建消息"),
         body=MessagesBody,
         example=EXAMPLE,
         example_answer=EXAMPLE_ANSWER,
         answers=("application/json", "text/event-stream"),
         model=body_model,
-        also=lambda request: others(request.body.tools, request.body.fallbacks),
+        further_models=lambda request: others(request.body.tools, request.body.fallbacks),
         estimate=estimate,
         usage=answer_usage,
         patch=patch,
@@ -193,12 +203,11 @@ OPERATIONS = (
         on_leave="cancel",
         replay=True,
     ),
-    Operation(
+    Call(
         name="messages.count_tokens",
         method="POST",
         path="/v1/messages/count_tokens",
-        native="/v1/messages/count_tokens",
-        kind=Kind.CALL,
+        upstream_template="/v1/messages/count_tokens",
         summary=Text("Count the tokens of a message", "计算消息的令牌数"),
         body=CountBody,
         example={key: value for key, value in EXAMPLE.items() if key != "max_tokens"},

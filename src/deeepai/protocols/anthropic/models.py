@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...declare import Failure, Json, Kind, Operation, Reason, Reply, Text, View
+from ...declare import (
+    Failure,
+    Json,
+    Local,
+    Reason,
+    Reply,
+    Text,
+    View,
+)
 from .common import LIST_QUERY, read_limit
 
 _EXAMPLE = {
@@ -52,11 +60,10 @@ async def get_model(view: View) -> Reply:
 
 
 OPERATIONS = (
-    Operation(
+    Local(
         name="models.list",
         method="GET",
         path="/v1/models",
-        kind=Kind.LIST,
         summary=Text("List models, in Anthropic's shape", "列出模型（Anthropic格式）"),
         media="none",
         query=LIST_QUERY,
@@ -68,11 +75,10 @@ OPERATIONS = (
             "last_id": "claude-haiku-4-5",
         },
     ),
-    Operation(
+    Local(
         name="models.get",
         method="GET",
         path="/v1/models/{model}",
-        kind=Kind.LIST,
         summary=Text("Get a model, in Anthropic's shape", "查询模型（Anthropic格式）"),
         media="none",
         answer=get_model,

@@ -5,7 +5,11 @@ Source: Google's API reference of v1beta, and its SDK `google-genai` 1.75 and 3.
 
 from __future__ import annotations
 
-from ...declare import Ask, Protocol, Text
+from ...declare import (
+    Protocol,
+    Text,
+    UpstreamCall,
+)
 from . import content, images, models, videos
 from .errors import channel_fault, error, too_long
 
@@ -31,7 +35,7 @@ gemini = Protocol(
     error=error,
     channel_fault=channel_fault,
     too_long=too_long,
-    probe=Ask("/v1beta/models?pageSize=1"),
+    probe=UpstreamCall("/v1beta/models?pageSize=1"),
     tasks=videos.TASKS,
     operations=(*content.OPERATIONS, *images.OPERATIONS, *videos.OPERATIONS, *models.OPERATIONS),
 )

@@ -7,7 +7,11 @@ from typing import Any
 
 import msgspec
 
-from ...declare import Facts, Json, Request
+from ...declare import (
+    Facts,
+    Json,
+    Request,
+)
 
 KINDS = ("models/", "tunedModels/")
 VERSIONS = ("/v1beta", "/v1")
@@ -46,7 +50,7 @@ def place(verb: str) -> Callable[[Request, Facts], str]:
 
 def model_patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, where the body repeats it."""
-    if facts.model == facts.asked or request.body.repeated is None:
+    if facts.model == facts.requested_model or request.body.repeated is None:
         return {}
     return {"model": resource(facts.model)}
 

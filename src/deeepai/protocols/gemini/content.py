@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Events, Facts, Failure, Json, Kind, Operation, Request, StreamRules, Text
+from ...declare import (
+    Call,
+    Events,
+    Facts,
+    Failure,
+    Json,
+    Request,
+    Stream,
+    StreamRules,
+    Text,
+)
 from .common import decoded, event_data, model, model_patch, parts, paths, place, resource, text_of
 from .errors import error_object
 from .usage import answer_usage, chat_estimate, embedding_usage, event_usage, input_estimate
@@ -75,7 +85,7 @@ class EmbedManyBody(msgspec.Struct, omit_defaults=True):
 
 def embed_many_patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, in each request."""
-    if facts.model == facts.asked:
+    if facts.model == facts.requested_model:
         return {}
     raw: Any = decoded(request.raw)
     return {"requests": [{**one, "model": resource(facts.model)} for one in raw["requests"]]}
@@ -85,7 +95,7 @@ def count_patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, where the body repeats it."""
     changes = model_patch(request, facts)
     whole = request.body.generate_content_request
-    if whole is not None and "model" in whole and facts.model != facts.asked:
+    if whole is not None and "model" in whole and facts.model != facts.requested_model:
         changes["generateContentRequest"] = {**whole, "model": resource(facts.model)}
     return changes
 
@@ -94,7 +104,7 @@ def count_patch(request: Request, facts: Facts) -> dict[str, Any]:
 
 
 def stream_place(request: Request, facts: Facts) -> str:
-    """Ask for events whatever the caller asks for: an array could not be metered as it comes."""
+    """UpstreamCall for events whatever the caller asks for: an array could not be metered as it comes."""
     return f"/v1beta/{resource(facts.model)}:streamGenerateContent?alt=sse"
 
 
@@ -162,12 +172,12 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 STREAM = StreamRules(
     wanted=lambda request: True,
     usage=event_usage,
-    hide=lambda request, event: event,
+    visible=lambda request, event: event,
     text=chunk_text,
     prompt=prompt_text,
-    last=may_end,
+    is_last=may_end,
     error=stream_error,
-    marks=(b'"usageMetadata"', b'"finishReason"', b'"blockReason"'),
+    scan_for=(b'"usageMetadata"', b'"finishReason"', b'"blockReason"'),
     at_close=True,
     reshape=reshape,
 )
@@ -194,13 +204,12 @@ _EMBED_MANY, _EMBED_MANY_ALSO = paths("batchEmbedContents")
 _EMBEDDER = {"model": "gemini-embedding-001"}
 
 OPERATIONS = (
-    Operation(
+    Call(
         name="generateContent",
         method="POST",
         path=_GENERATE,
         aliases=_GENERATE_ALSO,
-        native=_GENERATE,
-        kind=Kind.CALL,
+        upstream_template=_GENERATE,
         summary=Text("Generate content", "生成内容"),
         body=GenerateBody,
         example={**_ASKED, "generationConfig": {"maxOutputTokens": 256}},
@@ -209,17 +218,16 @@ OPERATIONS = (
         estimate=chat_estimate,
         usage=answer_usage,
         patch=model_patch,
-        place=place("generateContent"),
+        upstream_path=place("generateContent"),
         replay=True,
     ),
-    Operation(
+    Stream(
         name="streamGenerateContent",
         method="POST",
         path=_STREAM,
         aliases=_STREAM_ALSO,
-        native=_STREAM,
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template=_STREAM,
+        rules=STREAM,
         summary=Text("Stream generated content", "流式生成内容"),
         body=GenerateBody,
         query=("alt",),
@@ -231,17 +239,16 @@ OPERATIONS = (
         estimate=chat_estimate,
         usage=answer_usage,
         patch=model_patch,
-        place=stream_place,
+        upstream_path=stream_place,
         on_leave="cancel",
         replay=True,
     ),
-    Operation(
+    Call(
         name="countTokens",
         method="POST",
         path=_COUNT,
         aliases=_COUNT_ALSO,
-        native=_COUNT,
-        kind=Kind.CALL,
+        upstream_template=_COUNT,
         free=True,
         summary=Text("Count tokens", "计算令牌数"),
         body=CountBody,
@@ -249,16 +256,15 @@ OPERATIONS = (
         example_answer={"totalTokens": 8, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 8}]},
         model=model,
         patch=count_patch,
-        place=place("countTokens"),
+        upstream_path=place("countTokens"),
         replay=True,
     ),
-    Operation(
+    Call(
         name="embedContent",
         method="POST",
         path=_EMBED,
         aliases=_EMBED_ALSO,
-        native=_EMBED,
-        kind=Kind.CALL,
+        upstream_template=_EMBED,
         summary=Text("Create an embedding", "创建嵌入"),
         body=EmbedBody,
         example={"content": {"parts": [{"text": "What is the meaning of life?"}]}, "outputDimensionality": 768},
@@ -268,16 +274,15 @@ OPERATIONS = (
         estimate=input_estimate,
         usage=embedding_usage,
         patch=model_patch,
-        place=place("embedContent"),
+        upstream_path=place("embedContent"),
         replay=True,
     ),
-    Operation(
+    Call(
         name="batchEmbedContents",
         method="POST",
         path=_EMBED_MANY,
         aliases=_EMBED_MANY_ALSO,
-        native=_EMBED_MANY,
-        kind=Kind.CALL,
+        upstream_template=_EMBED_MANY,
         summary=Text("Create many embeddings", "批量创建嵌入"),
         body=EmbedManyBody,
         example={
@@ -292,7 +297,7 @@ OPERATIONS = (
         estimate=input_estimate,
         usage=embedding_usage,
         patch=embed_many_patch,
-        place=place("batchEmbedContents"),
+        upstream_path=place("batchEmbedContents"),
         replay=True,
     ),
 )

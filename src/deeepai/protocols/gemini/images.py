@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Answer, Kind, Operation, Request, Text, Usage
+from ...declare import (
+    Answer,
+    Call,
+    Request,
+    Text,
+    Usage,
+)
 from .common import count, either, model, paths, place
 
 DEFAULT_IMAGES = 4
@@ -62,13 +68,12 @@ def image_usage(request: Request, answer: Answer) -> Usage | None:
 _PATH, _ALIASES = paths("predict")
 
 OPERATIONS = (
-    Operation(
+    Call(
         name="predict",
         method="POST",
         path=_PATH,
         aliases=_ALIASES,
-        native=_PATH,
-        kind=Kind.CALL,
+        upstream_template=_PATH,
         summary=Text("Create images (Imagen)", "生成图片(Imagen)"),
         body=PredictBody,
         example={
@@ -80,6 +85,6 @@ OPERATIONS = (
         model=model,
         estimate=image_estimate,
         usage=image_usage,
-        place=place("predict"),
+        upstream_path=place("predict"),
     ),
 )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...declare import Failure, Json, Kind, Operation, Reason, Reply, Text, View
+from ...declare import (
+    Failure,
+    Json,
+    Local,
+    Reason,
+    Reply,
+    Text,
+    View,
+)
 from .common import KINDS, VERSIONS, count, resource
 from .common import model as asked_model
 
@@ -58,12 +66,11 @@ async def get_model(view: View) -> Reply:
 
 
 OPERATIONS = (
-    Operation(
+    Local(
         name="models.list",
         method="GET",
         path="/v1beta/models",
         aliases=("/v1/models",),
-        kind=Kind.LIST,
         summary=Text("List models", "列出模型"),
         media="none",
         query=("pageSize", "pageToken"),
@@ -81,7 +88,7 @@ OPERATIONS = (
         },
         answer=list_models,
     ),
-    Operation(
+    Local(
         name="models.get",
         method="GET",
         path="/v1beta/models/{model}",
@@ -90,7 +97,6 @@ OPERATIONS = (
             *(f"{version}/models/{{owner}}/{{model}}" for version in VERSIONS),
             *(f"{version}/tunedModels/{{tuned}}" for version in VERSIONS),
         ),
-        kind=Kind.LIST,
         summary=Text("Get a model", "查询模型"),
         media="none",
         example_answer={

@@ -15,22 +15,22 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
-    Ask,
     Failure,
+    Fetch,
     Json,
-    Kind,
     Links,
-    Operation,
-    Reading,
     Reason,
     Refused,
     Reply,
     Request,
     Result,
     State,
+    Submit,
     Task,
     TaskRules,
+    TaskStatus,
     Text,
+    UpstreamCall,
     Usage,
 )
 from .common import count, either, model, paths, place, resource
@@ -82,7 +82,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     found = answer.json()
     if answer.status == 200 and isinstance(found, dict) and isinstance(found.get("name"), str):
         return Accepted(found["name"])
-    return Refused(elsewhere=answer.status in (401, 402, 403, 429, 503))
+    return Refused(retry_elsewhere=answer.status in (401, 402, 403, 429, 503))
 
 
 def name_of(task: Task) -> str:
@@ -98,23 +98,23 @@ def submitted(task: Task, links: Links) -> Reply:
 # Polling -----------------------------------------------------------------------------------------------------------
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read an operation's state; one that ends without a film was refused, and costs nothing."""
     found = answer.json()
     if not isinstance(found, dict) or not found.get("done"):
-        return Reading(State.RUNNING, None)
+        return TaskStatus(State.RUNNING, None)
     fault = found.get("error")
     if isinstance(fault, dict):
-        return Reading(State.FAILED, found, error=str(fault.get("message") or "The generation failed"))
+        return TaskStatus(State.FAILED, found, error=str(fault.get("message") or "The generation failed"))
     made = _made(found)
     results = tuple(filter(None, map(_result, made.get("generatedSamples") or ())))
     if not results:
         reasons = made.get("raiMediaFilteredReasons") or ("The generation made no video",)
-        return Reading(State.FAILED, found, error=str(reasons[0]))
+        return TaskStatus(State.FAILED, found, error=str(reasons[0]))
     # Films that came with the answer are files now, and too large for a row.
     rest = {name: value for name, value in made.items() if name != "generatedSamples"}
     shown = {"response": {"generateVideoResponse": rest}}
-    return Reading(State.SUCCEEDED, shown, results=results, usage=_usage(task.request, len(results)))
+    return TaskStatus(State.SUCCEEDED, shown, results=results, usage=_usage(task.request, len(results)))
 
 
 def _made(found: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -176,7 +176,7 @@ TASKS = TaskRules(
     new_id=new_id,
     accept=accept,
     submitted=submitted,
-    poll=lambda task: Ask(f"/v1beta/{task.upstream_id}"),
+    poll=lambda task: UpstreamCall(f"/v1beta/{task.upstream_id}"),
     read=read,
     render=render,
     keep=keep,
@@ -189,13 +189,12 @@ _PATH, _ALIASES = paths("predictLongRunning")
 _VEO = "veo-3.1-generate-preview"
 
 OPERATIONS = (
-    Operation(
+    Submit(
         name="predictLongRunning",
         method="POST",
         path=_PATH,
         aliases=_ALIASES,
-        native=_PATH,
-        kind=Kind.SUBMIT,
+        upstream_template=_PATH,
         summary=Text("Create a video (Veo)", "生成视频(Veo)"),
         body=VideoBody,
         example={
@@ -205,9 +204,9 @@ OPERATIONS = (
         example_params={"model": _VEO},
         model=model,
         estimate=estimate,
-        place=place("predictLongRunning"),
+        upstream_path=place("predictLongRunning"),
     ),
-    Operation(
+    Fetch(
         name="operations.get",
         method="GET",
         path="/v1beta/models/{model}/operations/{id}",
@@ -217,14 +216,13 @@ OPERATIONS = (
             "/v1beta/operations/{id}",
             "/v1/operations/{id}",
         ),
-        native="/v1beta/models/{model}/operations/{id}",
-        kind=Kind.FETCH,
+        upstream_template="/v1beta/models/{model}/operations/{id}",
         summary=Text("Get a video operation", "查询视频任务"),
         media="none",
         example_params={"model": _VEO},
         task=lambda request: request.params["id"],
     ),
-    Operation(
+    Fetch(
         name="files.download",
         method="GET",
         path="/v1beta/files/{file}:download",
@@ -234,8 +232,7 @@ OPERATIONS = (
             "/v1beta/files/http:/{host}/v1beta/files/{file}:download",
             "/v1/files/http:/{host}/v1beta/files/{file}:download",
         ),
-        native="/v1beta/files/{file}:download",
-        kind=Kind.FETCH,
+        upstream_template="/v1beta/files/{file}:download",
         summary=Text("Download a video", "下载视频"),
         media="none",
         query=("alt",),

@@ -20,20 +20,25 @@ import msgspec
 
 from ...declare import (
     Answer,
-    Ask,
+    Call,
     Facts,
     Failure,
+    Fetch,
     Json,
     Kind,
+    Local,
+    Media,
     Operation,
     Protocol,
     Reason,
     Reply,
     Request,
     State,
+    Submit,
     Task,
     TaskRules,
     Text,
+    UpstreamCall,
     Usage,
     View,
 )
@@ -233,13 +238,12 @@ def _submit(
 ) -> Operation:
     """Declare one submission; `path` stands below `/mj`."""
     native = f"/mj{path}"
-    return Operation(
+    return Submit(
         name=name,
         method="POST",
         path=native,
         aliases=aliases,
-        native=native,
-        kind=Kind.SUBMIT,
+        upstream_template=native,
         rows=rows,
         summary=summary,
         body=body,
@@ -248,7 +252,7 @@ def _submit(
         price=price,
         estimate=one_call,
         patch=patch or (tasks.follow_patch if follows else tasks.patch),
-        place=place or tasks.place(native),
+        upstream_path=place or tasks.place(native),
         origin=tasks.parent if follows else None,
         resumes=resumes,
         check=check,
@@ -277,13 +281,12 @@ def _change(name: str, row: int, summary: Text, body: type[msgspec.Struct], exam
 def _list(
     name: str, method: str, path: str, summary: Text, answer: Any, *, aliases: tuple[str, ...] = (), row: int = 0
 ) -> Operation:
-    return Operation(
+    return Local(
         name=name,
         method=method,
         path=path,
         aliases=aliases,
-        native=path,
-        kind=Kind.LIST,
+        upstream_template=path,
         rows=(row,) if row else (),
         summary=summary,
         body=bodies.ListBody if method == "POST" else None,
@@ -419,7 +422,7 @@ midjourney = Protocol(
     error=error,
     claims=claims,
     channel_fault=channel_fault,
-    probe=Ask("/mj/task/list-by-condition", "POST", json={"ids": []}),
+    probe=UpstreamCall("/mj/task/list-by-condition", "POST", json={"ids": []}),
     tasks=TaskRules(
         new_id=tasks.new_id,
         accept=tasks.accept,
@@ -441,12 +444,11 @@ midjourney = Protocol(
     ),
     operations=(
         *SUBMISSIONS,
-        Operation(
+        Call(
             name="upload",
             method="POST",
             path="/mj/submit/upload-discord-images",
-            native="/mj/submit/upload-discord-images",
-            kind=Kind.CALL,
+            upstream_template="/mj/submit/upload-discord-images",
             summary=Text("Upload pictures to refer to", "上传图片到Discord"),
             body=bodies.UploadBody,
             example={"base64Array": [_PICTURE]},
@@ -455,16 +457,15 @@ midjourney = Protocol(
             estimate=one_call,
             usage=uploaded,
             patch=tasks.upload_patch,
-            place=tasks.place("/mj/submit/upload-discord-images"),
+            upstream_path=tasks.place("/mj/submit/upload-discord-images"),
             check=bodies.check_blend,
             max_body=MOST,
         ),
-        Operation(
+        Fetch(
             name="fetch",
             method="GET",
             path="/mj/task/{id}/fetch",
-            native="/mj/task/{id}/fetch",
-            kind=Kind.FETCH,
+            upstream_template="/mj/task/{id}/fetch",
             rows=(23,),
             summary=Text("Get a task", "指定ID获取任务"),
             media="none",
@@ -481,43 +482,40 @@ midjourney = Protocol(
         ),
         _list("list", "GET", "/mj/task/list", Text("List the latest tasks", "查询最近任务"), list_latest),
         _list("queue", "GET", "/mj/task/queue", Text("List open tasks", "查询进行中的任务"), list_open),
-        Operation(
+        Call(
             name="image-seed",
             method="GET",
             path="/mj/task/{id}/image-seed",
-            native="/mj/task/{id}/image-seed",
-            kind=Kind.CALL,
+            upstream_template="/mj/task/{id}/image-seed",
             rows=(24,),
             summary=Text("Get the seed of a task's picture", "获取任务图片的seed"),
             media="none",
             example_answer={"code": 1, "description": "成功", "result": "636646138"},
             model=lambda request: "mj_imagine",
-            place=tasks.place("/mj/task/{id}/image-seed"),
+            upstream_path=tasks.place("/mj/task/{id}/image-seed"),
             origin=_ids,
             check_origin=must_be_done,
             free=True,
         ),
-        Operation(
+        Call(
             name="cancel",
             method="POST",
             path="/mj/task/{id}/cancel",
-            native="/mj/task/{id}/cancel",
-            kind=Kind.CALL,
+            upstream_template="/mj/task/{id}/cancel",
             summary=Text("Cancel a task", "取消任务"),
             media="none",
             example_answer={"code": 1, "description": "成功", "result": _TASK, "properties": {}},
             model=lambda request: "mj_imagine",
-            place=tasks.place("/mj/task/{id}/cancel"),
+            upstream_path=tasks.place("/mj/task/{id}/cancel"),
             origin=_ids,
             check_origin=must_be_open,
             free=True,
         ),
-        Operation(
+        Media(
             name="image",
             method="GET",
             path="/mj/image/{id}",
-            native="/mj/image/{id}",
-            kind=Kind.MEDIA,
+            upstream_template="/mj/image/{id}",
             summary=Text("Get a task's picture", "获取任务图片"),
             media="none",
             answers=("image/*",),

@@ -15,14 +15,12 @@ from ...declare import (
     DROP,
     Accepted,
     Answer,
-    Ask,
     Facts,
     Failure,
     Hook,
     HookMessage,
     Json,
     Links,
-    Reading,
     Reason,
     Refused,
     Reply,
@@ -30,6 +28,8 @@ from ...declare import (
     Result,
     State,
     Task,
+    TaskStatus,
+    UpstreamCall,
     Usage,
 )
 from . import bodies
@@ -83,7 +83,7 @@ def follow_patch(request: Request, facts: Facts) -> dict[str, Any]:
 
 
 def change_patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """Ask for a change; where the upstream only knows buttons (setting `change_as_action`), press the one that fits."""
+    """UpstreamCall for a change; where the upstream only knows buttons (setting `change_as_action`), press the one that fits."""
     origin = facts.origin
     assert origin is not None
     changes = patch(request, facts)
@@ -191,7 +191,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     """
     found = answer.json()
     if not isinstance(found, dict):
-        return Refused(elsewhere=answer.status in (429, 503))
+        return Refused(retry_elsewhere=answer.status in (429, 503))
     code, result = found.get("code"), found.get("result")
     description, given = str(found.get("description") or ""), found.get("properties")
     properties: dict[str, Json] = given if isinstance(given, dict) else {}
@@ -208,7 +208,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     # Code 5 comes from a relay that lost its own upstream: the job may run, so it is not sent again. Code 3 means that
     # no account is free, except in answer to a follow-up, whose parent is meant.
     no_account = code == 3 and not parent(request)
-    return Refused(elsewhere=code in (9, 23, 30) or no_account or answer.status in (429, 503))
+    return Refused(retry_elsewhere=code in (9, 23, 30) or no_account or answer.status in (429, 503))
 
 
 def submitted(task: Task, links: Links) -> Reply:
@@ -252,14 +252,14 @@ _NAMES = {
 _LOST = re.compile(r"task_?not?_?found|not exist|不存在", re.IGNORECASE)
 
 
-def poll(task: Task) -> Ask:
-    """Ask for one task."""
-    return Ask(f"/mj/task/{task.upstream_id}/fetch")
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall for one task."""
+    return UpstreamCall(f"/mj/task/{task.upstream_id}/fetch")
 
 
-def batch(tasks: Sequence[Task]) -> Ask:
-    """Ask for many tasks."""
-    return Ask("/mj/task/list-by-condition", "POST", json={"ids": [task.upstream_id for task in tasks]})
+def batch(tasks: Sequence[Task]) -> UpstreamCall:
+    """UpstreamCall for many tasks."""
+    return UpstreamCall("/mj/task/list-by-condition", "POST", json={"ids": [task.upstream_id for task in tasks]})
 
 
 def split(answer: Answer) -> Mapping[str, Answer]:
@@ -273,9 +273,9 @@ def _tasks(found: Json) -> list[dict[str, Json]]:
     return [item for item in found if isinstance(item, dict) and "id" in item] if isinstance(found, list) else []
 
 
-def find_lost(reference: str) -> Ask:
-    """Ask for the latest tasks."""
-    return Ask("/mj/task/list")
+def find_lost(reference: str) -> UpstreamCall:
+    """UpstreamCall for the latest tasks."""
+    return UpstreamCall("/mj/task/list")
 
 
 def found_lost(answer: Answer, reference: str) -> str | None:
@@ -289,22 +289,22 @@ def hook_in(body: Json) -> str | None:
     return str(found) if isinstance(found, str | int) else None
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read a task's state."""
     found = answer.json()
     if not isinstance(found, dict) or "status" not in found:
         said = str(found.get("description", "")) if isinstance(found, dict) else ""
         if answer.status >= 400 and _LOST.search(said):
-            return Reading(State.NOT_FOUND, None)
+            return TaskStatus(State.NOT_FOUND, None)
         if task.state in (State.SUBMITTING, State.UNKNOWN):
-            return Reading(State.NOT_FOUND, None)
-        return Reading(State.RUNNING, task.snapshot, progress=task.progress)
+            return TaskStatus(State.NOT_FOUND, None)
+        return TaskStatus(State.RUNNING, task.snapshot, progress=task.progress)
     state = _STATES.get(str(found["status"] or "").upper(), State.RUNNING)
     if state is State.WAITING and task.facts.get("resumed"):
         state = State.QUEUED
     percent = re.match(r"\d{1,3}", str(found.get("progress") or ""))
     done = state is State.SUCCEEDED
-    return Reading(
+    return TaskStatus(
         state,
         found,
         progress=min(100, int(percent[0])) if percent else None,

@@ -5,7 +5,11 @@ Source: OpenAI's OpenAPI document 2.3.0, and its Python SDK on the wire. A chann
 
 from __future__ import annotations
 
-from ...declare import Ask, Protocol, Text
+from ...declare import (
+    Protocol,
+    Text,
+    UpstreamCall,
+)
 from ..common import bearer
 from . import (
     assistants,
@@ -43,7 +47,7 @@ openai = Protocol(
     error=error,
     channel_fault=channel_fault,
     too_long=too_long,
-    probe=Ask("/models"),
+    probe=UpstreamCall("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
     tasks=video_tasks.TASKS,
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),

@@ -14,13 +14,12 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
-    Ask,
+    BackgroundRules,
     Failure,
     Json,
     Kind,
     Made,
     ObjectRules,
-    Reading,
     Reason,
     Refused,
     Reply,
@@ -29,8 +28,9 @@ from ...declare import (
     StreamRules,
     Task,
     TaskRules,
+    TaskStatus,
+    UpstreamCall,
     Usage,
-    WorkRules,
 )
 from ..common import body_model, rough_tokens
 from .chat import stream_error
@@ -196,12 +196,12 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     return Accepted(name, State.RUNNING, {"path": f"/threads/{thread}/runs/{name}", "within": [thread]})
 
 
-def poll(task: Task) -> Ask:
-    """Ask for a run."""
-    return Ask(str(task.facts["path"]), headers={"openai-beta": "assistants=v2"})
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall for a run."""
+    return UpstreamCall(str(task.facts["path"]), headers={"openai-beta": "assistants=v2"})
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a run stands."""
     try:
         found = _run.decode(answer.body)
@@ -209,15 +209,15 @@ def read(answer: Answer, task: Task) -> Reading:
         found = _Run()
     shown = {"status": found.status}
     if found.status not in _ENDED:
-        return Reading(State.RUNNING, shown)
+        return TaskStatus(State.RUNNING, shown)
     if found.usage is not None:
-        return Reading(State.SUCCEEDED, shown, usage=token_usage(found.usage))
+        return TaskStatus(State.SUCCEEDED, shown, usage=token_usage(found.usage))
     if found.status in ("completed", "incomplete"):
-        return Reading(State.SUCCEEDED, shown)
-    return Reading(State.FAILED, shown, error=f"the run {found.status}")
+        return TaskStatus(State.SUCCEEDED, shown)
+    return TaskStatus(State.FAILED, shown, error=f"the run {found.status}")
 
 
-RUN = WorkRules(
+RUN = BackgroundRules(
     wanted=lambda request: True,
     rules=TaskRules(
         new_id=lambda: "",
@@ -245,10 +245,10 @@ def _error(failure: Failure, request_id: str) -> bytes:
 STREAM: Final = StreamRules(
     wanted=lambda request: bool(request.body.stream),
     usage=_no_usage,
-    hide=lambda request, event: event,
+    visible=lambda request, event: event,
     text=lambda event: "",
     prompt=lambda request: "",
-    last=lambda event: event.startswith(b"event: done"),
+    is_last=lambda event: event.startswith(b"event: done"),
     error=_error,
 )
 
@@ -457,7 +457,7 @@ OPERATIONS = (
         "创建运行",
         body=RunBody,
         example={"assistant_id": "asst_abc123"},
-        objects=ObjectRules(uses=also_body("thread_id"), work=RUN),
+        objects=ObjectRules(uses=also_body("thread_id"), background=RUN),
         **_RUNNING,
     ),
     touch(
@@ -467,7 +467,7 @@ OPERATIONS = (
         "Create a thread and run it",
         "创建线程并运行",
         body=RunBody,
-        objects=ObjectRules(uses=body_ids, makes=run_made, marks=(b"thread.created",), work=RUN),
+        objects=ObjectRules(uses=body_ids, makes=run_made, scan_for=(b"thread.created",), background=RUN),
         example={"assistant_id": "asst_abc123", "thread": {"messages": [{"role": "user", "content": "Hi!"}]}},
         **_RUNNING,
     ),

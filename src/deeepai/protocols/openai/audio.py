@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Answer, Facts, Failure, Json, Kind, Operation, Part, Reason, Request, StreamRules, Text, Usage
+from ...declare import (
+    Answer,
+    Call,
+    Facts,
+    Failure,
+    Json,
+    Part,
+    Reason,
+    Request,
+    Stream,
+    StreamRules,
+    Text,
+    Usage,
+)
 from ..common import body_model
 from .common import ModelName, event_data, model_patch
 from .errors import error_object
@@ -153,13 +166,13 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 LISTENING = StreamRules(
     wanted=wants_stream,
     usage=heard_event,
-    hide=lambda request, event: event,
+    visible=lambda request, event: event,
     text=delta,
     prompt=lambda request: request.body.prompt or "",
-    last=heard_last,
+    is_last=heard_last,
     error=stream_error,
-    marks=(b'"transcript.text.done"',),
-    untold=heard_estimate,
+    scan_for=(b'"transcript.text.done"',),
+    usage_without_report=heard_estimate,
 )
 
 
@@ -207,13 +220,13 @@ def spoken_event(event: bytes) -> Usage | None:
 SPEAKING = StreamRules(
     wanted=lambda request: request.body.stream_format == "sse",
     usage=spoken_event,
-    hide=lambda request, event: event,
+    visible=lambda request, event: event,
     text=lambda event: "",
     prompt=lambda request: request.body.input,
-    last=lambda event: b'"speech.audio.done"' in event,
+    is_last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
-    marks=(b'"speech.audio.done"',),
-    untold=spoken,
+    scan_for=(b'"speech.audio.done"',),
+    usage_without_report=spoken,
 )
 
 UNHEARD = (
@@ -224,13 +237,12 @@ _HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}
 _KINDS = ("application/json", "text/plain", "text/event-stream")
 
 OPERATIONS = (
-    Operation(
+    Stream(
         name="audio.transcriptions",
         method="POST",
         path="/v1/audio/transcriptions",
-        native="/audio/transcriptions",
-        kind=Kind.STREAM,
-        stream=LISTENING,
+        upstream_template="/audio/transcriptions",
+        rules=LISTENING,
         rows=(9,),
         summary=Text("Transcribe a sound", "创建转录"),
         body=TranscriptionBody,
@@ -247,12 +259,11 @@ OPERATIONS = (
         unserved=UNHEARD,
         replay=True,
     ),
-    Operation(
+    Call(
         name="audio.translations",
         method="POST",
         path="/v1/audio/translations",
-        native="/audio/translations",
-        kind=Kind.CALL,
+        upstream_template="/audio/translations",
         rows=(10,),
         summary=Text("Translate a sound into English", "创建翻译"),
         body=TranslationBody,
@@ -269,13 +280,12 @@ OPERATIONS = (
         unserved=UNHEARD,
         replay=True,
     ),
-    Operation(
+    Stream(
         name="audio.speech",
         method="POST",
         path="/v1/audio/speech",
-        native="/audio/speech",
-        kind=Kind.STREAM,
-        stream=SPEAKING,
+        upstream_template="/audio/speech",
+        rules=SPEAKING,
         rows=(11,),
         summary=Text("Speak a text", "TTS文本转语音"),
         body=SpeechBody,
@@ -286,6 +296,6 @@ OPERATIONS = (
         usage=spoken_usage,
         patch=model_patch,
         unserved=UNHEARD,
-        passes=True,
+        passthrough=True,
     ),
 )

@@ -8,7 +8,16 @@ from __future__ import annotations
 import datetime
 from decimal import Decimal
 
-from ...declare import Failure, Json, Kind, Operation, Reason, Reply, Request, Text, View
+from ...declare import (
+    Failure,
+    Json,
+    Local,
+    Reason,
+    Reply,
+    Request,
+    Text,
+    View,
+)
 
 UNIT = 2000
 """10⁻⁹ USD of a relay's unit of quota: 500,000 of them are one dollar."""
@@ -94,12 +103,11 @@ async def token_usage(view: View) -> Reply:
 _LIMIT = 12.5
 
 OPERATIONS = (
-    Operation(
+    Local(
         name="billing.subscription",
         method="GET",
         path="/v1/dashboard/billing/subscription",
         aliases=("/dashboard/billing/subscription",),
-        kind=Kind.LIST,
         summary=Text("What your key may spend (USD)", "查询额度"),
         media="none",
         answer=subscription,
@@ -112,12 +120,11 @@ OPERATIONS = (
             "access_until": 0,
         },
     ),
-    Operation(
+    Local(
         name="billing.usage",
         method="GET",
         path="/v1/dashboard/billing/usage",
         aliases=("/dashboard/billing/usage",),
-        kind=Kind.LIST,
         summary=Text("What your key has spent (US cents)", "查询用量"),
         media="none",
         query=("start_date", "end_date"),
@@ -126,11 +133,10 @@ OPERATIONS = (
         answer=usage,
         example_answer={"object": "list", "total_usage": 345.6},
     ),
-    Operation(
+    Local(
         name="billing.token",
         method="GET",
         path="/api/usage/token",
-        kind=Kind.LIST,
         summary=Text("What your key may spend and has spent (units of quota)", "查询令牌用量"),
         media="none",
         answer=token_usage,

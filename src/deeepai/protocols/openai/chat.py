@@ -10,7 +10,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import DROP, Facts, Failure, Json, Kind, Operation, Request, StreamRules, Text
+from ...declare import (
+    DROP,
+    Call,
+    Facts,
+    Failure,
+    Json,
+    Request,
+    Stream,
+    StreamRules,
+    Text,
+)
 from ..common import body_model
 from .common import ModelName, model_patch
 from .errors import error_object
@@ -120,9 +130,9 @@ def asks_usage(request: Request) -> bool:
 
 
 def stream_patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """Ask the upstream for usage, whether or not the caller does."""
+    """UpstreamCall the upstream for usage, whether or not the caller does."""
     changes: dict[str, Any] = {}
-    if facts.model != facts.asked:
+    if facts.model != facts.requested_model:
         changes["model"] = facts.model
     if request.body.stream and not facts.settings.get("stream_usage", True):
         changes["stream_options"] = DROP
@@ -189,21 +199,20 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 STREAM = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    hide=hide_usage,
+    visible=hide_usage,
     text=delta_text,
     prompt=prompt_text,
-    last=ends_stream,
+    is_last=ends_stream,
     error=stream_error,
 )
 
 OPERATIONS = (
-    Operation(
+    Stream(
         name="chat.completions",
         method="POST",
         path="/v1/chat/completions",
-        native="/chat/completions",
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template="/chat/completions",
+        rules=STREAM,
         rows=(1, 3, 4, 7),
         summary=Text("Create a chat completion", "聊天补全"),
         body=ChatBody,
@@ -223,18 +232,17 @@ OPERATIONS = (
         patch=stream_patch,
         keeps=draws,
         outputs=pictures,
-        stand_ins=stand_ins,
+        fallback_models=stand_ins,
         objects=CHAT,
         on_leave="cancel",
         replay=True,
     ),
-    Operation(
+    Stream(
         name="completions",
         method="POST",
         path="/v1/completions",
-        native="/completions",
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template="/completions",
+        rules=STREAM,
         rows=(5,),
         summary=Text("Create a completion", "内容补全接口"),
         body=CompletionBody,
@@ -255,12 +263,11 @@ OPERATIONS = (
         on_leave="cancel",
         replay=True,
     ),
-    Operation(
+    Call(
         name="embeddings",
         method="POST",
         path="/v1/embeddings",
-        native="/embeddings",
-        kind=Kind.CALL,
+        upstream_template="/embeddings",
         rows=(8,),
         summary=Text("Create embeddings", "创建嵌入"),
         body=EmbeddingBody,
@@ -275,7 +282,7 @@ OPERATIONS = (
         estimate=input_estimate,
         usage=answer_usage,
         patch=model_patch,
-        passes=True,
+        passthrough=True,
         replay=True,
     ),
 )

@@ -6,14 +6,17 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from ...declare import Facts, Request
+from ...declare import (
+    Facts,
+    Request,
+)
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, description="Model that answers")]
 
 
 def model_patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
-    return {"model": facts.model} if facts.model != facts.asked else {}
+    return {"model": facts.model} if facts.model != facts.requested_model else {}
 
 
 def event_data(event: bytes) -> bytes:

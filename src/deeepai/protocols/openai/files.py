@@ -15,13 +15,12 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
-    Ask,
+    BackgroundRules,
     Failure,
     Json,
     Made,
     ObjectRules,
     Piece,
-    Reading,
     Reason,
     Refused,
     Reply,
@@ -29,9 +28,10 @@ from ...declare import (
     State,
     Task,
     TaskRules,
+    TaskStatus,
+    UpstreamCall,
     Usage,
     Window,
-    WorkRules,
 )
 from .objects import body_ids, ids_in, listing, member, path_id, touch, window
 from .responses import ResponseUsage, tokens
@@ -259,15 +259,15 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     return Accepted(name, State.RUNNING, {"path": f"/batches/{name}"})
 
 
-def poll(task: Task) -> Ask:
-    """Ask for the batch; once it has ended, for its output."""
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall for the batch; once it has ended, for its output."""
     output = member(task.snapshot, "output_file_id")
     if isinstance(output, str):
-        return Ask(f"/files/{output}/content", lines=True)
-    return Ask(str(task.facts["path"]))
+        return UpstreamCall(f"/files/{output}/content", lines=True)
+    return UpstreamCall(str(task.facts["path"]))
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a batch stands. Each of its answers is priced by itself, so that its length decides its rates."""
     try:
         found = _batch.decode(answer.body)
@@ -278,18 +278,18 @@ def read(answer: Answer, task: Task) -> Reading:
         if answer.status == 404 and told is not None:
             # The output was deleted meanwhile: what the batch itself told of all answers together is left.
             usage = _shared(tokens(msgspec.convert(told, ResponseUsage)), task.snapshot["answers"])
-            return Reading(State.SUCCEEDED, {"status": "completed"}, usage=usage)
-        return Reading(State.NOT_FOUND if answer.status == 404 else State.RUNNING, None)
+            return TaskStatus(State.SUCCEEDED, {"status": "completed"}, usage=usage)
+        return TaskStatus(State.NOT_FOUND if answer.status == 404 else State.RUNNING, None)
     shown = {"status": found.status}
     if found.status not in _ENDED:
-        return Reading(State.RUNNING, shown)
+        return TaskStatus(State.RUNNING, shown)
     if found.output_file_id is not None:
         told = {"usage": found.usage, "answers": found.answers} if found.usage is not None else {}
-        return Reading(State.RUNNING, msgspec.to_builtins({**shown, "output_file_id": found.output_file_id, **told}))
+        return TaskStatus(State.RUNNING, msgspec.to_builtins({**shown, "output_file_id": found.output_file_id, **told}))
     if found.usage is not None:
         usage = _shared(tokens(found.usage), found.answers)
-        return Reading(State.SUCCEEDED, shown, usage=usage)
-    return Reading(State.FAILED, shown, error=f"the batch {found.status} without any answer")
+        return TaskStatus(State.SUCCEEDED, shown, usage=usage)
+    return TaskStatus(State.FAILED, shown, error=f"the batch {found.status} without any answer")
 
 
 def _shared(usage: Usage, answers: int) -> Usage:
@@ -313,7 +313,7 @@ def answer_line(task: Task, data: bytes) -> Usage | None:
     return msgspec.structs.replace(used, share=_SHARE)
 
 
-BATCH = WorkRules(
+BATCH = BackgroundRules(
     wanted=lambda request: True,
     rules=TaskRules(
         new_id=lambda: "",
@@ -433,7 +433,7 @@ OPERATIONS = (
         body=BatchBody,
         check=check_batch,
         example={"input_file_id": "file-abc123", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
-        objects=ObjectRules(uses=body_ids, makes=batch_made, work=BATCH),
+        objects=ObjectRules(uses=body_ids, makes=batch_made, background=BATCH),
         free=False,
         example_answer=_BATCH,
     ),

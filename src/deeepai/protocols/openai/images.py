@@ -9,7 +9,19 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Answer, Facts, Failure, Json, Kind, Operation, Reason, Request, StreamRules, Text, Usage
+from ...declare import (
+    Answer,
+    Call,
+    Facts,
+    Failure,
+    Json,
+    Reason,
+    Request,
+    Stream,
+    StreamRules,
+    Text,
+    Usage,
+)
 from .common import ModelName, event_data
 from .errors import error_object
 
@@ -73,7 +85,7 @@ def edit_model(request: Request) -> str:
 
 def patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
-    return {"model": facts.model} if facts.model != (request.body.model or facts.asked) else {}
+    return {"model": facts.model} if facts.model != (request.body.model or facts.requested_model) else {}
 
 
 def check_edit(request: Request) -> None:
@@ -234,12 +246,12 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 STREAM = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    hide=lambda request, event: event,
+    visible=lambda request, event: event,
     text=lambda event: "",
     prompt=lambda request: request.body.prompt,
-    last=ends,
+    is_last=ends,
     error=stream_error,
-    marks=(b".completed", b".partial_image"),
+    scan_for=(b".completed", b".partial_image"),
     merge=add,
     at_close=True,
 )
@@ -247,13 +259,12 @@ STREAM = StreamRules(
 _EXAMPLE_ANSWER = {"created": 1760000000, "data": [{"url": "https://…", "revised_prompt": "…"}]}
 
 OPERATIONS = (
-    Operation(
+    Stream(
         name="images.generations",
         method="POST",
         path="/v1/images/generations",
-        native="/images/generations",
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template="/images/generations",
+        rules=STREAM,
         rows=(6, 31),
         summary=Text("Create images", "生成图片"),
         body=ImageBody,
@@ -265,16 +276,15 @@ OPERATIONS = (
         usage=image_usage,
         patch=patch,
         outputs=addresses,
-        passes=True,
+        passthrough=True,
         unserved=UNSERVED,
     ),
-    Operation(
+    Stream(
         name="images.edits",
         method="POST",
         path="/v1/images/edits",
-        native="/images/edits",
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template="/images/edits",
+        rules=STREAM,
         rows=(6,),
         summary=Text("Edit images", "编辑图片"),
         body=EditBody,
@@ -293,16 +303,15 @@ OPERATIONS = (
         usage=image_usage,
         patch=patch,
         outputs=addresses,
-        passes=True,
+        passthrough=True,
         unserved=UNSERVED,
         max_body=_BODY,
     ),
-    Operation(
+    Call(
         name="images.variations",
         method="POST",
         path="/v1/images/variations",
-        native="/images/variations",
-        kind=Kind.CALL,
+        upstream_template="/images/variations",
         rows=(6,),
         summary=Text("Vary an image", "图片变体"),
         body=VariationBody,
@@ -316,7 +325,7 @@ OPERATIONS = (
         usage=image_usage,
         patch=patch,
         outputs=addresses,
-        passes=True,
+        passthrough=True,
         unserved=UNSERVED,
     ),
 )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...declare import Failure, Json, Kind, Operation, Reason, Reply, Text, View
+from ...declare import (
+    Failure,
+    Json,
+    Local,
+    Reason,
+    Reply,
+    Text,
+    View,
+)
 
 
 def _model_object(model: Any) -> dict[str, Json]:
@@ -27,7 +35,7 @@ async def get_model(view: View) -> Reply:
 
 
 OPERATIONS = (
-    Operation(
+    Local(
         name="models.list",
         method="GET",
         path="/v1/models",
@@ -35,17 +43,15 @@ OPERATIONS = (
             "object": "list",
             "data": [{"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"}],
         },
-        kind=Kind.LIST,
         summary=Text("List models", "列出模型"),
         media="none",
         answer=list_models,
     ),
-    Operation(
+    Local(
         name="models.get",
         method="GET",
         path="/v1/models/{model}",
         example_answer={"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"},
-        kind=Kind.LIST,
         summary=Text("Get a model", "查询模型"),
         media="none",
         answer=get_model,

@@ -6,7 +6,12 @@ from typing import Any
 
 import msgspec
 
-from ...declare import Facts, Kind, Operation, Request, Text
+from ...declare import (
+    Call,
+    Facts,
+    Request,
+    Text,
+)
 from .common import ModelName
 
 DEFAULT = "omni-moderation-latest"
@@ -30,12 +35,11 @@ def patch(request: Request, facts: Facts) -> dict[str, Any]:
 
 
 OPERATIONS = (
-    Operation(
+    Call(
         name="moderations",
         method="POST",
         path="/v1/moderations",
-        native="/moderations",
-        kind=Kind.CALL,
+        upstream_template="/moderations",
         summary=Text("Classify what may be harmful", "内容审核"),
         body=ModerationBody,
         example={"model": DEFAULT, "input": "I want to help them."},

@@ -19,11 +19,11 @@ from ...declare import (
     Facts,
     Failure,
     Json,
-    Kind,
-    Operation,
+    Local,
     Reason,
     Reply,
     Request,
+    Socket,
     SocketRules,
     Text,
     Usage,
@@ -309,28 +309,26 @@ _SHOWN: Final = {"type": "realtime", "model": "gpt-realtime", "instructions": "B
 _SHOWN_KEY: Final = {"value": "ek_68af296e8e408191a1120ab6383263c2", "expires_at": 1760000600}
 
 OPERATIONS = (
-    Operation(
+    Socket(
         name="realtime",
         method="GET",
         path="/v1/realtime",
-        native="/realtime",
-        kind=Kind.SOCKET,
-        socket=SOCKET,
+        upstream_template="/realtime",
+        rules=SOCKET,
         rows=(2,),
         summary=Text("Open a Realtime session (WebSocket)", "Realtime 实时会话（WebSocket）"),
         media="none",
         query=("model",),
         model=session_model,
         estimate=lambda request: _TURN,
-        place=place,
+        upstream_path=place,
         headers=headers,
         check=check,
     ),
-    Operation(
+    Local(
         name="realtime.client_secrets",
         method="POST",
         path="/v1/realtime/client_secrets",
-        kind=Kind.LIST,
         rows=(2,),
         summary=Text("Make a short-lived key for a Realtime session", "创建 Realtime 临时密钥"),
         body=SecretBody,
@@ -339,11 +337,10 @@ OPERATIONS = (
         answer=make_secret,
         fails=(Reason.NO_MODEL, Reason.UNAVAILABLE),
     ),
-    Operation(
+    Local(
         name="realtime.sessions",
         method="POST",
         path="/v1/realtime/sessions",
-        kind=Kind.LIST,
         rows=(2,),
         summary=Text("Make a short-lived key, in the older way", "创建 Realtime 会话（旧版）"),
         body=FlatSessionBody,
@@ -357,11 +354,10 @@ OPERATIONS = (
         answer=make_session,
         fails=(Reason.NO_MODEL, Reason.UNAVAILABLE),
     ),
-    Operation(
+    Local(
         name="realtime.transcription_sessions",
         method="POST",
         path="/v1/realtime/transcription_sessions",
-        kind=Kind.LIST,
         rows=(2,),
         summary=Text("Make a short-lived key for a transcription session", "创建 Realtime 转写会话（旧版）"),
         body=TranscriptionBody,
@@ -370,14 +366,13 @@ OPERATIONS = (
         answer=make_transcription_session,
         fails=(Reason.NO_MODEL, Reason.UNAVAILABLE),
     ),
-    Operation(
+    Local(
         name="realtime.calls",
         method="POST",
         path="/v1/realtime/calls",
-        kind=Kind.LIST,
         summary=Text("Calls over WebRTC: not offered", "WebRTC 通话（不提供）"),
         media="none",
-        public=True,
+        open=True,
         answer=refuse_call,
         status=501,
     ),

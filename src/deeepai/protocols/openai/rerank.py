@@ -7,7 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Answer, Kind, Operation, Request, Text, Usage
+from ...declare import (
+    Answer,
+    Call,
+    Request,
+    Text,
+    Usage,
+)
 from ..common import body_model, rough_tokens
 from .common import ModelName, model_patch
 
@@ -64,13 +70,12 @@ def estimate(request: Request) -> Usage:
 
 
 OPERATIONS = (
-    Operation(
+    Call(
         name="rerank",
         method="POST",
         path="/v1/rerank",
         aliases=("/rerank", "/v2/rerank"),
-        native="/rerank",
-        kind=Kind.CALL,
+        upstream_template="/rerank",
         summary=Text("Sort documents by relevance", "重排序"),
         body=RerankBody,
         example={"model": "jina-reranker-v2-base-multilingual", "query": "What is a cat?", "documents": ["…", "…"]},

@@ -16,24 +16,25 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
-    Ask,
+    BackgroundRules,
+    Call,
     Failure,
     Json,
     Kind,
     Made,
     ObjectRules,
-    Operation,
-    Reading,
     Refused,
     Reply,
     Request,
     State,
+    Stream,
     StreamRules,
     Task,
     TaskRules,
+    TaskStatus,
     Text,
+    UpstreamCall,
     Usage,
-    WorkRules,
 )
 from ..common import body_model, rough_tokens, service_tier
 from .common import ModelName, event_data, model_patch
@@ -275,12 +276,12 @@ def wants_stream(request: Request) -> bool:
 STREAM = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    hide=lambda request, event: event,
+    visible=lambda request, event: event,
     text=delta_text,
     prompt=prompt_text,
-    last=ends,
+    is_last=ends,
     error=stream_error,
-    marks=(b"response.completed", b"response.incomplete", b"response.failed", b'"error"', b"event: error"),
+    scan_for=(b"response.completed", b"response.incomplete", b"response.failed", b'"error"', b"event: error"),
 )
 
 
@@ -323,28 +324,28 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     return Accepted(name, State.RUNNING, {"path": f"/responses/{name}"})
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a response in the background stands."""
     try:
         found = _response.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return Reading(State.RUNNING, None)
+        return TaskStatus(State.RUNNING, None)
     shown = {"status": found.status}
     if found.status not in _ENDED:
-        return Reading(State.RUNNING, shown)
+        return TaskStatus(State.RUNNING, shown)
     if found.usage is not None:
-        return Reading(State.SUCCEEDED, shown, usage=consumed(found, found.usage))
+        return TaskStatus(State.SUCCEEDED, shown, usage=consumed(found, found.usage))
     if found.status in ("completed", "incomplete"):
-        return Reading(State.SUCCEEDED, shown)
-    return Reading(State.FAILED, shown, error=f"the response was {found.status}")
+        return TaskStatus(State.SUCCEEDED, shown)
+    return TaskStatus(State.FAILED, shown, error=f"the response was {found.status}")
 
 
-def poll(task: Task) -> Ask:
-    """Ask for work where its answer said that it lies."""
-    return Ask(str(task.facts["path"]))
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall for work where its answer said that it lies."""
+    return UpstreamCall(str(task.facts["path"]))
 
 
-BACKGROUND = WorkRules(
+BACKGROUND = BackgroundRules(
     wanted=lambda request: bool(request.body.background),
     rules=TaskRules(
         new_id=lambda: "",
@@ -404,13 +405,12 @@ class ItemsBody(msgspec.Struct):
 
 
 OPERATIONS = (
-    Operation(
+    Stream(
         name="responses.create",
         method="POST",
         path="/v1/responses",
-        native="/responses",
-        kind=Kind.STREAM,
-        stream=STREAM,
+        upstream_template="/responses",
+        rules=STREAM,
         summary=Text("Create a response", "创建响应"),
         body=ResponseBody,
         example=_EXAMPLE,
@@ -425,8 +425,8 @@ OPERATIONS = (
             hints=hints,
             makes=makes,
             tells=lambda request: request.body.store is not False,
-            marks=(b"response.created", b"response.completed", b"response.incomplete", b"response.failed"),
-            work=BACKGROUND,
+            scan_for=(b"response.created", b"response.completed", b"response.incomplete", b"response.failed"),
+            background=BACKGROUND,
         ),
         on_leave="cancel",
     ),
@@ -479,12 +479,11 @@ OPERATIONS = (
         example=_EXAMPLE,
         example_answer={"object": "response.input_tokens", "input_tokens": 14},
     ),
-    Operation(
+    Call(
         name="responses.compact",
         method="POST",
         path="/v1/responses/compact",
-        native="/responses/compact",
-        kind=Kind.CALL,
+        upstream_template="/responses/compact",
         summary=Text("Compact a conversation", "压缩对话"),
         body=CountBody,
         example=_EXAMPLE,

@@ -11,20 +11,20 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
-    Ask,
+    BackgroundRules,
     Json,
     Made,
     ObjectRules,
-    Reading,
     Refused,
     Reply,
     Request,
     State,
     Task,
     TaskRules,
+    TaskStatus,
+    UpstreamCall,
     Usage,
     Window,
-    WorkRules,
 )
 from ..common import body_model
 from .common import ModelName, model_patch
@@ -120,7 +120,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     return Accepted(name, State.RUNNING, {"path": f"/fine_tuning/jobs/{name}"}) if isinstance(name, str) else Refused()
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a job stands; it costs what it trained, even where it was cancelled."""
     try:
         found = _job.decode(answer.body)
@@ -128,21 +128,21 @@ def read(answer: Answer, task: Task) -> Reading:
         found = _Job()
     shown = {"status": found.status}
     if found.status not in _ENDED:
-        return Reading(State.RUNNING, shown)
+        return TaskStatus(State.RUNNING, shown)
     if found.trained_tokens:
-        return Reading(State.SUCCEEDED, shown, usage=Usage(input=found.trained_tokens, basis="vendor"))
+        return TaskStatus(State.SUCCEEDED, shown, usage=Usage(input=found.trained_tokens, basis="vendor"))
     if found.status == "succeeded":
-        return Reading(State.SUCCEEDED, shown)
-    return Reading(State.FAILED, shown, error=f"the job {found.status}")
+        return TaskStatus(State.SUCCEEDED, shown)
+    return TaskStatus(State.FAILED, shown, error=f"the job {found.status}")
 
 
-TRAINING: Final = WorkRules(
+TRAINING: Final = BackgroundRules(
     wanted=lambda request: True,
     rules=TaskRules(
         new_id=lambda: "",
         accept=accept,
         submitted=lambda task, links: Reply(task.snapshot),
-        poll=lambda task: Ask(str(task.facts["path"])),
+        poll=lambda task: UpstreamCall(str(task.facts["path"])),
         read=read,
         render=lambda task, links: Reply(task.snapshot),
         interval=15.0,
@@ -262,7 +262,7 @@ OPERATIONS = (
         model=body_model,
         patch=model_patch,
         free=False,
-        objects=ObjectRules(uses=body_ids, makes=job_made, work=TRAINING),
+        objects=ObjectRules(uses=body_ids, makes=job_made, background=TRAINING),
         example_answer=_JOB,
         example={"model": "gpt-4o-mini", "training_file": "file-abc123"},
     ),

@@ -18,12 +18,10 @@ from ...declare import (
     DROP,
     Accepted,
     Answer,
-    Ask,
     Facts,
     Failure,
     Json,
     Links,
-    Reading,
     Reason,
     Refused,
     Reply,
@@ -32,6 +30,8 @@ from ...declare import (
     State,
     Task,
     TaskRules,
+    TaskStatus,
+    UpstreamCall,
     Usage,
 )
 from .common import ModelName
@@ -124,7 +124,7 @@ def model(request: Request) -> str:
 
 def patch(request: Request, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
-    return {"model": facts.model} if facts.model != (request.body.model or facts.asked) else {}
+    return {"model": facts.model} if facts.model != (request.body.model or facts.requested_model) else {}
 
 
 def _length(value: Json) -> float | None:
@@ -200,7 +200,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
         name = found.get("id") or found.get("task_id")
         if isinstance(name, str) and name:
             return Accepted(name, facts=_told(found))
-    return Refused(elsewhere=answer.status in (429, 503))
+    return Refused(retry_elsewhere=answer.status in (429, 503))
 
 
 # The relays' own form ----------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def sora_body(request: Request, facts: Facts) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(_OURS, DROP)
     if not body.metadata:
         found["metadata"] = DROP
-    if facts.model != facts.asked:
+    if facts.model != facts.requested_model:
         found["model"] = facts.model
     if body.duration is not None or body.seconds is not None:
         found["seconds"] = _wanted(request)[0]
@@ -235,11 +235,11 @@ def path_of(task: Task) -> str:
     return f"/videos/{quote(task.upstream_id or '', safe='')}"
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read a video's state; what it cost rests on the length and size that the vendor tells."""
     found = answer.json()
     if not isinstance(found, dict):
-        return Reading(task.state if task.state is State.RUNNING else State.QUEUED, None)
+        return TaskStatus(task.state if task.state is State.RUNNING else State.QUEUED, None)
     state = _STATES.get(str(found.get("status", "")).lower(), State.RUNNING)
     told = _told(found)
     if found.get("error"):
@@ -247,9 +247,9 @@ def read(answer: Answer, task: Task) -> Reading:
     progress = found.get("progress")
     percent = min(100, max(0, int(progress))) if isinstance(progress, int | float) else None
     if state in (State.FAILED, State.CANCELLED):
-        return Reading(state, told, percent, error=_fault(found.get("error"))["message"])
+        return TaskStatus(state, told, percent, error=_fault(found.get("error"))["message"])
     if state is not State.SUCCEEDED:
-        return Reading(state, told or None, percent)
+        return TaskStatus(state, told or None, percent)
     content = f"{path_of(task)}/content"
     results = tuple(
         Result(
@@ -265,7 +265,7 @@ def read(answer: Answer, task: Task) -> Reading:
     seconds = (task.request or {}).get("added") or known(task, told, "seconds")
     # Of a video that follows another, only the estimate knows what the other was like.
     untold = seconds is None or (size is None and task.parent_id is not None)
-    return Reading(state, told, 100, results, usage=None if untold else length_usage(seconds, size, told=True))
+    return TaskStatus(state, told, 100, results, usage=None if untold else length_usage(seconds, size, told=True))
 
 
 def _told(found: Mapping[str, Json]) -> dict[str, Json]:
@@ -352,11 +352,11 @@ TASKS = TaskRules(
     new_id=new_id,
     accept=accept,
     submitted=render,
-    poll=lambda task: Ask(path_of(task)),
+    poll=lambda task: UpstreamCall(path_of(task)),
     read=read,
     render=render,
     keep=keep,
-    discard=lambda task: Ask(path_of(task), "DELETE"),
+    discard=lambda task: UpstreamCall(path_of(task), "DELETE"),
     interval=3.0,
     fresh=1.0,
     timeout=7200.0,

@@ -7,14 +7,15 @@ from typing import Any
 from ...declare import (
     Facts,
     Failure,
+    Fetch,
     Json,
-    Kind,
     Links,
-    Operation,
+    Local,
     Reason,
     Reply,
     Request,
     State,
+    Submit,
     Task,
     Text,
     Usage,
@@ -156,12 +157,11 @@ _VIDEO: dict[str, Json] = {
 }
 
 OPERATIONS = (
-    Operation(
+    Submit(
         name="videos.create",
         method="POST",
         path="/v1/videos",
-        native="/videos",
-        kind=Kind.SUBMIT,
+        upstream_template="/videos",
         summary=Text("Create a video", "创建视频"),
         body=VideoBody,
         media="either",
@@ -178,11 +178,10 @@ OPERATIONS = (
         patch=patch,
         max_body=128 * 1024 * 1024,
     ),
-    Operation(
+    Local(
         name="videos.list",
         method="GET",
         path="/v1/videos",
-        kind=Kind.LIST,
         summary=Text("List your videos", "列出视频"),
         media="none",
         query=("limit", "order", "after"),
@@ -190,24 +189,22 @@ OPERATIONS = (
         example_answer={"object": "list", "data": [_VIDEO], "first_id": _ID, "last_id": _ID, "has_more": False},
         answer=list_videos,
     ),
-    Operation(
+    Fetch(
         name="videos.get",
         method="GET",
         path="/v1/videos/{video_id}",
-        native="/videos/{video_id}",
-        kind=Kind.FETCH,
+        upstream_template="/videos/{video_id}",
         summary=Text("Get a video's state", "查询视频任务"),
         media="none",
         example_params=_PARAMS,
         task=named,
         render=render_video,
     ),
-    Operation(
+    Fetch(
         name="videos.content",
         method="GET",
         path="/v1/videos/{video_id}/content",
-        native="/videos/{video_id}/content",
-        kind=Kind.FETCH,
+        upstream_template="/videos/{video_id}/content",
         summary=Text("Download a video", "下载视频"),
         media="none",
         query=("variant",),
@@ -216,23 +213,21 @@ OPERATIONS = (
         task=named,
         render=content,
     ),
-    Operation(
+    Local(
         name="videos.delete",
         method="DELETE",
         path="/v1/videos/{video_id}",
-        kind=Kind.LIST,
         summary=Text("Delete a video", "删除视频"),
         media="none",
         example_params=_PARAMS,
         example_answer={"id": _ID, "object": "video.deleted", "deleted": True},
         answer=delete_video,
     ),
-    Operation(
+    Submit(
         name="videos.remix",
         method="POST",
         path="/v1/videos/{video_id}/remix",
-        native="/videos/{video_id}/remix",
-        kind=Kind.SUBMIT,
+        upstream_template="/videos/{video_id}/remix",
         summary=Text("Remix a video", "混合视频"),
         body=RemixBody,
         media="either",
@@ -241,14 +236,13 @@ OPERATIONS = (
         origin=lambda request: (named(request),),
         check_origin=check_source,
         inherit=inherit,
-        place=remix_place,
+        upstream_path=remix_place,
     ),
-    Operation(
+    Submit(
         name="videos.edits",
         method="POST",
         path="/v1/videos/edits",
-        native="/videos/edits",
-        kind=Kind.SUBMIT,
+        upstream_template="/videos/edits",
         summary=Text("Edit a video", "编辑视频"),
         body=EditBody,
         media="either",
@@ -258,12 +252,11 @@ OPERATIONS = (
         inherit=inherit,
         patch=source_patch,
     ),
-    Operation(
+    Submit(
         name="videos.extensions",
         method="POST",
         path="/v1/videos/extensions",
-        native="/videos/extensions",
-        kind=Kind.SUBMIT,
+        upstream_template="/videos/extensions",
         summary=Text("Extend a video", "延长视频"),
         body=ExtensionBody,
         media="either",
@@ -274,12 +267,11 @@ OPERATIONS = (
         inherit=inherit,
         patch=source_patch,
     ),
-    Operation(
+    Submit(
         name="video.generations",
         method="POST",
         path="/v1/video/generations",
-        native="/videos",
-        kind=Kind.SUBMIT,
+        upstream_template="/videos",
         summary=Text("Create a video (relays' form)", "创建视频生成任务"),
         body=UnifiedBody,
         check=check_unified,
@@ -294,12 +286,11 @@ OPERATIONS = (
         estimate=estimate,
         patch=sora_body,
     ),
-    Operation(
+    Fetch(
         name="video.generations.get",
         method="GET",
         path="/v1/video/generations/{video_id}",
-        native="/videos/{video_id}",
-        kind=Kind.FETCH,
+        upstream_template="/videos/{video_id}",
         summary=Text("Get a video's state (relays' form)", "获取视频生成任务状态"),
         media="none",
         example_params=_PARAMS,

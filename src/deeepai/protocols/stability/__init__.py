@@ -10,23 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
-from ...declare import (
-    Answer,
-    Ask,
-    Facts,
-    Failure,
-    Json,
-    Kind,
-    Operation,
-    Protocol,
-    Reason,
-    Reply,
-    Request,
-    TaskRules,
-    Text,
-    Usage,
-    View,
-)
+from ...declare import (Answer, Call, Facts, Failure, Fetch, Json, Kind, Local, Operation, Protocol, Reason, Reply, Request, Submit, TaskRules, Text, UpstreamCall, Usage, View,)
 from ..common import bearer
 from .forms import (
     DEFAULT_SD3,
@@ -263,13 +247,13 @@ def _v2(
     given = files or {}
     estimate = one_call if by_call else one_image
     is_sd3 = body is Sd3Form
-    return Operation(
+    return Submit(
         name=path.removeprefix("stable-image/").replace("/", "."),
         method="POST",
         path=f"/sd{native}",
         aliases=(native,),
-        native=native,
-        kind=Kind.SUBMIT if is_async else Kind.CALL,
+        upstream_template=native,
+        if is_async else Kind.CALL,
         rows=() if row is None else (row,),
         summary=summary,
         body=body,
@@ -300,13 +284,12 @@ def _v1(
 ) -> Operation:
     """Declare one v1 generation; `path` stands below the engine."""
     given = files or {}
-    return Operation(
+    return Call(
         name=name,
         method="POST",
         path=f"/sd/v1/generation/{{engine_id}}/{path}",
         aliases=(f"/v1/generation/{{engine_id}}/{path}",),
-        native=f"/v1/generation/{{engine_id}}/{path}",
-        kind=Kind.CALL,
+        upstream_template=f"/v1/generation/{{engine_id}}/{path}",
         rows=() if row is None else (row,),
         summary=summary,
         body=body,
@@ -319,7 +302,7 @@ def _v1(
         model=engine,
         estimate=samples,
         usage=v1_usage,
-        place=lambda request, facts: f"/v1/generation/{facts.model}/{path}",
+        upstream_path=lambda request, facts: f"/v1/generation/{facts.model}/{path}",
         headers=v1_headers,
         max_body=MOST,
         timeout=120.0,
@@ -329,12 +312,11 @@ def _v1(
 def _own(
     name: str, path: str, summary: Text, answer: Callable[[View], Awaitable[Reply]], example_answer: Json
 ) -> Operation:
-    return Operation(
+    return Local(
         name=name,
         method="GET",
         path=f"/sd{path}",
         aliases=(path,),
-        kind=Kind.LIST,
         summary=summary,
         media="none",
         answer=answer,
@@ -450,7 +432,7 @@ stability = Protocol(
     authorize=bearer,
     error=error,
     channel_fault=channel_fault,
-    probe=Ask("/v1/user/balance"),
+    probe=UpstreamCall("/v1/user/balance"),
     forward_headers=(
         "accept",
         "stability-client-id",
@@ -472,7 +454,7 @@ stability = Protocol(
     ),
     operations=(
         *V2_CALLS,
-        Operation(
+        Fetch(
             name="results",
             method="GET",
             path="/sd/v2beta/results/{id}",
@@ -484,8 +466,7 @@ stability = Protocol(
                     for path in ("stable-image/upscale/creative", "image-to-video")
                 ),
             ),
-            native="/v2beta/results/{id}",
-            kind=Kind.FETCH,
+            upstream_template="/v2beta/results/{id}",
             summary=Text("Get an asynchronous call's result", "查询异步结果"),
             media="none",
             answers=("image/*", "application/json"),

@@ -9,7 +9,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ...declare import Failure, Reason, Request
+from ...declare import (
+    Failure,
+    Reason,
+    Request,
+)
 
 DEFAULT_SD3 = "sd3.5-large"
 Prompt = Annotated[str, Meta(min_length=1, max_length=10_000, description="What to draw; `(word:weight)` weighs")]
@@ -265,7 +269,7 @@ def required(files: Mapping[str, bool], relation: Check | None) -> Check | None:
 
 
 def check_ultra(request: Request) -> None:
-    """Ask for a strength beside an image."""
+    """UpstreamCall for a strength beside an image."""
     if "image" in _sent(request) and request.body.strength is None:
         raise _bad("strength", "is required when image is given")
 
@@ -284,20 +288,20 @@ def check_sd3(request: Request) -> None:
 
 
 def check_outpaint(request: Request) -> None:
-    """Ask for a side that grows."""
+    """UpstreamCall for a side that grows."""
     body: OutpaintForm = request.body
     if not any((body.left, body.right, body.up, body.down)):
         raise _bad("left", "at least one of left, right, up and down must be above 0")
 
 
 def check_relight(request: Request) -> None:
-    """Ask for a background."""
+    """UpstreamCall for a background."""
     if not request.body.background_prompt and "background_reference" not in _sent(request):
         raise _bad("background_prompt", "is required where there is no background_reference")
 
 
 def check_v1_prompts(request: Request) -> None:
-    """Ask for a prompt, and for a mask where the picture's own alpha is none."""
+    """UpstreamCall for a prompt, and for a mask where the picture's own alpha is none."""
     if not any(_V1_PROMPT.fullmatch(name) for name in _sent(request)):
         raise _bad("text_prompts", "is required")
     body = request.body

@@ -9,16 +9,16 @@ from ...declare import (
     INLINE,
     Accepted,
     Answer,
-    Ask,
     Json,
     Links,
-    Reading,
     Refused,
     Reply,
     Request,
     Result,
     State,
     Task,
+    TaskStatus,
+    UpstreamCall,
 )
 
 
@@ -32,7 +32,7 @@ def accept(answer: Answer, request: Request) -> Accepted | Refused:
     found = answer.json()
     if answer.status in (200, 202) and isinstance(found, dict) and isinstance(found.get("id"), str):
         return Accepted(found["id"])
-    return Refused(elsewhere=answer.status in (401, 402, 429, 503))
+    return Refused(retry_elsewhere=answer.status in (401, 402, 429, 503))
 
 
 def submitted(task: Task, links: Links) -> Reply:
@@ -40,11 +40,11 @@ def submitted(task: Task, links: Links) -> Reply:
     return Reply({"id": task.id})
 
 
-def poll(task: Task) -> Ask:
-    """Ask for the result's bytes."""
+def poll(task: Task) -> UpstreamCall:
+    """UpstreamCall for the result's bytes."""
     if _is_video(task):
-        return Ask(f"/v2beta/image-to-video/result/{task.upstream_id}", headers={"accept": "video/*"})
-    return Ask(f"/v2beta/results/{task.upstream_id}", headers={"accept": "*/*"})
+        return UpstreamCall(f"/v2beta/image-to-video/result/{task.upstream_id}", headers={"accept": "video/*"})
+    return UpstreamCall(f"/v2beta/results/{task.upstream_id}", headers={"accept": "*/*"})
 
 
 def _is_video(task: Task) -> bool:
@@ -57,26 +57,26 @@ def ends(answer: Answer) -> bool:
     return isinstance(found, dict) and found.get("name") == "content_moderation"
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     """Read a poll's answer: 202 while it runs, then the result itself."""
     kind = answer.headers.get("content-type", "")
     found = answer.json() if "json" in kind else None
     about: dict[str, Json] = found if isinstance(found, dict) else {}
     if answer.status >= 400:
         said = about.get("errors") or [about.get("message") or f"HTTP {answer.status}"]
-        return Reading(State.FAILED, None, error="; ".join(map(str, said)))
+        return TaskStatus(State.FAILED, None, error="; ".join(map(str, said)))
     data = answer.body
     if "json" in kind:
         encoded = about.get("image") or about.get("video")
         if answer.status != 200 or not isinstance(encoded, str):
-            return Reading(State.RUNNING, None)
+            return TaskStatus(State.RUNNING, None)
         try:
             data = base64.b64decode(encoded, validate=True)
         except binascii.Error:
-            return Reading(State.FAILED, None, error="the upstream's result cannot be read")
+            return TaskStatus(State.FAILED, None, error="the upstream's result cannot be read")
         kind = kind.partition("type=")[2]
     elif answer.status != 200:
-        return Reading(State.RUNNING, None)
+        return TaskStatus(State.RUNNING, None)
     seed, reason = about.get("seed", answer.headers.get("seed")), about.get("finish_reason")
     snapshot: dict[str, Json] = {
         "finish_reason": reason or answer.headers.get("finish-reason", "SUCCESS"),
@@ -84,7 +84,7 @@ def read(answer: Answer, task: Task) -> Reading:
     }
     if seed is not None and str(seed).isdigit():
         snapshot["seed"] = int(seed)
-    return Reading(State.SUCCEEDED, snapshot, results=(Result(data=data, content_type=snapshot["content_type"]),))
+    return TaskStatus(State.SUCCEEDED, snapshot, results=(Result(data=data, content_type=snapshot["content_type"]),))
 
 
 def render(task: Task, links: Links) -> Reply:

@@ -1,0 +1,365 @@
+"""The interfaces of a protocol, a class for each kind: the type says what may be said of one.
+
+All are generic in the struct of their body, so that a function which reads a field that the body has not is found by
+the type checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+
+from .jobs import BodyT_contra, Job, Links, Task
+from .objects import Listing, ObjectRules
+from .sockets import SocketRules
+from .streams import StreamRules
+from .values import Answer, Json, Kind, Reason, Reply, Request, Text, Usage
+from .views import Facts, View
+
+BodyT = TypeVar("BodyT")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation(Generic[BodyT]):
+    """One interface of a protocol, whatever its kind.
+
+    Attributes
+    ----------
+    path : str
+        Canonical path on the gateway; placeholders as `{name}`.
+    aliases : tuple of str
+        Further paths.
+    upstream_template : str
+        Path at the vendor, below a channel's base URL.
+    rows : tuple of int
+        Rows of the interface tree that it covers.
+    body : type
+        A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
+        routing and the API reference at once.
+    media : str
+        How the body comes: json, multipart, either or none.
+    max_body : int
+        Bytes.
+    files : mapping
+        File parts of a multipart body, and whether each is required.
+    answers : tuple of str
+        Content types of a good answer.
+    check : callable
+        What a struct cannot say; raises `Failure`.
+    query : tuple of str
+        Query parameters, for the API reference.
+    example : mapping
+        A body (or form fields) to show; where there is none, one is made of the required fields.
+    example_answer : JSON
+        An answer to show, where the gateway cannot make one up by itself.
+    example_params : mapping
+        Values of path and query parameters to show, where the protocol's usual ones do not fit.
+    """
+
+    kind: ClassVar[Kind]
+    name: str
+    method: str
+    path: str
+    summary: Text
+    aliases: tuple[str, ...] = ()
+    upstream_template: str = ""
+    rows: tuple[int, ...] = ()
+    body: type[BodyT] | None = None
+    media: Literal["json", "multipart", "either", "none"] = "json"
+    max_body: int = 32 * 1024 * 1024
+    files: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    answers: tuple[str, ...] = ("application/json",)
+    check: Callable[[Request[BodyT]], None] | None = None
+    query: tuple[str, ...] = ()
+    example: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    example_answer: Json = None
+    example_params: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def paid(self) -> bool:
+        """Whether it may cost something."""
+        return False
+
+    @property
+    def public(self) -> bool:
+        """Whether it needs no token."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Local(Operation[BodyT]):
+    """Answered by the gateway itself.
+
+    Attributes
+    ----------
+    answer : callable
+    status : int
+        What it answers where all is well.
+    fails : tuple of Reason
+        Ways to fail that the kind does not imply; for the API reference.
+    open : bool
+        No token needed.
+    """
+
+    kind: ClassVar[Kind] = Kind.LIST
+    answer: Callable[[View[BodyT]], Awaitable[Reply]]
+    status: int = 200
+    fails: tuple[Reason, ...] = ()
+    open: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether it needs no token."""
+        return self.open
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfTask(Operation[BodyT]):
+    """About one task of the caller's.
+
+    Attributes
+    ----------
+    task : callable
+        The public task id that is asked for.
+    """
+
+    task: Callable[[Request[BodyT]], str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetch(OfTask[BodyT]):
+    """One task, from the stored state.
+
+    Attributes
+    ----------
+    render : callable
+        The answer, where it depends on the request too.
+    events : callable
+        Where the answer is an event stream: the event that tells of the task's state. One is sent at once, on each
+        change, and every few seconds; the one of a final state is the last.
+    """
+
+    kind: ClassVar[Kind] = Kind.FETCH
+    render: Callable[[Request[BodyT], Task, Links], Reply] | None = None
+    events: Callable[[Task, Links], bytes] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Media(OfTask[BodyT]):
+    """The bytes of a task's file."""
+
+    kind: ClassVar[Kind] = Kind.MEDIA
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forwarded(Operation[BodyT]):
+    """Sent to a channel.
+
+    Attributes
+    ----------
+    model : callable
+        The name that routes, is allowed or not, and is priced.
+    upstream_path : callable
+        The upstream path where it is more than `upstream_template` filled in.
+    patch : callable
+        Changes to the top-level JSON keys (or form fields) on the way out. An empty dict lets the bytes through.
+    headers : callable
+        Headers on the way out, over those that are forwarded.
+    timeout : float or None
+        Seconds in which the vendor promises to have answered, where that is less than a channel's own limit.
+    """
+
+    model: Callable[[Request[BodyT]], str] | None = None
+    upstream_path: Callable[[Request[BodyT], Facts], str] | None = None
+    patch: Callable[[Request[BodyT], Facts], dict[str, Any]] | None = None
+    headers: Callable[[Request[BodyT], Facts], Mapping[str, str]] | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectCall(Forwarded[BodyT]):
+    """Only touches objects that the vendor keeps for the caller, and costs nothing.
+
+    Attributes
+    ----------
+    objects : ObjectRules
+    stream : StreamRules or None
+        Where it may answer in events: the protocol's own error event is needed of it.
+    stream_body : bool
+        A multipart body passes to the upstream as it comes, and is checked on the way; `request.body` and
+        `request.parts` stay empty.
+    """
+
+    kind: ClassVar[Kind] = Kind.CALL
+    objects: ObjectRules[BodyT]
+    stream: StreamRules[BodyT] | None = None
+    stream_body: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectList(Forwarded[BodyT]):
+    """A list of the caller's own objects."""
+
+    kind: ClassVar[Kind] = Kind.CALL
+    listing: Listing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paid(Forwarded[BodyT]):
+    """Costs something.
+
+    Attributes
+    ----------
+    estimate : callable
+        What it will probably consume: the hold. None: one call.
+    """
+
+    estimate: Callable[[Request[BodyT]], Usage] | None = None
+
+    @property
+    def paid(self) -> bool:
+        """Whether it may cost something."""
+        return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin(Generic[BodyT_contra]):
+    """The tasks that a follow-up refers to: it goes where they were made.
+
+    Attributes
+    ----------
+    ids : callable
+        Public ids of tasks, or ids of what tasks made (`Child`).
+    check : callable
+        What the first of them must be like; raises `Failure`.
+    """
+
+    ids: Callable[[Request[BodyT_contra]], Sequence[str]]
+    check: Callable[[Request[BodyT_contra], Task], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Addresses of files in a JSON answer, which the vendor soon forgets: the gateway keeps the files and puts its own
+    links in their place.
+
+    Attributes
+    ----------
+    of : callable
+        The addresses in an answer.
+    models : callable
+        Whether the answers of a model are looked at, named as the operator or the channel does; None: of each.
+    """
+
+    of: Callable[[Json], Sequence[str]]
+    models: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call(Paid[BodyT]):
+    """One request upstream, one answer.
+
+    Attributes
+    ----------
+    usage : callable
+        What it did consume, read from the answer; None: nothing to pay.
+    free : bool
+    further_models : callable
+        Further models that the request lets the vendor use; the token must be allowed to call them, too.
+    objects : ObjectRules or None
+        What it has to do with objects that the vendor keeps for the caller.
+    origin : Origin or None
+        The task that it is a follow-up to.
+    outputs : Outputs or None
+        Files in the answer that the gateway keeps.
+    passthrough : bool
+        An answer that is no JSON, or a large one, goes to the caller as it comes: `usage` then sees the headers alone
+        of a sound or picture, and of JSON all but long strings and rows of numbers.
+    replay : bool
+        Whether it may be sent again, elsewhere, after a cut that came once its bytes may have reached the vendor.
+    unserved : str
+        What to tell of a model that is one of the protocol's own where no channel serves it.
+    """
+
+    kind: ClassVar[Kind] = Kind.CALL
+    usage: Callable[[Request[BodyT], Answer], Usage | None] | None = None
+    free: bool = False
+    further_models: Callable[[Request[BodyT]], Sequence[str]] | None = None
+    objects: ObjectRules[BodyT] | None = None
+    origin: Origin[BodyT] | None = None
+    outputs: Outputs | None = None
+    passthrough: bool = False
+    replay: bool = False
+    unserved: str = ""
+
+    @property
+    def paid(self) -> bool:
+        """Whether it may cost something."""
+        return not self.free
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream(Call[BodyT]):
+    """As a Call, and may answer in server-sent events.
+
+    Attributes
+    ----------
+    rules : StreamRules
+        How its event stream is metered.
+    on_leave : str
+        What happens upstream when the caller leaves midway.
+    fallback_models : callable
+        Models to try after the one that is asked for, where the body may name them.
+    """
+
+    kind: ClassVar[Kind] = Kind.STREAM
+    rules: StreamRules[BodyT]
+    on_leave: Literal["cancel", "drain"] = "drain"
+    fallback_models: Callable[[Request[BodyT]], Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submit(Paid[BodyT]):
+    """Starts a task, or gives a waiting one its input.
+
+    Attributes
+    ----------
+    job : Job
+        How the vendor does it, and how callers see it.
+    price : callable
+        The price key where it is not the model.
+    origin : Origin or None
+        The tasks that it is a follow-up to.
+    inherit : callable
+        For follow-ups that name no model: the model and what the call will probably consume, by the origin.
+    resumes : bool
+        It gives its origin, a waiting task, its input instead of making one.
+    wait : callable
+        Seconds for which the answer waits for the task's end, where the caller asks for that; 0: it does not.
+    """
+
+    kind: ClassVar[Kind] = Kind.SUBMIT
+    job: Job[BodyT]
+    price: Callable[[Request[BodyT]], str] | None = None
+    origin: Origin[BodyT] | None = None
+    inherit: Callable[[Request[BodyT], Task], tuple[str, Usage]] | None = None
+    resumes: bool = False
+    wait: Callable[[Request[BodyT]], float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Socket(Paid[BodyT]):
+    """A session over a WebSocket.
+
+    Attributes
+    ----------
+    rules : SocketRules
+        How its session begins, is metered, and ends.
+    """
+
+    kind: ClassVar[Kind] = Kind.SOCKET
+    rules: SocketRules
+
+
+AnyOperation: TypeAlias = Operation[Any]

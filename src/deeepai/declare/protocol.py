@@ -1,0 +1,192 @@
+"""Protocols and translators, declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from .jobs import JobRules, Links, Task, UpstreamCall
+from .operations import AnyOperation
+from .streams import Events
+from .values import Answer, Failure, Json, Reply, Request, Text
+
+
+class ChannelSettings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings that a channel of a protocol may have beside those of every channel; none, if not derived from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Credentials that are computed and hold for a while, such as a token signed with a key pair.
+
+    Attributes
+    ----------
+    headers : callable
+        The headers, from the channel's credential and the time in s since 1970.
+    seconds : float
+        For how long they are good.
+    """
+
+    headers: Callable[[str, int], Mapping[str, str]]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protocol:
+    """A wire format, declared.
+
+    Attributes
+    ----------
+    prefixes : mapping
+        Path prefixes, each with the parameters that it sets; every operation stands under each of them.
+    key_headers, key_queries : tuple of str
+        Where a caller's token may stand beside `Authorization`.
+    key_placeholders : tuple of str
+        Words that clients send as a bearer when the key stands in another header.
+    authorize : callable
+        Headers that carry a channel's credential.
+    signing : Signing or None
+        What stands in the place of `authorize` where the credential must be computed; it may leave a credential as it
+        is.
+    error : callable
+        A failure in the protocol's own shape; takes the operation (None before routing) and the request id.
+    env_key, env_key_also, env_base_url : str, tuple of str, str
+        Environment names of the vendor's SDK.
+    models : tuple of str
+        Model names (or patterns) that a channel serves when it lists none.
+    claims : callable
+        What to answer on an unknown path that is meant for this protocol; None where it is not.
+    channel_fault : callable
+        Whether an answer blames the channel's own account (bad key, out of credit): such an answer fails over and is
+        never shown to the caller.
+    too_long : callable
+        Whether an answer says that the request does not fit the model's context; another model may be tried then.
+    mark_header : str
+        A header that all of the vendor's clients send: with it, a path that another protocol has too is this one's.
+    id_header : str
+        Where the vendor's clients look for the request id, beside `x-request-id`.
+    own_paths : tuple of str
+        Path prefixes that are this protocol's alone; an unknown path below one is answered in its error shape.
+    settings : type
+        What a channel's settings may hold for this protocol.
+    """
+
+    name: str
+    title: Text
+    operations: tuple[AnyOperation, ...]
+    error: Callable[[Failure, AnyOperation | None, str], Reply]
+    authorize: Callable[[str], Mapping[str, str]]
+    base_url: str
+    signing: Signing | None = None
+    prefixes: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"": {}})
+    key_headers: tuple[str, ...] = ()
+    key_queries: tuple[str, ...] = ()
+    key_placeholders: tuple[str, ...] = ()
+    env_key: str | None = None
+    env_key_also: tuple[str, ...] = ()
+    env_base_url: str | None = None
+    models: tuple[str, ...] = ()
+    claims: Callable[[str], Failure | None] | None = None
+    channel_fault: Callable[[Answer], bool] = lambda answer: answer.status == 401
+    too_long: Callable[[Answer], bool] = lambda answer: False
+    mark_header: str | None = None
+    id_header: str | None = None
+    own_paths: tuple[str, ...] = ()
+    forward_headers: tuple[str, ...] = ()
+    answer_headers: tuple[str, ...] = ()
+    settings: type[ChannelSettings] = ChannelSettings
+    probe: UpstreamCall | None = None
+    """A cheap request whose answer tells whether the channel's address and credential are good."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskTranslator:
+    """Serves a call of one protocol by tasks of another.
+
+    Attributes
+    ----------
+    source, target : str
+        Operation names, `protocol.operation`.
+    requests : callable
+        One JSON body of the target's for each task to submit, from the request and the model's name; raises `Failure`
+        for what the target cannot carry.
+    answer : callable
+        The source's answer, from the finished tasks and the bytes of the first file of each, where `inline` wants
+        them.
+    failed : callable
+        What the end of a task says where none succeeded.
+    error : callable
+        What the target's refusal says; the source's protocol gives it its shape.
+    inline : callable
+        Whether the answer holds the files' bytes.
+    timeout : float
+        Seconds.
+    """
+
+    source: str
+    target: str
+    requests: Callable[[Request[Any], str], Sequence[Mapping[str, Json]]]
+    answer: Callable[[Request[Any], Sequence[Task], Links, Sequence[bytes]], Reply]
+    failed: Callable[[Task], Failure]
+    error: Callable[[Answer], Failure]
+    inline: Callable[[Request[Any]], bool]
+    timeout: float = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobTranslator:
+    """Serves a submission of one protocol by a submission of another.
+
+    The task is the source's, and is shown by the source's face; the target's vendor does it.
+
+    Attributes
+    ----------
+    source, target : str
+        Operation names, `protocol.operation`.
+    request : callable
+        The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
+        carry.
+    error : callable
+        What the target's refusal says; the source's protocol gives it its shape.
+    rules : JobRules
+        The target's, but a task's snapshot is told in the source's words.
+    """
+
+    source: str
+    target: str
+    request: Callable[[Request[Any], str], Mapping[str, Json]]
+    error: Callable[[Answer], Failure]
+    rules: JobRules[Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallTranslator:
+    """Serves an operation of one protocol by an operation of another, one call by one call.
+
+    Attributes
+    ----------
+    source, target : str
+        Operation names, `protocol.operation`.
+    stream_target : str
+        The target where a stream is wanted, if that is another operation.
+    request : callable
+        The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
+        carry.
+    answer : callable
+        The source's body, from the request and the target's answer.
+    error : callable
+        What the target's error answer says; the source's protocol gives it its shape.
+    events : callable
+        Turns the target's stream into the source's.
+    """
+
+    source: str
+    target: str
+    request: Callable[[Request[Any], str], Mapping[str, Json]]
+    answer: Callable[[Request[Any], Answer], bytes]
+    error: Callable[[Answer], Failure]
+    events: Callable[[Request[Any]], Events]
+    stream_target: str | None = None

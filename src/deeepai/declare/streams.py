@@ -1,0 +1,69 @@
+"""Event streams: how one is metered, and what turns its events into others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic
+from typing import Protocol as Interface
+
+from .jobs import BodyT_contra
+from .values import Failure, Json, Request, Usage
+
+
+class Events(Interface):
+    """Turns the events of one stream into those of another protocol, or another framing."""
+
+    def feed(self, event: bytes) -> bytes:
+        """Take one event with its blank line; return what the caller sees of it, which may be nothing."""
+        ...
+
+    def end(self) -> bytes:
+        """Return what is still to be said once the upstream has ended well."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamRules(Generic[BodyT_contra]):
+    """How an event stream is metered.
+
+    Attributes
+    ----------
+    wanted : callable
+        Whether this request asks for a stream.
+    usage : callable
+        Usage that an event's bytes carry, or None; looks for a mark before it parses.
+    visible : callable
+        What the caller sees of an event (None: nothing), where usage was asked for on its behalf.
+    text : callable
+        The text that an event's data adds to the output; counted when no usage came.
+    prompt : callable
+        The text of the request that counts as input; used when no usage came.
+    is_last : callable
+        Whether an event ends the stream: it waits for the charge.
+    error : callable
+        The protocol's own error event.
+    scan_for : tuple of bytes
+        Bytes without which an event can neither carry usage nor be the last nor hide anything.
+    merge : callable
+        The usage so far and a later event's, where one event does not tell it all; else the later counts.
+    at_close : bool
+        Only the body's end tells which event was the last; `is_last` then says which may have been.
+    usage_without_report : callable
+        What was consumed, by the request alone, where no usage came; else the text is counted.
+    reshape : callable
+        Another framing than events, where the caller asks for one: its content type, and what makes it.
+    """
+
+    wanted: Callable[[Request[BodyT_contra]], bool]
+    usage: Callable[[bytes], Usage | None]
+    visible: Callable[[Request[BodyT_contra], bytes], bytes | None]
+    text: Callable[[Json], str]
+    prompt: Callable[[Request[BodyT_contra]], str]
+    is_last: Callable[[bytes], bool]
+    error: Callable[[Failure, str], bytes]
+    scan_for: tuple[bytes, ...]
+    merge: Callable[[Usage, Usage], Usage] | None = None
+    at_close: bool = False
+    usage_without_report: Callable[[Request[BodyT_contra]], Usage] | None = None
+    reshape: Callable[[Request[BodyT_contra]], tuple[str, Events] | None] | None = None

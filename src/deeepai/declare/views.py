@@ -1,0 +1,122 @@
+"""What the gateway's own operations may look at, and what is known when a request leaves for a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol as Interface
+from typing import TypeVar
+
+import msgspec
+
+from .jobs import Links, Task
+from .objects import Window
+from .values import Json, Request
+
+BodyT_co = TypeVar("BodyT_co", covariant=True)
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What is known when a request is made ready for a channel."""
+
+    model: str
+    """The model's name at the upstream."""
+    requested_model: str
+    """The model's name as the caller gave it."""
+    origin: Task | None = None
+    hook_url: str | None = None
+    """Our own address for callbacks of this task, if the gateway can be reached from there."""
+    reference: str = ""
+    """The request id; an idempotency key where the vendor takes one."""
+    settings: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
+    """The channel's settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a key may spend. Money is 10⁻⁹ USD.
+
+    Attributes
+    ----------
+    spent : int
+        Ever, with this key.
+    available : int
+        What is left, with what is held for calls under way: of the key's own budget, or of its account where that is
+        less or there is no budget.
+    bounded : bool
+        The key has a budget of its own.
+    expires_at : int or None
+        ms since 1970.
+    models : sequence of str or None
+        Names and patterns that it is restricted to.
+    """
+
+    name: str
+    spent: int
+    available: int
+    bounded: bool
+    expires_at: int | None
+    models: Sequence[str] | None
+
+
+class View(Interface[BodyT_co]):
+    """What a Local operation may look at: the caller's own things only."""
+
+    @property
+    def request(self) -> Request[BodyT_co]: ...  # noqa: D102
+    @property
+    def links(self) -> Links: ...  # noqa: D102
+    @property
+    def account_id(self) -> str:
+        """Id of the account that pays."""
+        ...
+
+    async def models(self) -> Sequence[Mapping[str, Json]]:
+        """Models that the token may call: id, owned_by, created, protocols."""
+        ...
+
+    async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
+        """Return tasks by id, or the latest hundred."""
+        ...
+
+    async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
+        """Return part of the tasks that some operations of this protocol made, and whether there are more.
+
+        Raises
+        ------
+        Failure
+            The window begins after a task that is not the caller's.
+        """
+        ...
+
+    async def forget(self, task_id: str) -> None:
+        """Delete a task that has ended and its files, here and at the vendor.
+
+        Raises
+        ------
+        Failure
+            There is no such task, or it has not ended.
+        """
+        ...
+
+    async def balance(self) -> tuple[int, int, int]:
+        """Available, held and spent, in 10⁻⁹ USD."""
+        ...
+
+    async def allowance(self) -> Allowance:
+        """Return what the caller's key may spend, and has spent."""
+        ...
+
+    async def spent(self, since: int, until: int) -> int:
+        """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
+        ...
+
+    async def mint(self, prefix: str, model: str, session: Json, seconds: int) -> tuple[str, int]:
+        """Make a key for sessions with one model, as the caller; return it and when it expires (s since 1970).
+
+        Raises
+        ------
+        Failure
+            The caller may not use the model, or nobody serves it.
+        """
+        ...

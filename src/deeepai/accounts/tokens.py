@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -251,6 +252,16 @@ async def delete(tx: Tx, token_id: str, viewer: Viewer | None = None, *, source:
         _check_source(found)
     await tx.execute("UPDATE tokens SET status = 'deleted' WHERE id = $1", token_id)
     await bump(tx)
+
+
+async def spent(tx: Tx, token_id: str) -> int:
+    """Return what was ever spent with a token, in 10⁻⁹ USD."""
+    return int(await tx.fetchval("SELECT spent FROM tokens WHERE id = $1", token_id) or 0)
+
+
+async def write_last_used(tx: Tx, used_at: Mapping[str, int]) -> None:
+    """Write when tokens were last used (ms since 1970)."""
+    await tx.executemany("UPDATE tokens SET last_used_at = $2 WHERE id = $1", sorted(used_at.items()))
 
 
 async def find(tx: Tx, digest: str) -> Token | None:

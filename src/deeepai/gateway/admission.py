@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..accounts.models import Token
-from ..declare import Failure, Operation, Protocol, Reason
+from ..declare import Failure, Protocol, Reason
 from .dispatch import ROUTINGS, Routing, matches
 from .request import HttpRequest
 
@@ -39,7 +39,7 @@ def resolve(aliases: Mapping[str, str], name: str) -> str:
 
 
 def no_model(name: str) -> Failure:
-    """Say that nobody serves a model."""
+    """Build the failure of a model that nobody serves."""
     return Failure(
         Reason.NO_MODEL,
         f"The model '{name}' does not exist or you do not have access to it",
@@ -47,10 +47,10 @@ def no_model(name: str) -> Failure:
     )
 
 
-def unserved(protocol: Protocol, operation: Operation, name: str) -> Failure:
-    """Say that no channel serves a model: what to do about it where the model is known, else that there is none."""
-    if operation.unserved and matches(name, protocol.models):
-        return Failure(Reason.UNAVAILABLE, operation.unserved, param="model", code="no_channel")
+def unserved(protocol: Protocol, hint: str, name: str) -> Failure:
+    """Build the failure of a model without a channel: the hint where the model is known, else that there is none."""
+    if hint and matches(name, protocol.models):
+        return Failure(Reason.UNAVAILABLE, hint, param="model", code="no_channel")
     return no_model(name)
 
 

@@ -1,4 +1,4 @@
-"""Which channel answers: by model and group, then priority, then weight; sick channels rest and are tried again."""
+"""Which channel answers: by model and group, then priority, then weight; sick channels cool down and are tried again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..upstream import transports
 
 Routing = Literal["weight", "price", "latency"]
 ROUTINGS: Final[Mapping[str, Routing]] = {"weight": "weight", "price": "price", "latency": "latency"}
-FAILURES_TO_REST = 3
-FIRST_REST = 5.0
-LONGEST_REST = 300.0
+FAILURES_TO_COOL_DOWN = 3
+FIRST_COOLDOWN = 5.0
+LONGEST_COOLDOWN = 300.0
 
 
 @dataclass(slots=True)
@@ -28,21 +28,21 @@ class Health:
     inflight: int = 0
     failures: int = 0
     """In a row."""
-    rests: int = 0
-    """Rests since the last success."""
-    rest_until: float = 0.0
-    probing: bool = False
+    cooldowns: int = 0
+    """Since the last success."""
+    cooldown_until: float = 0.0
+    half_open: bool = False
     latency: float = 0.0
     """Moving average until the first byte, s."""
     served: int = 0
     failed: int = 0
     last_error: str = ""
 
-    def resting(self, now: float) -> bool:
-        """Tell whether the channel gets no requests now; one probe goes through once the rest is over."""
-        if self.rest_until == 0.0:
+    def cooling_down(self, now: float) -> bool:
+        """Tell whether the channel gets no requests now; one probe goes through once the cooldown is over."""
+        if self.cooldown_until == 0.0:
             return False
-        return now < self.rest_until or self.probing
+        return now < self.cooldown_until or self.half_open
 
 
 @dataclass(slots=True)
@@ -57,15 +57,15 @@ class Attempt:
     """Where it counts as one of the channel's requests at once."""
     ended: bool = False
 
-    def done(self, *, ok: bool, fault: str = "", rest: float | None = None, first_byte: float | None = None) -> None:
+    def done(self, *, ok: bool, fault: str = "", cooldown: float | None = None, first_byte: float | None = None) -> None:
         """Say how it went.
 
         Parameters
         ----------
         ok : bool
             Whether the channel did its part; a caller's own mistake counts as ok.
-        rest : float, optional
-            Seconds to rest at once, whatever the count of failures.
+        cooldown : float, optional
+            Seconds to cool down at once, whatever the count of failures.
         first_byte : float, optional
             Seconds until the answer began.
         """
@@ -75,8 +75,8 @@ class Attempt:
         health = self.health
         if ok:
             health.served += 1
-            health.failures = health.rests = 0
-            health.rest_until = 0.0
+            health.failures = health.cooldowns = 0
+            health.cooldown_until = 0.0
             if first_byte is not None:
                 health.latency = first_byte if health.latency == 0 else health.latency * 0.9 + first_byte * 0.1
             return
@@ -84,12 +84,12 @@ class Attempt:
         health.failures += 1
         health.last_error = fault
         now = time.monotonic()
-        # What fails while the channel rests was under way already, or had no other place to go: it tells nothing new.
-        if rest is None and now >= health.rest_until and (self.probe or health.failures >= FAILURES_TO_REST):
-            rest = min(LONGEST_REST, FIRST_REST * 2 ** min(health.rests, 16))
-            health.rests += 1
-        if rest is not None:
-            health.rest_until = max(health.rest_until, now + rest)
+        # What fails while the channel cools down was under way already, or had no other place to go: it tells nothing new.
+        if cooldown is None and now >= health.cooldown_until and (self.probe or health.failures >= FAILURES_TO_COOL_DOWN):
+            cooldown = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2 ** min(health.cooldowns, 16))
+            health.cooldowns += 1
+        if cooldown is not None:
+            health.cooldown_until = max(health.cooldown_until, now + cooldown)
 
     def begun(self, first_byte: float) -> Attempt:
         """Say that the channel is well, where what it does goes on; return what stands for that."""
@@ -108,7 +108,7 @@ class Attempt:
         self.ended = True
         self.health.inflight -= 1
         if self.probe:
-            self.health.probing = False
+            self.health.half_open = False
         if self.limiter is not None:
             self.limiter.leave(self.channel.id)
 
@@ -156,36 +156,36 @@ class Dispatcher:
         """Return a channel, enabled or not."""
         return next((channel for channel in self.channels if channel.id == channel_id), None)
 
-    def levels(
+    def tiers(
         self,
         protocol: str,
         model: str,
         mode: Mode,
         group: str,
-        reach: tuple[tuple[str, tuple[str, ...]], ...] = (),
+        reachable: tuple[tuple[str, tuple[str, ...]], ...] = (),
     ) -> tuple[tuple[Channel, ...], ...]:
         """Return the channels that serve a model, grouped by priority, the highest first.
 
         Parameters
         ----------
-        reach : tuple
+        reachable : tuple
             Protocols, in order, each with the operations of which a channel must serve one; `protocol` alone, and
             whatever it serves, where that is empty.
         """
-        key = (protocol, model, mode, group, reach)
+        key = (protocol, model, mode, group, reachable)
         known = self._known.get(key)
         if known is None:
             found = [
-                level
-                for name, operations in reach or ((protocol, ()),)
-                for level in self._levels(name, operations, model, mode, group)
+                tier
+                for name, operations in reachable or ((protocol, ()),)
+                for tier in self._tiers(name, operations, model, mode, group)
             ]
             if len(self._known) > 10_000:
                 self._known.clear()
             known = self._known[key] = tuple(found)
         return known
 
-    def _levels(
+    def _tiers(
         self, protocol: str, operations: tuple[str, ...], model: str, mode: Mode, group: str
     ) -> Iterator[tuple[Channel, ...]]:
         default = self.protocols[protocol].models
@@ -210,16 +210,16 @@ class Dispatcher:
         return model in channel.model_map or matches(model, names)
 
     def attempts(
-        self, levels: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight"
+        self, tiers: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight"
     ) -> Iterator[Attempt]:
-        """Yield channels to try, best first, each at most once; resting and full ones are passed over.
+        """Yield channels to try, best first, each at most once; those that cool down or are full are passed over.
 
-        `routing` decides among channels of one priority. Where all rest, the one that may soonest be tried is: its own
+        `routing` decides among channels of one priority. Where all cool down, the one that may soonest be tried is: its own
         answer tells the caller more than ours could.
         """
         tried = 0
-        for level in levels:
-            left = list(level)
+        for tier in tiers:
+            left = list(tier)
             while left and tried < most:
                 channel = left[0] if len(left) == 1 else self._choose(left, routing)
                 left.remove(channel)
@@ -228,8 +228,8 @@ class Dispatcher:
                     tried += 1
                     yield attempt
         if tried == 0:
-            resting = [channel for level in levels for channel in level if channel.id in self.health]
-            for channel in sorted(resting, key=lambda channel: self.health[channel.id].rest_until):
+            cooling = [channel for tier in tiers for channel in tier if channel.id in self.health]
+            for channel in sorted(cooling, key=lambda channel: self.health[channel.id].cooldown_until):
                 attempt = self.take(channel, pinned=True)
                 if attempt is not None:
                     yield attempt
@@ -249,12 +249,12 @@ class Dispatcher:
         return 0.0 if health is None else health.latency
 
     def take(self, channel: Channel, *, pinned: bool = False) -> Attempt | None:
-        """Begin an attempt, unless the channel rests or is full. A pinned one is only refused when full."""
+        """Begin an attempt, unless the channel cools down or is full. A pinned one is only refused when full."""
         health = self.health.get(channel.id)
         if health is None:
             health = self.health[channel.id] = Health()
         now = time.monotonic()
-        if not pinned and health.rest_until and health.resting(now):
+        if not pinned and health.cooldown_until and health.cooling_down(now):
             return None
         limiter = None
         if channel.concurrency is not None:
@@ -265,9 +265,9 @@ class Dispatcher:
             if limiter is not None:
                 limiter.leave(channel.id)
             return None
-        probe = health.rest_until != 0.0 and not health.probing
+        probe = health.cooldown_until != 0.0 and not health.half_open
         if probe:
-            health.probing = True
+            health.half_open = True
         health.inflight += 1
         return Attempt(channel, health, now, probe, limiter)
 
@@ -286,6 +286,6 @@ def _weighted(channels: Sequence[Channel]) -> Channel:
 
 
 def unavailable(model: str) -> Failure:
-    """Say that every channel for a model is resting, full or failing."""
+    """Build the failure of a model all of whose channels cool down, are full or fail."""
     message = f"No channel is available for the model '{model}' now; try again soon"
     return Failure(Reason.UNAVAILABLE, message, retry_after=5)

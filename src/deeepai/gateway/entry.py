@@ -1,94 +1,73 @@
-"""Where requests come in: routing, the caller, the body; then the step for the operation's kind."""
+"""Where requests come in: routing, the caller, the body; then the step that serves the operation's kind."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 import structlog
 
 from ..accounts import addresses
 from ..accounts.directory import MISS
 from ..accounts.models import Token
-from ..declare import Allowance, Failure, Kind, Operation, Reason, Request, Task, Text, Window
+from ..declare import (
+    AnyOperation,
+    Call,
+    Failure,
+    Fetch,
+    Forwarded,
+    Local,
+    Media,
+    ObjectCall,
+    ObjectList,
+    Paid,
+    Reason,
+    Socket,
+    Stream,
+    Submit,
+    Text,
+)
 from ..storage.ids import new_id, now_ms
-from ..tasks import store
-from ..tasks.links import SignedLinks
-from . import call, jobs, keys, own, pinned, realtime, realtime_keys, realtime_session, replays
+from . import call, candidates, files, jobs, keys, realtime, replays, view
 from .core import Core
 from .exchange import Exchange, failure_headers, pairs
+from .objects import calls, lists
+from .realtime import keys as session_keys
+from .realtime.session import Session, refusing
 from .request import HttpRequest, Receive, Scope, Send, read_body
 from .routing import Route
 
 log = structlog.get_logger()
 
-_ASSETS = Operation(
+Handler = Callable[[Core, Any, Any], Coroutine[Any, Any, None]]
+
+
+async def _local(core: Core, x: Exchange, operation: Local[Any]) -> None:
+    await x.reply(await operation.answer(view.GatewayView(core, x)))
+
+
+HANDLERS: Final[Mapping[type[AnyOperation], Handler]] = {
+    Local: _local,
+    Fetch: jobs.fetch,
+    Media: files.media,
+    ObjectCall: calls.run,
+    ObjectList: lists.run,
+    Call: call.run,
+    Stream: call.run,
+    Submit: jobs.submit,
+    Socket: realtime.run,
+}
+"""Which step serves an operation, by its kind."""
+_ASSETS: Final[Media[Any]] = Media(
     name="assets",
     method="GET",
     path="/assets/{task}/{number}",
-    kind=Kind.MEDIA,
     summary=Text("Get a file", "获取文件"),
     media="none",
+    task=lambda request: request.params["task"],
 )
-
-
-class OwnView:
-    """What a LIST operation may look at; see `deeepai.declare.View`."""
-
-    def __init__(self, core: Core, x: Exchange) -> None:
-        self._core = core
-        self._x = x
-
-    @property
-    def request(self) -> Request:
-        """The request."""
-        return self._x.request
-
-    @property
-    def links(self) -> SignedLinks:
-        """The gateway's own addresses."""
-        return self._core.links_for(self._x)
-
-    @property
-    def account_id(self) -> str:
-        """The account that pays."""
-        return self._x.caller.account_id
-
-    async def models(self) -> Sequence[Mapping[str, Any]]:
-        """List the models that the token may call."""
-        return self._core.models(self._x)
-
-    async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return the caller's tasks of this protocol, refreshed where they are stale."""
-        account, protocol = self._x.caller.account_id, self._x.protocol.name
-        found = await self._core.db.read(lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only))
-        return await asyncio.gather(*(self._core.poller.fresh(task) for task in found)) if ids is not None else found
-
-    async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
-        """Return part of the tasks that some operations made, and whether there are more."""
-        return await own.page(self._core, self._x, operations, window)
-
-    async def forget(self, task_id: str) -> None:
-        """Delete a task that has ended and its files."""
-        await own.forget(self._core, self._x, task_id)
-
-    async def allowance(self) -> Allowance:
-        """Return what the caller's key may spend, and has spent."""
-        return await own.allowance(self._core, self._x.caller)
-
-    async def spent(self, since: int, until: int) -> int:
-        """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
-        return await own.spent(self._core, self._x.caller, since, until)
-
-    async def balance(self) -> tuple[int, int, int]:
-        """Return available, held and spent, in 10⁻⁹ USD."""
-        return await self._core.ledger.balance(self._x.caller.account_id)
-
-    async def mint(self, prefix: str, model: str, session: Any, seconds: int) -> tuple[str, int]:
-        """Make a key for sessions with one model, as the caller."""
-        return await realtime_keys.mint(self._core, self._x, prefix, model, session, seconds)
 
 
 class Gateway:
@@ -120,18 +99,16 @@ class Gateway:
     async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket; what is refused is answered in plain HTTP."""
         await receive()
-        request_id, refusing = new_id("req_"), realtime_session.refusing(send)
+        request_id, answer = new_id("req_"), refusing(send)
         scope = {**scope, "method": "GET"}
         try:
             route, params = self._core.router.find("GET", scope["path"])
-            if route.operation.kind is not Kind.SOCKET:
+            if not isinstance(route.operation, Socket):
                 raise Failure(Reason.NOT_FOUND, f"There is no WebSocket at {scope['path']}")
         except Failure as failure:
-            await self._lost(scope, receive, refusing, request_id, failure)
+            await self._lost(scope, receive, answer, request_id, failure)
             return
-        await self._run(
-            realtime_session.Session(request_id, route, HttpRequest(scope, route, params), receive, refusing, send)
-        )
+        await self._run(Session(request_id, route, HttpRequest(scope, route, params), receive, answer, send))
 
     async def _run(self, x: Exchange) -> None:
         self._open += 1
@@ -148,7 +125,7 @@ class Gateway:
             await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
         finally:
             self._open -= 1
-        self._core.metrics.answered(x.route.name, x.status, time.perf_counter() - x.started, x.own or 0.0)
+        self._core.metrics.answered(x.route.name, x.status, time.perf_counter() - x.started, x.overhead_at_head or 0.0)
 
     async def _fail(self, x: Exchange, failure: Failure) -> None:
         if x.answering:
@@ -162,7 +139,7 @@ class Gateway:
         route = Route(protocol, _ASSETS, {}, "none")
         x = Exchange(request_id, route, HttpRequest(scope, route, {}), receive, send)
         await x.reply(reply, failure_headers(failure))
-        self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.own or 0.0)
+        self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.overhead_at_head or 0.0)
 
     async def _authenticate(self, x: Exchange) -> None:
         if not self._authenticated(x):
@@ -187,51 +164,50 @@ class Gateway:
 
     async def _step(self, x: Exchange) -> None:
         operation, core = x.operation, self._core
-        if operation.kind is Kind.MEDIA:
-            if not x.request.query.get("sig"):
-                await self._authenticate(x)
-            await jobs.media(core, x)
-            return
-        if operation.kind is Kind.SOCKET:
+        if isinstance(x, Session):
             await self._session(x)
             return
-        if not operation.public and not self._authenticated(x):
+        opened = isinstance(operation, Media) and bool(x.request.query.get("sig"))
+        if not (operation.public or opened) and not self._authenticated(x):
             await self._authenticate(x)
-        if not operation.stream_body:
+        if isinstance(operation, Socket):
+            raise Failure(Reason.INVALID, "This address is for WebSockets: ask for an upgrade")
+        streamed = isinstance(operation, ObjectCall) and operation.stream_body
+        if not streamed:
             await read_body(x.request, operation, x.receive, core.settings.max_body, self._spool)
         if operation.check is not None:
             operation.check(x.request)
-        if operation.kind is Kind.FETCH:
-            await jobs.fetch(core, x)
-        elif operation.kind is Kind.LIST:
-            assert operation.answer is not None
-            await x.reply(await operation.answer(OwnView(core, x)))
-        else:
-            by_itself = operation.objects is None and operation.inherit is None
-            if by_itself or (operation.model is not None and operation.model(x.request)):
-                core.name_model(x)
-            token = x.caller
-            work = self._bounded if token.concurrency is not None or token.rpm is not None else self._work
-            await (replays.serve(core, x, work) if replays.wanted(x) and not operation.stream_body else work(x))
+        if not isinstance(operation, Forwarded):
+            await self._handle(x)
+            return
+        if isinstance(operation, Paid) and _names_model(x, operation):
+            candidates.name_model(core, x)
+        token = x.caller
+        work = self._bounded if token.concurrency is not None or token.rpm is not None else self._handle
+        await (replays.serve(core, x, work) if replays.wanted(x) and not streamed else work(x))
 
-    async def _session(self, x: Exchange) -> None:
-        rules, core = x.operation.socket, self._core
-        assert rules is not None
+    def _handle(self, x: Exchange) -> Coroutine[Any, Any, None]:
+        operation = x.operation
+        return HANDLERS[type(operation)](self._core, x, operation)
+
+    async def _session(self, x: Session) -> None:
+        operation, core = x.operation, self._core
+        if not isinstance(operation, Socket):
+            raise Failure(Reason.NOT_FOUND, f"There is no WebSocket at {x.request.path}")
+        rules = operation.rules
         key = rules.key(x.request) or keys.find_key(x.request, x.protocol)
         digest = keys.digest(key)
         secret = None
         if key.startswith(rules.secret_prefix):
-            secret = await realtime_keys.find(core.db, digest, x.route.name)
+            secret = await session_keys.find(core.db, digest, x.route.name)
             digest = digest if secret is None else secret.token_digest
         self._admit(x, await core.directory.token(digest))
-        if not isinstance(x, realtime_session.Session):
-            raise Failure(Reason.INVALID, "This address is for WebSockets: ask for an upgrade")
         x.begin(rules, digest, secret)
-        if x.operation.check is not None:
-            x.operation.check(x.request)
-        core.name_model(x)
+        if operation.check is not None:
+            operation.check(x.request)
+        candidates.name_model(core, x)
         bounded = x.caller.concurrency is not None or x.caller.rpm is not None
-        await (self._bounded(x) if bounded else self._work(x))
+        await (self._bounded(x) if bounded else self._handle(x))
 
     async def _bounded(self, x: Exchange) -> None:
         core, token = self._core, x.caller
@@ -241,7 +217,7 @@ class Gateway:
             )
         try:
             await self._count(token)
-            await self._work(x)
+            await self._handle(x)
         finally:
             core.limiter.leave(token.id)
 
@@ -254,19 +230,6 @@ class Gateway:
             raise Failure(
                 Reason.RATE_LIMITED, f"At most {token.rpm} requests a minute with this API key", retry_after=wait
             )
-
-    def _work(self, x: Exchange) -> Coroutine[Any, Any, None]:
-        core = self._core
-        if x.operation.kind is Kind.SUBMIT:
-            return jobs.submit(core, x)
-        if isinstance(x, realtime_session.Session):
-            return realtime.run(core, x)
-        if x.operation.objects is not None:
-            return pinned.run(core, x)
-        found = jobs.translator_for(core, x)
-        if found is not None and not core.serving(x, x.model):
-            return jobs.translated(core, x, *found)
-        return call.run(core, x)
 
     # Beside the operations -------------------------------------------------------------------------------------------
 
@@ -281,7 +244,7 @@ class Gateway:
                 raise Failure(Reason.NOT_FOUND, "No such file")
             if not x.request.query.get("sig"):
                 await self._authenticate(x)
-            await jobs.file(self._core, x, pieces[2], int(pieces[3]))
+            await files.file(self._core, x, pieces[2], int(pieces[3]))
         except Failure as failure:
             await self._fail(x, failure)
 
@@ -298,3 +261,10 @@ class Gateway:
         headers = pairs({"content-type": "application/json"})
         await send({"type": "http.response.start", "status": 200 if known else 404, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"ok":true}' if known else b'{"error":"unknown"}'})
+
+
+def _names_model(x: Exchange, operation: Paid[Any]) -> bool:
+    """Tell whether the model follows from the request alone."""
+    deferred = isinstance(operation, Call) and operation.objects is not None
+    deferred = deferred or (isinstance(operation, Submit) and operation.inherit is not None)
+    return not deferred or (operation.model is not None and bool(operation.model(x.request)))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Generator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar
 from typing import Protocol as Interface
 
 import msgspec
 
 from ..accounts.models import Channel, Token
-from ..declare import CallTranslator, Failure, Json, Operation, Protocol, Reason, Reply
+from ..declare import AnyOperation, Failure, Json, Protocol, Reason, Reply
 from .request import HttpRequest, Receive, Send
 from .routing import Route
 
@@ -46,68 +45,58 @@ class Exchange:
     ----------
     caller : Token
         There is one as soon as the key was checked, and none before.
-    asked, model : str
+    requested_model, model : str
         The model as the caller names it; and after aliases: what routes and is priced.
     waited : float
         Seconds spent waiting for upstreams.
-    own : float or None
+    overhead_at_head : float or None
         Seconds of `overhead` when the answer's head went out.
     answering : bool
         The answer's head is out.
-    kept : bool
+    recording : bool
         The answer is recorded, so it goes on to its end whether or not the caller stays.
-    broken : bool
+    ended_in_error : bool
         The answer ended in an error after its head was out.
-    stand_in : str
+    fallback_model : str
         The model that answers in place of the one asked for.
-    pin : Channel or None
-        The only channel that may serve it, where the objects live that it names.
-    tap : Tap or None
-        Takes the answer for the objects that it tells of.
     """
 
     __slots__ = (
         "answering",
-        "asked",
-        "broken",
         "caller",
+        "ended_in_error",
+        "fallback_model",
         "id",
         "ip",
-        "kept",
         "model",
         "operation",
-        "own",
-        "pin",
+        "overhead_at_head",
         "protocol",
         "receive",
+        "recording",
         "request",
+        "requested_model",
         "route",
         "send",
-        "stand_in",
         "started",
         "status",
-        "tap",
         "waited",
     )
     caller: Token
-    translator: ClassVar[CallTranslator | None] = None
-    """None: an exchange speaks its caller's own protocol."""
 
     def __init__(self, request_id: str, route: Route, request: HttpRequest, receive: Receive, send: Send) -> None:
         self.id = request_id
         self.route = route
         self.protocol: Protocol = route.protocol
-        self.operation: Operation = route.operation
+        self.operation: AnyOperation = route.operation
         self.request = request
         self.receive = receive
         self.send = send
         self.started = time.perf_counter()
-        self.ip = self.asked = self.model = self.stand_in = ""
-        self.kept = self.broken = False
-        self.pin: Channel | None = None
-        self.tap: Tap | None = None
+        self.ip = self.requested_model = self.model = self.fallback_model = ""
+        self.recording = self.ended_in_error = False
         self.waited = 0.0
-        self.own: float | None = None
+        self.overhead_at_head: float | None = None
         self.answering = False
         self.status = 0
 
@@ -128,13 +117,13 @@ class Exchange:
         """Begin the answer, or send it whole where the server takes that; `headers` is added to."""
         self.answering = True
         self.status = status
-        own = self.own = time.perf_counter() - self.started - self.waited
+        own = self.overhead_at_head = time.perf_counter() - self.started - self.waited
         headers.append((b"x-request-id", self.id.encode()))
         if self.protocol.id_header is not None:
             headers.append((self.protocol.id_header.encode(), self.id.encode()))
         headers.append((b"x-deeepai-overhead-ms", b"%.2f" % (own * 1000)))
-        if self.stand_in:
-            headers.append((b"x-deeepai-model", self.stand_in.encode("latin-1", "replace")))
+        if self.fallback_model:
+            headers.append((b"x-deeepai-model", self.fallback_model.encode("latin-1", "replace")))
         if whole is not None:
             return self.send({"type": WHOLE, "status": status, "headers": headers, "body": whole})
         return self.send({"type": "http.response.start", "status": status, "headers": headers})

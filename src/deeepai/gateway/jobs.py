@@ -1,65 +1,86 @@
-"""SUBMIT, FETCH and MEDIA: long jobs as their callers see them."""
+"""Submissions and fetches: long jobs as their callers see them."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
-import msgspec
-import structlog
-
 from .. import crash
-from ..declare import INLINE, Accepted, Answer, Failure, Reason, Reply, State, Task, Translator
-from ..money.ledger import InsufficientFunds
-from ..storage.database import Row
+from ..accounts.models import Channel
+from ..declare import (
+    INLINE,
+    Accepted,
+    Answer,
+    Failure,
+    Fetch,
+    Hook,
+    JobRules,
+    JobTranslator,
+    Reason,
+    Reply,
+    State,
+    Submit,
+    Usage,
+)
 from ..storage.ids import now_ms
 from ..tasks import store
 from ..tasks.hosts import hook_address
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
-from ..upstream import NotSent, UpstreamError, transports
-from . import outgoing, settlement
-from .core import Core, Priced
+from ..upstream import MaybeSent, UpstreamError, transports
+from . import answers, candidates, files, outgoing, settlement
+from .attempts import Attempts, Lost, Refusal, Verdict, is_error, judge
+from .candidates import Candidate
+from .core import Core
 from .dispatch import Attempt, unavailable
-from .exchange import Exchange, pairs
-from .request import HttpRequest
-from .routing import Route
+from .exchange import Exchange
+from .outgoing import Outgoing
 from .settlement import Outcome
+from .translation import Translated
 
-log = structlog.get_logger()
-
-MAX_ATTEMPTS = 4
+KEEP_ALIVE = 10.0
+"""Seconds between two events of a task's state that does not change."""
+_LOOK = 0.25
 
 
 class Declined(Exception):
     """The upstream refused a submission in its own words."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"HTTP {answer.status}")
-        self.answer = answer
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"HTTP {refusal.answer.status}")
+        self.refusal = refusal
 
 
-async def submit(core: Core, x: Exchange) -> None:
-    """Serve a SUBMIT.
+async def submit(core: Core, x: Exchange, operation: Submit[Any]) -> None:
+    """Serve a Submit.
 
     Raises
     ------
     Failure
     """
     try:
-        task = await start(core, x)
+        task = await start(core, x, operation)
     except Declined as declined:
-        answer = declined.answer
-        kind = answer.headers.get("content-type", "application/json")
-        await x.answer(answer.status, pairs({"content-type": kind}), answer.body)
+        await answers.refuse(x, declined.refusal)
         return
-    rules = core.life.rules(task)
-    await x.reply(rules.submitted(task, core.links_for(x)))
+    face, links = operation.job.face, candidates.links_for(core, x)
+    seconds = 0.0 if operation.wait is None else operation.wait(x.request)
+    if seconds > 0:
+        task = await ended(core, x, task, seconds)
+        if task.state.final:
+            await reply(core, x, task, face.render(task, links))
+            return
+    await x.reply(face.submitted(task, links))
 
 
-async def start(core: Core, x: Exchange) -> Stored:
+# Submitting --------------------------------------------------------------------------------------------------------
+
+
+async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     """Submit a job, or give a waiting one its input.
 
     Raises
@@ -68,425 +89,276 @@ async def start(core: Core, x: Exchange) -> Stored:
     Declined
         The upstream's refusal, to be passed on.
     """
-    operation = x.operation
-    rules = x.protocol.tasks
-    assert rules is not None
-    origin = await core.origin(x)
-    if origin is not None:
-        if operation.resumes and origin.state is not State.WAITING:
-            raise Failure(Reason.INVALID, "The task does not wait for input", code="task_not_waiting")
-        if operation.check_origin is not None:
-            operation.check_origin(x.request, origin)
-    hook = rules.hook(x.request) if rules.hook is not None else None
+    origin = await candidates.origin(core, x)
+    if origin is not None and operation.resumes and origin.state is not State.WAITING:
+        raise Failure(Reason.INVALID, "The task does not wait for input", code="task_not_waiting")
+    face = operation.job.face
+    hook = face.hook(x.request) if face.hook is not None else None
     if hook is not None:
-        try:
-            core.life.check_url(hook.url)
-        except Unsafe as fault:
-            raise Failure(Reason.INVALID, f"The callback URL cannot be used: {fault}") from None
-    usage = None
+        _check(core, hook)
+    usage: Usage | None = None
     if origin is not None and operation.inherit is not None:
         model, usage = operation.inherit(x.request, origin)
-        core.name_model(x, model)
-    levels = core.levels(x, origin)
-    priced = core.priced(x, usage)
-    attempts = core.attempts(levels, origin, MAX_ATTEMPTS, x)
-    attempt = next(attempts, None)
-    if attempt is None:
+        candidates.name_model(core, x, model)
+    tiers = candidates.tiers(core, x, origin)
+    following = candidates.attempts(core, x, tiers, origin)
+    first = next(following, None)
+    if first is None:
         raise unavailable(x.model)
-    token = x.caller
     try:
-        if operation.resumes and origin is not None:
-            task = origin
-            task.hook = hook or task.hook
-            row = settlement.usage_row(x, Outcome(task.channel_id, task_id=task.id), 0)
-            taken = await funded(core, x, lambda: core.life.resume(task, priced.amount, row))
-            if not taken:
-                raise Failure(Reason.CONFLICT, "The task has just been given its input")
-        else:
-            task = Stored(
-                id=rules.new_id(),
-                operation=x.route.name,
-                model=x.asked,
-                state=State.SUBMITTING,
-                request=rules.keep(x.request) if rules.keep is not None else None,
-                hook=hook,
-                parent_id=origin.id if origin is not None else None,
-                params=dict(x.request.params),
-                submitted_at=now_ms(),
-                protocol=x.protocol.name,
-                account_id=token.account_id,
-                token_id=token.id,
-                channel_id=attempt.channel.id,
-                request_id=x.id,
-                hold_id=x.id,
-                price_key=priced.key,
-                price_group=priced.group,
-                estimate=priced.estimate,
-                mode=token.mode,
-            )
-            row = settlement.usage_row(x, Outcome(attempt.channel.id, task_id=task.id), 0)
-            await funded(core, x, lambda: core.life.begin(task, priced.amount, row))
+        translated = candidates.translated(core, x, first.channel, x.model)
+        if translated is not None and usage is None:
+            # The vendor that does it says in what its price is measured.
+            usage = candidates.estimated(translated.operation, translated.request)
+        priced = candidates.priced(core, x, x.model, tiers, usage)
+        candidate = Candidate(x.requested_model, x.model, tiers, priced)
+        sender = _Submission(core, x, operation, origin)
+        await (sender.resume(candidate, hook) if operation.resumes else sender.begin(candidate, first, hook))
     except BaseException:
-        attempt.cancelled()
+        first.cancelled()
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
-    return await asyncio.shield(_submit(core, x, task, attempt, attempts, priced))
+    return await asyncio.shield(sender.run(candidate, chain((first,), following)))
 
 
-async def funded(core: Core, x: Exchange, work: Any) -> Any:
-    """Run work that holds money; where it is refused, give this node's idle leases back first and try once more.
-
-    Raises
-    ------
-    Failure
-        UNFUNDED
-    """
+def _check(core: Core, hook: Hook) -> None:
     try:
-        return await work()
-    except InsufficientFunds as fault:
-        if not await core.ledger.release(x.caller.account_id):
-            raise settlement.unfunded(fault) from None
-    try:
-        return await work()
-    except InsufficientFunds as fault:
-        raise settlement.unfunded(fault) from None
+        core.life.check_url(hook.url)
+    except Unsafe as fault:
+        raise Failure(Reason.INVALID, f"The callback URL cannot be used: {fault}") from None
 
 
-async def _submit(core: Core, x: Exchange, task: Stored, first: Attempt, others: Any, priced: Priced) -> Stored:
-    rules = core.life.rules(task)
-    outcome = Outcome(task_id=task.id)
-    declined: Answer | None = None
-    failure: Failure | None = None
-    attempt: Attempt | None = first
-    while attempt is not None:
-        channel = attempt.channel
-        outcome.attempts += 1
-        outcome.channel_id = channel.id
-        if task.channel_id != channel.id:
-            await core.life.moved(task, channel.id)
-        answer = await _post(core, x, task, attempt)
-        if isinstance(answer, NotSent):
-            failure = Failure(Reason.UPSTREAM, "The upstream could not be reached")
-            outcome.error = str(answer)
-        elif answer is None:
-            outcome.error = "lost"
-            await core.life.lost(task)
-            await core.life.answered(x.id, 200, outcome.attempts, channel.id, outcome.error)
+class _Submission:
+    """One submission on its way; a `deeepai.gateway.attempts.Sender`."""
+
+    spent = False
+    task: Stored
+    _outgoing: Outgoing
+    _translated: Translated | None
+    _facts_origin: Stored | None
+
+    def __init__(self, core: Core, x: Exchange, operation: Submit[Any], origin: Stored | None) -> None:
+        self._core = core
+        self._x = x
+        self._operation = operation
+        self._origin = origin
+        self._status = 0
+
+    async def begin(self, candidate: Candidate, first: Attempt, hook: Hook | None) -> None:
+        """Store the task, hold its price, and record the call, before anything is sent."""
+        x, face, origin, token = self._x, self._operation.job.face, self._origin, self._x.caller
+        task = self.task = Stored(
+            id=face.new_id(),
+            operation=x.route.name,
+            model=x.requested_model,
+            state=State.SUBMITTING,
+            request=face.keep(x.request) if face.keep is not None else None,
+            hook=hook,
+            parent_id=origin.id if origin is not None else None,
+            params=dict(x.request.params),
+            submitted_at=now_ms(),
+            protocol=x.protocol.name,
+            account_id=token.account_id,
+            token_id=token.id,
+            channel_id=first.channel.id,
+            request_id=x.id,
+            hold_id=x.id,
+            price_key=candidate.priced.key,
+            price_group=candidate.priced.group,
+            estimate=candidate.priced.estimate,
+            mode=token.mode,
+        )
+        row = settlement.usage_row(x, Outcome(first.channel.id, task_id=task.id), 0)
+        ledger, life = self._core.ledger, self._core.life
+        await settlement.funded(
+            ledger, token.account_id, lambda: life.begin(task, candidate.priced.amount, row)
+        )
+
+    async def resume(self, candidate: Candidate, hook: Hook | None) -> None:
+        """Hold the price of a waiting task, which is given its input."""
+        if self._origin is None:
+            raise Failure(Reason.INVALID, "The task that waits for input is not named")
+        task = self.task = self._origin
+        task.hook = hook or task.hook
+        row = settlement.usage_row(self._x, Outcome(task.channel_id, task_id=task.id), 0)
+        ledger, life = self._core.ledger, self._core.life
+        taken = await settlement.funded(
+            ledger, task.account_id, lambda: life.resume(task, candidate.priced.amount, row)
+        )
+        if not taken:
+            raise Failure(Reason.CONFLICT, "The task has just been given its input")
+
+    async def run(self, candidate: Candidate, attempts: Iterator[Attempt]) -> Stored:
+        """Ask one channel after the other until one takes it."""
+        outcome, task, life = Outcome(task_id=self.task.id), self.task, self._core.life
+        asking = Attempts(self._core, self._x, self, outcome).over([(candidate, attempts)])
+        try:
+            taken = await asking.take()
+        except Lost:
+            await life.lost(task)
+            await life.answered(self._x.id, 200, outcome)
             return task
+        except Failure as failure:
+            outcome.error = outcome.error or failure.message
+            await self._drop(failure.kind.status, outcome)
+            raise
+        if isinstance(taken, Refusal):
+            await self._drop(taken.answer.status, outcome)
+            raise Declined(taken)
+        taken.attempt.done(ok=True, first_byte=outcome.first_byte)
+        accepted, outcome.error = taken.reply, None
+        if accepted.existing:
+            known = await life.existing(task, accepted.upstream_id)
+            if known is None:
+                raise Failure(Reason.NOT_FOUND, "The upstream named a task that is not yours")
+            return known
+        await life.accepted(task, accepted)
+        await life.answered(self._x.id, self._status, outcome)
+        return task
+
+    async def _drop(self, status: int, outcome: Outcome) -> None:
+        life = self._core.life
+        await (life.not_resumed(self.task) if self._operation.resumes else life.refused(self.task))
+        await life.answered(self._x.id, status, outcome)
+
+    # As a sender ---------------------------------------------------------------------------------------------------
+
+    def repeats(self, fault: UpstreamError) -> bool:
+        """Tell that a submission is never sent twice."""
+        return False
+
+    def prepare(self, channel: Channel, candidate: Candidate) -> Translated | None:
+        """Make the request ready for a channel."""
+        x, settings, task = self._x, self._core.settings, self.task
+        hook_url = hook_address(task, channel, settings.public_url, settings.local_url)
+        facts = candidates.facts(x, channel, candidate.model, self._origin, hook_url)
+        translated = self._translated = candidates.translated(self._core, x, channel, candidate.model)
+        if translated is None:
+            self._outgoing = outgoing.build(x.protocol, self._operation, x.request, channel, facts)
         else:
-            crash.point("accepted")
-            verdict = rules.accept(answer, x.request)
-            if isinstance(verdict, Accepted):
-                attempt.done(ok=True)
-                if verdict.facts.get("existing"):
-                    known = await core.life.existing(task, verdict.upstream_id)
-                    if known is None:
-                        raise Failure(Reason.NOT_FOUND, "The upstream named a task that is not yours")
-                    return known
-                await core.life.accepted(task, verdict)
-                await core.life.answered(x.id, answer.status, outcome.attempts, channel.id, None)
-                return task
-            blamed = x.protocol.channel_fault(answer)
-            fine = not (verdict.elsewhere or blamed)
-            attempt.done(ok=fine, fault=f"HTTP {answer.status}", rest=60.0 if blamed else None)
-            if not verdict.elsewhere and not blamed:
-                await _drop(core, x, task, f"HTTP {answer.status}")
-                raise Declined(answer)
-            log.warning("upstream.refused", request_id=x.id, channel=channel.name, status=answer.status)
-            if blamed:
-                failure = Failure(Reason.UPSTREAM, "The upstream account that serves this is not usable now")
-            else:
-                declined = answer
-        core.metrics.failover(x.route.name, channel.name)
-        attempt = next(others, None)
-    await _drop(core, x, task, outcome.error)
-    if declined is not None:
-        raise Declined(declined)
-    raise failure or unavailable(x.model)
+            operation = outgoing.forwarded(translated.operation)
+            self._outgoing = outgoing.build(translated.protocol, operation, translated.request, channel, facts)
+        return translated
 
-
-async def _drop(core: Core, x: Exchange, task: Stored, error: str | None) -> None:
-    if x.operation.resumes:
-        await core.life.not_resumed(task)
-    else:
-        await core.life.refused(task)
-    await core.life.answered(x.id, 400, 1, task.channel_id, error)
-
-
-async def _post(core: Core, x: Exchange, task: Stored, attempt: Attempt) -> Answer | NotSent | None:
-    """Send a submission once; None where nobody knows whether it arrived."""
-    channel = attempt.channel
-    hook_url = hook_address(task, channel, core.settings.public_url, core.settings.local_url)
-    origin = task if x.operation.resumes else await _parent(core, task)
-    facts = core.facts(x, channel, origin, hook_url)
-    try:
-        out = outgoing.build(x.protocol, x.operation, x.request, channel, facts)
-    except Failure as failure:
-        attempt.cancelled()
-        await _drop(core, x, task, failure.message)
-        raise
-    crash.point("held")
-    try:
-        with x.waiting():
+    async def send(self, channel: Channel) -> Accepted | Refusal:
+        """Send it, and read whether it was taken."""
+        core, out, translated, task = self._core, self._outgoing, self._translated, self.task
+        served_by = translated.translator.target if translated is not None else None
+        if task.channel_id != channel.id or task.served_by != served_by:
+            await core.life.moved(task, channel.id, served_by)
+        crash.point("held")
+        client = transports.client_for(core.client, channel, out.model)
+        try:
             async with asyncio.timeout(core.life.timing.submit * 0.9):
-                client = transports.through(core.client, channel, out.model)
-                answer = await client.ask(out.method, out.url, out.headers, out.body, channel.limits)
-    except NotSent as fault:
-        attempt.done(ok=False, fault=str(fault))
-        return fault
-    except (UpstreamError, TimeoutError) as fault:
-        attempt.done(ok=False, fault=str(fault) or "timeout")
-        return None
-    # A proxy's own page says nothing about what the vendor did.
-    if answer.status in (500, 502, 504) and answer.json() is None:
-        attempt.done(ok=False, fault=f"HTTP {answer.status}")
-        return None
-    return answer
+                answer = await client.ask(out.method, out.url, out.headers, out.body, out.limits)
+        except TimeoutError:
+            raise MaybeSent("timeout") from None
+        # A proxy's own page says nothing about what the vendor did.
+        if answer.status in (500, 502, 504) and answer.json() is None:
+            raise MaybeSent(f"HTTP {answer.status}")
+        crash.point("accepted")
+        self._status = answer.status
+        return self._read(answer)
 
-
-async def _parent(core: Core, task: Stored) -> Stored | None:
-    if task.parent_id is None:
-        return None
-    parent = task.parent_id
-    return await core.db.read(lambda tx: store.load(tx, task.account_id, parent))
+    def _read(self, answer: Answer) -> Accepted | Refusal:
+        translated = self._translated
+        protocol, request = self._x.protocol, self._x.request
+        rules: JobRules[Any] = self._operation.job.rules
+        if translated is not None and isinstance(translated.translator, JobTranslator):
+            protocol, request, rules = translated.protocol, translated.request, translated.translator.rules
+        verdict = rules.accept(answer, request)
+        if isinstance(verdict, Accepted):
+            return verdict
+        if protocol.channel_fault(answer):
+            return Refusal(answer, Verdict.ACCOUNT, translated)
+        elsewhere = verdict.retry_elsewhere or is_error(answer) or judge(protocol, answer) is Verdict.ELSEWHERE
+        return Refusal(answer, Verdict.ELSEWHERE if elsewhere else Verdict.CALLER, translated)
 
 
 # Fetching ----------------------------------------------------------------------------------------------------------
 
 
-async def fetch(core: Core, x: Exchange) -> None:
-    """Serve a FETCH from the stored state, refreshed where it is stale.
+async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
+    """Serve a Fetch from the stored state, refreshed where it is stale.
 
     Raises
     ------
     Failure
     """
-    assert x.operation.task is not None
-    task = await core.load(x, x.operation.task(x.request))
+    task = await candidates.load(core, x, operation.task(x.request))
+    if operation.events is not None:
+        await _events(core, x, task, operation)
+        return
     with x.waiting():
         task = await core.poller.fresh(task)
-    links = core.links_for(x)
-    if x.operation.render is not None:
-        reply = x.operation.render(x.request, task, links)
+    links = candidates.links_for(core, x)
+    if operation.render is not None:
+        shown = operation.render(x.request, task, links)
     else:
-        reply = core.life.rules(task).render(task, links)
-    await _reply(core, x, task, reply)
+        shown = core.life.face(task).render(task, links)
+    await reply(core, x, task, shown)
 
 
-async def _reply(core: Core, x: Exchange, task: Stored, reply: Reply) -> None:
-    if reply.asset is None:
-        await x.reply(reply)
+async def reply(core: Core, x: Exchange, task: Stored, shown: Reply) -> None:
+    """Answer with what a task's face shows, its file's bytes among it."""
+    if shown.asset is None:
+        await x.reply(shown)
         return
-    if isinstance(reply.body, dict):
-        data = await read_asset(core, task, int(reply.asset))
-        body = {key: base64.b64encode(data).decode() if value is INLINE else value for key, value in reply.body.items()}
-        await x.reply(Reply(body, reply.status, reply.content_type, reply.headers))
+    if isinstance(shown.body, dict):
+        data = await files.read_asset(core, task, int(shown.asset))
+        body = {key: base64.b64encode(data).decode() if value is INLINE else value for key, value in shown.body.items()}
+        await x.reply(Reply(body, shown.status, shown.content_type, shown.headers))
         return
-    await send_asset(core, x, task, int(reply.asset), reply)
+    await files.send_asset(core, x, task, int(shown.asset), shown)
 
 
-async def media(core: Core, x: Exchange) -> None:
-    """Serve a MEDIA operation: the file, or the running preview.
-
-    Raises
-    ------
-    Failure
-    """
-    assert x.operation.task is not None
-    task_id = x.operation.task(x.request)
-    task = await opened(core, x, task_id)
-    if task.results:
-        await send_asset(core, x, task, 0)
-        return
-    preview = core.life.rules(task).preview
-    url = preview(task) if preview is not None else None
-    if url is None:
-        raise Failure(Reason.NOT_FOUND, "There is no picture yet", code="task_not_found")
-    try:
-        data, kind = await core.life.fetch_file(task, url)
-    except (UpstreamError, Unsafe, OSError, TimeoutError):
-        raise Failure(Reason.UPSTREAM, "The preview could not be had") from None
-    await x.answer(200, pairs({"content-type": kind or "image/png", "cache-control": "no-store"}), data)
-
-
-async def opened(core: Core, x: Exchange, task_id: str) -> Stored:
-    """Return the task that a link's signature, or else its owner's token, opens.
+async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored:
+    """Wait for a task's end, at most so long; return it as it stands then.
 
     Raises
     ------
     Failure
+        UPSTREAM, where the task is gone.
     """
-    if signed(core, x, task_id):
-        task = await core.db.read(lambda tx: store.load_any(tx, task_id))
-    else:
-        account = x.caller.account_id
-        task = await core.db.read(lambda tx: store.load(tx, account, task_id))
-    if task is None:
-        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
-    return task
-
-
-def signed(core: Core, x: Exchange, owner_id: str) -> bool:
-    """Tell whether a link's signature opens the files of a task or call; False where there is none.
-
-    Raises
-    ------
-    Failure
-        FORBIDDEN, where there is one and it is not valid.
-    """
-    query = x.request.query
-    if not query.get("sig"):
-        return False
-    if not core.links.valid(owner_id, query.get("exp", ""), query["sig"], now_ms()):
-        raise Failure(Reason.FORBIDDEN, "The link has expired or is not valid")
-    return True
-
-
-async def file(core: Core, x: Exchange, owner_id: str, number: int) -> None:
-    """Serve a file of a task or call to its owner, or to whoever has a signed link.
-
-    Raises
-    ------
-    Failure
-    """
-    account = None if signed(core, x, owner_id) else x.caller.account_id
-    row = await core.db.read(lambda tx: store.asset(tx, owner_id, number, account))
-    if row is None:
-        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
-    await _send_file(core, x, row)
-
-
-async def send_asset(core: Core, x: Exchange, task: Task, number: int, reply: Reply | None = None) -> None:
-    """Send a file's bytes.
-
-    Raises
-    ------
-    Failure
-    """
-    row = await core.db.read(lambda tx: store.asset(tx, task.id, number))
-    if row is None:
-        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
-    await _send_file(core, x, row, reply)
-
-
-async def _send_file(core: Core, x: Exchange, row: Row, reply: Reply | None = None) -> None:
-    headers = {
-        **(reply.headers if reply is not None else {}),
-        "content-type": row["content_type"],
-        "content-length": str(row["size"]),
-        "cache-control": "private, max-age=86400",
-        "x-content-type-options": "nosniff",
-        "content-security-policy": "sandbox; default-src 'none'",
-    }
-    try:
-        chunks: AsyncIterator[bytes] = core.life.assets.get(row["key"])
-        first = await anext(chunks, b"")
-    except FileNotFoundError:
-        raise Failure(Reason.NOT_FOUND, "The file is no longer kept", code="task_not_found") from None
-    await x.head(200, pairs(headers))
-    await x.send({"type": "http.response.body", "body": first, "more_body": True})
-    async for chunk in chunks:
-        await x.send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await x.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def read_asset(core: Core, task: Task, number: int) -> bytes:
-    """Return a file whole.
-
-    Raises
-    ------
-    Failure
-    """
-    row = await core.db.read(lambda tx: store.asset(tx, task.id, number))
-    if row is None:
-        raise Failure(Reason.NOT_FOUND, "No such file")
-    return await core.life.assets.read(row["key"])
-
-
-# Translated calls --------------------------------------------------------------------------------------------------
-
-
-def translator_for(core: Core, x: Exchange) -> tuple[Translator, Route] | None:
-    """Return the translator that serves a call which no channel of the caller's own protocol serves."""
-    for translator in core.translators:
-        if translator.source == x.route.name and translator.serves(x.model):
-            protocol_name, _, operation_name = translator.target.partition(".")
-            protocol = core.dispatcher.protocols[protocol_name]
-            operation = next(item for item in protocol.operations if item.name == operation_name)
-            return translator, Route(protocol, operation, {}, translator.target)
-    return None
-
-
-async def translated(core: Core, x: Exchange, translator: Translator, route: Route) -> None:
-    """Serve a call by tasks of another protocol: submit them, wait, answer.
-
-    Each task holds and is charged for itself, so the call costs nothing of its own.
-
-    Raises
-    ------
-    Failure
-    """
-    calls = [_inner(x, route, body, number) for number, body in enumerate(translator.to(x.request))]
-    outcomes = await asyncio.gather(*(start(core, call) for call in calls), return_exceptions=True)
-    x.waited += max(call.waited for call in calls)
-    tasks = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
-    if not tasks:
-        first = outcomes[0]
-        if isinstance(first, Declined):
-            raise _declined(first.answer) from None
-        assert isinstance(first, BaseException)
-        raise first
-    rules = core.life.rules(tasks[0])
+    account_id, task_id = task.account_id, task.id
+    pause = min(core.life.rules(task).interval, _LOOK)
+    until = time.monotonic() + seconds
     with x.waiting():
-        async with asyncio.timeout(translator.timeout):
-            ended = await asyncio.gather(*(_awaited(core, task, rules.interval) for task in tasks))
-    # What was made is paid for, so it is handed over even where another of the same call failed.
-    done = [task for task in ended if task.state is State.SUCCEEDED]
-    if not done:
-        raise translator.failed(ended[0])
-    reply = translator.back(x.request, done, core.links_for(x))
-    if translator.inline(x.request):
-        images: Sequence[dict[str, Any]] = reply.body["data"]  # pyright: ignore[reportArgumentType, reportCallIssue, reportOptionalSubscript, reportIndexIssue]
-        for image, task in zip(images, done, strict=True):
-            del image["url"]
-            image["b64_json"] = base64.b64encode(await read_asset(core, task, 0)).decode()
-    await x.reply(reply)
-
-
-def _inner(x: Exchange, route: Route, body: Any, number: int) -> Exchange:
-    request = HttpRequest(
-        {"method": "POST", "path": route.operation.path, "query_string": b"", "headers": []},
-        route,
-        {"model": x.model},
-    )
-    request.raw = msgspec.json.encode(body)
-    if route.operation.body is not None:
-        request.body = msgspec.convert(body, route.operation.body)
-    inner = Exchange(f"{x.id}-{number}", route, request, x.receive, x.send)
-    inner.caller, inner.ip = x.caller, x.ip
-    inner.asked = inner.model = x.model
-    return inner
-
-
-async def _awaited(core: Core, task: Stored, interval: float) -> Stored:
-    account, task_id = task.account_id, task.id
-    while not task.state.final:
-        await asyncio.sleep(min(interval, 0.25))
-        found = await core.db.read(lambda tx: store.load(tx, account, task_id))
-        if found is None:
-            raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
-        task = await core.poller.fresh(found)
+        while not task.state.final and time.monotonic() < until:
+            await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
+            stored = await core.db.read(lambda tx: store.load(tx, account_id, task_id))
+            if stored is None:
+                raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
+            task = await core.poller.fresh(stored)
     return task
 
 
-def _declined(answer: Answer) -> Failure:
-    found = answer.json()
-    message = "The upstream refused the request"
-    if isinstance(found, dict):
-        detail = found.get("detail") or found.get("message") or found.get("error")
-        if isinstance(detail, str):
-            message = detail
-        elif isinstance(detail, list) and detail and isinstance(detail[0], dict):
-            message = f"{'.'.join(str(part) for part in detail[0].get('loc', ())[1:])}: {detail[0].get('msg', '')}"
-    kinds = {400: Reason.INVALID, 422: Reason.INVALID, 429: Reason.RATE_LIMITED}
-    return Failure(kinds.get(answer.status, Reason.UPSTREAM), message)
+async def _events(core: Core, x: Exchange, task: Stored, operation: Fetch[Any]) -> None:
+    """Tell of a task's state until its end: at once, on each change, and every few seconds."""
+    tell = operation.events
+    if tell is None:
+        return
+    links, gone = candidates.links_for(core, x), asyncio.ensure_future(_left(x))
+    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+    try:
+        task = await core.poller.fresh(task)
+        await x.head(200, headers)
+        while not task.state.final and not gone.done():
+            await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": True})
+            task = await _changed(core, x, task, gone)
+        await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": False})
+    finally:
+        gone.cancel()
+
+
+async def _changed(core: Core, x: Exchange, task: Stored, gone: asyncio.Future[None]) -> Stored:
+    """Return a task once it has changed, or there was nothing to say for a while, or the caller has left."""
+    before, quiet = (task.state, task.progress), time.monotonic() + KEEP_ALIVE
+    while (task.state, task.progress) == before and time.monotonic() < quiet and not gone.done():
+        task = await ended(core, x, task, _LOOK)
+    return task
+
+
+async def _left(x: Exchange) -> None:
+    while (await x.receive())["type"] != "http.disconnect":
+        pass

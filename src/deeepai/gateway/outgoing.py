@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
 
-from ..accounts.models import Channel
-from ..declare import DROP, Facts, Failure, Operation, Part, Protocol, Reason, Request
-from ..upstream import Pieces
+from ..accounts.models import Channel, Limits
+from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Part, Protocol, Reason
+from ..upstream import Pieces, credentials
 from .request import HttpRequest
 from .spool import Piece, Spool
 
@@ -27,10 +29,13 @@ class Outgoing(msgspec.Struct, frozen=True):
     url: str
     headers: dict[str, str]
     body: bytes | Pieces | None
+    limits: Limits
     model: str = ""
 
 
-def build(protocol: Protocol, operation: Operation, request: HttpRequest, channel: Channel, facts: Facts) -> Outgoing:
+def build(
+    protocol: Protocol, operation: Forwarded[Any], request: HttpRequest, channel: Channel, facts: Facts
+) -> Outgoing:
     """Make the request for one channel. A body that comes in pieces comes but once: another attempt needs another.
 
     Raises
@@ -40,7 +45,7 @@ def build(protocol: Protocol, operation: Operation, request: HttpRequest, channe
         another path.
     """
     path = _path(operation, request, facts)
-    headers = dict(protocol.authorize(channel.credential)) if channel.credential else {}
+    headers = credentials.headers(protocol, channel)
     headers.update(request.present(protocol.forward_headers))
     if operation.headers is not None:
         headers.update(operation.headers(request, facts))
@@ -55,10 +60,29 @@ def build(protocol: Protocol, operation: Operation, request: HttpRequest, channe
     extra = channel.settings.get("headers")
     if isinstance(extra, dict):
         headers.update(extra)
-    return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body, facts.model)
+    limits = channel.limits if operation.timeout is None else _within(channel.limits, operation.timeout)
+    return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body, limits, facts.model)
 
 
-def adjusted(request: Request, changes: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+def forwarded(operation: AnyOperation) -> Forwarded[Any]:
+    """Return an operation that is sent to channels.
+
+    Raises
+    ------
+    TypeError
+        It is not.
+    """
+    if isinstance(operation, Forwarded):
+        return operation
+    raise TypeError(f"{operation.name} is not sent to channels")
+
+
+@functools.lru_cache(maxsize=256)
+def _within(limits: Limits, seconds: float) -> Limits:
+    return replace(limits, first_byte=min(limits.first_byte, seconds), whole=min(limits.whole, seconds))
+
+
+def adjusted(request: AnyRequest, changes: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the changes with a channel's own: top-level keys of a JSON body that it renames, drops or sets."""
     found = dict(changes)
     try:
@@ -77,12 +101,12 @@ def adjusted(request: Request, changes: Mapping[str, Any], settings: Mapping[str
     return found
 
 
-def _path(operation: Operation, request: Request, facts: Facts) -> str:
+def _path(operation: Forwarded[Any], request: AnyRequest, facts: Facts) -> str:
     """Return the path, in which a caller's own words stay what they are: one segment, or a model's name."""
-    if operation.place is not None:
-        path = operation.place(request, msgspec.structs.replace(facts, model=quote(facts.model, safe="/:@")))
+    if operation.upstream_path is not None:
+        path = operation.upstream_path(request, msgspec.structs.replace(facts, model=quote(facts.model, safe="/:@")))
     else:
-        path = operation.native
+        path = operation.upstream_template
     if "{" in path:
         params = {name: quote(value, safe=":@") for name, value in request.params.items()}
         path = path.format_map({**params, "model": quote(facts.model, safe="/:@")})

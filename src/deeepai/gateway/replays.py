@@ -11,15 +11,19 @@ import base64
 import hashlib
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import structlog
 
-from ..declare import Failure, Kind, Reason
-from ..storage.database import Row, Tx
+from ..declare import Call, Failure, Reason, Submit
+from ..storage import idempotency_rows
+from ..storage.database import Row
+from ..storage.idempotency_rows import Key
 from ..storage.ids import now_ms
 from ..tasks import store
+from . import candidates
 from .core import Core
 from .exchange import HEADER_PAIRS, WHOLE, Exchange
 from .request import Send
@@ -33,7 +37,6 @@ LONGEST_KEY = 255
 MOST_CACHED = 1024 * 1024
 MOST_KEPT = 16 * 1024 * 1024
 """Bytes of an answer."""
-KEEP_MS = 24 * 3600 * 1000
 _OWN = frozenset({b"x-request-id", b"request-id", b"x-deeepai-overhead-ms", b"content-length", b"x-deeepai-cache"})
 
 Work = Callable[[Exchange], Coroutine[Any, Any, None]]
@@ -112,7 +115,7 @@ async def serve(core: Core, x: Exchange, work: Work) -> None:
     Failure
     """
     seconds = x.caller.settings.get("cache")
-    if isinstance(seconds, int) and seconds > 0 and x.operation.replay:
+    if isinstance(seconds, int) and seconds > 0 and isinstance(x.operation, Call) and x.operation.replay:
         await _cached(core, x, work, seconds)
     else:
         await _keyed(core, x, work)
@@ -166,9 +169,9 @@ async def _cached(core: Core, x: Exchange, work: Work, seconds: int) -> None:
         await _give(x, msgspec.msgpack.decode(found, type=Kept), (b"x-deeepai-cache", b"hit"))
         return
     recorder = Recorder(x.send, MOST_CACHED)
-    x.send, x.kept = recorder, True
+    x.send, x.recording = recorder, True
     await _keyed(core, x, work)
-    if recorder.whole and not recorder.overflow and recorder.status == 200 and not x.broken:
+    if recorder.whole and not recorder.overflow and recorder.status == 200 and not x.ended_in_error:
         await core.cache.set(name, msgspec.msgpack.encode(recorder.kept()), seconds)
 
 
@@ -176,20 +179,22 @@ async def _cached(core: Core, x: Exchange, work: Work, seconds: int) -> None:
 
 
 async def _keyed(core: Core, x: Exchange, work: Work) -> None:
-    key = x.request.header(KEY_HEADER)
-    if not key or x.operation.free:
+    header = x.request.header(KEY_HEADER)
+    if not header or not x.operation.paid:
         await work(x)
         return
-    if len(key) > LONGEST_KEY:
+    if len(header) > LONGEST_KEY:
         raise Failure(Reason.INVALID, f"An idempotency key has at most {LONGEST_KEY} characters")
-    name, digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest(), _digest(x)
-    lease_ms = round(core.settings.lease_ttl * 1000)
-    account_id = x.caller.account_id
-    row = await core.db.write(lambda tx: _claim(tx, x, name, digest, lease_ms))
-    if row is not None:
-        await _again(core, x, row, digest)
+    name, digest = hashlib.sha256(header.encode("utf-8", "replace")).hexdigest(), _digest(x)
+    lease_ms, key = round(core.settings.lease_ttl * 1000), Key(x.caller.account_id, name, x.id)
+    claimed = await core.db.write(lambda tx: idempotency_rows.claim(tx, key, digest, now_ms(), lease_ms))
+    if isinstance(claimed, str):
+        x.id = claimed
+        key = replace(key, request_id=claimed)
+    elif claimed is not None:
+        await _again(x, claimed, digest)
         return
-    if x.operation.kind is Kind.SUBMIT and await _submitted(core, x):
+    if isinstance(x.operation, Submit) and await _submitted(core, x, x.operation):
         return
     ended = False
 
@@ -197,15 +202,15 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         # Before the caller knows how it ended, and may come again.
         nonlocal ended
         ended = True
-        good = 0 < recorder.status < 400 and not x.broken
+        good = 0 < recorder.status < 400 and not x.ended_in_error
         try:
-            await (_keep(core, account_id, name, x.id, recorder) if good else _free(core, account_id, name, x.id))
+            await (_keep(core, key, recorder) if good else _free(core, key))
         except Exception:
             log.exception("idempotency.answer_not_kept", request_id=x.id)
 
     recorder = Recorder(x.send, MOST_KEPT, end)
-    x.send, x.kept = recorder, True
-    renewal = asyncio.create_task(_renew(core, account_id, name, x.id, lease_ms))
+    x.send, x.recording = recorder, True
+    renewal = asyncio.create_task(_renew(core, key, lease_ms))
     try:
         await work(x)
     finally:
@@ -213,64 +218,23 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         with suppress(asyncio.CancelledError):
             await renewal
         if not ended:
-            await asyncio.shield(_free(core, account_id, name, x.id))
+            await asyncio.shield(_free(core, key))
 
 
-async def _keep(core: Core, account_id: str, name: str, request_id: str, recorder: Recorder) -> None:
+async def _keep(core: Core, key: Key, recorder: Recorder) -> None:
     kept = recorder.kept()
     body = None if recorder.overflow else base64.b64encode(kept.body).decode()
     pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in kept.headers]
-    await core.db.write(
-        lambda tx: tx.execute(
-            "UPDATE idempotency SET status = $4, headers = $5, body = $6, leased_until = 0 "
-            "WHERE account_id = $1 AND key = $2 AND request_id = $3",
-            *(account_id, name, request_id, kept.status, msgspec.json.encode(pairs).decode(), body),
-        )
-    )
+    headers = msgspec.json.encode(pairs).decode()
+    await core.db.write(lambda tx: idempotency_rows.keep(tx, key, kept.status, headers, body))
 
 
-async def _free(core: Core, account_id: str, name: str, request_id: str) -> None:
+async def _free(core: Core, key: Key) -> None:
     # What failed costs nothing, and may be tried again under the same key.
-    await core.db.write(
-        lambda tx: tx.execute(
-            "DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND request_id = $3",
-            *(account_id, name, request_id),
-        )
-    )
+    await core.db.write(lambda tx: idempotency_rows.free(tx, key))
 
 
-async def _claim(tx: Tx, x: Exchange, name: str, digest: str, lease_ms: int) -> Row | None:
-    """Take a key for this request; return the row of who has it."""
-    now, account_id = now_ms(), x.caller.account_id
-    await tx.execute(
-        "DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND expires_at < $3", account_id, name, now
-    )
-    made = await tx.execute(
-        "INSERT INTO idempotency (account_id, key, digest, request_id, leased_until, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        *(account_id, name, digest, x.id, now + lease_ms, now + KEEP_MS),
-    )
-    if made:
-        return None
-    row = await tx.fetchrow("SELECT * FROM idempotency WHERE account_id = $1 AND key = $2", account_id, name)
-    if row is None or row["status"] is not None or row["digest"] != digest or row["leased_until"] > now:
-        return row
-    # Whoever had it is gone. Its request id is taken over, so that what it charged is not charged again; unless it
-    # had failed, which left a record under that id that cost nothing.
-    failed = await tx.fetchval("SELECT 1 FROM usage WHERE request_id = $1 AND status >= 400", row["request_id"])
-    taken = await tx.execute(
-        "UPDATE idempotency SET leased_until = $4, request_id = $5 "
-        "WHERE account_id = $1 AND key = $2 AND leased_until = $3",
-        *(account_id, name, row["leased_until"], now + lease_ms, x.id if failed else row["request_id"]),
-    )
-    if not taken:
-        return row
-    if not failed:
-        x.id = row["request_id"]
-    return None
-
-
-async def _again(core: Core, x: Exchange, row: Row, digest: str) -> None:
+async def _again(x: Exchange, row: Row, digest: str) -> None:
     if row["digest"] != digest:
         raise Failure(
             Reason.UNPROCESSABLE,
@@ -294,34 +258,25 @@ async def _again(core: Core, x: Exchange, row: Row, digest: str) -> None:
     await _give(x, Kept(row["status"], headers, base64.b64decode(row["body"])), (b"idempotent-replayed", b"true"))
 
 
-async def _submitted(core: Core, x: Exchange) -> bool:
+async def _submitted(core: Core, x: Exchange, operation: Submit[Any]) -> bool:
     """Answer with the task that a request made before its gateway went down."""
     account_id, request_id = x.caller.account_id, x.id
-    task_id = await core.db.read(
-        lambda tx: tx.fetchval("SELECT id FROM tasks WHERE account_id = $1 AND request_id = $2", account_id, request_id)
-    )
-    if task_id is None:
+    task = await core.db.read(lambda tx: store.of_request(tx, account_id, request_id))
+    if task is None:
         return False
-    task = await core.db.read(lambda tx: store.load(tx, account_id, task_id))
-    assert task is not None
-    await x.reply(core.life.rules(task).submitted(task, core.links_for(x)))
+    await x.reply(operation.job.face.submitted(task, candidates.links_for(core, x)))
     return True
 
 
-async def _renew(core: Core, account_id: str, name: str, request_id: str, lease_ms: int) -> None:
+async def _renew(core: Core, key: Key, lease_ms: int) -> None:
     while True:
         await asyncio.sleep(lease_ms / 3000)
         try:
-            await core.db.write(
-                lambda tx: tx.execute(
-                    "UPDATE idempotency SET leased_until = $4 WHERE account_id = $1 AND key = $2 AND request_id = $3",
-                    *(account_id, name, request_id, now_ms() + lease_ms),
-                )
-            )
+            await core.db.write(lambda tx: idempotency_rows.renew(tx, key, now_ms() + lease_ms))
         except Exception:
-            log.exception("idempotency.lease_not_renewed", request_id=request_id)
+            log.exception("idempotency.lease_not_renewed", request_id=key.request_id)
 
 
 async def sweep(core: Core) -> None:
     """Forget what has expired."""
-    await core.db.write(lambda tx: tx.execute("DELETE FROM idempotency WHERE expires_at < $1", now_ms()))
+    await core.db.write(lambda tx: idempotency_rows.sweep(tx, now_ms()))

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import msgspec
 import quicktok
 
+from ..accounts.models import Token
 from ..declare import Failure, Reason, Request, StreamRules, Usage
 from ..money.ledger import BudgetExceeded, Hold, InsufficientFunds, Ledger, Settlement, UsageRow
+from . import pricing
 from .exchange import Exchange
+from .pricing import Priced, Prices
 
 _ENCODING = "o200k_base"
-
-
-@dataclass(slots=True)
-class Pricing:
-    """What a call's usage is charged by; test mode is free."""
-
-    key: str
-    group: str
-    free: bool
+NOTHING = Usage()
+_T = TypeVar("_T")
 
 
 class Outcome(msgspec.Struct):
@@ -30,7 +27,7 @@ class Outcome(msgspec.Struct):
     channel_id: str | None = None
     upstream_model: str | None = None
     model: str | None = None
-    """The model that stood in for the one asked for."""
+    """The fallback model that answered."""
     attempts: int = 0
     first_byte: float | None = None
     """Seconds since the start."""
@@ -50,7 +47,7 @@ def usage_row(x: Exchange, outcome: Outcome, status: int, usage: Usage | None = 
         protocol=x.protocol.name,
         operation=x.route.name,
         status=status,
-        model=outcome.model or x.asked or None,
+        model=outcome.model or x.requested_model or None,
         upstream_model=outcome.upstream_model,
         channel_id=outcome.channel_id,
         task_id=outcome.task_id,
@@ -61,32 +58,10 @@ def usage_row(x: Exchange, outcome: Outcome, status: int, usage: Usage | None = 
         attempts=outcome.attempts,
         latency_ms=int((time.perf_counter() - x.started) * 1000),
         first_byte_ms=None if outcome.first_byte is None else int(outcome.first_byte * 1000),
-        overhead_us=int((x.overhead() if x.own is None else x.own) * 1e6),
+        overhead_us=int((x.overhead() if x.overhead_at_head is None else x.overhead_at_head) * 1e6),
         error=outcome.error[:500] if outcome.error else None,
         ip=x.ip or None,
     )
-
-
-def hold_now(ledger: Ledger, x: Exchange, amount: int) -> Hold | None:
-    """Hold an amount for a call against what this node has leased; None where `hold` must ask for more."""
-    token = x.caller
-    return ledger.try_hold(x.id, token.account_id, token.id, amount, budgeted=token.budget is not None)
-
-
-async def hold(ledger: Ledger, x: Exchange, amount: int) -> Hold:
-    """Hold an amount for a call.
-
-    Raises
-    ------
-    Failure
-        UNFUNDED
-    """
-    token = x.caller
-    budgeted = token.budget is not None
-    try:
-        return await ledger.hold(x.id, token.account_id, token.id, amount, budgeted=budgeted)
-    except InsufficientFunds as fault:
-        raise unfunded(fault) from None
 
 
 def unfunded(fault: InsufficientFunds) -> Failure:
@@ -95,23 +70,102 @@ def unfunded(fault: InsufficientFunds) -> Failure:
     return Failure(Reason.UNFUNDED, f"{whose} does not cover this request")
 
 
-async def settle(ledger: Ledger, x: Exchange, held: Hold | None, row: UsageRow) -> None:
-    """Commit a call's charge (or void) and its record."""
-    if held is not None and (row.cost or held.amount):
-        await ledger.settle(Settlement(x.id, held, row.cost, row))
-    else:
-        ledger.record(row)
+class Billing:
+    """What one call costs: held before anything is sent, and settled before its end leaves.
+
+    Attributes
+    ----------
+    priced : Priced
+        What it is charged under; first that of the model asked for, then that of the one which answers.
+    outcome : Outcome
+        How it went.
+    """
+
+    __slots__ = ("_hold", "_ledger", "_prices", "_x", "outcome", "priced")
+
+    def __init__(self, ledger: Ledger, prices: Prices, x: Exchange, priced: Priced) -> None:
+        self._ledger = ledger
+        self._prices = prices
+        self._x = x
+        self._hold: Hold | None = None
+        self.priced = priced
+        self.outcome = Outcome()
+
+    async def hold(self, amount: int) -> None:
+        """Hold an amount (10⁻⁹ USD) for the call.
+
+        Raises
+        ------
+        Failure
+            UNFUNDED
+        """
+        if not amount:
+            return
+        token, budgeted = self._x.caller, self._x.caller.budget is not None
+        # Most holds are against what this node has leased, and need not wait.
+        self._hold = self._ledger.try_hold(self._x.id, token.account_id, token.id, amount, budgeted=budgeted)
+        if self._hold is None:
+            try:
+                self._hold = await self._ledger.hold(
+                    self._x.id, token.account_id, token.id, amount, budgeted=budgeted
+                )
+            except InsufficientFunds as fault:
+                raise unfunded(fault) from None
+
+    async def settle(self, status: int, usage: Usage | None) -> None:
+        """Commit the call's charge (or void) and its record."""
+        cost = pricing.cost(self._prices, self.priced, usage)
+        row = usage_row(self._x, self.outcome, status, usage, cost)
+        held = self._hold
+        if held is not None and (cost or held.amount):
+            await self._ledger.settle(Settlement(self._x.id, held, cost, row))
+        else:
+            self._ledger.record(row)
+
+    def void(self, status: int) -> None:
+        """Give back what is held, and record a call that costs nothing."""
+        self.cancel()
+        self._ledger.record(usage_row(self._x, self.outcome, status))
+
+    def cancel(self) -> None:
+        """Give back what is held."""
+        if self._hold is not None:
+            self._ledger.cancel(self._hold)
+
+    def fail(self, failure: Failure) -> None:
+        """Give back what is held, and record a call that failed."""
+        self.outcome.error = self.outcome.error or failure.message
+        self.void(failure.kind.status)
 
 
-def counted(request: Request, rules: StreamRules, events: list[bytes]) -> Usage:
+async def funded(ledger: Ledger, account_id: str, work: Callable[[], Awaitable[_T]]) -> _T:
+    """Run work that holds money; where it is refused, give this node's idle leases back first and try once more.
+
+    Raises
+    ------
+    Failure
+        UNFUNDED
+    """
+    try:
+        return await work()
+    except InsufficientFunds as fault:
+        if not await ledger.release(account_id):
+            raise unfunded(fault) from None
+    try:
+        return await work()
+    except InsufficientFunds as fault:
+        raise unfunded(fault) from None
+
+
+def counted(request: Request[Any], rules: StreamRules[Any], events: list[bytes]) -> Usage:
     """Count what was streamed, where the upstream gave no usage."""
-    if rules.untold is not None:
-        return rules.untold(request)
+    if rules.usage_without_report is not None:
+        return rules.usage_without_report(request)
     encoding = quicktok.get_encoding(_ENCODING)
     pieces: list[str] = []
     for event in events:
         for line in event.splitlines():
-            if not line.startswith(b"data:") or line.startswith(b"data: [DONE]"):
+            if not line.startswith(b"data:"):
                 continue
             try:
                 pieces.append(rules.text(msgspec.json.decode(line[5:])))

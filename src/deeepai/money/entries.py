@@ -243,6 +243,16 @@ class _PostgreSQLBulk:
 BULK: dict[Dialect, Bulk] = {"sqlite": _SQLiteBulk(), "postgresql": _PostgreSQLBulk()}
 
 
+async def spent_within(tx: Tx, account_id: str, token_id: str, since: int, until: int) -> int:
+    """Return what a token spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
+    found = await tx.fetchval(
+        "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) FROM usage "
+        "WHERE account_id = $1 AND token_id = $2 AND created_at >= $3 AND created_at < $4",
+        *(account_id, token_id, since, until),
+    )
+    return int(found)
+
+
 def cleaned(row: UsageRow) -> UsageRow:
     """Return a row whose texts every database takes: no NUL, no lone surrogates (both have come from upstreams)."""
     values = msgspec.structs.asdict(row)

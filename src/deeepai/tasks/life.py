@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from urllib.parse import urljoin
+from typing import Any
+from typing import Protocol as Interface
 
-import aiohttp
 import msgspec
 import structlog
 
 from ..accounts.models import Channel
 from ..accounts.vault import Vault
-from ..declare import Accepted, Answer, Ask, Hook, Protocol, Reading, Result, State, TaskRules, Usage
+from ..declare import Accepted, Answer, Child, Hook, JobFace, JobRules, JobTranslator, Made, Protocol, State, TaskStatus, UpstreamCall, Usage
 from ..money.entries import UPSERT_USAGE
 from ..money.ledger import Ledger, UsageRow
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
-from ..upstream import Client, Cut, UpstreamError, transports
+from ..storage import object_rows
+from ..upstream import Client, UpstreamError, credentials, transports
 from . import lines, outbox, store
-from .assets import AssetStore, sniff
-from .hosts import address, same_host
+from .assets import AssetStore
+from .hosts import address
+from .jobs import JobIndex
 from .links import SignedLinks
-from .safe_fetch import SafeFetch, Unsafe
+from .results import Results
+from .safe_fetch import SafeFetch
 from .store import Stored
 from .timing import Timing
 
@@ -31,10 +34,23 @@ log = structlog.get_logger()
 
 MISSES = 3
 """404s in a row after which the vendor is believed."""
-FETCH_TRIES = 5
-"""Polls for which a result whose file cannot be had is tried again."""
-MAX_FILE = 512 * 1024 * 1024
 PASSING = frozenset({408, 409, 425, 429})
+
+
+_ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "hold_id", "background_path", "within")
+
+
+class SubmissionOutcome(Interface):
+    """How a submission went."""
+
+    @property
+    def attempts(self) -> int: ...  # noqa: D102
+    @property
+    def channel_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def upstream_model(self) -> str | None: ...  # noqa: D102
+    @property
+    def error(self) -> str | None: ...  # noqa: D102
 
 
 class TaskLife:
@@ -54,6 +70,7 @@ class TaskLife:
         db: Database,
         ledger: Ledger,
         protocols: Mapping[str, Protocol],
+        translators: Iterable[JobTranslator] = (),
         client: Client,
         assets: AssetStore,
         fetch: SafeFetch,
@@ -69,26 +86,27 @@ class TaskLife:
         self.assets = assets
         self._ledger = ledger
         self._protocols = protocols
-        self._works = {
-            f"{protocol.name}.{operation.name}": operation.objects.work.rules
-            for protocol in protocols.values()
-            for operation in protocol.operations
-            if operation.objects is not None and operation.objects.work is not None
-        }
+        self._jobs = JobIndex(protocols, translators)
+        self.results = Results(db, assets, client, fetch, protocols, channel)
         self._client = client
         self._fetch = fetch
         self._vault = vault
         self._channel = channel
         self._price = price
 
-    def rules(self, task: Stored) -> TaskRules:
-        """Return the rules of a task: its operation's own, or its protocol's."""
-        own = self._works.get(task.operation)
-        if own is not None:
-            return own
-        rules = self._protocols[task.protocol].tasks
-        assert rules is not None
-        return rules
+    def rules(self, task: Stored) -> JobRules[Any]:
+        """Return how a task is watched."""
+        return self._jobs.rules(task.operation, task.served_by)
+
+    def face(self, task: Stored) -> JobFace[Any]:
+        """Return how a task's caller sees it.
+
+        Raises
+        ------
+        KeyError
+            It is background work, which its callers see as the vendor tells of it.
+        """
+        return self._jobs.faces[task.operation]
 
     # Submission ----------------------------------------------------------------------------------------------------
 
@@ -121,22 +139,16 @@ class TaskLife:
 
         await self.db.write(work)
 
-    async def answered(self, request_id: str, status: int, attempts: int, channel_id: str, error: str | None) -> None:
+    async def answered(self, request_id: str, status: int, outcome: SubmissionOutcome) -> None:
         """Complete the usage row of a submission."""
-
-        async def work(tx: Tx) -> None:
-            await tx.execute(
-                "UPDATE usage SET status = $2, attempts = $3, channel_id = $4, error = $5, "
-                "latency_ms = $6 - created_at WHERE request_id = $1",
-                request_id,
-                status,
-                attempts,
-                channel_id,
-                error,
-                now_ms(),
+        error = outcome.error[:500] if outcome.error else None
+        await self.db.write(
+            lambda tx: tx.execute(
+                "UPDATE usage SET status = $2, attempts = $3, channel_id = $4, upstream_model = $5, error = $6, "
+                "latency_ms = $7 - created_at WHERE request_id = $1",
+                *(request_id, status, outcome.attempts, outcome.channel_id, outcome.upstream_model, error, now_ms()),
             )
-
-        await self.db.write(work)
+        )
 
     async def resume(self, task: Stored, amount: int, row: UsageRow) -> bool:
         """Hold the price of a waiting task whose input is about to be sent; False if it is no longer waiting."""
@@ -173,12 +185,12 @@ class TaskLife:
             expires_at=now_ms() + int(lifetime * 1000),
         )
 
-    async def moved(self, task: Stored, channel_id: str) -> None:
-        """Record that another channel is tried."""
-        task.channel_id = channel_id
+    async def moved(self, task: Stored, channel_id: str, served_by: str | None) -> None:
+        """Record that another channel is tried, and by which operation of another protocol, if so."""
+        task.channel_id, task.served_by = channel_id, served_by
 
         async def work(tx: Tx) -> None:
-            await store.update(tx, task, "channel_id")
+            await store.update(tx, task, "channel_id", "served_by")
 
         await self.db.write(work)
 
@@ -187,6 +199,7 @@ class TaskLife:
         now = now_ms()
         task.upstream_id = accepted.upstream_id
         task.facts = {**task.facts, **accepted.facts}
+        task.background_path, task.within = accepted.path, list(accepted.within)
         task.state = accepted.state
         waiting = accepted.state is State.WAITING
         task.next_poll_at = None if waiting else now + int(self.rules(task).interval * 1000)
@@ -199,11 +212,12 @@ class TaskLife:
             if current is not None and current.state in (State.SUBMITTING, State.UNKNOWN):
                 # A callback that overtook the answer was noted meanwhile; it has decided nothing.
                 task.version = current.version
-            if not await store.update(tx, task, "upstream_id", "facts", "state", "next_poll_at", "hold_id"):
+            if not await store.update(tx, task, *_ACCEPTED):
                 log.warning("task.raced", task=task.id)
                 return
             if waiting and hold is not None:
                 await self._ledger.void(tx, hold)
+            await _add_children(tx, task, accepted.children)
             await self._notify(tx, task)
 
         await self.db.write(work)
@@ -266,11 +280,11 @@ class TaskLife:
             pieces = rules.split(answer) if answer is not None and answer.status == 200 else None
             for task in known:
                 if pieces is None:
-                    await self.apply(task, self._reading(answer, task, rules), fault)
+                    await self.apply(task, self._status(answer, task, rules), fault)
                 else:
                     piece = pieces.get(task.upstream_id or "")
-                    reading = rules.read(piece, task) if piece is not None else Reading(State.NOT_FOUND, None)
-                    await self.apply(task, reading)
+                    status = rules.read(piece, task) if piece is not None else TaskStatus(State.NOT_FOUND, None)
+                    await self.apply(task, status)
             return
         for task in known:
             ask = rules.poll(task)
@@ -278,24 +292,27 @@ class TaskLife:
                 await self._add_up(channel, ask, task)
                 continue
             answer, fault = await self._ask(channel, ask)
-            await self.apply(task, self._reading(answer, task, rules), fault)
+            await self.apply(task, self._status(answer, task, rules), fault)
 
-    async def _add_up(self, channel: Channel, ask: Ask, task: Stored) -> None:
+    async def _add_up(self, channel: Channel, ask: UpstreamCall, task: Stored) -> None:
         """End a job of many calls: each is priced by itself."""
         rules, headers = self.rules(task), self._headers(channel, ask)
-        bill = lines.Bill(task, rules, self._price)
+        if rules.line is None:
+            await self.apply(task, None, "its answer cannot be read")
+            return
+        bill = lines.Bill(task, rules.line, self._price)
         try:
-            answer = await lines.read(transports.through(self._client, channel), channel, ask, headers, bill.add)
+            answer = await lines.read(transports.client_for(self._client, channel), channel, ask, headers, bill.add)
         except (UpstreamError, TimeoutError) as fault:
             await self.apply(task, None, str(fault))
             return
         if answer.status != 200:
-            await self.apply(task, self._reading(answer, task, rules), f"HTTP {answer.status}")
+            await self.apply(task, self._status(answer, task, rules), f"HTTP {answer.status}")
             return
-        reading = Reading(State.SUCCEEDED, task.snapshot, usage=bill.usage)
-        await self._finish(task, State.SUCCEEDED, reading=reading, cost=bill.cost)
+        status = TaskStatus(State.SUCCEEDED, task.snapshot, usage=bill.usage)
+        await self._finish(task, State.SUCCEEDED, status=status, cost=bill.cost)
 
-    def _reading(self, answer: Answer | None, task: Stored, rules: TaskRules) -> Reading | None:
+    def _status(self, answer: Answer | None, task: Stored, rules: JobRules[Any]) -> TaskStatus | None:
         """Read an answer; None where it says nothing about the task."""
         if answer is None:
             return None
@@ -303,37 +320,36 @@ class TaskLife:
         if not ended and (answer.status >= 500 or answer.status in PASSING or answer.status in (401, 402, 403)):
             return None
         if not ended and (answer.status in (404, 204) or (answer.status == 200 and not answer.body)):
-            return Reading(State.NOT_FOUND, None)
+            return TaskStatus(State.NOT_FOUND, None)
         return rules.read(answer, task)
 
-    def _headers(self, channel: Channel, ask: Ask) -> dict[str, str]:
-        protocol = self._protocols[channel.protocol]
-        return {**(protocol.authorize(channel.credential) if channel.credential else {}), **ask.headers}
+    def _headers(self, channel: Channel, ask: UpstreamCall) -> dict[str, str]:
+        return {**credentials.headers(self._protocols[channel.protocol], channel), **ask.headers}
 
-    async def _ask(self, channel: Channel, ask: Ask) -> tuple[Answer | None, str]:
+    async def _ask(self, channel: Channel, ask: UpstreamCall) -> tuple[Answer | None, str]:
         headers, body = self._headers(channel, ask), None
         if ask.json is not None:
             body, headers["content-type"] = msgspec.json.encode(ask.json), "application/json"
         try:
-            client = transports.through(self._client, channel)
+            client = transports.client_for(self._client, channel)
             answer = await client.ask(ask.method, address(channel, ask.path), headers, body, channel.limits)
         except UpstreamError as fault:
             return None, str(fault)
         return answer, "" if answer.status < 400 else f"HTTP {answer.status}"
 
-    async def _reconcile(self, task: Stored, rules: TaskRules) -> None:
+    async def _reconcile(self, task: Stored, rules: JobRules[Any]) -> None:
         """Find out what became of a submission whose answer was lost."""
         channel = self._channel(task.channel_id)
         found: str | None = None
         if channel is not None:
-            candidate = task.facts.get("candidate")
-            if candidate:
+            candidate = task.candidate
+            if candidate is not None:
                 # A callback named this id. It is believed only if the vendor itself knows it under our credential.
                 task.upstream_id = candidate
                 answer, _ = await self._ask(channel, rules.poll(task))
-                reading = self._reading(answer, task, rules)
+                status = self._status(answer, task, rules)
                 task.upstream_id = None
-                if reading is not None and reading.state is not State.NOT_FOUND:
+                if status is not None and status.state is not State.NOT_FOUND:
                     found = candidate
             elif rules.find_lost is not None and rules.found_lost is not None:
                 answer, _ = await self._ask(channel, rules.find_lost(task.request_id))
@@ -353,47 +369,47 @@ class TaskLife:
         task.leased_until = 0
         await self.db.write(lambda tx: store.update(tx, task, "state", "polls", "next_poll_at", "leased_until"))
 
-    def _interval(self, task: Stored, rules: TaskRules) -> int:
+    def _interval(self, task: Stored, rules: JobRules[Any]) -> int:
         age = (now_ms() - task.submitted_at) / 1000
         return int(rules.interval * 1000 * min(4.0, 1.0 + age / 120))
 
-    async def apply(self, task: Stored, reading: Reading | None, fault: str = "") -> None:
+    async def apply(self, task: Stored, status: TaskStatus | None, fault: str = "") -> None:
         """Take over what a poll said.
 
         Parameters
         ----------
-        reading : Reading or None
+        status : TaskStatus or None
             None: nothing was learnt (`fault` says why); asked again later.
         """
         rules = self.rules(task)
         now = now_ms()
-        if reading is not None and reading.state.final:
-            if reading.state is not State.SUCCEEDED:
-                await self._finish(task, reading.state, reading=reading, error=reading.error or "failed upstream")
+        if status is not None and status.state.final:
+            if status.state is not State.SUCCEEDED:
+                await self._finish(task, status.state, status=status, error=status.error or "failed upstream")
                 return
-            if await self._take_results(task, reading):
-                await self._finish(task, State.SUCCEEDED, reading=reading)
+            if await self.results.take(task, status):
+                await self._finish(task, State.SUCCEEDED, status=status)
                 return
         overdue = now - task.submitted_at > rules.timeout * 1000
-        if overdue and not (reading is not None and reading.state is State.WAITING):
+        if overdue and not (status is not None and status.state is State.WAITING):
             await self._finish(task, State.FAILED, error=f"timed out ({fault})" if fault else "timed out")
             return
         changed = False
-        task.misses = task.misses + 1 if reading is not None and reading.state is State.NOT_FOUND else 0
+        task.misses = task.misses + 1 if status is not None and status.state is State.NOT_FOUND else 0
         if task.misses >= MISSES:
             await self._finish(task, State.FAILED, error="the upstream does not know the task any more")
             return
-        if reading is not None and reading.state in (State.QUEUED, State.RUNNING, State.WAITING):
-            changed = task.state is not reading.state or task.progress != reading.progress
-            task.state, task.progress = reading.state, reading.progress
-            task.snapshot = reading.snapshot
-            if reading.state is State.RUNNING and task.started_at is None:
+        if status is not None and status.state in (State.QUEUED, State.RUNNING, State.WAITING):
+            changed = task.state is not status.state or task.progress != status.progress
+            task.state, task.progress = status.state, status.progress
+            task.snapshot = status.snapshot
+            if status.state is State.RUNNING and task.started_at is None:
                 task.started_at = now
         task.polls += 1
         task.polled_at = now
         task.leased_until = 0
         # Trouble on the way slows the polling down, so that a sick vendor is left in peace.
-        wait = self._interval(task, rules) * (1 if reading is not None else 3)
+        wait = self._interval(task, rules) * (1 if status is not None else 3)
         task.next_poll_at = None if task.state is State.WAITING else now + wait
 
         hold = task.hold_id if task.state is State.WAITING else None
@@ -417,84 +433,19 @@ class TaskLife:
             )
             if written and hold is not None:
                 await self._ledger.void(tx, hold)
-            if written and changed and rules.hook_each_change:
+            if written and status is not None:
+                await _add_children(tx, task, status.children)
+            if written and changed and task.hook is not None and self.face(task).hook_each_change:
                 await self._notify(tx, task)
 
         await self.db.write(work)
-
-    async def _take_results(self, task: Stored, reading: Reading) -> bool:
-        """Keep the bytes of a task's results before its end is told; False: try again at the next poll."""
-        for number, result in enumerate(reading.results):
-            try:
-                data, said = await self._result(task, result)
-            except (Unsafe, UpstreamError, TimeoutError, OSError) as fault:
-                tries = int(task.facts.get("fetch_tries", 0)) + 1
-                log.warning("task.result_unfetched", task=task.id, number=number, tries=tries, error=str(fault))
-                if result.optional or tries >= FETCH_TRIES:
-                    continue
-                task.facts["fetch_tries"] = tries
-                await self.db.write(lambda tx: store.update(tx, task, "facts"))
-                return False
-            kind = sniff(data[:16], result.content_type or said)
-            key = await self.assets.put(task, number, data, kind)
-            size, source = len(data), result.url
-            await self.db.write(
-                lambda tx, n=number, k=key, t=kind, s=size, u=source: store.add_asset(
-                    tx, task, n, key=k, content_type=t, size=s, source=u, now=now_ms()
-                )
-            )
-        task.results = len(reading.results)
-        return True
-
-    async def _result(self, task: Stored, result: Result) -> tuple[bytes, str | None]:
-        if result.data is not None:
-            return result.data, result.content_type
-        assert result.url is not None
-        return await self.fetch_from(self._channel(task.channel_id), result.url, keyed=result.keyed)
-
-    async def fetch_file(self, task: Stored, url: str) -> tuple[bytes, str | None]:
-        """Fetch a file that a task's vendor names; see `fetch_from`."""
-        return await self.fetch_from(self._channel(task.channel_id), url)
-
-    async def fetch_from(self, channel: Channel | None, url: str, *, keyed: bool = False) -> tuple[bytes, str | None]:
-        """Fetch a file that a channel's vendor names; the vendor's own host may be a private one, others may not.
-
-        Parameters
-        ----------
-        keyed : bool
-            Show the channel's credential, on the vendor's own host only; what that redirects to does not see it.
-
-        Raises
-        ------
-        Unsafe, UpstreamError, TimeoutError, OSError
-        """
-        if channel is not None and url.startswith("/"):
-            url = address(channel, url)
-        if channel is not None and same_host(channel.base_url, url):
-            key = channel.credential if keyed and address(channel, url) == url else None
-            headers = self._protocols[channel.protocol].authorize(key) if key else {}
-            client = transports.through(self._client, channel) if key else self._client
-            answer = await client.ask("GET", url, headers, None, channel.limits, MAX_FILE)
-            place = answer.headers.get("location")
-            if keyed and answer.status in (301, 302, 303, 307, 308) and place:
-                return await self.fetch_from(channel, urljoin(url, place))
-            if answer.status != 200:
-                raise Cut(f"HTTP {answer.status}")
-            return answer.body, answer.headers.get("content-type")
-        try:
-            fetched = await self._fetch.request("GET", url, limit=MAX_FILE, seconds=300)
-        except aiohttp.ClientError as fault:
-            raise Cut(type(fault).__name__) from fault
-        if fetched.status != 200:
-            raise Cut(f"HTTP {fetched.status}")
-        return fetched.body, fetched.content_type
 
     async def _finish(
         self,
         task: Stored,
         state: State,
         *,
-        reading: Reading | None = None,
+        status: TaskStatus | None = None,
         error: str | None = None,
         cost: int | None = None,
     ) -> None:
@@ -502,14 +453,15 @@ class TaskLife:
         now = now_ms()
         consumed: Usage | None = None
         if state is State.SUCCEEDED:
-            consumed = (reading.usage if reading is not None else None) or msgspec.structs.replace(
-                task.estimate, basis="call"
-            )
+            consumed = status.usage if status is not None else None
+            if consumed is None:
+                share = task.estimate.share * (status.share if status is not None else 1.0)
+                consumed = msgspec.structs.replace(task.estimate, share=share, basis="call")
             if cost is None:
                 cost = self._price(task.price_key, consumed, task.price_group)
         cost = cost or 0 if task.mode == "live" else 0
-        if reading is not None and reading.snapshot is not None:
-            task.snapshot = reading.snapshot
+        if status is not None and status.snapshot is not None:
+            task.snapshot = status.snapshot
         task.state, task.error = state, error
         task.progress = 100 if state is State.SUCCEEDED else task.progress
         task.finished_at = task.polled_at = now
@@ -538,6 +490,8 @@ class TaskLife:
             )
             if not written:
                 return
+            if status is not None:
+                await _add_children(tx, task, status.children)
             if hold is not None:
                 if cost:
                     await self._ledger.charge(tx, hold, cost)
@@ -557,14 +511,14 @@ class TaskLife:
         log.info("task.ended", task=task.id, protocol=task.protocol, state=state.value, cost=cost, error=error)
 
     async def _notify(self, tx: Tx, task: Stored) -> None:
-        rules = self.rules(task)
-        if task.hook is None or rules.hook_message is None:
+        if task.hook is None:
             return
-        if not task.state.final and not rules.hook_each_change:
+        face = self.face(task)
+        if face.hook_message is None or not (task.state.final or face.hook_each_change):
             return
         if task.hook_secret and task.hook.secret is None:
             task.hook = Hook(task.hook.url, self._vault.decrypt(task.hook_secret, f"hook:{task.id}"))
-        message = rules.hook_message(task, self.links)
+        message = face.hook_message(task, self.links)
         await outbox.enqueue(tx, task, message, now_ms())
 
     # Hints ---------------------------------------------------------------------------------------------------------
@@ -593,8 +547,16 @@ class TaskLife:
                 now_ms(),
             )
             if candidate is not None:
-                task.facts["candidate"] = candidate
-                await store.update(tx, task, "facts")
+                task.candidate = candidate
+                await store.update(tx, task, "candidate")
 
         await self.db.write(work)
         return True
+
+
+async def _add_children(tx: Tx, task: Stored, children: Sequence[Child]) -> None:
+    """Record what a task makes: its owner's, at the channel that makes it."""
+    if children:
+        owner = object_rows.Owner(task.account_id, task.protocol)
+        made = [Made(child.id, child.kind, task.id, child.facts) for child in children]
+        await object_rows.add(tx, owner, task.token_id, task.channel_id, made, now_ms())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from ..accounts.models import Channel
-from ..declare import Answer, Ask, TaskRules, Usage
+from ..declare import Answer, Task, UpstreamCall, Usage
 from ..upstream import Cut, Upstreams
 from .hosts import address
 from .store import Stored
@@ -26,10 +26,14 @@ class Bill:
         10⁻⁹ USD.
     """
 
-    def __init__(self, task: Stored, rules: TaskRules, price: Callable[[str, Usage, str], int | None]) -> None:
-        assert rules.line is not None
+    def __init__(
+        self,
+        task: Stored,
+        line: Callable[[Task, bytes], Usage | None],
+        price: Callable[[str, Usage, str], int | None],
+    ) -> None:
         self._task = task
-        self._line = rules.line
+        self._line = line
         self._price = price
         self.usage = Usage(basis="vendor")
         self.cost = 0
@@ -43,7 +47,7 @@ class Bill:
 
 
 async def read(
-    client: Upstreams, channel: Channel, ask: Ask, headers: Mapping[str, str], each: Callable[[bytes], None]
+    client: Upstreams, channel: Channel, ask: UpstreamCall, headers: Mapping[str, str], each: Callable[[bytes], None]
 ) -> Answer:
     """Ask, and hand over the lines of a good answer; return what answered, a good one without its body.
 

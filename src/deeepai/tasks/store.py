@@ -10,6 +10,7 @@ import msgspec
 
 from ..accounts.models import Mode
 from ..declare import Hook, Json, State, Task, Usage
+from ..storage import object_rows
 from ..storage.database import Row, Tx, Value
 
 
@@ -37,6 +38,16 @@ class Stored(Task):
     polled_at: int | None = None
     leased_until: int = 0
     version: int = 0
+    served_by: str | None = None
+    """The operation of another protocol that does it."""
+    candidate: str | None = None
+    """The upstream id that a callback named, not yet believed."""
+    fetch_tries: int = 0
+    """Polls at which a result's file could not be had."""
+    background_path: str | None = None
+    """Where background work is asked for upstream."""
+    within: list[str] = field(default_factory=list[str])
+    """Objects that background work goes on in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,7 @@ class Owner:
     finished_at: int | None = None
 
 
-_JSON = frozenset({"params", "request", "facts", "snapshot", "estimate"})
+_JSON = frozenset({"params", "request", "facts", "snapshot", "estimate", "within"})
 _PLAIN = tuple(item.name for item in fields(Stored) if item.name not in _JSON and item.name != "hook")
 _COLUMNS = (*_PLAIN, *sorted(_JSON), "hook_url")
 _INSERT = f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join(f'${n + 1}' for n in range(len(_COLUMNS)))})"
@@ -103,6 +114,22 @@ async def update(tx: Tx, task: Stored, *columns: str) -> bool:
 async def load(tx: Tx, account_id: str, task_id: str) -> Stored | None:
     """Return an account's task."""
     row = await tx.fetchrow("SELECT * FROM tasks WHERE id = $1 AND account_id = $2", task_id, account_id)
+    return from_row(row) if row is not None else None
+
+
+async def find(tx: Tx, account_id: str, protocol: str, name: str) -> Stored | None:
+    """Return an account's task of a protocol, by its own id or that of something it made."""
+    task = await load(tx, account_id, name)
+    if task is not None:
+        return task if task.protocol == protocol else None
+    owner = object_rows.Owner(account_id, protocol)
+    made = (await object_rows.find(tx, owner, [name])).get(name)
+    return None if made is None or made.parent_id is None else await load(tx, account_id, made.parent_id)
+
+
+async def of_request(tx: Tx, account_id: str, request_id: str) -> Stored | None:
+    """Return the task that a request of an account's made."""
+    row = await tx.fetchrow("SELECT * FROM tasks WHERE account_id = $1 AND request_id = $2", account_id, request_id)
     return from_row(row) if row is not None else None
 
 

@@ -15,7 +15,7 @@ from ..client import Client
 from .azure import Azure
 from .base import Transport
 from .bedrock import Bedrock
-from .through import Through
+from .transport_client import TransportClient
 from .vertex import Vertex
 
 TRANSPORTS: Final[Mapping[str, Transport]] = {"azure": Azure(), "bedrock": Bedrock(), "vertex": Vertex()}
@@ -53,7 +53,7 @@ def operations(settings: Mapping[str, Any]) -> Sequence[str] | None:
     return () if transport is None else transport.operations(settings)
 
 
-def through(client: Client, channel: Channel, model: str = "") -> Client | Through:
+def client_for(client: Client, channel: Channel, model: str = "") -> Client | TransportClient:
     """Return what sends a channel's requests: the client itself where the channel has no transport.
 
     Parameters
@@ -62,7 +62,7 @@ def through(client: Client, channel: Channel, model: str = "") -> Client | Throu
         What the requests are for, as the channel names it; some clouds have it in the address.
     """
     name = channel.settings.get("transport")
-    return client if name is None else Through(client, TRANSPORTS[name], channel, model)
+    return client if name is None else TransportClient(client, TRANSPORTS[name], channel, model)
 
 
 async def handshake(
@@ -74,8 +74,8 @@ async def handshake(
     ------
     NotSent
     """
-    sender = through(client, channel, model)
-    return await sender.handshake(url, headers) if isinstance(sender, Through) else (url, headers)
+    sender = client_for(client, channel, model)
+    return await sender.handshake(url, headers) if isinstance(sender, TransportClient) else (url, headers)
 
 
-__all__ = ["TRANSPORTS", "check", "handshake", "operations", "through"]
+__all__ = ["TRANSPORTS", "check", "handshake", "operations", "client_for"]

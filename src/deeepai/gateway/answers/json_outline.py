@@ -8,7 +8,7 @@ ROW = 4096
 """Bytes of a row of numbers in one piece that are not kept."""
 
 
-class Skeleton:
+class Outline:
     """A JSON document without its long strings and long rows of numbers.
 
     A string of more than `LONGEST` bytes becomes an empty one; a long row of numbers becomes one. All else stays,

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from ..declare import Failure, Reason
+from ..declare import Failure, Reason, Stream
 from .exchange import Exchange
 
 HEADER = "x-deeepai-fallbacks"
+_HEADER = HEADER.encode()
 MOST = 8
 
 
 def named(x: Exchange) -> bool:
     """Tell whether there is anything to try beside the model that is asked for."""
-    operation = x.operation
-    return (
-        "fallbacks" in x.caller.settings
-        or HEADER.encode() in x.request.headers
-        or (operation.stand_ins is not None and bool(operation.stand_ins(x.request)))
-    )
+    return "fallbacks" in x.caller.settings or _HEADER in x.request.headers or bool(_of_body(x))
 
 
 def names(x: Exchange) -> Sequence[str]:
@@ -30,16 +26,20 @@ def names(x: Exchange) -> Sequence[str]:
     Failure
         INVALID, where there are too many.
     """
-    found: Sequence[str] = ()
-    if x.operation.stand_ins is not None:
-        found = x.operation.stand_ins(x.request)
+    found = _of_body(x)
     if not found:
         found = [name.strip() for name in x.request.header(HEADER).split(",") if name.strip()]
     if not found:
-        found = _of_token(x.caller.settings.get("fallbacks"), x.asked)
+        found = _of_token(x.caller.settings.get("fallbacks"), x.requested_model)
     if len(found) > MOST:
         raise Failure(Reason.INVALID, f"At most {MOST} models can be named", param="models")
-    return [name for name in found if name != x.asked]
+    return [name for name in found if name != x.requested_model]
+
+
+def _of_body(x: Exchange) -> Sequence[str]:
+    operation = x.operation
+    read = operation.fallback_models if isinstance(operation, Stream) else None
+    return () if read is None else read(x.request)
 
 
 def _of_token(setting: Any, model: str) -> Sequence[str]:

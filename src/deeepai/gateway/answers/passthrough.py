@@ -6,17 +6,13 @@ import time
 
 import structlog
 
-from .. import crash
-from ..declare import Answer, Usage
-from ..money.ledger import Hold
-from ..upstream import Cut, Response, Stalled
-from . import settlement
-from .core import Core, Priced
-from .dispatch import Attempt
-from .exchange import HEADER_PAIRS, Exchange
-from .settlement import Outcome
-from .skeleton import Skeleton
-from .ways import Way
+from ... import crash
+from ...declare import Answer, Call, Usage
+from ...upstream import Cut, Response, Stalled
+from ..attempts import Taken
+from ..exchange import HEADER_PAIRS, Exchange
+from ..settlement import Billing
+from .json_outline import Outline
 
 log = structlog.get_logger()
 
@@ -24,26 +20,19 @@ LARGE = 1024 * 1024
 """Bytes of a JSON answer that is not read whole."""
 
 
-def passes(x: Exchange, way: Exchange | Way, response: Response) -> bool:
+def wanted(x: Exchange, taken: Taken[Response]) -> bool:
     """Tell whether an answer is sent on as it comes: nothing in it is to be changed, and it is large or no JSON."""
-    if way.translator is not None or x.kept or x.tap is not None or not x.operation.passes:
+    operation = x.operation
+    if taken.translated is not None or x.recording or not (isinstance(operation, Call) and operation.passthrough):
         return False
-    if "json" not in response.headers.get("content-type", "json"):
+    headers = taken.reply.headers
+    if "json" not in headers.get("content-type", "json"):
         return True
-    length = response.headers.get("content-length", "")
+    length = headers.get("content-length", "")
     return length.isdigit() and int(length) > LARGE
 
 
-async def relay(
-    core: Core,
-    x: Exchange,
-    response: Response,
-    headers: HEADER_PAIRS,
-    attempt: Attempt,
-    priced: Priced,
-    held: Hold | None,
-    outcome: Outcome,
-) -> None:
+async def relay(x: Exchange, taken: Taken[Response], headers: HEADER_PAIRS, billing: Billing) -> None:
     """Send an answer on piece by piece; what is cut upstream is cut towards the caller, too.
 
     Raises
@@ -51,14 +40,14 @@ async def relay(
     UpstreamError
         It broke off before anything was sent.
     """
+    response, attempt, outcome = taken.reply, taken.attempt, billing.outcome
     is_json = "json" in response.headers.get("content-type", "json")
-    skeleton = Skeleton() if is_json else None
+    outline = Outline() if is_json else None
     before = time.perf_counter()
     try:
         piece = await response.next()
-    except (Cut, Stalled) as fault:
+    except (Cut, Stalled):
         response.abort()
-        attempt.done(ok=False, fault=str(fault))
         raise
     x.waited += time.perf_counter() - before
     length = response.headers.get("content-length", "")
@@ -69,8 +58,8 @@ async def relay(
     kept = b""
     try:
         while piece:
-            if skeleton is not None:
-                skeleton.feed(piece)
+            if outline is not None:
+                outline.feed(piece)
             # All but a byte goes on at once: which piece is the last, only the next one tells.
             if kept or len(piece) > 1:
                 await x.send({"type": "http.response.body", "body": kept + piece[:-1], "more_body": True})
@@ -82,17 +71,17 @@ async def relay(
         response.release()
     else:
         response.abort()
-        x.broken = True
+        x.ended_in_error = True
         outcome.error = str(fault)
         log.warning("answer.cut", request_id=x.id, channel=attempt.channel.name, error=str(fault))
     attempt.done(ok=fault is None, fault=str(fault or ""), first_byte=outcome.first_byte)
     usage: Usage | None = None
-    if fault is None or skeleton is None:
+    if fault is None or outline is None:
         # Half a sound was made for the caller; half of a JSON document is nothing.
-        answer = Answer(response.status, response.headers, skeleton.json() if skeleton is not None else b"")
-        usage = x.operation.usage(x.request, answer) if x.operation.usage is not None else Usage(calls=1)
-    row = settlement.usage_row(x, outcome, response.status, usage, core.cost(priced, usage))
-    await settlement.settle(core.ledger, x, held, row)
+        answer = Answer(response.status, response.headers, outline.json() if outline is not None else b"")
+        read = x.operation.usage if isinstance(x.operation, Call) else None
+        usage = Usage(calls=1) if read is None else read(x.request, answer)
+    await billing.settle(response.status, usage)
     crash.point("charged")
     if fault is None:
         await x.send({"type": "http.response.body", "body": kept, "more_body": False})

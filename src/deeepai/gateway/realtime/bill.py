@@ -8,12 +8,13 @@ import time
 import msgspec
 import quicktok
 
-from ..declare import Failure, Reason, Spent, Usage
-from ..money.ledger import Hold, InsufficientFunds, Settlement
-from . import admission, keys, settlement
-from .core import Core, Priced
-from .realtime_session import Session
-from .settlement import Outcome
+from ...declare import Failure, Reason, Spent, Usage
+from ...money.ledger import Hold, InsufficientFunds, Settlement
+from .. import admission, keys, pricing, settlement
+from ..core import Core
+from ..pricing import Priced
+from ..settlement import Outcome
+from .session import Session
 
 _ENCODING = "o200k_base"
 
@@ -31,6 +32,8 @@ class Bill:
 
     Attributes
     ----------
+    outcome : Outcome
+        How the session went.
     began : float or None
         When the work under way began.
     """
@@ -38,7 +41,7 @@ class Bill:
     def __init__(self, core: Core, x: Session, priced: Priced, outcome: Outcome) -> None:
         self._core = core
         self._x = x
-        self._outcome = outcome
+        self.outcome = outcome
         self._count = 0
         self._hold: Hold | None = None
         self._charging: set[asyncio.Future[None]] = set()
@@ -97,7 +100,7 @@ class Bill:
         self._count += 1
         self._dearest = max(self._dearest, cost) if self._dearest else 0
         held, self._hold = self._hold, None
-        row = settlement.usage_row(self._x, self._outcome, 200, usage, cost)
+        row = settlement.usage_row(self._x, self.outcome, 200, usage, cost)
         row.request_id = f"{self._x.id}-{self._count}"
         row.model = spent.key or row.model
         row.streamed = 1
@@ -116,7 +119,7 @@ class Bill:
             cost = self._core.prices.cost(key, usage, self.priced.group)
             if cost is not None:
                 return cost
-        return self._core.cost(self.priced, usage)
+        return pricing.cost(self._core.prices, self.priced, usage)
 
     def allow(self, model: str) -> None:
         """Refuse another model that the caller may not use, or that has no price.
@@ -134,7 +137,7 @@ class Bill:
         if self._hold is not None:
             self._core.ledger.cancel(self._hold)
             self._hold = None
-        row = settlement.usage_row(self._x, self._outcome, status)
+        row = settlement.usage_row(self._x, self.outcome, status)
         row.streamed = 1
         self._core.ledger.record(row)
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 import structlog
 
-from ..declare import Answer, Json, Listing, Window
-from ..upstream import UpstreamError, transports
-from . import object_rows, objects, settlement
-from .core import Core
-from .exchange import Exchange
-from .object_rows import Owned
-from .settlement import Outcome
+from ...declare import Answer, Json, ObjectList, Window
+from ...storage import object_rows
+from ...storage.object_rows import Owned
+from ...upstream import UpstreamError, credentials, transports
+from .. import candidates, settlement
+from ..core import Core
+from ..exchange import Exchange
+from ..settlement import Outcome
+from . import place
 
 log = structlog.get_logger()
 
@@ -30,21 +34,22 @@ AT_ONCE = 16
 """Questions under way."""
 
 
-async def answer(core: Core, x: Exchange, listing: Listing) -> None:
+async def run(core: Core, x: Exchange, operation: ObjectList[Any]) -> None:
     """Answer a list.
 
     Raises
     ------
     Failure
     """
+    listing = operation.listing
     window = listing.window(x.request)
     limit = max(1, min(window.limit, MOST))
-    owner = objects.owner_of(x)
+    owner = place.owner_of(x)
     ends = [name for name in (window.after, window.before) if name]
     known = await core.db.read(lambda tx: object_rows.find(tx, owner, ends)) if ends else {}
     for name in ends:
         if name not in known:
-            raise objects.missing(name)
+            raise place.missing(name)
     after, before = known.get(window.after or ""), known.get(window.before or "")
     backwards = before is not None and after is None
     turn = asyncio.Semaphore(AT_ONCE)
@@ -59,7 +64,7 @@ async def answer(core: Core, x: Exchange, listing: Listing) -> None:
         )
         more = len(rows) == step
         asked += len(rows)
-        told = await asyncio.gather(*(_tell(core, x, listing, row, turn) for row in rows))
+        told = await asyncio.gather(*(_tell(core, x, operation, row, turn) for row in rows))
         good = [value for value in told if value is not None and listing.fits(x.request, value)]
         data = [*good, *data] if backwards else [*data, *good]
         if rows and backwards:
@@ -67,38 +72,38 @@ async def answer(core: Core, x: Exchange, listing: Listing) -> None:
         elif rows:
             after = rows[-1]
     page, has_more = _cut(data, limit, window, backwards=backwards), more or len(data) > limit
-    shows, links = objects.rules_of(x).shows, core.links_for(x)
-    if shows is not None:
-        page = [shows(value, links) for value in page]
+    if listing.shows is not None:
+        links = candidates.links_for(core, x)
+        page = [listing.shows(value, links) for value in page]
     core.ledger.record(settlement.usage_row(x, Outcome(), 200))
-    await x.answer(200, [(b"content-type", b"application/json")], objects.encode(listing.page(page, has_more)))
+    await x.answer(200, [(b"content-type", b"application/json")], msgspec.json.encode(listing.page(page, has_more)))
 
 
 def _cut(data: Sequence[Json], limit: int, window: Window, *, backwards: bool) -> Sequence[Json]:
     return data[-limit:] if backwards else data[:limit]
 
 
-async def _tell(core: Core, x: Exchange, listing: Listing, row: Owned, turn: asyncio.Semaphore) -> Json:
+async def _tell(core: Core, x: Exchange, operation: ObjectList[Any], row: Owned, turn: asyncio.Semaphore) -> Json:
     """Return an object as its channel tells it now; None where it is not there, or its channel is not."""
     channel = core.dispatcher.by_id(row.channel_id)
     if channel is None or not channel.enabled or channel.mode != x.caller.mode:
         return None
-    headers = dict(x.protocol.authorize(channel.credential)) if channel.credential else {}
+    headers = credentials.headers(x.protocol, channel)
     headers.update(x.request.present(x.protocol.forward_headers))
-    if x.operation.headers is not None:
-        headers.update(x.operation.headers(x.request, core.facts(x, channel, None)))
-    url = channel.base_url.rstrip("/") + listing.item(row.id)
+    if operation.headers is not None:
+        headers.update(operation.headers(x.request, candidates.facts(x, channel, x.model)))
+    url = channel.base_url.rstrip("/") + operation.listing.item(row.id)
     async with turn:
         try:
             with x.waiting():
-                client = transports.through(core.client, channel)
+                client = transports.client_for(core.client, channel)
                 found: Answer = await client.ask("GET", url, headers, None, channel.limits)
         except UpstreamError as fault:
             log.warning("object.untold", id=row.id, channel=channel.name, error=str(fault))
-            raise objects.broken() from None
+            raise place.broken() from None
     if found.status == 404:
         return None
     if found.status >= 400:
         log.warning("object.untold", id=row.id, channel=channel.name, status=found.status)
-        raise objects.broken()
+        raise place.broken()
     return found.json()

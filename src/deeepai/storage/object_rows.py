@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..declare import Json, Made
-from ..storage.database import Row, Tx
+from .database import Row, Tx
 
 _AT_ONCE = 200
 """Ids in one statement."""
@@ -33,11 +33,13 @@ class Owned:
     facts: Mapping[str, Json]
     created_at: int
     """Milliseconds since 1970."""
+    parent_id: str | None = None
+    """The object, or task, that it is part of."""
 
 
 def _owned(row: Row) -> Owned:
     facts: dict[str, Any] = msgspec.json.decode(row["facts"])
-    return Owned(row["id"], row["kind"], row["channel_id"], facts, row["created_at"])
+    return Owned(row["id"], row["kind"], row["channel_id"], facts, row["created_at"], row["parent_id"])
 
 
 async def find(tx: Tx, owner: Owner, ids: Sequence[str]) -> dict[str, Owned]:

@@ -9,31 +9,41 @@ import aiohttp
 import msgspec
 import structlog
 
-from ..accounts.models import Channel
-from ..declare import Json
-from ..storage.ids import now_ms
-from ..tasks import store
-from ..tasks.assets import sniff
-from ..tasks.safe_fetch import Unsafe
-from ..upstream import UpstreamError
-from .core import Core
-from .exchange import Exchange
+from ...declare import Answer, Json, Outputs
+from ...storage.ids import now_ms
+from ...tasks import store
+from ...tasks.assets import sniff
+from ...tasks.safe_fetch import Unsafe
+from ...upstream import Response, UpstreamError
+from .. import candidates
+from ..attempts import Taken
+from ..core import Core
+from ..exchange import Exchange
 
 log = structlog.get_logger()
 
 
-async def keep(core: Core, x: Exchange, channel: Channel, body: Json, urls: Sequence[str]) -> bytes:
-    """Keep the files behind `urls`; return the answer with links in their place.
+async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, outputs: Outputs) -> bytes:
+    """Keep the files that an answer names; return its body with links in their place.
 
     A file that cannot be had stays under the vendor's address.
     """
+    channel, models = taken.attempt.channel, outputs.models
+    # By what the model is called behind aliases.
+    model = taken.candidate.model
+    if models is not None and not (models(model) or models(channel.model_map.get(model, model))):
+        return answer.body
+    body = answer.json()
+    urls = outputs.of(body)
+    if not urls:
+        return answer.body
     owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms())
-    links = core.links_for(x)
+    links = candidates.links_for(core, x)
     ours: dict[str, str] = {}
     for number, url in enumerate(dict.fromkeys(urls)):
         try:
             with x.waiting():
-                data, said = await core.life.fetch_from(channel, url)
+                data, said = await core.life.results.fetch_from(channel, url)
         except (UpstreamError, Unsafe, aiohttp.ClientError, TimeoutError, OSError) as fault:
             log.warning("output.unfetched", request_id=x.id, number=number, error=str(fault))
             continue

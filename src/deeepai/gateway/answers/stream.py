@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from .. import crash
-from ..accounts.models import Channel
-from ..declare import Events, Failure, Reason, Request, StreamRules, Usage
-from ..upstream import Cut, Response, Stalled
-from .exchange import PUSH, Exchange, Tap
-from .ways import Way
+from ... import crash
+from ...accounts.models import Channel
+from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Usage
+from ...upstream import Cut, Response, Stalled
+from ..exchange import PUSH, Exchange, Tap
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
@@ -27,14 +27,10 @@ class Relay:
 
     Parameters
     ----------
-    rules : StreamRules
-        The upstream's.
+    operation : Stream
+        The caller's.
     charge : callable
         Commits the charge; awaited before the last event leaves.
-    way : Way, optional
-        Where the upstream speaks another protocol than the caller.
-    shape : Events, optional
-        Turns the caller's events into the framing that it asked for.
 
     Attributes
     ----------
@@ -50,28 +46,13 @@ class Relay:
         The last event has come.
     """
 
-    def __init__(
-        self,
-        x: Exchange,
-        rules: StreamRules,
-        response: Response,
-        charge: Charge,
-        way: Way | None = None,
-        shape: Events | None = None,
-    ) -> None:
+    def __init__(self, x: Exchange, operation: Stream[Any], response: Response, charge: Charge) -> None:
         self._x = x
-        self._request: Request = x.request if way is None else way.request
+        self._operation = operation
+        self._request: Request[Any] = x.request
+        self._rules: StreamRules[Any] = operation.rules
         self._translate: Events | None = None
-        self._error = rules.error
-        if way is not None and way.translator is not None:
-            assert x.operation.stream is not None
-            self._translate = way.translator.events(x.request)
-            self._error = x.operation.stream.error
-        if shape is not None:
-            self._translate = Reshaped(self._translate, shape)
-            said = self._error
-            self._error = lambda failure, request_id: shape.feed(said(failure, request_id)) + shape.end()
-        self._rules = rules
+        self._error = operation.rules.error
         self._response = response
         self._charge = charge
         self._rest = b""
@@ -94,9 +75,19 @@ class Relay:
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
 
+    def translate(self, rules: StreamRules[Any], request: Request[Any], events: Events) -> None:
+        """Turn the events of an upstream that speaks another protocol, by that one's rules, into the caller's."""
+        self._rules, self._request, self._translate = rules, request, events
+
+    def reshape(self, shape: Events) -> None:
+        """Turn the caller's events into the framing that it asked for."""
+        error = self._error
+        self._translate = Reshaped(self._translate, shape)
+        self._error = lambda failure, request_id: shape.feed(error(failure, request_id)) + shape.end()
+
     async def run(self) -> None:
         """Relay to the end, whatever that is; the charge is committed when this returns."""
-        if self._translate is None and not self._x.kept:
+        if self._translate is None and not self._x.recording:
             self._push = self._x.request.scope.get(PUSH)
             if self._push is not None:
                 self._response.divert(self._pass)
@@ -110,7 +101,7 @@ class Relay:
                     await self._tell()
                 if self.ended:
                     break
-                if visible and (not self.left or self._x.kept):
+                if visible and (not self.left or self._x.recording):
                     await self._x.send({"type": "http.response.body", "body": visible, "more_body": True})
                     crash.point("streaming")
                 if self._deadline is not None and time.perf_counter() > self._deadline:
@@ -130,13 +121,13 @@ class Relay:
         else:
             self._response.abort()
         await self._charge(self)
-        if not self.left or self._x.kept:
+        if not self.left or self._x.recording:
             await self._x.send({"type": "http.response.body", "body": self._end(), "more_body": False})
 
     def _close(self) -> None:
         """Judge a stream whose body has ended."""
         rules = self._rules
-        if self._rest and rules.last(self._rest):
+        if self._rest and rules.is_last(self._rest):
             # Some upstreams end without the blank line.
             self._rest = self._rest.rstrip()
             self._take(b"\n\n")
@@ -155,9 +146,9 @@ class Relay:
         if self._marked(chunk):
             # Only an event alone is looked at here: that its usage is not known yet, say many on each.
             alone = chunk.find(b"\n\n") == len(chunk) - 2
-            if not alone or self._rules.last(chunk) or self._rules.usage(chunk) is not None:
+            if not alone or self._rules.is_last(chunk) or self._rules.usage(chunk) is not None:
                 return False
-            shown = self._rules.hide(self._request, chunk)
+            shown = self._rules.visible(self._request, chunk)
         assert self._push is not None
         if shown is None or self._pending is not None or not self._push(shown):
             return False
@@ -181,11 +172,11 @@ class Relay:
         self._telling = False
 
     def _marked(self, data: bytes) -> bool:
-        return any(mark in data for mark in self._rules.marks)
+        return any(mark in data for mark in self._rules.scan_for)
 
     def _end(self) -> bytes:
         if self.fault is not None:
-            self._x.broken = True
+            self._x.ended_in_error = True
             failure = Failure(
                 Reason.TIMEOUT if isinstance(self.fault, Stalled) else Reason.UPSTREAM,
                 f"The upstream broke off: {self.fault}",
@@ -217,10 +208,10 @@ class Relay:
             usage = rules.usage(event)
             if usage is not None:
                 self.usage = usage if self.usage is None or rules.merge is None else rules.merge(self.usage, usage)
-            last = rules.last(event)
+            last = rules.is_last(event)
             if not last or rules.at_close:
                 self._keep(event)
-            shown = rules.hide(self._request, event) or b""
+            shown = rules.visible(self._request, event) or b""
             if translate is not None:
                 shown = translate.feed(event)
             if self._pending is not None:
@@ -249,7 +240,7 @@ class Relay:
             if message["type"] == "http.disconnect":
                 break
         self.left = True
-        if self._x.operation.on_leave == "cancel" and not self._x.kept:
+        if self._operation.on_leave == "cancel" and not self._x.recording:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS

@@ -11,7 +11,7 @@ from ..errors import NotSent
 from .base import Rewritten, Sending, Transport
 
 
-class Through:
+class TransportClient:
     """Sends a channel's requests by its transport."""
 
     def __init__(self, client: Client, transport: Transport, channel: Channel, model: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from ..declare import SocketRules
-from .exchange import Exchange
-from .realtime_keys import Secret
-from .request import HttpRequest, Receive, Send
-from .routing import Route
+from ...declare import SocketRules
+from ..exchange import Exchange
+from ..request import HttpRequest, Receive, Send
+from ..routing import Route
+from .keys import Secret
 
 
 def refusing(send: Send) -> Send:
@@ -64,10 +64,10 @@ class Session(Exchange):
 
     async def accept(self) -> None:
         """Accept the WebSocket."""
-        self.answering, self.status, self.own = True, 101, self.overhead()
-        headers = [(b"x-request-id", self.id.encode()), (b"x-deeepai-overhead-ms", b"%.2f" % (self.own * 1000))]
-        if self.stand_in:
-            headers.append((b"x-deeepai-model", self.stand_in.encode("latin-1", "replace")))
+        self.answering, self.status, self.overhead_at_head = True, 101, self.overhead()
+        headers = [(b"x-request-id", self.id.encode()), (b"x-deeepai-overhead-ms", b"%.2f" % (self.overhead_at_head * 1000))]
+        if self.fallback_model:
+            headers.append((b"x-deeepai-model", self.fallback_model.encode("latin-1", "replace")))
         await self.tell(
             {"type": "websocket.accept", "subprotocol": self.rules.protocol(self.request), "headers": headers}
         )

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .. import crash
-from ..declare import Failure, Meter, Reason, Spent
-from ..settings import Settings
-from ..upstream import UpstreamError
-from ..upstream.sockets import Closed, Socket
-from .realtime_bill import Bill
-from .realtime_session import Session
+from ... import crash
+from ...declare import Failure, Meter, Reason, Spent
+from ...settings import Settings
+from ...upstream import UpstreamError
+from ...upstream.sockets import Closed, Socket
+from .bill import Bill
+from .session import Session
 
 DRAIN_SECONDS: Final = 2.0
 """For how long an upstream is asked for the usage of work that is cut short."""

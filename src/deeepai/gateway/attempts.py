@@ -1,0 +1,280 @@
+"""The one way to ask an upstream: channels are tried in turn, as far as it is safe.
+
+What differs between a call, a submission, a call on objects and a session is how one request is sent (`Sender`). What
+may follow a failure, how a refusal is judged, for how long a channel cools down, and what is counted and logged, is
+the same for all.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from typing import Protocol as Interface
+
+import structlog
+
+from ..accounts.models import Channel
+from ..declare import Answer, Failure, Protocol, Reason
+from ..upstream import NotSent, Stalled, UpstreamError
+from .candidates import Candidate, speaks
+from .core import Core
+from .dispatch import Attempt, unavailable
+from .exchange import Exchange
+from .settlement import Outcome
+from .translation import Translated
+
+log = structlog.get_logger()
+
+ACCOUNT_COOLDOWN: Final = 60.0
+RATE_COOLDOWN: Final = 2.0
+LONGEST_COOLDOWN: Final = 300.0
+"""Seconds."""
+_ERROR_INSIDE: Final = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+class Verdict(enum.Enum):
+    """What an upstream's refusal says, and of whom."""
+
+    CALLER = "the request is at fault: nobody else is asked"
+    ELSEWHERE = "the upstream is at fault: another may be asked"
+    ACCOUNT = "the channel's account is at fault: it cools down, another is asked, and the caller never sees it"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An upstream's refusal, and who said it."""
+
+    answer: Answer
+    verdict: Verdict
+    translated: Translated | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Generic[_T]):
+    """A channel took the request."""
+
+    attempt: Attempt
+    candidate: Candidate
+    reply: _T
+    translated: Translated | None = None
+
+
+class Sender(Interface[_T_co]):
+    """Sends a request to one channel, once."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether it cannot be sent once more, as its body came but once."""
+        ...
+
+    def repeats(self, fault: UpstreamError) -> bool:
+        """Tell whether it may be sent again, elsewhere, though its bytes may have reached an upstream."""
+        ...
+
+    def prepare(self, channel: Channel, candidate: Candidate) -> Translated | None:
+        """Make the request ready for a channel; return how its protocol says it, where that is another one's.
+
+        Raises
+        ------
+        Failure
+        """
+        ...
+
+    async def send(self, channel: Channel) -> _T_co | Refusal:
+        """Send what was prepared last.
+
+        Raises
+        ------
+        UpstreamError
+        """
+        ...
+
+
+class Lost(Failure):
+    """Nobody knows whether the upstream took the request."""
+
+
+class ErrorInside(UpstreamError):
+    """What came with a good status is an error: it is known to have done nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("an error inside a good answer")
+
+
+def judge(protocol: Protocol, answer: Answer) -> Verdict:
+    """Judge an upstream's refusal."""
+    if protocol.channel_fault(answer):
+        return Verdict.ACCOUNT
+    passing = answer.status in (408, 429) or answer.status >= 500
+    return Verdict.ELSEWHERE if passing or is_error(answer) else Verdict.CALLER
+
+
+def is_error(answer: Answer) -> bool:
+    """Tell whether an answer is an error object whatever its status says."""
+    return answer.status < 400 and _ERROR_INSIDE.match(answer.body) is not None
+
+
+def cooldown(answer: Answer, verdict: Verdict) -> float | None:
+    """Return for how long (s) a channel cools down after a refusal; None where the usual rules say."""
+    if verdict is Verdict.ACCOUNT:
+        return ACCOUNT_COOLDOWN
+    if verdict is Verdict.ELSEWHERE and answer.status == 429:
+        after = answer.headers.get("retry-after", "")
+        return min(LONGEST_COOLDOWN, float(after)) if after.replace(".", "", 1).isdigit() else RATE_COOLDOWN
+    return None
+
+
+class Attempts(Generic[_T]):
+    """The attempts of one request, over the channels of one model after the other.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Where it is noted how they went.
+    """
+
+    __slots__ = ("_core", "_failure", "_others", "_outcome", "_plan", "_refusal", "_sender", "_x", "candidate")
+    candidate: Candidate
+    """Whose channels are tried."""
+
+    def __init__(self, core: Core, x: Exchange, sender: Sender[_T], outcome: Outcome) -> None:
+        self._core = core
+        self._x = x
+        self._sender = sender
+        self._outcome = outcome
+        self._plan: Iterator[Attempt] = iter(())
+        self._others: Iterator[tuple[Candidate, Iterator[Attempt]]] = iter(())
+        self._refusal: Refusal | None = None
+        self._failure: Failure | None = None
+
+    def over(self, plan: Iterable[tuple[Candidate, Iterator[Attempt]]]) -> Attempts[_T]:
+        """Say what is to be tried."""
+        self._others = iter(plan)
+        self.candidate, self._plan = next(self._others)
+        return self
+
+    async def take(self) -> Taken[_T] | Refusal:
+        """Try until a channel takes the request, or return the refusal that the caller should see.
+
+        May be called again after `failed`, which goes on where it stood.
+
+        Raises
+        ------
+        Failure
+        """
+        x, outcome, sender = self._x, self._outcome, self._sender
+        while True:
+            attempt = next(self._plan, None)
+            if attempt is None:
+                if self._next_candidate():
+                    continue
+                return self._give_up()
+            channel = attempt.channel
+            outcome.attempts += 1
+            outcome.channel_id = channel.id
+            outcome.upstream_model = channel.model_map.get(self.candidate.model, self.candidate.model)
+            translated: Translated | None = None
+            try:
+                translated = sender.prepare(channel, self.candidate)
+            except Failure as failure:
+                attempt.cancelled()
+                if speaks(x, channel):
+                    raise
+                # Another protocol may be able to carry what this one cannot.
+                self._failure = self._failure or failure
+                continue
+            except BaseException:
+                attempt.cancelled()
+                raise
+            before = time.perf_counter()
+            try:
+                reply = await sender.send(channel)
+            except UpstreamError as fault:
+                x.waited += time.perf_counter() - before
+                self.failed(attempt, fault)
+                if sender.spent:
+                    return self._give_up()
+                continue
+            except BaseException:
+                attempt.cancelled()
+                raise
+            now = time.perf_counter()
+            x.waited += now - before
+            outcome.first_byte = now - x.started
+            if not isinstance(reply, Refusal):
+                return Taken(attempt, self.candidate, reply, translated)
+            if self._refused(attempt, reply):
+                return reply
+            if sender.spent:
+                return self._give_up()
+
+    def _next_candidate(self) -> bool:
+        following = next(self._others, None)
+        if following is None:
+            return False
+        self.candidate, self._plan = following
+        self._outcome.model = self._x.fallback_model = self.candidate.requested_model
+        log.info("model.fallback", request_id=self._x.id, model=self.candidate.requested_model)
+        return True
+
+    def failed(self, attempt: Attempt, fault: UpstreamError) -> None:
+        """Note that an upstream did not take the request, or took it and broke off before anything was sent on.
+
+        Raises
+        ------
+        Failure
+            Where nobody else may be asked.
+        """
+        attempt.done(ok=False, fault=str(fault))
+        failure = self._failure = upstream_failure(self._core, self._x, attempt.channel, fault)
+        self._outcome.error = str(fault)
+        if isinstance(fault, NotSent | ErrorInside) or self._sender.repeats(fault):
+            return
+        raise Lost(failure.kind, failure.message) from None
+
+    def _refused(self, attempt: Attempt, refusal: Refusal) -> bool:
+        """Note a refusal; return whether it is the caller's to see."""
+        answer, verdict, outcome = refusal.answer, refusal.verdict, self._outcome
+        outcome.error = f"HTTP {answer.status}"
+        if verdict is Verdict.CALLER:
+            attempt.done(ok=True, first_byte=outcome.first_byte)
+            protocol = self._x.protocol if refusal.translated is None else refusal.translated.protocol
+            if protocol.too_long(answer) and self._next_candidate():
+                self._refusal = refusal
+                return False
+            return True
+        attempt.done(ok=False, fault=outcome.error, cooldown=cooldown(answer, verdict))
+        channel = attempt.channel
+        log.warning("upstream.refused", request_id=self._x.id, channel=channel.name, status=answer.status)
+        self._core.metrics.failover(self._x.route.name, channel.name)
+        if verdict is Verdict.ACCOUNT:
+            self._failure = Failure(Reason.UPSTREAM, "The upstream account that serves this is not usable now")
+        elif is_error(answer):
+            self._failure = Failure(Reason.UPSTREAM, "The upstream answered with an error")
+        else:
+            self._refusal = refusal
+        return False
+
+    def _give_up(self) -> Refusal:
+        # A refusal says more than that nobody could be asked.
+        if self._refusal is not None:
+            self._outcome.error = f"HTTP {self._refusal.answer.status}"
+            return self._refusal
+        raise self._failure or unavailable(self._x.model or self._x.route.name)
+
+
+def upstream_failure(core: Core, x: Exchange, channel: Channel, fault: UpstreamError) -> Failure:
+    """Record that an attempt failed; return what the caller is told if it was the last."""
+    core.metrics.failover(x.route.name, channel.name)
+    log.warning("upstream.failed", request_id=x.id, channel=channel.name, kind=type(fault).__name__, error=str(fault))
+    if isinstance(fault, Stalled):
+        return Failure(Reason.TIMEOUT, "The upstream did not answer in time")
+    if isinstance(fault, ErrorInside):
+        return Failure(Reason.UPSTREAM, "The upstream answered with an error")
+    return Failure(Reason.UPSTREAM, "The upstream could not be reached, or broke off")

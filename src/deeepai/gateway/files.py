@@ -1,0 +1,132 @@
+"""Files of tasks and calls, for their owner, or for whoever has a signed link."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ..declare import Failure, Media, Reason, Reply, Task
+from ..storage.database import Row
+from ..storage.ids import now_ms
+from ..tasks import store
+from ..tasks.safe_fetch import Unsafe
+from ..tasks.store import Stored
+from ..upstream import UpstreamError
+from .core import Core
+from .exchange import Exchange, pairs
+
+
+async def media(core: Core, x: Exchange, operation: Media[Any]) -> None:
+    """Serve a Media operation: the file, or the running preview.
+
+    Raises
+    ------
+    Failure
+    """
+    task = await opened(core, x, operation.task(x.request))
+    if task.results:
+        await send_asset(core, x, task, 0)
+        return
+    preview = core.life.rules(task).preview
+    url = preview(task) if preview is not None else None
+    if url is None:
+        raise Failure(Reason.NOT_FOUND, "There is no picture yet", code="task_not_found")
+    try:
+        data, kind = await core.life.results.fetch_file(task, url)
+    except (UpstreamError, Unsafe, OSError, TimeoutError):
+        raise Failure(Reason.UPSTREAM, "The preview could not be had") from None
+    await x.answer(200, pairs({"content-type": kind or "image/png", "cache-control": "no-store"}), data)
+
+
+async def opened(core: Core, x: Exchange, task_id: str) -> Stored:
+    """Return the task that a link's signature, or else its owner's token, opens.
+
+    Raises
+    ------
+    Failure
+    """
+    if signed(core, x, task_id):
+        task = await core.db.read(lambda tx: store.load_any(tx, task_id))
+    else:
+        account = x.caller.account_id
+        task = await core.db.read(lambda tx: store.load(tx, account, task_id))
+    if task is None:
+        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
+    return task
+
+
+def signed(core: Core, x: Exchange, owner_id: str) -> bool:
+    """Tell whether a link's signature opens the files of a task or call; False where there is none.
+
+    Raises
+    ------
+    Failure
+        FORBIDDEN, where there is one and it is not valid.
+    """
+    query = x.request.query
+    if not query.get("sig"):
+        return False
+    if not core.links.valid(owner_id, query.get("exp", ""), query["sig"], now_ms()):
+        raise Failure(Reason.FORBIDDEN, "The link has expired or is not valid")
+    return True
+
+
+async def file(core: Core, x: Exchange, owner_id: str, number: int) -> None:
+    """Serve a file of a task or call to its owner, or to whoever has a signed link.
+
+    Raises
+    ------
+    Failure
+    """
+    account = None if signed(core, x, owner_id) else x.caller.account_id
+    row = await core.db.read(lambda tx: store.asset(tx, owner_id, number, account))
+    if row is None:
+        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
+    await _send_file(core, x, row)
+
+
+async def send_asset(core: Core, x: Exchange, task: Task, number: int, reply: Reply | None = None) -> None:
+    """Send a file's bytes.
+
+    Raises
+    ------
+    Failure
+    """
+    row = await core.db.read(lambda tx: store.asset(tx, task.id, number))
+    if row is None:
+        raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
+    await _send_file(core, x, row, reply)
+
+
+async def _send_file(core: Core, x: Exchange, row: Row, reply: Reply | None = None) -> None:
+    headers = {
+        **(reply.headers if reply is not None else {}),
+        "content-type": row["content_type"],
+        "content-length": str(row["size"]),
+        "cache-control": "private, max-age=86400",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "sandbox; default-src 'none'",
+    }
+    try:
+        chunks: AsyncIterator[bytes] = core.life.assets.get(row["key"])
+        first = await anext(chunks, b"")
+    except FileNotFoundError:
+        raise Failure(Reason.NOT_FOUND, "The file is no longer kept", code="task_not_found") from None
+    await x.head(200, pairs(headers))
+    await x.send({"type": "http.response.body", "body": first, "more_body": True})
+    async for chunk in chunks:
+        await x.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await x.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def read_asset(core: Core, task: Task, number: int) -> bytes:
+    """Return a file whole.
+
+    Raises
+    ------
+    Failure
+    """
+    row = await core.db.read(lambda tx: store.asset(tx, task.id, number))
+    if row is None:
+        raise Failure(Reason.NOT_FOUND, "No such file")
+    return await core.life.assets.read(row["key"])

@@ -1,0 +1,1 @@
+"""Objects that vendors keep for their callers: files, stored answers, threads, batches."""

@@ -1,0 +1,138 @@
+"""What operations that the gateway answers by itself may look at: the caller's own things."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from ..accounts import tokens
+from ..declare import Allowance, Failure, Reason, Request, Task, Window
+from ..money import entries
+from ..tasks import store
+from ..tasks.hosts import address
+from ..tasks.links import SignedLinks
+from ..tasks.store import Stored
+from ..upstream import UpstreamError, credentials, transports
+from . import candidates
+from .core import Core
+from .exchange import Exchange
+from .realtime import keys as session_keys
+
+log = structlog.get_logger()
+
+MOST = 100
+"""Tasks on a page."""
+
+
+class GatewayView:
+    """See `deeepai.declare.View`."""
+
+    def __init__(self, core: Core, x: Exchange) -> None:
+        self._core = core
+        self._x = x
+
+    @property
+    def request(self) -> Request[Any]:
+        """The request."""
+        return self._x.request
+
+    @property
+    def links(self) -> SignedLinks:
+        """The gateway's own addresses."""
+        return candidates.links_for(self._core, self._x)
+
+    @property
+    def account_id(self) -> str:
+        """The account that pays."""
+        return self._x.caller.account_id
+
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        """List the models that the token may call."""
+        return candidates.models(self._core, self._x.caller)
+
+    async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
+        """Return the caller's tasks of this protocol, refreshed where they are stale."""
+        core, account, protocol = self._core, self._x.caller.account_id, self._x.protocol.name
+        tasks = await core.db.read(lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only))
+        return await asyncio.gather(*(core.poller.fresh(task) for task in tasks)) if ids is not None else tasks
+
+    async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
+        """Return part of the tasks that some operations of this protocol made, and whether there are more.
+
+        Raises
+        ------
+        Failure
+            NOT_FOUND, where the window begins after a task that is not the caller's.
+        """
+        core, x = self._core, self._x
+        account = x.caller.account_id
+        names = [f"{x.protocol.name}.{name}" for name in operations]
+        limit = max(1, min(window.limit, MOST))
+        after = None if window.after is None else await candidates.load(core, x, window.after)
+        tasks = await core.db.read(
+            lambda tx: store.page(tx, account, names, after=after, newest_first=window.newest_first, limit=limit + 1)
+        )
+        return tasks[:limit], len(tasks) > limit
+
+    async def forget(self, task_id: str) -> None:
+        """Delete a task that has ended and its files; the vendor's own copy, too, as far as it obeys.
+
+        Raises
+        ------
+        Failure
+            NOT_FOUND; CONFLICT, where it has not ended.
+        """
+        core, x = self._core, self._x
+        task = await candidates.load(core, x, task_id)
+        if not task.state.final:
+            raise Failure(Reason.CONFLICT, "The task has not ended yet", code="task_not_ended")
+        with x.waiting():
+            await _discard(core, task)
+        keys = await core.db.write(lambda tx: store.forget(tx, task.id))
+        for key in keys:
+            await core.life.assets.delete(key)
+        log.info("task.forgotten", task=task.id, protocol=task.protocol, files=len(keys))
+
+    async def allowance(self) -> Allowance:
+        """Return what the caller's key may spend, and has spent."""
+        core, token = self._core, self._x.caller
+        available, held, _ = await core.ledger.balance(token.account_id)
+        # What nodes lease is held, too: without it the sum of left and spent would jump with each lease.
+        available += held
+        spent = await core.db.read(lambda tx: tokens.spent(tx, token.id))
+        if token.budget is not None:
+            available = max(0, min(available, token.budget - spent))
+        return Allowance(token.name, spent, available, token.budget is not None, token.expires_at, token.models)
+
+    async def spent(self, since: int, until: int) -> int:
+        """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
+        token = self._x.caller
+        await self._core.ledger.drain()
+        return await self._core.db.read(lambda tx: entries.spent_within(tx, token.account_id, token.id, since, until))
+
+    async def balance(self) -> tuple[int, int, int]:
+        """Return available, held and spent, in 10⁻⁹ USD."""
+        return await self._core.ledger.balance(self._x.caller.account_id)
+
+    async def mint(self, prefix: str, model: str, session: Any, seconds: int) -> tuple[str, int]:
+        """Make a key for sessions with one model, as the caller."""
+        return await session_keys.mint(self._core, self._x, prefix, (model, session), seconds)
+
+
+async def _discard(core: Core, task: Stored) -> None:
+    discard, channel = core.life.rules(task).discard, core.dispatcher.by_id(task.channel_id)
+    if discard is None or channel is None or task.upstream_id is None:
+        return
+    ask = discard(task)
+    headers = credentials.headers(core.dispatcher.protocols[channel.protocol], channel)
+    try:
+        client = transports.client_for(core.client, channel)
+        answer = await client.ask(ask.method, address(channel, ask.path), headers, None, channel.limits)
+    except UpstreamError as fault:
+        log.warning("task.undiscarded", task=task.id, channel=channel.name, error=str(fault))
+        return
+    if answer.status >= 400:
+        log.warning("task.undiscarded", task=task.id, channel=channel.name, status=answer.status)

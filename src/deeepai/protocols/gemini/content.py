@@ -104,7 +104,7 @@ def count_patch(request: Request, facts: Facts) -> dict[str, Any]:
 
 
 def stream_place(request: Request, facts: Facts) -> str:
-    """UpstreamCall for events whatever the caller asks for: an array could not be metered as it comes."""
+    """Ask for events whatever the caller asks for: an array could not be metered as it comes."""
     return f"/v1beta/{resource(facts.model)}:streamGenerateContent?alt=sse"
 
 

@@ -156,31 +156,31 @@ def _images(pictures: Iterable[str | None]) -> None:
 
 
 def check_imagine(request: Request) -> None:
-    """UpstreamCall for a prompt that is not blank."""
+    """Ask for a prompt that is not blank."""
     check_prompt(request)
     _images([*(request.body.base64Array or ()), request.body.base64])
 
 
 def check_prompt(request: Request) -> None:
-    """UpstreamCall for a prompt that is not blank."""
+    """Ask for a prompt that is not blank."""
     if not request.body.prompt.strip():
         raise missing("prompt")
 
 
 def check_change(request: Request) -> None:
-    """UpstreamCall for a quadrant where one is changed."""
+    """Ask for a quadrant where one is changed."""
     body: ChangeBody = request.body
     if body.action != "REROLL" and body.index not in (1, 2, 3, 4):
         raise Failure(Reason.INVALID, "index参数错误", param="index")
 
 
 def check_simple_change(request: Request) -> None:
-    """UpstreamCall for a change that can be read."""
+    """Ask for a change that can be read."""
     simple_change(request)
 
 
 def check_action(request: Request) -> None:
-    """UpstreamCall for a button that is known."""
+    """Ask for a button that is known."""
     button(request)
     if request.body.customId.lower() == "mj::job::picreader::all":
         raise Failure(Reason.INVALID, "不支持 Imagine all，请逐个执行 PicReader 1-4", param="customId")
@@ -197,7 +197,7 @@ def check_blend(request: Request) -> None:
 
 
 def check_describe(request: Request) -> None:
-    """UpstreamCall for a picture."""
+    """Ask for a picture."""
     body: DescribeBody = request.body
     if not body.base64 and not body.link:
         raise Failure(Reason.INVALID, "base64或link不能为空", param="base64")
@@ -207,7 +207,7 @@ def check_describe(request: Request) -> None:
 
 
 def check_swap(request: Request) -> None:
-    """UpstreamCall for two different pictures."""
+    """Ask for two different pictures."""
     body: SwapBody = request.body
     source, target = body.sourceBase64 or body.sourceUrl, body.targetBase64 or body.targetUrl
     if not source:
@@ -220,7 +220,7 @@ def check_swap(request: Request) -> None:
 
 
 def check_edit(request: Request) -> None:
-    """UpstreamCall for a prompt and a picture."""
+    """Ask for a prompt and a picture."""
     check_prompt(request)
     if not request.body.image:
         raise missing("image")
@@ -228,7 +228,7 @@ def check_edit(request: Request) -> None:
 
 
 def check_video(request: Request) -> None:
-    """UpstreamCall for a prompt, or for the video to lengthen."""
+    """Ask for a prompt, or for the video to lengthen."""
     body: VideoBody = request.body
     if body.action == "extend":
         if not body.taskId:

@@ -83,7 +83,7 @@ def follow_patch(request: Request, facts: Facts) -> dict[str, Any]:
 
 
 def change_patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """UpstreamCall for a change; where the upstream only knows buttons (setting `change_as_action`), press the one that fits."""
+    """Ask for a change; where the upstream only knows buttons (setting `change_as_action`), press the one that fits."""
     origin = facts.origin
     assert origin is not None
     changes = patch(request, facts)
@@ -253,12 +253,12 @@ _LOST = re.compile(r"task_?not?_?found|not exist|不存在", re.IGNORECASE)
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for one task."""
+    """Ask for one task."""
     return UpstreamCall(f"/mj/task/{task.upstream_id}/fetch")
 
 
 def batch(tasks: Sequence[Task]) -> UpstreamCall:
-    """UpstreamCall for many tasks."""
+    """Ask for many tasks."""
     return UpstreamCall("/mj/task/list-by-condition", "POST", json={"ids": [task.upstream_id for task in tasks]})
 
 
@@ -274,7 +274,7 @@ def _tasks(found: Json) -> list[dict[str, Json]]:
 
 
 def find_lost(reference: str) -> UpstreamCall:
-    """UpstreamCall for the latest tasks."""
+    """Ask for the latest tasks."""
     return UpstreamCall("/mj/task/list")
 
 

@@ -269,7 +269,7 @@ def required(files: Mapping[str, bool], relation: Check | None) -> Check | None:
 
 
 def check_ultra(request: Request) -> None:
-    """UpstreamCall for a strength beside an image."""
+    """Ask for a strength beside an image."""
     if "image" in _sent(request) and request.body.strength is None:
         raise _bad("strength", "is required when image is given")
 
@@ -288,20 +288,20 @@ def check_sd3(request: Request) -> None:
 
 
 def check_outpaint(request: Request) -> None:
-    """UpstreamCall for a side that grows."""
+    """Ask for a side that grows."""
     body: OutpaintForm = request.body
     if not any((body.left, body.right, body.up, body.down)):
         raise _bad("left", "at least one of left, right, up and down must be above 0")
 
 
 def check_relight(request: Request) -> None:
-    """UpstreamCall for a background."""
+    """Ask for a background."""
     if not request.body.background_prompt and "background_reference" not in _sent(request):
         raise _bad("background_prompt", "is required where there is no background_reference")
 
 
 def check_v1_prompts(request: Request) -> None:
-    """UpstreamCall for a prompt, and for a mask where the picture's own alpha is none."""
+    """Ask for a prompt, and for a mask where the picture's own alpha is none."""
     if not any(_V1_PROMPT.fullmatch(name) for name in _sent(request)):
         raise _bad("text_prompts", "is required")
     body = request.body

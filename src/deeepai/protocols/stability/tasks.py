@@ -41,7 +41,7 @@ def submitted(task: Task, links: Links) -> Reply:
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for the result's bytes."""
+    """Ask for the result's bytes."""
     if _is_video(task):
         return UpstreamCall(f"/v2beta/image-to-video/result/{task.upstream_id}", headers={"accept": "video/*"})
     return UpstreamCall(f"/v2beta/results/{task.upstream_id}", headers={"accept": "*/*"})

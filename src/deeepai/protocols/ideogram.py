@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
+from typing import Protocol as Interface
 
 import msgspec
 from msgspec import Meta
 
 from ..declare import (
     Answer,
+    AnyOperation,
+    AnyRequest,
     Call,
     Failure,
     Json,
-    Operation,
+    Outputs,
     Protocol,
     Reason,
     Reply,
@@ -26,6 +29,7 @@ from ..declare import (
 )
 
 T = TypeVar("T")
+Body = TypeVar("Body", bound=msgspec.Struct | None)
 Count = Annotated[int, Meta(ge=1, le=8)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 Seed = Annotated[int, Meta(ge=0, le=2147483647)]
@@ -103,7 +107,7 @@ class V3ReframeBody(msgspec.Struct, omit_defaults=True):
 # Errors ------------------------------------------------------------------------------------------------------------
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
     """Answer a failure as the vendor does: a sentence, under both names that its clients read."""
     return Reply({"error": failure.message, "message": failure.message}, failure.kind.status)
 
@@ -116,7 +120,7 @@ def channel_fault(answer: Answer) -> bool:
 # Bodies ------------------------------------------------------------------------------------------------------------
 
 
-def _wrapped(request: Request, kind: type[T]) -> T:
+def _wrapped(request: AnyRequest, kind: type[T]) -> T:
     """Read the JSON in the part `image_request`, which some clients send as a file."""
     for part in request.parts:
         if part.name == "image_request":
@@ -127,10 +131,10 @@ def _wrapped(request: Request, kind: type[T]) -> T:
     raise Failure(Reason.INVALID, "image_request is required", param="image_request")
 
 
-def needs(*files: str, wrapped: type[msgspec.Struct] | None = None) -> Callable[[Request], None]:
+def needs(*files: str, wrapped: type[msgspec.Struct] | None = None) -> Callable[[AnyRequest], None]:
     """Make the check that a form has its files, and its wrapped part."""
 
-    def check(request: Request) -> None:
+    def check(request: AnyRequest) -> None:
         sent = {part.name for part in request.parts if len(part.data)}
         for name in files:
             if name not in sent:
@@ -148,17 +152,17 @@ def _legacy(name: str, count: int) -> tuple[str, Usage]:
     return f"ideogram-{'V_2' if name == 'AUTO' else name}", Usage(images=count)
 
 
-def generate_model(request: Request) -> str:
+def generate_model(request: Request[GenerateBody]) -> str:
     """Name the model of a legacy generate."""
     return _legacy(request.body.image_request.model, 1)[0]
 
 
-def remix_model(request: Request) -> str:
+def remix_model(request: AnyRequest) -> str:
     """Name the model of a remix."""
     return _legacy(_wrapped(request, ImageRequest).model, 1)[0]
 
 
-def form_model(request: Request) -> str:
+def form_model(request: Request[EditBody | ReframeBody]) -> str:
     """Name the model of a legacy edit or reframe."""
     return _legacy(request.body.model, 1)[0]
 
@@ -200,12 +204,12 @@ def addresses(body: Json) -> Sequence[str]:
     return [item["url"] for item in items or () if isinstance(item, dict) and item.get("url")]
 
 
-def one_call(request: Request) -> Usage:
+def one_call(request: AnyRequest) -> Usage:
     """One call."""
     return Usage(calls=1)
 
 
-def described(request: Request, answer: Answer) -> Usage | None:
+def described(request: AnyRequest, answer: Answer) -> Usage | None:
     """One call, if it brought a description."""
     found = answer.json()
     return Usage(calls=1) if isinstance(found, dict) and found.get("descriptions") else None

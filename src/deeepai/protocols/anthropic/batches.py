@@ -207,7 +207,7 @@ def line(task: Task, data: bytes) -> Usage | None:
     return msgspec.structs.replace(token_usage(message.usage), share=_SHARE)
 
 
-WORK: Final = BackgroundRules[BatchBody](
+WORK: Final[BackgroundRules[BatchBody]] = BackgroundRules(
     wanted=lambda request: True,
     rules=JobRules(accept=accept, poll=poll, read=read, line=line, interval=10.0, timeout=3 * 24 * 3600.0),
     model=lambda request, facts: model(request),
@@ -234,7 +234,7 @@ def _own(request: AnyRequest) -> Sequence[str]:
     return (request.params["batch_id"],)
 
 
-_SEEN: Final = ObjectRules[object](uses=_own, makes=batch_made, shows=shown)
+_SEEN: Final[ObjectRules[object]] = ObjectRules(uses=_own, makes=batch_made, shows=shown)
 
 
 def _touch(

@@ -72,7 +72,7 @@ def whole(request: AnyRequest, event: bytes) -> bytes | None:
     return event
 
 
-STREAM: Final = StreamRules[MessagesBody](
+STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
     visible=whole,
@@ -116,7 +116,7 @@ def container_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     return ()
 
 
-CONTAINERS: Final = ObjectRules[MessagesBody](
+CONTAINERS: Final[ObjectRules[MessagesBody]] = ObjectRules(
     uses=lambda request: container(request.body.container),
     makes=container_made,
     tells=lambda request: b'"code_execution' in request.raw or b'"container"' in request.raw,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -110,7 +110,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\r\n\r\n"
 
 
-STREAM = StreamRules[GenerateBody](
+STREAM: Final[StreamRules[GenerateBody]] = StreamRules(
     wanted=lambda request: True,
     usage=event_usage,
     visible=lambda request, event: event,

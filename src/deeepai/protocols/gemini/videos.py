@@ -7,6 +7,7 @@ import binascii
 import secrets
 import string
 from collections.abc import Mapping
+from typing import Final
 
 from ...declare import (
     Accepted,
@@ -162,8 +163,8 @@ def download(request: AnyRequest, task: Task, links: Links) -> Reply:
     return Reply(content_type="video/mp4", asset=request.params["file"][-1])
 
 
-JOB = Job(
-    rules=JobRules[VideoBody](
+JOB: Final[Job[VideoBody]] = Job(
+    rules=JobRules(
         accept=accept,
         poll=lambda task: UpstreamCall(f"/v1beta/{task.upstream_id}"),
         read=read,
@@ -171,7 +172,7 @@ JOB = Job(
         fresh=1.0,
         timeout=3600.0,
     ),
-    face=JobFace[VideoBody](new_id=new_id, submitted=submitted, render=render, keep=keep),
+    face=JobFace(new_id=new_id, submitted=submitted, render=render, keep=keep),
 )
 
 _PATH, _ALIASES = paths("predictLongRunning")

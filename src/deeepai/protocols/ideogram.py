@@ -6,8 +6,7 @@ Source: the vendor's OpenAPI document.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
-from typing import Protocol as Interface
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -29,7 +28,6 @@ from ..declare import (
 )
 
 T = TypeVar("T")
-Body = TypeVar("Body", bound=msgspec.Struct | None)
 Count = Annotated[int, Meta(ge=1, le=8)]
 Percent = Annotated[int, Meta(ge=1, le=100)]
 Seed = Annotated[int, Meta(ge=0, le=2147483647)]
@@ -104,6 +102,11 @@ class V3ReframeBody(msgspec.Struct, omit_defaults=True):
     rendering_speed: Speed = "DEFAULT"
 
 
+ImagesBody: TypeAlias = GenerateBody | EditBody | ReframeBody | V3Body | V3ReframeBody | None
+"""Body of a call that makes images; None where its fields stand in a part of the form."""
+BodyT = TypeVar("BodyT", bound=ImagesBody)
+
+
 # Errors ------------------------------------------------------------------------------------------------------------
 
 
@@ -148,54 +151,52 @@ def needs(*files: str, wrapped: type[msgspec.Struct] | None = None) -> Callable[
 # Models and prices -------------------------------------------------------------------------------------------------
 
 
-def _legacy(name: str, count: int) -> tuple[str, Usage]:
-    return f"ideogram-{'V_2' if name == 'AUTO' else name}", Usage(images=count)
+def _legacy_model(name: str) -> str:
+    return f"ideogram-{'V_2' if name == 'AUTO' else name}"
 
 
 def generate_model(request: Request[GenerateBody]) -> str:
     """Name the model of a legacy generate."""
-    return _legacy(request.body.image_request.model, 1)[0]
+    return _legacy_model(request.body.image_request.model)
 
 
 def remix_model(request: AnyRequest) -> str:
     """Name the model of a remix."""
-    return _legacy(_wrapped(request, ImageRequest).model, 1)[0]
+    return _legacy_model(_wrapped(request, ImageRequest).model)
 
 
 def form_model(request: Request[EditBody | ReframeBody]) -> str:
     """Name the model of a legacy edit or reframe."""
-    return _legacy(request.body.model, 1)[0]
+    return _legacy_model(request.body.model)
 
 
-def v3_usage(request: Request, count: int) -> Usage:
-    """Count version 3's images, with what their price depends on."""
-    params = {"rendering_speed": request.body.rendering_speed}
-    if any(part.name.startswith("character_reference_images") for part in request.parts):
-        params["character_reference"] = "true"
-    return Usage(images=count, params=params)
-
-
-def wanted(request: Request) -> int:
+def wanted(request: Request[ImagesBody]) -> int:
     """Return how many images are asked for."""
-    if request.body is None:
-        return _wrapped(request, UpscaleRequest).num_images
     body = request.body
+    if body is None:
+        return _wrapped(request, UpscaleRequest).num_images
     return body.image_request.num_images if isinstance(body, GenerateBody) else body.num_images
 
 
-def estimate(request: Request) -> Usage:
+def _images(request: Request[ImagesBody], count: int) -> Usage:
+    """Count images, with what the price of version 3's depends on."""
+    body, params = request.body, dict[str, str]()
+    if isinstance(body, V3Body | V3ReframeBody):
+        params["rendering_speed"] = body.rendering_speed
+        if any(part.name.startswith("character_reference_images") for part in request.parts):
+            params["character_reference"] = "true"
+    return Usage(images=count, params=params)
+
+
+def estimate(request: Request[ImagesBody]) -> Usage:
     """Estimate: as many images as are asked for."""
-    count = wanted(request)
-    return v3_usage(request, count) if isinstance(request.body, V3Body | V3ReframeBody) else Usage(images=count)
+    return _images(request, wanted(request))
 
 
-def usage(request: Request, answer: Answer) -> Usage | None:
+def usage(request: Request[ImagesBody], answer: Answer) -> Usage | None:
     """Count the images that came: an unsafe one has no address and costs nothing."""
     count = len(addresses(answer.json()))
-    if count == 0:
-        return None
-    found = v3_usage(request, count) if isinstance(request.body, V3Body | V3ReframeBody) else Usage(images=count)
-    return msgspec.structs.replace(found, basis="counted")
+    return msgspec.structs.replace(_images(request, count), basis="counted") if count else None
 
 
 def addresses(body: Json) -> Sequence[str]:
@@ -218,17 +219,19 @@ def described(request: AnyRequest, answer: Answer) -> Usage | None:
 # Operations --------------------------------------------------------------------------------------------------------
 
 
+_OUTPUTS = Outputs(addresses)
+
+
 def _legacy_operation(
     name: str,
     row: int | None,
     summary: Text,
     *,
-    model: Callable[[Request], str],
-    body: type[msgspec.Struct] | None = None,
+    model: Callable[[Request[BodyT]], str],
+    body: type[BodyT] | None = None,
     files: Sequence[str] = (),
     wrapped: type[msgspec.Struct] | None = None,
-) -> Operation:
-    describes = name == "describe"
+) -> Call[BodyT]:
     return Call(
         name=name,
         method="POST",
@@ -242,15 +245,15 @@ def _legacy_operation(
         check=needs(*files, wrapped=wrapped) if files else None,
         example={"image_request": {"prompt": "A cat in a spacesuit"}} if wrapped is not None else {},
         model=model,
-        estimate=one_call if describes else estimate,
-        usage=described if describes else usage,
-        outputs=None if describes else addresses,
+        estimate=estimate,
+        usage=usage,
+        outputs=_OUTPUTS,
     )
 
 
 def _v3_operation(
-    name: str, summary: Text, *, files: Sequence[str] = (), body: type[msgspec.Struct] = V3Body
-) -> Operation:
+    name: str, summary: Text, *, files: Sequence[str] = (), body: type[V3Body | V3ReframeBody] = V3Body
+) -> Call[V3Body | V3ReframeBody]:
     return Call(
         name=f"v3.{name}",
         method="POST",
@@ -265,7 +268,7 @@ def _v3_operation(
         model=lambda request: "ideogram-V_3",
         estimate=estimate,
         usage=usage,
-        outputs=addresses,
+        outputs=_OUTPUTS,
     )
 
 
@@ -305,13 +308,20 @@ ideogram = Protocol(
             files=("image_file",),
             wrapped=UpscaleRequest,
         ),
-        _legacy_operation(
-            "describe",
-            35,
-            Text("Describe an image", "Describe(描述)"),
-            model=lambda request: "ideogram-describe",
+        Call(
+            name="describe",
+            method="POST",
+            path="/ideogram/describe",
+            upstream_template="/describe",
+            rows=(35,),
+            summary=Text("Describe an image", "Describe(描述)"),
             body=DescribeBody,
-            files=("image_file",),
+            media="multipart",
+            files={"image_file": True},
+            check=needs("image_file"),
+            model=lambda request: "ideogram-describe",
+            estimate=one_call,
+            usage=described,
         ),
         _legacy_operation(
             "edit",

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from deeepai.declare import Operation, State, Task, Usage
+from deeepai.declare import State, Task, Usage
 from deeepai.gateway.request import HttpRequest
 from deeepai.money.prices import PriceBook
 from deeepai.protocols.midjourney import midjourney
+from deeepai.protocols.midjourney.jobs import JOB
 from tests.protocols.sent import Fixed, facts, sent
 
-RULES = midjourney.tasks
-assert RULES is not None
-assert RULES.batch is not None
-assert RULES.split is not None
-assert RULES.keep is not None
-assert RULES.hook is not None
-assert RULES.found_lost is not None
-assert RULES.find_lost is not None
-assert RULES.preview is not None
-assert RULES.hook_message is not None
+RULES, FACE = JOB.rules, JOB.face
 HASH = "26d56b92-4ed6-45e2-8561-563797923135"
 OURS, THEIRS = "1741531578038412", "1741531599999001"
 PARENT, THEIR_PARENT = "1741531500000111", "1741531500000222"
@@ -40,7 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-async def submit(name: str, prefix: str = "", **changes: Any) -> tuple[Operation, HttpRequest]:
+async def submit(name: str, prefix: str = "", **changes: Any) -> tuple[Any, HttpRequest]:
     return await sent(midjourney, "POST", f"{prefix}/mj/submit/{name}", {**BODIES[name], **changes})
 
 
@@ -58,16 +50,14 @@ def task(state: State = State.QUEUED, **more: Any) -> Task:
     return Task(id=OURS, operation="midjourney.imagine", model="mj_imagine", state=state, **given)
 
 
-def patched(found: tuple[Operation, HttpRequest], **about: Any) -> dict[str, Any]:
+def patched(found: tuple[Any, HttpRequest], **about: Any) -> dict[str, Any]:
     operation, request = found
-    assert operation.patch is not None
     return operation.patch(request, facts(**about))
 
 
-def placed(found: tuple[Operation, HttpRequest], **about: Any) -> str:
+def placed(found: tuple[Any, HttpRequest], **about: Any) -> str:
     operation, request = found
-    assert operation.place is not None
-    return operation.place(request, facts(**about))
+    return operation.upstream_path(request, facts(**about))
 
 
 def cost(key: str, usage: Usage) -> float:
@@ -77,6 +67,6 @@ def cost(key: str, usage: Usage) -> float:
 
 
 def shown(found: Task) -> dict[str, Any]:
-    body = RULES.render(found, Fixed()).body
+    body = FACE.render(found, Fixed()).body
     assert isinstance(body, dict)
     return body

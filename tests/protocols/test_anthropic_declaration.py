@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import Answer, Failure, Reading, Reason, State, Task, Usage
+from deeepai.declare import Answer, Failure, Reason, State, Task, TaskStatus, Usage
 from deeepai.gateway.request import HttpRequest
 from deeepai.protocols.anthropic import anthropic, batches
 from deeepai.protocols.anthropic.errors import channel_fault, error, too_long
@@ -100,11 +100,11 @@ async def test_all_models_that_a_request_names_are_told() -> None:
     batch = {"requests": [{"custom_id": "a", "params": more}]}
     for path, body in (("/v1/messages", more), ("/v1/messages/batches", batch)):
         operation, request = await sent(anthropic, "POST", path, body)
-        assert operation.also is not None
-        assert sorted(operation.also(request)) == ["other", "wise"]
+        assert operation.further_models is not None
+        assert sorted(operation.further_models(request)) == ["other", "wise"]
     operation, request = await sent(anthropic, "POST", "/v1/messages", {**HELLO, "fallbacks": "default"})
-    assert operation.also is not None
-    assert not operation.also(request)
+    assert operation.further_models is not None
+    assert not operation.further_models(request)
 
 
 async def test_an_answer_without_usage_is_estimated() -> None:
@@ -154,9 +154,9 @@ def test_a_stream_s_parts_are_not_counted_twice() -> None:
 
 
 def test_ends_and_texts_of_streams() -> None:
-    assert STREAM.last(event("message_stop"))
-    assert STREAM.last(b'data: {"type":"message_stop"}\n\n')
-    assert not STREAM.last(event("content_block_delta", delta={"text": "message_stop"}))
+    assert STREAM.is_last(event("message_stop"))
+    assert STREAM.is_last(b'data: {"type":"message_stop"}\n\n')
+    assert not STREAM.is_last(event("content_block_delta", delta={"text": "message_stop"}))
     for delta in ({"text": "ab"}, {"thinking": "ab"}, {"partial_json": "ab"}):
         assert STREAM.text({"type": "content_block_delta", "delta": delta}) == "ab"
     assert STREAM.text({"type": "ping"}) == ""
@@ -221,11 +221,11 @@ def test_results_are_fetched_from_the_gateway() -> None:
 
 
 def _task(**snapshot: Any) -> Task:
-    facts = {"path": "/v1/messages/batches/msgbatch_1"}
-    return Task("work_1", "anthropic.messages.batches.create", "m", State.RUNNING, facts=facts, snapshot=snapshot)
+    name = "anthropic.messages.batches.create"
+    return Task("work_1", name, "m", State.RUNNING, upstream_id="msgbatch_1", snapshot=snapshot)
 
 
-def _told(status: str, **counts: int) -> Reading:
+def _told(status: str, **counts: int) -> TaskStatus:
     value = {"type": "message_batch", "processing_status": status, "request_counts": counts}
     return batches.read(answered(value), _task())
 

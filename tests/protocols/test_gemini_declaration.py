@@ -12,8 +12,9 @@ from deeepai.control.bootstrap import environment_channels
 from deeepai.control.samples import Bodies, SampleRequest
 from deeepai.declare import Answer, Facts, Failure, Reason, Usage
 from deeepai.protocols import PROTOCOLS
+from deeepai.protocols.gemini.bodies import GenerateBody
 from deeepai.protocols.gemini.common import count, either, text_of
-from deeepai.protocols.gemini.content import Array, GenerateBody, chunk_text, may_end, stream_error
+from deeepai.protocols.gemini.content import Array, chunk_text, may_end, stream_error
 from deeepai.protocols.gemini.errors import error_object, too_long
 from deeepai.protocols.gemini.usage import answer_usage, event_usage, input_tokens
 
@@ -141,23 +142,25 @@ def test_media_are_not_counted_as_text() -> None:
 )
 def test_a_model_is_renamed_wherever_the_body_names_it(name: str, body: Any, changes: Any) -> None:
     operation, request = sample(name, body)
-    found = operation.patch(request, Facts(model="real", asked="alias"))
+    found = operation.patch(request, Facts(model="real", requested_model="alias"))
     if changes is None:
         assert "models/alias" not in json.dumps(found)
         assert "models/real" in json.dumps(found)
         assert name != "batchEmbedContents" or found["requests"][0]["extra"] == 1
     else:
         assert found == changes
-    assert operation.patch(request, Facts(model="alias", asked="alias")) == {}
+    assert operation.patch(request, Facts(model="alias", requested_model="alias")) == {}
 
 
 def test_paths_upstream() -> None:
     operation, request = sample("streamGenerateContent")
-    assert operation.place(request, Facts(model="tunedModels/x", asked="y")) == (
+    assert operation.upstream_path(request, Facts(model="tunedModels/x", requested_model="y")) == (
         "/v1beta/tunedModels/x:streamGenerateContent?alt=sse"
     )
     operation, request = sample("predict")
-    assert operation.place(request, Facts(model="imagen", asked="y")) == "/v1beta/models/imagen:predict"
+    assert (
+        operation.upstream_path(request, Facts(model="imagen", requested_model="y")) == "/v1beta/models/imagen:predict"
+    )
 
 
 @pytest.mark.parametrize("reason", list(Reason))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from deeepai.declare import DROP, Failure, Kind, Reason, State, Task, Usage
@@ -185,7 +186,7 @@ async def test_the_prefix_goes_on_only_where_the_channel_takes_it() -> None:
 async def test_follow_ups_name_the_parent_as_the_upstream_does(name: str) -> None:
     operation, request = found = await submit(name)
     assert operation.origin is not None
-    assert operation.origin(request) == (PARENT,)
+    assert operation.origin.ids(request) == (PARENT,)
     changes = patched(found, origin=origin())
     if name == "simple-change":
         assert changes["content"] == f"{THEIR_PARENT} U2"
@@ -197,7 +198,7 @@ async def test_follow_ups_name_the_parent_as_the_upstream_does(name: str) -> Non
 async def test_ids_may_be_numbers() -> None:
     operation, request = await submit("change", taskId=int(PARENT))
     assert operation.origin is not None
-    assert operation.origin(request) == (PARENT,)
+    assert operation.origin.ids(request) == (PARENT,)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ async def test_modal_resumes_the_waiting_task_itself() -> None:
     found = operation, request = await submit("modal", prompt="red --turbo", state="x", maskBase64=PNG)
     assert operation.resumes
     assert operation.origin is not None
-    assert operation.origin(request) == (OURS,)
+    assert operation.origin.ids(request) == (OURS,)
     changes = patched(found, origin=task(State.WAITING))
     assert changes["taskId"] == THEIRS
     assert changes["prompt"] == "red"
@@ -237,9 +238,9 @@ async def test_modal_resumes_the_waiting_task_itself() -> None:
 async def test_video_is_a_follow_up_only_where_it_lengthens() -> None:
     operation, request = await submit("video")
     assert operation.origin is not None
-    assert operation.origin(request) == ()
+    assert operation.origin.ids(request) == ()
     found = await submit("video", action="extend", taskId=PARENT, index=0)
-    assert operation.origin(found[1]) == (PARENT,)
+    assert operation.origin.ids(found[1]) == (PARENT,)
     assert patched(found, origin=origin())["taskId"] == THEIR_PARENT
 
 
@@ -248,7 +249,7 @@ async def test_seed_and_cancel_ask_under_the_upstream_s_id() -> None:
         found = operation, request = await sent(midjourney, method, f"/mj/task/{PARENT}/{path}")
         assert operation.free
         assert operation.origin is not None
-        assert operation.origin(request) == (PARENT,)
+        assert operation.origin.ids(request) == (PARENT,)
         assert placed(found, origin=origin()) == f"/mj/task/{THEIR_PARENT}/{path}"
 
 
@@ -269,12 +270,11 @@ async def test_seed_and_cancel_ask_under_the_upstream_s_id() -> None:
 )
 async def test_what_may_be_followed_up(name: str, parent: Task, fine: bool) -> None:
     operation, request = await submit(name)
-    assert operation.check_origin is not None
     if fine:
-        operation.check_origin(request, parent)
+        operation.origin.check(request, parent)
         return
     with pytest.raises(Failure) as caught:
-        operation.check_origin(request, parent)
+        operation.origin.check(request, parent)
     assert caught.value.kind is Reason.INVALID
 
 
@@ -288,6 +288,16 @@ async def test_uploads_are_paid_when_they_are_taken() -> None:
     assert operation.usage(request, answered({"code": 4, "result": None})) is None
     assert patched(found) == {"accountFilter": DROP, "filter": DROP}
     assert patched(found, forward_account_filter=True) == {}
+
+
+def test_settings_have_names() -> None:
+    settings = {"forward_mode": True, "forward_account_filter": False, "change_as_action": True}
+    assert msgspec.to_builtins(msgspec.convert(settings, midjourney.settings)) == {
+        "forward_mode": True,
+        "change_as_action": True,
+    }
+    with pytest.raises(msgspec.ValidationError, match="forward_mod"):
+        msgspec.convert({"forward_mod": True}, midjourney.settings)
 
 
 # Errors ------------------------------------------------------------------------------------------------------------

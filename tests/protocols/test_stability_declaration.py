@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import INLINE, Accepted, Failure, Kind, Reason, Refused, State, Task, Usage
+from deeepai.declare import INLINE, Accepted, Failure, Kind, Local, Reason, Refused, State, Task, Usage
 from deeepai.gateway.routing import Router
 from deeepai.money.prices import PriceBook
 from deeepai.protocols.stability import stability
+from deeepai.protocols.stability.jobs import JOB
 from tests.protocols.sent import Fixed, answered, facts, sent
 
-RULES = stability.tasks
-assert RULES is not None
 PNG = b"\x89PNG\r\n\x1a\n..."
 IMAGE = {"image": PNG}
 V2 = "/sd/v2beta/stable-image"
@@ -61,7 +60,7 @@ async def test_credits_of_every_form(path: str) -> None:
         assert operation.usage is not None
         assert operation.usage(request, answered(PNG, content_type="image/png")) == operation.estimate(request)
     assert operation.path.removeprefix("/sd") in operation.aliases
-    assert operation.native == path.removeprefix("/sd")
+    assert operation.upstream_template == path.removeprefix("/sd")
 
 
 def test_every_form_is_priced_above() -> None:
@@ -237,29 +236,29 @@ def task(state: State = State.QUEUED, operation: str = "upscale.creative", **mor
 
 async def test_acceptance() -> None:
     _, request = await sent(stability, "POST", f"{V2}/upscale/creative", form={"prompt": "a"}, files=IMAGE)
-    assert RULES.accept(answered({"id": "a" * 64}), request) == Accepted("a" * 64)
-    assert RULES.accept(answered({"name": "bad_request"}, 400), request) == Refused(elsewhere=False)
-    assert RULES.accept(answered({"name": "rate_limit_exceeded"}, 429), request) == Refused(elsewhere=True)
-    assert RULES.accept(answered({"name": "internal_error"}, 500), request) == Refused(elsewhere=False)
-    first, second = RULES.new_id(), RULES.new_id()
+    assert JOB.rules.accept(answered({"id": "a" * 64}), request) == Accepted("a" * 64)
+    assert JOB.rules.accept(answered({"name": "bad_request"}, 400), request) == Refused(retry_elsewhere=False)
+    assert JOB.rules.accept(answered({"name": "rate_limit_exceeded"}, 429), request) == Refused(retry_elsewhere=True)
+    assert JOB.rules.accept(answered({"name": "internal_error"}, 500), request) == Refused(retry_elsewhere=False)
+    first, second = JOB.face.new_id(), JOB.face.new_id()
     assert len(first) == 64
     assert int(first, 16) != int(second, 16)
 
 
 def test_polls() -> None:
-    ask = RULES.poll(task())
+    ask = JOB.rules.poll(task())
     assert (ask.path, ask.headers["accept"]) == (f"/v2beta/results/{'a' * 64}", "*/*")
-    assert RULES.poll(task(operation="image-to-video")).path == f"/v2beta/image-to-video/result/{'a' * 64}"
+    assert JOB.rules.poll(task(operation="image-to-video")).path == f"/v2beta/image-to-video/result/{'a' * 64}"
 
 
 def test_running_is_202() -> None:
-    reading = RULES.read(answered({"id": "a", "status": "in-progress"}, 202), task())
+    reading = JOB.rules.read(answered({"id": "a", "status": "in-progress"}, 202), task())
     assert reading.state is State.RUNNING
 
 
 def test_result_is_the_answer_itself() -> None:
     answer = answered(PNG, content_type="image/png", seed="343940597", finish_reason="CONTENT_FILTERED")
-    reading = RULES.read(answer, task())
+    reading = JOB.rules.read(answer, task())
     assert reading.state is State.SUCCEEDED
     assert (reading.results[0].data, reading.results[0].content_type) == (PNG, "image/png")
     assert reading.snapshot == {"finish_reason": "CONTENT_FILTERED", "content_type": "image/png", "seed": 343940597}
@@ -267,13 +266,13 @@ def test_result_is_the_answer_itself() -> None:
 
 def test_result_in_json() -> None:
     body = {"image": base64.b64encode(PNG).decode(), "finish_reason": "SUCCESS", "seed": 5}
-    reading = RULES.read(answered(body, content_type="application/json; type=image/webp"), task())
+    reading = JOB.rules.read(answered(body, content_type="application/json; type=image/webp"), task())
     assert reading.results[0].data == PNG
     assert reading.snapshot == {"finish_reason": "SUCCESS", "content_type": "image/webp", "seed": 5}
 
 
 def test_failure_says_why() -> None:
-    reading = RULES.read(answered({"name": "bad_request", "errors": ["a: b", "c"]}, 400), task())
+    reading = JOB.rules.read(answered({"name": "bad_request", "errors": ["a: b", "c"]}, 400), task())
     assert (reading.state, reading.error) == (State.FAILED, "a: b; c")
 
 
@@ -318,7 +317,7 @@ class View:
 
 
 async def test_account() -> None:
-    own = {each.name: each.answer for each in stability.operations if each.answer is not None}
+    own = {each.name: each.answer for each in stability.operations if isinstance(each, Local)}
     assert (await own["engines.list"](View())).body == [
         {
             "id": "stable-diffusion-v1-6",

@@ -6,17 +6,19 @@ Source: the vendor's OpenAPI document.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from ..declare import (
     Answer,
+    AnyOperation,
+    AnyRequest,
     Call,
     Failure,
     Json,
-    Operation,
+    Outputs,
     Protocol,
     Reason,
     Reply,
@@ -100,10 +102,15 @@ class V3ReframeBody(msgspec.Struct, omit_defaults=True):
     rendering_speed: Speed = "DEFAULT"
 
 
+ImagesBody: TypeAlias = GenerateBody | EditBody | ReframeBody | V3Body | V3ReframeBody | None
+"""Body of a call that makes images; None where its fields stand in a part of the form."""
+BodyT = TypeVar("BodyT", bound=ImagesBody)
+
+
 # Errors ------------------------------------------------------------------------------------------------------------
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
     """Answer a failure as the vendor does: a sentence, under both names that its clients read."""
     return Reply({"error": failure.message, "message": failure.message}, failure.kind.status)
 
@@ -116,7 +123,7 @@ def channel_fault(answer: Answer) -> bool:
 # Bodies ------------------------------------------------------------------------------------------------------------
 
 
-def _wrapped(request: Request, kind: type[T]) -> T:
+def _wrapped(request: AnyRequest, kind: type[T]) -> T:
     """Read the JSON in the part `image_request`, which some clients send as a file."""
     for part in request.parts:
         if part.name == "image_request":
@@ -127,10 +134,10 @@ def _wrapped(request: Request, kind: type[T]) -> T:
     raise Failure(Reason.INVALID, "image_request is required", param="image_request")
 
 
-def needs(*files: str, wrapped: type[msgspec.Struct] | None = None) -> Callable[[Request], None]:
+def needs(*files: str, wrapped: type[msgspec.Struct] | None = None) -> Callable[[AnyRequest], None]:
     """Make the check that a form has its files, and its wrapped part."""
 
-    def check(request: Request) -> None:
+    def check(request: AnyRequest) -> None:
         sent = {part.name for part in request.parts if len(part.data)}
         for name in files:
             if name not in sent:
@@ -144,54 +151,52 @@ def needs(*files: str, wrapped: type[msgspec.Struct] | None = None) -> Callable[
 # Models and prices -------------------------------------------------------------------------------------------------
 
 
-def _legacy(name: str, count: int) -> tuple[str, Usage]:
-    return f"ideogram-{'V_2' if name == 'AUTO' else name}", Usage(images=count)
+def _legacy_model(name: str) -> str:
+    return f"ideogram-{'V_2' if name == 'AUTO' else name}"
 
 
-def generate_model(request: Request) -> str:
+def generate_model(request: Request[GenerateBody]) -> str:
     """Name the model of a legacy generate."""
-    return _legacy(request.body.image_request.model, 1)[0]
+    return _legacy_model(request.body.image_request.model)
 
 
-def remix_model(request: Request) -> str:
+def remix_model(request: AnyRequest) -> str:
     """Name the model of a remix."""
-    return _legacy(_wrapped(request, ImageRequest).model, 1)[0]
+    return _legacy_model(_wrapped(request, ImageRequest).model)
 
 
-def form_model(request: Request) -> str:
+def form_model(request: Request[EditBody | ReframeBody]) -> str:
     """Name the model of a legacy edit or reframe."""
-    return _legacy(request.body.model, 1)[0]
+    return _legacy_model(request.body.model)
 
 
-def v3_usage(request: Request, count: int) -> Usage:
-    """Count version 3's images, with what their price depends on."""
-    params = {"rendering_speed": request.body.rendering_speed}
-    if any(part.name.startswith("character_reference_images") for part in request.parts):
-        params["character_reference"] = "true"
-    return Usage(images=count, params=params)
-
-
-def wanted(request: Request) -> int:
+def wanted(request: Request[ImagesBody]) -> int:
     """Return how many images are asked for."""
-    if request.body is None:
-        return _wrapped(request, UpscaleRequest).num_images
     body = request.body
+    if body is None:
+        return _wrapped(request, UpscaleRequest).num_images
     return body.image_request.num_images if isinstance(body, GenerateBody) else body.num_images
 
 
-def estimate(request: Request) -> Usage:
+def _images(request: Request[ImagesBody], count: int) -> Usage:
+    """Count images, with what the price of version 3's depends on."""
+    body, params = request.body, dict[str, str]()
+    if isinstance(body, V3Body | V3ReframeBody):
+        params["rendering_speed"] = body.rendering_speed
+        if any(part.name.startswith("character_reference_images") for part in request.parts):
+            params["character_reference"] = "true"
+    return Usage(images=count, params=params)
+
+
+def estimate(request: Request[ImagesBody]) -> Usage:
     """Estimate: as many images as are asked for."""
-    count = wanted(request)
-    return v3_usage(request, count) if isinstance(request.body, V3Body | V3ReframeBody) else Usage(images=count)
+    return _images(request, wanted(request))
 
 
-def usage(request: Request, answer: Answer) -> Usage | None:
+def usage(request: Request[ImagesBody], answer: Answer) -> Usage | None:
     """Count the images that came: an unsafe one has no address and costs nothing."""
     count = len(addresses(answer.json()))
-    if count == 0:
-        return None
-    found = v3_usage(request, count) if isinstance(request.body, V3Body | V3ReframeBody) else Usage(images=count)
-    return msgspec.structs.replace(found, basis="counted")
+    return msgspec.structs.replace(_images(request, count), basis="counted") if count else None
 
 
 def addresses(body: Json) -> Sequence[str]:
@@ -200,12 +205,12 @@ def addresses(body: Json) -> Sequence[str]:
     return [item["url"] for item in items or () if isinstance(item, dict) and item.get("url")]
 
 
-def one_call(request: Request) -> Usage:
+def one_call(request: AnyRequest) -> Usage:
     """One call."""
     return Usage(calls=1)
 
 
-def described(request: Request, answer: Answer) -> Usage | None:
+def described(request: AnyRequest, answer: Answer) -> Usage | None:
     """One call, if it brought a description."""
     found = answer.json()
     return Usage(calls=1) if isinstance(found, dict) and found.get("descriptions") else None
@@ -214,17 +219,19 @@ def described(request: Request, answer: Answer) -> Usage | None:
 # Operations --------------------------------------------------------------------------------------------------------
 
 
+_OUTPUTS = Outputs(addresses)
+
+
 def _legacy_operation(
     name: str,
     row: int | None,
     summary: Text,
     *,
-    model: Callable[[Request], str],
-    body: type[msgspec.Struct] | None = None,
+    model: Callable[[Request[BodyT]], str],
+    body: type[BodyT] | None = None,
     files: Sequence[str] = (),
     wrapped: type[msgspec.Struct] | None = None,
-) -> Operation:
-    describes = name == "describe"
+) -> Call[BodyT]:
     return Call(
         name=name,
         method="POST",
@@ -238,15 +245,15 @@ def _legacy_operation(
         check=needs(*files, wrapped=wrapped) if files else None,
         example={"image_request": {"prompt": "A cat in a spacesuit"}} if wrapped is not None else {},
         model=model,
-        estimate=one_call if describes else estimate,
-        usage=described if describes else usage,
-        outputs=None if describes else addresses,
+        estimate=estimate,
+        usage=usage,
+        outputs=_OUTPUTS,
     )
 
 
 def _v3_operation(
-    name: str, summary: Text, *, files: Sequence[str] = (), body: type[msgspec.Struct] = V3Body
-) -> Operation:
+    name: str, summary: Text, *, files: Sequence[str] = (), body: type[V3Body | V3ReframeBody] = V3Body
+) -> Call[V3Body | V3ReframeBody]:
     return Call(
         name=f"v3.{name}",
         method="POST",
@@ -261,7 +268,7 @@ def _v3_operation(
         model=lambda request: "ideogram-V_3",
         estimate=estimate,
         usage=usage,
-        outputs=addresses,
+        outputs=_OUTPUTS,
     )
 
 
@@ -301,13 +308,20 @@ ideogram = Protocol(
             files=("image_file",),
             wrapped=UpscaleRequest,
         ),
-        _legacy_operation(
-            "describe",
-            35,
-            Text("Describe an image", "Describe(描述)"),
-            model=lambda request: "ideogram-describe",
+        Call(
+            name="describe",
+            method="POST",
+            path="/ideogram/describe",
+            upstream_template="/describe",
+            rows=(35,),
+            summary=Text("Describe an image", "Describe(描述)"),
             body=DescribeBody,
-            files=("image_file",),
+            media="multipart",
+            files={"image_file": True},
+            check=needs("image_file"),
+            model=lambda request: "ideogram-describe",
+            estimate=one_call,
+            usage=described,
         ),
         _legacy_operation(
             "edit",

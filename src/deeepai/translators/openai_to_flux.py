@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from typing import Protocol as Interface
 
 import msgspec
 
-from ..declare import Failure, Json, Links, Reason, Reply, Request, Task, Translator
+from ..declare import Answer, AnyRequest, Failure, Json, Links, Reason, Reply, Request, Task, TaskTranslator
 
 RATIOS = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
 PASSED = (
@@ -34,15 +36,27 @@ def _round(value: int, low: int, high: int, step: int) -> int:
     return min(high, max(low, round(value / step) * step))
 
 
-def to(request: Request) -> Sequence[Json]:
-    """Turn one image request into Flux bodies, one an image."""
-    given: dict[str, Any] = msgspec.json.decode(request.raw)
-    model: str = given["model"]
-    body: dict[str, Any] = {"prompt": given["prompt"]}
-    body |= {key: given[key] for key in PASSED if given.get(key) is not None}
-    if isinstance(given.get("image"), str):
-        body.setdefault("input_image", given["image"])
-    size = given.get("size") or "auto"
+class Asking(Interface):
+    """A body that says in which form images are wanted."""
+
+    @property
+    def response_format(self) -> str | None: ...  # noqa: D102
+
+
+def requests(request: AnyRequest, model: str) -> Sequence[Mapping[str, Json]]:
+    """Turn one image request into Flux bodies, one an image.
+
+    Raises
+    ------
+    Failure
+        INVALID, for a size that is none.
+    """
+    asked: dict[str, Any] = msgspec.json.decode(request.raw)
+    body: dict[str, Any] = {"prompt": asked["prompt"]}
+    body |= {key: asked[key] for key in PASSED if asked.get(key) is not None}
+    if isinstance(asked.get("image"), str):
+        body.setdefault("input_image", asked["image"])
+    size = asked.get("size") or "auto"
     if size != "auto":
         match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", size)
         if match is None:
@@ -56,18 +70,24 @@ def to(request: Request) -> Sequence[Json]:
             body |= {"width": _round(width, 64, 2048, 16), "height": _round(height, 64, 2048, 16)}
         else:
             body |= {"width": _round(width, 256, 1440, 32), "height": _round(height, 256, 1440, 32)}
-    if given.get("aspect_ratio"):
-        body["aspect_ratio"] = given["aspect_ratio"]
+    if asked.get("aspect_ratio"):
+        body["aspect_ratio"] = asked["aspect_ratio"]
     seed = body.get("seed")
-    count = given.get("n") or 1
+    count = asked.get("n") or 1
     if seed is None or count == 1:
         return [body] * count
     return [body | {"seed": seed + number} for number in range(count)]
 
 
-def back(request: Request, tasks: Sequence[Task], links: Links) -> Reply:
-    """Answer with the images' addresses; the gateway puts the bytes in their place where they were asked for."""
-    data = [{"url": links.asset(task), "revised_prompt": task.request["prompt"]} for task in tasks]
+def answer(request: Request[Asking], tasks: Sequence[Task], links: Links, files: Sequence[bytes]) -> Reply:
+    """Answer with the images' addresses, or their bytes where they were asked for."""
+    data: list[Json] = [{"revised_prompt": task.request["prompt"]} for task in tasks]
+    if inline(request):
+        for image, file in zip(data, files, strict=True):
+            image["b64_json"] = base64.b64encode(file).decode()
+    else:
+        for image, task in zip(data, tasks, strict=True):
+            image["url"] = links.asset(task)
     return Reply({"created": int(time.time()), "data": data})
 
 
@@ -78,17 +98,34 @@ def failed(task: Task) -> Failure:
     return Failure(Reason.UPSTREAM, f"The image could not be made: {task.error or 'unknown error'}")
 
 
-def inline(request: Request) -> bool:
+_REASONS: Mapping[int, Reason] = {400: Reason.INVALID, 422: Reason.INVALID, 429: Reason.RATE_LIMITED}
+
+
+def error(answer: Answer) -> Failure:
+    """Say what a refusal says: FastAPI's list of faults, or a sentence."""
+    value = answer.json()
+    message = "The upstream refused the request"
+    if isinstance(value, dict):
+        detail = value.get("detail") or value.get("message") or value.get("error")
+        if isinstance(detail, str):
+            message = detail
+        elif isinstance(detail, list) and detail and isinstance(detail[0], dict):
+            field = ".".join(str(part) for part in detail[0].get("loc", ())[1:])
+            message = f"{field}: {detail[0].get('msg', '')}"
+    return Failure(_REASONS.get(answer.status, Reason.UPSTREAM), message)
+
+
+def inline(request: Request[Asking]) -> bool:
     """Tell whether the images are wanted inside the answer."""
     return request.body.response_format == "b64_json"
 
 
-openai_to_flux = Translator(
+openai_to_flux = TaskTranslator(
     source="openai.images.generations",
     target="flux.generate",
-    serves=lambda model: model.startswith("flux"),
-    to=to,
-    back=back,
+    requests=requests,
+    answer=answer,
     failed=failed,
+    error=error,
     inline=inline,
 )

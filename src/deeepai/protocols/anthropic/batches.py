@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from msgspec import Meta
 
 from ...declare import (
     Accepted,
     Answer,
+    AnyRequest,
     BackgroundRules,
     Call,
     Facts,
     Failure,
+    JobRules,
     Json,
     Links,
     Listing,
     Made,
     ObjectCall,
+    ObjectList,
     ObjectRules,
-    Operation,
     Reason,
     Refused,
-    Reply,
     Request,
     State,
     Task,
-    TaskRules,
     TaskStatus,
     Text,
     UpstreamCall,
     Usage,
     Window,
 )
+from .bodies import BatchBody
 from .common import LIST_QUERY, VERSION, member, read_limit, version
-from .messages import EXAMPLE, EXAMPLE_ANSWER, Fallback, ModelName, Tool, container, others
+from .messages import EXAMPLE, EXAMPLE_ANSWER, container, others
 from .usage import DEFAULT_OUTPUT, UsageHolder, token_usage
 
 MOST_BYTES: Final = 256 * 1024 * 1024
@@ -48,33 +48,14 @@ _ONE: Final = _PATH + "/{batch_id}"
 _HEADERS: Final = {"anthropic-version": VERSION}
 
 
-class Params(msgspec.Struct, omit_defaults=True):
-    """A message that is asked for; every other field passes through, and is judged when its turn comes."""
-
-    model: ModelName
-    max_tokens: int | None = None
-    container: str | dict[str, Any] | None = None
-    tools: list[Tool] | None = None
-    fallbacks: str | list[Fallback] | None = None
-
-
-class BatchRequest(msgspec.Struct):
-    """A request of a batch."""
-
-    custom_id: Annotated[str, Meta(min_length=1, description="The caller's own name for it")]
-    params: Params
-
-
-class BatchBody(msgspec.Struct):
-    """A batch."""
-
-    requests: Annotated[list[BatchRequest], Meta(min_length=1, max_length=100_000)]
+def _path_of(name: str) -> str:
+    return f"{_PATH}/{quote(name, safe='')}"
 
 
 # What is asked -------------------------------------------------------------------------------------------------------
 
 
-def check(request: Request) -> None:
+def check(request: Request[BatchBody]) -> None:
     """Refuse what is not for one model.
 
     Raises
@@ -83,40 +64,40 @@ def check(request: Request) -> None:
         INVALID
     """
     first = request.body.requests[0].params.model
-    for number, one in enumerate(request.body.requests):
-        if one.params.model != first:
+    for number, item in enumerate(request.body.requests):
+        if item.params.model != first:
             name = f"requests.{number}.params.model"
             raise Failure(Reason.INVALID, "All requests of a batch are for one model", param=name)
 
 
-def model(request: Request) -> str:
+def model(request: Request[BatchBody]) -> str:
     """Return the model that all requests are for."""
     return request.body.requests[0].params.model
 
 
-def also(request: Request) -> Sequence[str]:
+def further_models(request: Request[BatchBody]) -> Sequence[str]:
     """Return the further models that requests let the vendor use."""
-    asked = [one.params for one in request.body.requests]
-    return sorted({name for one in asked for name in others(one.tools, one.fallbacks)})
+    messages = [item.params for item in request.body.requests]
+    return sorted({name for message in messages for name in others(message.tools, message.fallbacks)})
 
 
-def estimate(request: Request, facts: object) -> Usage:
+def estimate(request: Request[BatchBody], facts: object) -> Usage:
     """Estimate a batch: its bytes, and the output that its requests allow."""
-    asked = request.body.requests
-    limits = [DEFAULT_OUTPUT if one.params.max_tokens is None else one.params.max_tokens for one in asked]
+    messages = [item.params for item in request.body.requests]
+    limits = [DEFAULT_OUTPUT if message.max_tokens is None else message.max_tokens for message in messages]
     tokens = len(request.raw) // 4 + 1
     return Usage(
         input=tokens,
         output=sum(max(0, min(limit, DEFAULT_OUTPUT)) for limit in limits),
         share=_SHARE,
-        largest=tokens // len(asked) + 1,
+        largest=tokens // len(messages) + 1,
         basis="estimated",
     )
 
 
-def containers(request: Request) -> Sequence[str]:
+def containers(request: Request[BatchBody]) -> Sequence[str]:
     """Return the containers that requests name."""
-    return [name for one in request.body.requests for name in container(one.params.container)]
+    return [name for item in request.body.requests for name in container(item.params.container)]
 
 
 class _Bodies(msgspec.Struct):
@@ -126,18 +107,18 @@ class _Bodies(msgspec.Struct):
 _bodies = msgspec.json.Decoder(_Bodies)
 
 
-def patch(request: Request, facts: Facts) -> dict[str, Any]:
+def patch(request: AnyRequest, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
     if facts.model == facts.requested_model:
         return {}
-    found = _bodies.decode(request.raw).requests
-    return {"requests": [{**one, "params": {**one["params"], "model": facts.model}} for one in found]}
+    items = _bodies.decode(request.raw).requests
+    return {"requests": [{**item, "params": {**item["params"], "model": facts.model}} for item in items]}
 
 
 # What is answered ----------------------------------------------------------------------------------------------------
 
 
-def batch_made(request: Request, value: Json) -> Sequence[Made]:
+def batch_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return a batch."""
     name = member(value, "id")
     return (Made(name, "message_batch"),) if isinstance(name, str) else ()
@@ -149,11 +130,11 @@ def shown(value: Json, links: Links) -> Json:
     if not isinstance(url, str) or not isinstance(name, str):
         return value
     query = urlsplit(url).query
-    path = f"{_PATH}/{quote(name, safe='')}/results"
+    path = f"{_path_of(name)}/results"
     return {**value, "results_url": links.at(f"{path}?{query}" if query else path)}
 
 
-def window(request: Request) -> Window:
+def window(request: AnyRequest) -> Window:
     """Read what part of the list is asked for.
 
     Raises
@@ -178,18 +159,18 @@ def page(data: Sequence[Json], has_more: bool) -> Json:
 # What it costs -------------------------------------------------------------------------------------------------------
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Take a batch that was made."""
     value = answer.json()
     name = member(value, "id")
     if member(value, "type") != "message_batch" or not isinstance(name, str):
         return Refused()
-    return Accepted(name, State.RUNNING, {"path": f"{_PATH}/{quote(name, safe='')}"})
+    return Accepted(name, State.RUNNING, path=_path_of(name))
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for the batch; once it has ended, for its results."""
-    path = str(task.facts["path"])
+    """Ask for the batch; once it has ended, for its results."""
+    path = _path_of(task.upstream_id or "")
     if member(task.snapshot, "processing_status") == "ended":
         return UpstreamCall(path + "/results", headers=_HEADERS, lines=True)
     return UpstreamCall(path, headers=_HEADERS)
@@ -226,19 +207,9 @@ def line(task: Task, data: bytes) -> Usage | None:
     return msgspec.structs.replace(token_usage(message.usage), share=_SHARE)
 
 
-WORK: Final = BackgroundRules(
+WORK: Final[BackgroundRules[BatchBody]] = BackgroundRules(
     wanted=lambda request: True,
-    rules=TaskRules(
-        new_id=lambda: "",
-        accept=accept,
-        submitted=lambda task, links: Reply(task.snapshot),
-        poll=poll,
-        read=read,
-        line=line,
-        render=lambda task, links: Reply(task.snapshot),
-        interval=10.0,
-        timeout=3 * 24 * 3600.0,
-    ),
+    rules=JobRules(accept=accept, poll=poll, read=read, line=line, interval=10.0, timeout=3 * 24 * 3600.0),
     model=lambda request, facts: model(request),
     estimate=estimate,
 )
@@ -259,28 +230,37 @@ _BATCH: Final = {
 }
 
 
-def _touch(name: str, method: str, tail: str, en: str, zh: str, **more: Any) -> Operation:
+def _own(request: AnyRequest) -> Sequence[str]:
+    return (request.params["batch_id"],)
+
+
+_SEEN: Final[ObjectRules[object]] = ObjectRules(uses=_own, makes=batch_made, shows=shown)
+
+
+def _touch(
+    name: str,
+    method: str,
+    tail: str,
+    summary: Text,
+    *,
+    example_answer: Json,
+    objects: ObjectRules[object] = _SEEN,
+    answers: tuple[str, ...] = ("application/json",),
+) -> ObjectCall[object]:
     """Declare an operation on one batch, which costs nothing."""
-    given: dict[str, Any] = {
-        "objects": ObjectRules(uses=_own, makes=batch_made, shows=shown),
-        "native": _ONE + tail,
-        **more,
-    }
-    return Call(
+    return ObjectCall(
         name=f"messages.batches.{name}",
         method=method,
         path=_ONE + tail,
-        summary=Text(en, zh),
+        upstream_template=_ONE + tail,
+        summary=summary,
         media="none",
+        answers=answers,
         headers=version,
-        free=True,
+        objects=objects,
         example_params={"batch_id": "msgbatch_123"},
-        **given,
+        example_answer=example_answer,
     )
-
-
-def _own(request: Request) -> Sequence[str]:
-    return (request.params["batch_id"],)
 
 
 OPERATIONS = (
@@ -294,14 +274,14 @@ OPERATIONS = (
         max_body=MOST_BYTES,
         check=check,
         model=model,
-        further_models=also,
+        further_models=further_models,
         patch=patch,
         headers=version,
         objects=ObjectRules(uses=containers, makes=batch_made, background=WORK, shows=shown),
         example={"requests": [{"custom_id": "first", "params": EXAMPLE}]},
         example_answer=_BATCH,
     ),
-    ObjectCall(
+    ObjectList(
         name="messages.batches.list",
         method="GET",
         path=_PATH,
@@ -310,29 +290,22 @@ OPERATIONS = (
         media="none",
         headers=version,
         query=LIST_QUERY,
-        objects=ObjectRules(
-            lists=Listing(
-                kind="message_batch", item=lambda name: f"{_PATH}/{quote(name, safe='')}", window=window, page=page
-            ),
-            shows=shown,
-        ),
+        listing=Listing(kind="message_batch", item=_path_of, window=window, page=page, shows=shown),
         example_answer={"data": [_BATCH], "has_more": False, "first_id": "msgbatch_123", "last_id": "msgbatch_123"},
     ),
-    _touch("get", "GET", "", "Get a batch of messages", "查询消息批处理", example_answer=_BATCH),
+    _touch("get", "GET", "", Text("Get a batch of messages", "查询消息批处理"), example_answer=_BATCH),
     _touch(
         "cancel",
         "POST",
         "/cancel",
-        "Cancel a batch of messages",
-        "取消消息批处理",
+        Text("Cancel a batch of messages", "取消消息批处理"),
         example_answer={**_BATCH, "processing_status": "canceling"},
     ),
     _touch(
         "delete",
         "DELETE",
         "",
-        "Delete a batch of messages",
-        "删除消息批处理",
+        Text("Delete a batch of messages", "删除消息批处理"),
         objects=ObjectRules(uses=_own, ends=_own),
         example_answer={"id": "msgbatch_123", "type": "message_batch_deleted"},
     ),
@@ -340,8 +313,7 @@ OPERATIONS = (
         "results",
         "GET",
         "/results",
-        "Get the results of a batch, a line each",
-        "获取消息批处理结果",
+        Text("Get the results of a batch, a line each", "获取消息批处理结果"),
         objects=ObjectRules(uses=_own),
         answers=("application/x-jsonl",),
         example_answer={"custom_id": "first", "result": {"type": "succeeded", "message": EXAMPLE_ANSWER}},

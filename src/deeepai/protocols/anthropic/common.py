@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, cast
 
-from ...declare import Facts, Failure, Json, Reason, Request
+from ...declare import AnyRequest, Facts, Failure, Json, Reason
 
 VERSION: Final = "2023-06-01"
 LIST_QUERY: Final = ("limit", "after_id", "before_id")
 
 
-def version(request: Request, facts: Facts) -> Mapping[str, str]:
+def version(request: AnyRequest, facts: Facts) -> Mapping[str, str]:
     """Return the version of the API where the caller names none."""
     return {} if request.header("anthropic-version") else {"anthropic-version": VERSION}
 
 
-def read_limit(request: Request) -> int:
+def read_limit(request: AnyRequest) -> int:
     """Read how many things of a list are asked for.
 
     Raises

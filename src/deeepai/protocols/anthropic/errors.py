@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...declare import Answer, Failure, Json, Operation, Reason, Reply
+from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
 
 _TYPES = {
     Reason.UNAUTHENTICATED: (401, "authentication_error"),
@@ -28,7 +28,7 @@ def error_object(failure: Failure, request_id: str) -> dict[str, Json]:
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
     """Answer a failure as Anthropic does."""
     status = _TYPES.get(failure.kind, (failure.kind.status, ""))[0]
     headers = {"x-should-retry": "false"} if failure.lasting else {}

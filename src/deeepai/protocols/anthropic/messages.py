@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from ...declare import (
+    AnyRequest,
     Call,
     Facts,
     Failure,
@@ -21,58 +21,15 @@ from ...declare import (
     Text,
 )
 from ..common import body_model
+from .bodies import CountBody, Fallback, MessagesBody, Tool
 from .common import member, version
 from .errors import error_object
 from .usage import answer_usage, estimate, event_usage, merge
 
-ModelName = Annotated[str, Meta(min_length=1, max_length=256, description="Model that answers")]
-
-
-class Message(msgspec.Struct, omit_defaults=True):
-    """One turn of a conversation."""
-
-    role: Annotated[str, Meta(min_length=1, description="user or assistant")]
-    content: str | list[dict[str, Any]]
-
-
-class Tool(msgspec.Struct, omit_defaults=True):
-    """A tool; every other field passes through."""
-
-    type: str | None = None
-    model: Annotated[str | None, Meta(description="Model that gives advice, where that is the tool")] = None
-
-
-class Fallback(msgspec.Struct):
-    """What the vendor asks where the model declines."""
-
-    model: ModelName
-
-
-class MessagesBody(msgspec.Struct, omit_defaults=True):
-    """Body of a message; every other field passes through."""
-
-    model: ModelName
-    max_tokens: Annotated[int, Meta(ge=0, description="Tokens that the answer may have at most")]
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    system: str | list[dict[str, Any]] | None = None
-    stream: bool | None = None
-    container: str | dict[str, Any] | None = None
-    tools: list[Tool] | None = None
-    fallbacks: str | list[Fallback] | None = None
-
-
-class CountBody(msgspec.Struct, omit_defaults=True):
-    """Body of a count of tokens."""
-
-    model: ModelName
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    system: str | list[dict[str, Any]] | None = None
-
-
 # Streams -------------------------------------------------------------------------------------------------------------
 
 
-def wants_stream(request: Request) -> bool:
+def wants_stream(request: Request[MessagesBody]) -> bool:
     """Tell whether the body asks for a stream."""
     return bool(request.body.stream)
 
@@ -90,7 +47,7 @@ def _block_text(content: str | list[dict[str, Any]] | None) -> list[str]:
     return [block["text"] for block in content or () if isinstance(block.get("text"), str)]
 
 
-def prompt_text(request: Request) -> str:
+def prompt_text(request: Request[MessagesBody]) -> str:
     """Return the text that the upstream would count as input."""
     body = request.body
     pieces = _block_text(body.system)
@@ -110,12 +67,12 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode(error_object(failure, request_id)) + b"\n\n"
 
 
-def whole(request: Request, event: bytes) -> bytes | None:
+def whole(request: AnyRequest, event: bytes) -> bytes | None:
     """Hide nothing."""
     return event
 
 
-STREAM: Final = StreamRules(
+STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
     visible=whole,
@@ -128,17 +85,17 @@ STREAM: Final = StreamRules(
 )
 
 
-def patch(request: Request, facts: Facts) -> dict[str, Any]:
+def patch(request: AnyRequest, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
     return {"model": facts.model} if facts.model != facts.requested_model else {}
 
 
 def others(tools: Sequence[Tool] | None, fallbacks: str | Sequence[Fallback] | None) -> Sequence[str]:
     """Return the further models that a message lets the vendor use."""
-    found = [tool.model for tool in tools or () if tool.model is not None]
+    models = [tool.model for tool in tools or () if tool.model is not None]
     if fallbacks and not isinstance(fallbacks, str):
-        found += [one.model for one in fallbacks]
-    return found
+        models += [fallback.model for fallback in fallbacks]
+    return models
 
 
 # Containers, in which the model runs its code: what it left there waits for the next message that names one ----------
@@ -150,7 +107,7 @@ def container(value: str | dict[str, Any] | None) -> Sequence[str]:
     return (name,) if isinstance(name, str) else ()
 
 
-def container_made(request: Request, value: Json) -> Sequence[Made]:
+def container_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return the container that an answer or an event tells of."""
     for holder in (value, member(value, "delta"), member(value, "message")):
         name = member(holder, "container", "id")
@@ -159,7 +116,7 @@ def container_made(request: Request, value: Json) -> Sequence[Made]:
     return ()
 
 
-CONTAINERS: Final = ObjectRules(
+CONTAINERS: Final[ObjectRules[MessagesBody]] = ObjectRules(
     uses=lambda request: container(request.body.container),
     makes=container_made,
     tells=lambda request: b'"code_execution' in request.raw or b'"container"' in request.raw,

@@ -27,7 +27,7 @@ def _model_object(model: Any) -> dict[str, Json]:
     return {"type": "model", "id": model["id"], "display_name": model["id"], "created_at": "2024-01-01T00:00:00Z"}
 
 
-async def list_models(view: View) -> Reply:
+async def list_models(view: View[object]) -> Reply:
     """List what the token may call, by pages as Anthropic does.
 
     Raises
@@ -50,7 +50,7 @@ async def list_models(view: View) -> Reply:
     return Reply({"data": page, "has_more": more, "first_id": first, "last_id": last})
 
 
-async def get_model(view: View) -> Reply:
+async def get_model(view: View[object]) -> Reply:
     """Describe one model."""
     name = view.request.params["model"]
     for model in await view.models():

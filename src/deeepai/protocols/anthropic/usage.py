@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from ...declare import Answer, Request, Usage
+from ...declare import Answer, AnyRequest, Request, Usage
 from ..common import rough_tokens
+from .bodies import MessagesBody
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes at most, as callers set generous limits."""
@@ -109,7 +110,7 @@ def token_usage(vendor: VendorUsage) -> Usage:
     )
 
 
-def answer_usage(request: Request, answer: Answer) -> Usage | None:
+def answer_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read the usage of a whole answer; where there is none, count roughly."""
     try:
         found = _answers.decode(answer.body).usage
@@ -154,6 +155,6 @@ def merge(first: Usage, later: Usage) -> Usage:
     )
 
 
-def estimate(request: Request) -> Usage:
+def estimate(request: Request[MessagesBody]) -> Usage:
     """Estimate a message: its bytes, and the output that it allows."""
     return Usage(input=rough_tokens(request), output=min(request.body.max_tokens, DEFAULT_OUTPUT), basis="estimated")

@@ -36,6 +36,5 @@ gemini = Protocol(
     channel_fault=channel_fault,
     too_long=too_long,
     probe=UpstreamCall("/v1beta/models?pageSize=1"),
-    tasks=videos.TASKS,
     operations=(*content.OPERATIONS, *images.OPERATIONS, *videos.OPERATIONS, *models.OPERATIONS),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from typing import Protocol as Interface
 
 import msgspec
 
 from ...declare import (
+    AnyRequest,
     Facts,
     Json,
     Request,
@@ -17,7 +19,7 @@ KINDS = ("models/", "tunedModels/")
 VERSIONS = ("/v1beta", "/v1")
 
 
-def model(request: Request) -> str:
+def model(request: AnyRequest) -> str:
     """Find the model in the path; `tunedModels/` is part of a tuned one's name, and some names hold a slash."""
     params = request.params
     if "tuned" in params:
@@ -39,16 +41,23 @@ def resource(name: str) -> str:
     return name if name.startswith(KINDS) else f"models/{name}"
 
 
-def place(verb: str) -> Callable[[Request, Facts], str]:
+def place(verb: str) -> Callable[[AnyRequest, Facts], str]:
     """Return a function that makes the path upstream; a caller's own query, which may hold a key, is left behind."""
 
-    def made(request: Request, facts: Facts) -> str:
+    def placed(request: AnyRequest, facts: Facts) -> str:
         return f"/v1beta/{resource(facts.model)}:{verb}"
 
-    return made
+    return placed
 
 
-def model_patch(request: Request, facts: Facts) -> dict[str, Any]:
+class Repeating(Interface):
+    """A body that may repeat the path's model."""
+
+    @property
+    def repeated(self) -> str | None: ...  # noqa: D102
+
+
+def model_patch(request: Request[Repeating], facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, where the body repeats it."""
     if facts.model == facts.requested_model or request.body.repeated is None:
         return {}
@@ -76,11 +85,11 @@ def count(value: Json, default: int) -> int:
 
 def parts(content: Json) -> Iterator[dict[str, Json]]:
     """Yield the parts of a content, or of many; what Google repeats may also stand alone."""
-    for one in content if isinstance(content, list) else [content]:
-        if isinstance(one, str):
-            yield {"text": one}
-        elif isinstance(one, dict):
-            held = one.get("parts", ())
+    for item in content if isinstance(content, list) else [content]:
+        if isinstance(item, str):
+            yield {"text": item}
+        elif isinstance(item, dict):
+            held = item.get("parts", ())
             for part in [held] if isinstance(held, dict) else held or ():
                 if isinstance(part, dict):
                     yield part

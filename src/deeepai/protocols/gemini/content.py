@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta
 
 from ...declare import (
+    AnyRequest,
     Call,
     Events,
     Facts,
@@ -18,80 +18,21 @@ from ...declare import (
     StreamRules,
     Text,
 )
+from .bodies import CountBody, EmbedBody, EmbedManyBody, GenerateBody
 from .common import decoded, event_data, model, model_patch, parts, paths, place, resource, text_of
 from .errors import error_object
 from .usage import answer_usage, chat_estimate, embedding_usage, event_usage, input_estimate
 
-Contents = Annotated[list[dict[str, Any] | str] | dict[str, Any] | str, Meta(description="The conversation so far")]
-ModelField = Annotated[str, Meta(max_length=256, description="Repeats the path's model, which counts")]
 
-
-class GenerateBody(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """Body of a generation; every field of Google's passes through, in camelCase or in snake_case."""
-
-    contents: Contents
-    repeated: ModelField | None = msgspec.field(default=None, name="model")
-    generation_config: (
-        Annotated[dict[str, Any], Meta(description="maxOutputTokens, candidateCount, responseSchema, thinkingConfig …")]
-        | None
-    ) = None
-    snake_config: dict[str, Any] | None = msgspec.field(default=None, name="generation_config")
-    system_instruction: dict[str, Any] | str | None = None
-    snake_instruction: dict[str, Any] | str | None = msgspec.field(default=None, name="system_instruction")
-    tools: list[dict[str, Any]] | dict[str, Any] | None = None
-    cached_content: str | None = None
-    service_tier: str | None = None
-    snake_tier: str | None = msgspec.field(default=None, name="service_tier")
-
-    @property
-    def tier(self) -> str | None:
-        """The tier that is asked for, under either name."""
-        return self.service_tier or self.snake_tier
-
-    @property
-    def config(self) -> dict[str, Any] | None:
-        """The configuration, under either name."""
-        return self.generation_config or self.snake_config
-
-
-class CountBody(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """Body of a count of tokens: the contents, or a whole request."""
-
-    contents: Contents | None = None
-    generate_content_request: dict[str, Any] | None = None
-    repeated: ModelField | None = msgspec.field(default=None, name="model")
-
-
-class EmbedBody(msgspec.Struct, omit_defaults=True, rename="camel"):
-    """Body of one embedding."""
-
-    content: Annotated[dict[str, Any], Meta(description="Parts of text")]
-    repeated: ModelField | None = msgspec.field(default=None, name="model")
-    task_type: str | None = None
-    title: str | None = None
-    output_dimensionality: Annotated[int, Meta(ge=1)] | None = None
-
-
-class EmbedManyBody(msgspec.Struct, omit_defaults=True):
-    """Body of many embeddings."""
-
-    requests: Annotated[list[EmbedBody], Meta(min_length=1)]
-
-    @property
-    def contents(self) -> list[dict[str, Any]]:
-        """All that is embedded."""
-        return [one.content for one in self.requests]
-
-
-def embed_many_patch(request: Request, facts: Facts) -> dict[str, Any]:
+def embed_many_patch(request: AnyRequest, facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, in each request."""
     if facts.model == facts.requested_model:
         return {}
     raw: Any = decoded(request.raw)
-    return {"requests": [{**one, "model": resource(facts.model)} for one in raw["requests"]]}
+    return {"requests": [{**embed, "model": resource(facts.model)} for embed in raw["requests"]]}
 
 
-def count_patch(request: Request, facts: Facts) -> dict[str, Any]:
+def count_patch(request: Request[CountBody], facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, where the body repeats it."""
     changes = model_patch(request, facts)
     whole = request.body.generate_content_request
@@ -103,8 +44,8 @@ def count_patch(request: Request, facts: Facts) -> dict[str, Any]:
 # Streams -------------------------------------------------------------------------------------------------------
 
 
-def stream_place(request: Request, facts: Facts) -> str:
-    """UpstreamCall for events whatever the caller asks for: an array could not be metered as it comes."""
+def stream_place(request: AnyRequest, facts: Facts) -> str:
+    """Ask for events whatever the caller asks for: an array could not be metered as it comes."""
     return f"/v1beta/{resource(facts.model)}:streamGenerateContent?alt=sse"
 
 
@@ -116,7 +57,7 @@ class Array:
 
     def feed(self, event: bytes) -> bytes:
         """Take whole events, of which there may be several or none."""
-        answers = [event_data(one) for one in event.replace(b"\r\n", b"\n").split(b"\n\n")]
+        answers = [event_data(each) for each in event.replace(b"\r\n", b"\n").split(b"\n\n")]
         return b"".join(self._mark() + answer for answer in answers if answer)
 
     def _mark(self) -> bytes:
@@ -129,7 +70,7 @@ class Array:
         return b"\n]" if self._begun else b"[]"
 
 
-def reshape(request: Request) -> tuple[str, Events] | None:
+def reshape(request: AnyRequest) -> tuple[str, Events] | None:
     """Tell whether the caller wants an array, as it does that does not say `alt=sse`."""
     query = request.query
     if (query.get("alt") or query.get("$alt")) == "sse":
@@ -149,14 +90,14 @@ def chunk_text(chunk: Json) -> str:
     return "".join(pieces)
 
 
-def prompt_text(request: Request) -> str:
+def prompt_text(request: Request[GenerateBody]) -> str:
     """Return the text that the upstream would count as input."""
-    body: GenerateBody = request.body
-    said = [text_of(body.contents)]
+    body = request.body
+    texts = [text_of(body.contents)]
     instruction = body.system_instruction or body.snake_instruction
     if instruction is not None:
-        said.append(text_of(instruction))
-    return "\n".join(said)
+        texts.append(text_of(instruction))
+    return "\n".join(texts)
 
 
 def may_end(event: bytes) -> bool:
@@ -169,7 +110,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\r\n\r\n"
 
 
-STREAM = StreamRules(
+STREAM: Final[StreamRules[GenerateBody]] = StreamRules(
     wanted=lambda request: True,
     usage=event_usage,
     visible=lambda request, event: event,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...declare import Answer, Failure, Json, Operation, Reason, Reply
+from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
 
 _TYPE = "type.googleapis.com/google.rpc."
 _STATUSES = {
@@ -39,7 +39,7 @@ def error_object(failure: Failure) -> dict[str, Json]:
     }
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
     """Answer a failure as Google does; a balance that is spent is no RESOURCE_EXHAUSTED, which clients send again."""
     return Reply({"error": error_object(failure)}, failure.kind.status)
 

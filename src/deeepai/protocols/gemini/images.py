@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 import msgspec
-from msgspec import Meta
 
 from ...declare import (
     Answer,
@@ -14,20 +11,11 @@ from ...declare import (
     Text,
     Usage,
 )
+from .bodies import PredictBody
 from .common import count, either, model, paths, place
 
 DEFAULT_IMAGES = 4
 """What Google makes where the caller does not say."""
-Instances = Annotated[list[dict[str, Any]], Meta(min_length=1, description="One with a `prompt`")]
-
-
-class PredictBody(msgspec.Struct, omit_defaults=True):
-    """Body of a prediction."""
-
-    instances: Instances
-    parameters: (
-        Annotated[dict[str, Any], Meta(description="sampleCount, aspectRatio, imageSize, personGeneration …")] | None
-    ) = None
 
 
 class Prediction(msgspec.Struct):
@@ -48,20 +36,20 @@ def image_params(body: PredictBody) -> dict[str, str]:
     return {"size": size if isinstance(size, str) else "1K"}
 
 
-def image_estimate(request: Request) -> Usage:
+def image_estimate(request: Request[PredictBody]) -> Usage:
     """So many pictures as are asked for."""
-    body: PredictBody = request.body
+    body = request.body
     images = count(either(body.parameters, "sampleCount"), DEFAULT_IMAGES)
     return Usage(images=images, params=image_params(body), basis="estimated")
 
 
-def image_usage(request: Request, answer: Answer) -> Usage | None:
+def image_usage(request: Request[PredictBody], answer: Answer) -> Usage | None:
     """Count the pictures that came."""
     try:
-        found = msgspec.json.decode(answer.body, type=Predictions).predictions
+        predictions = msgspec.json.decode(answer.body, type=Predictions).predictions
     except (msgspec.DecodeError, msgspec.ValidationError):
         return image_estimate(request)
-    images = sum(one.data is not msgspec.UNSET for one in found)
+    images = sum(prediction.data is not msgspec.UNSET for prediction in predictions)
     return Usage(images=images, params=image_params(request.body), basis="counted") if images else None
 
 

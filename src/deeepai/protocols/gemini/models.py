@@ -40,7 +40,7 @@ def _model_object(model: Any) -> dict[str, Json]:
     }
 
 
-async def list_models(view: View) -> Reply:
+async def list_models(view: View[object]) -> Reply:
     """List what the token may call, a page at a time."""
     query = view.request.query
     models = await view.models()
@@ -55,7 +55,7 @@ async def list_models(view: View) -> Reply:
     return Reply(body)
 
 
-async def get_model(view: View) -> Reply:
+async def get_model(view: View[object]) -> Reply:
     """Describe one model."""
     name = asked_model(view.request)
     for model in await view.models():

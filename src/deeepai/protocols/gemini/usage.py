@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import Answer, Request, Usage
+from ...declare import Answer, Json, Request, Usage
 from ..common import rough_tokens, service_tier
+from .bodies import GenerateBody
 from .common import count, either, event_data, parts
 
 DEFAULT_OUTPUT = 1024
@@ -17,6 +18,13 @@ MEDIA_TOKENS = 258
 """Least tokens of a picture, or of a second of video."""
 MEDIA_BYTES_PER_TOKEN = 700
 """Of base64, for longer media: 32 tokens are a second of sound."""
+
+
+class Prompt(Interface):
+    """A body with contents: one, a list of them, or plain text."""
+
+    @property
+    def contents(self) -> Json: ...  # noqa: D102
 
 
 class ModalityCount(msgspec.Struct, rename="camel"):
@@ -111,15 +119,15 @@ def _queries(candidates: msgspec.Raw) -> set[str]:
     if b'"webSearchQueries"' not in bytes(candidates):
         return set()
     try:
-        found = _candidates.decode(candidates)
+        answers = _candidates.decode(candidates)
     except (msgspec.DecodeError, msgspec.ValidationError):
         # Tokens are charged whatever else cannot be read.
         return set()
-    grounds = [one.grounding_metadata for one in found if one.grounding_metadata is not None]
+    grounds = [answer.grounding_metadata for answer in answers if answer.grounding_metadata is not None]
     return {query for ground in grounds for query in ground.web_search_queries or () if query}
 
 
-def answer_usage(request: Request, answer: Answer) -> Usage | None:
+def answer_usage(request: Request[Prompt], answer: Answer) -> Usage | None:
     """Read the usage of a whole answer, or the last of an array of answers; where there is none, count roughly."""
     try:
         array = answer.body[:64].lstrip().startswith(b"[")
@@ -150,7 +158,7 @@ def event_usage(event: bytes) -> Usage | None:
     return None if silent and b'"finishReason"' not in event else consumed(holder, found)
 
 
-def embedding_usage(request: Request, answer: Answer) -> Usage | None:
+def embedding_usage(request: Request[Prompt], answer: Answer) -> Usage | None:
     """Read the usage of embeddings, which only newer models tell."""
     try:
         found = _holder.decode(answer.body).usage_metadata
@@ -159,26 +167,25 @@ def embedding_usage(request: Request, answer: Answer) -> Usage | None:
     return Usage(input=input_tokens(request), basis="estimated") if found is None else token_usage(found)
 
 
-def input_tokens(request: Request) -> int:
+def input_tokens(request: Request[Prompt]) -> int:
     """Estimate the tokens of a body: four bytes each, media by their own measure."""
-    body: Any = request.body
     tokens = rough_tokens(request)
-    for part in parts(getattr(body, "contents", None) or getattr(body, "content", None)):
+    for part in parts(request.body.contents):
         data = either(either(part, "inlineData"), "data")
         if isinstance(data, str):
             tokens += max(MEDIA_TOKENS, len(data) // MEDIA_BYTES_PER_TOKEN) - len(data) // 4
     return max(1, tokens)
 
 
-def chat_estimate(request: Request) -> Usage:
+def chat_estimate(request: Request[GenerateBody]) -> Usage:
     """Estimate an answer: the prompt, and the output that it allows."""
     config = request.body.config
     limit = count(either(config, "maxOutputTokens"), DEFAULT_OUTPUT)
     output = limit * count(either(config, "candidateCount"), 1)
-    params = service_tier(getattr(request.body, "tier", None))
+    params = service_tier(request.body.tier)
     return Usage(input=input_tokens(request), output=output, params=params, basis="estimated")
 
 
-def input_estimate(request: Request) -> Usage:
+def input_estimate(request: Request[Prompt]) -> Usage:
     """Estimate a call that has input only."""
     return Usage(input=input_tokens(request), basis="estimated")

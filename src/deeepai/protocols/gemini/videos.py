@@ -7,16 +7,17 @@ import binascii
 import secrets
 import string
 from collections.abc import Mapping
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
+from typing import Final
 
 from ...declare import (
     Accepted,
     Answer,
+    AnyRequest,
     Failure,
     Fetch,
+    Job,
+    JobFace,
+    JobRules,
     Json,
     Links,
     Reason,
@@ -27,14 +28,13 @@ from ...declare import (
     State,
     Submit,
     Task,
-    TaskRules,
     TaskStatus,
     Text,
     UpstreamCall,
     Usage,
 )
+from .bodies import VideoBody
 from .common import count, either, model, paths, place, resource
-from .images import Instances
 
 DEFAULT_SECONDS = 8
 _ANSWER = "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse"
@@ -43,16 +43,7 @@ _CODES = {"cancelled": 1, "internal": 13}
 """Of `google.rpc.Code`."""
 
 
-class VideoBody(msgspec.Struct, omit_defaults=True):
-    """Body of a video generation."""
-
-    instances: Instances
-    parameters: (
-        Annotated[dict[str, Any], Meta(description="durationSeconds, sampleCount, aspectRatio, resolution …")] | None
-    ) = None
-
-
-def estimate(request: Request) -> Usage:
+def estimate(request: Request[VideoBody]) -> Usage:
     """So many seconds as are asked for."""
     return _usage(request.body.parameters, None)
 
@@ -65,11 +56,11 @@ def _usage(parameters: Mapping[str, Json] | None, films: int | None) -> Usage:
     return Usage(seconds=each * number, params=params, basis="estimated" if films is None else "second")
 
 
-def keep(request: Request) -> Json:
+def keep(request: Request[VideoBody]) -> Json:
     """Keep what a film's price depends on."""
-    given = request.body.parameters
+    parameters = request.body.parameters
     names = ("durationSeconds", "sampleCount", "resolution")
-    return {name: either(given, name) for name in names if either(given, name) is not None}
+    return {name: either(parameters, name) for name in names if either(parameters, name) is not None}
 
 
 def new_id() -> str:
@@ -77,7 +68,7 @@ def new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(24))
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Read the answer to a submission."""
     found = answer.json()
     if answer.status == 200 and isinstance(found, dict) and isinstance(found.get("name"), str):
@@ -106,21 +97,21 @@ def read(answer: Answer, task: Task) -> TaskStatus:
     fault = found.get("error")
     if isinstance(fault, dict):
         return TaskStatus(State.FAILED, found, error=str(fault.get("message") or "The generation failed"))
-    made = _made(found)
-    results = tuple(filter(None, map(_result, made.get("generatedSamples") or ())))
+    response = _response(found)
+    results = tuple(filter(None, map(_result, response.get("generatedSamples") or ())))
     if not results:
-        reasons = made.get("raiMediaFilteredReasons") or ("The generation made no video",)
+        reasons = response.get("raiMediaFilteredReasons") or ("The generation made no video",)
         return TaskStatus(State.FAILED, found, error=str(reasons[0]))
     # Films that came with the answer are files now, and too large for a row.
-    rest = {name: value for name, value in made.items() if name != "generatedSamples"}
+    rest = {name: value for name, value in response.items() if name != "generatedSamples"}
     shown = {"response": {"generateVideoResponse": rest}}
     return TaskStatus(State.SUCCEEDED, shown, results=results, usage=_usage(task.request, len(results)))
 
 
-def _made(found: Mapping[str, Json]) -> Mapping[str, Json]:
-    response = found.get("response")
-    made = response.get("generateVideoResponse") if isinstance(response, dict) else None
-    return made if isinstance(made, dict) else {}
+def _response(operation: Mapping[str, Json]) -> Mapping[str, Json]:
+    holder = operation.get("response")
+    response = holder.get("generateVideoResponse") if isinstance(holder, dict) else None
+    return response if isinstance(response, dict) else {}
 
 
 def _result(sample: Json) -> Result | None:
@@ -142,14 +133,14 @@ def render(task: Task, links: Links) -> Reply:
         return Reply(body)
     body["done"] = True
     snapshot: Mapping[str, Json] = task.snapshot or {}
-    made = dict(_made(snapshot))
+    response = dict(_response(snapshot))
     if task.state is State.SUCCEEDED:
-        made["generatedSamples"] = [
+        response["generatedSamples"] = [
             {"video": {"uri": links.at(f"/v1beta/files/{task.id}{number}:download?alt=media")}}
             for number in range(task.results)
         ]
-    if made:
-        body["response"] = {"@type": _ANSWER, "generateVideoResponse": made}
+    if response:
+        body["response"] = {"@type": _ANSWER, "generateVideoResponse": response}
     else:
         code = _CODES["cancelled" if task.state is State.CANCELLED else "internal"]
         body["error"] = snapshot.get("error") or {"code": code, "message": task.error or "The generation failed"}
@@ -159,7 +150,7 @@ def render(task: Task, links: Links) -> Reply:
 # Files -------------------------------------------------------------------------------------------------------------
 
 
-def file_task(request: Request) -> str:
+def file_task(request: AnyRequest) -> str:
     """Return the task that a file belongs to: the file's name less the number of the film."""
     name = request.params["file"]
     if not name[-1:].isdecimal() or not name.isascii():
@@ -167,22 +158,21 @@ def file_task(request: Request) -> str:
     return name[:-1]
 
 
-def download(request: Request, task: Task, links: Links) -> Reply:
+def download(request: AnyRequest, task: Task, links: Links) -> Reply:
     """Send a film."""
     return Reply(content_type="video/mp4", asset=request.params["file"][-1])
 
 
-TASKS = TaskRules(
-    new_id=new_id,
-    accept=accept,
-    submitted=submitted,
-    poll=lambda task: UpstreamCall(f"/v1beta/{task.upstream_id}"),
-    read=read,
-    render=render,
-    keep=keep,
-    interval=5.0,
-    fresh=1.0,
-    timeout=3600.0,
+JOB: Final[Job[VideoBody]] = Job(
+    rules=JobRules(
+        accept=accept,
+        poll=lambda task: UpstreamCall(f"/v1beta/{task.upstream_id}"),
+        read=read,
+        interval=5.0,
+        fresh=1.0,
+        timeout=3600.0,
+    ),
+    face=JobFace(new_id=new_id, submitted=submitted, render=render, keep=keep),
 )
 
 _PATH, _ALIASES = paths("predictLongRunning")
@@ -205,6 +195,7 @@ OPERATIONS = (
         model=model,
         estimate=estimate,
         upstream_path=place("predictLongRunning"),
+        job=JOB,
     ),
     Fetch(
         name="operations.get",

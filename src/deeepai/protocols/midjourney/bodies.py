@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
+from typing import Protocol as Interface
 
 import msgspec
 from msgspec import Meta
@@ -139,6 +140,13 @@ class ListBody(msgspec.Struct, omit_defaults=True):
     ids: list[str | int] | None = None
 
 
+class Prompted(Interface):
+    """A body that needs a prompt."""
+
+    @property
+    def prompt(self) -> str: ...  # noqa: D102
+
+
 # Checks ------------------------------------------------------------------------------------------------------------
 
 
@@ -155,50 +163,50 @@ def _images(pictures: Iterable[str | None]) -> None:
             raise Failure(Reason.TOO_LARGE, "图片大小超过最大限制")
 
 
-def check_imagine(request: Request) -> None:
-    """UpstreamCall for a prompt that is not blank."""
+def check_imagine(request: Request[ImagineBody]) -> None:
+    """Ask for a prompt that is not blank."""
     check_prompt(request)
     _images([*(request.body.base64Array or ()), request.body.base64])
 
 
-def check_prompt(request: Request) -> None:
-    """UpstreamCall for a prompt that is not blank."""
+def check_prompt(request: Request[Prompted]) -> None:
+    """Ask for a prompt that is not blank."""
     if not request.body.prompt.strip():
         raise missing("prompt")
 
 
-def check_change(request: Request) -> None:
-    """UpstreamCall for a quadrant where one is changed."""
-    body: ChangeBody = request.body
+def check_change(request: Request[ChangeBody]) -> None:
+    """Ask for a quadrant where one is changed."""
+    body = request.body
     if body.action != "REROLL" and body.index not in (1, 2, 3, 4):
         raise Failure(Reason.INVALID, "index参数错误", param="index")
 
 
-def check_simple_change(request: Request) -> None:
-    """UpstreamCall for a change that can be read."""
-    simple_change(request)
+def check_simple_change(request: Request[SimpleChangeBody]) -> None:
+    """Ask for a change that can be read."""
+    simple_change(request.body)
 
 
-def check_action(request: Request) -> None:
-    """UpstreamCall for a button that is known."""
-    button(request)
+def check_action(request: Request[ActionBody]) -> None:
+    """Ask for a button that is known."""
+    button(request.body)
     if request.body.customId.lower() == "mj::job::picreader::all":
         raise Failure(Reason.INVALID, "不支持 Imagine all，请逐个执行 PicReader 1-4", param="customId")
 
 
-def check_modal(request: Request) -> None:
+def check_modal(request: Request[ModalBody]) -> None:
     """Look at the mask's size."""
     _images([request.body.maskBase64])
 
 
-def check_blend(request: Request) -> None:
+def check_blend(request: Request[BlendBody | UploadBody]) -> None:
     """Look at the pictures' sizes."""
     _images(request.body.base64Array)
 
 
-def check_describe(request: Request) -> None:
-    """UpstreamCall for a picture."""
-    body: DescribeBody = request.body
+def check_describe(request: Request[DescribeBody]) -> None:
+    """Ask for a picture."""
+    body = request.body
     if not body.base64 and not body.link:
         raise Failure(Reason.INVALID, "base64或link不能为空", param="base64")
     if body.link and not body.base64 and not body.link.startswith(("http://", "https://")):
@@ -206,9 +214,9 @@ def check_describe(request: Request) -> None:
     _images([body.base64])
 
 
-def check_swap(request: Request) -> None:
-    """UpstreamCall for two different pictures."""
-    body: SwapBody = request.body
+def check_swap(request: Request[SwapBody]) -> None:
+    """Ask for two different pictures."""
+    body = request.body
     source, target = body.sourceBase64 or body.sourceUrl, body.targetBase64 or body.targetUrl
     if not source:
         raise Failure(Reason.INVALID, "人脸图片不能为空", param="sourceBase64")
@@ -219,17 +227,17 @@ def check_swap(request: Request) -> None:
     _images([source, target])
 
 
-def check_edit(request: Request) -> None:
-    """UpstreamCall for a prompt and a picture."""
+def check_edit(request: Request[EditBody]) -> None:
+    """Ask for a prompt and a picture."""
     check_prompt(request)
     if not request.body.image:
         raise missing("image")
     _images([request.body.image, request.body.maskBase64])
 
 
-def check_video(request: Request) -> None:
-    """UpstreamCall for a prompt, or for the video to lengthen."""
-    body: VideoBody = request.body
+def check_video(request: Request[VideoBody]) -> None:
+    """Ask for a prompt, or for the video to lengthen."""
+    body = request.body
     if body.action == "extend":
         if not body.taskId:
             raise missing("taskId")
@@ -304,34 +312,33 @@ MODELS = (
 )
 
 
-def simple_change(request: Request) -> tuple[str, str, int | None]:
+def simple_change(body: SimpleChangeBody) -> tuple[str, str, int | None]:
     """Read a simple change: the task's id, the action, the quadrant.
 
     Raises
     ------
     Failure
     """
-    found = _SIMPLE.fullmatch(request.body.content.strip())
-    if found is None:
+    match = _SIMPLE.fullmatch(body.content.strip())
+    if match is None:
         raise Failure(Reason.INVALID, "content参数错误", param="content")
-    return found[1], _CHANGES[(found[2] or found[4]).upper()], int(found[3]) if found[3] else None
+    return match[1], _CHANGES[(match[2] or match[4]).upper()], int(match[3]) if match[3] else None
 
 
-def change(request: Request) -> tuple[str, str, int | None]:
+def change(body: ChangeBody | SimpleChangeBody) -> tuple[str, str, int | None]:
     """Read a change in either form: the task's id, the action, the quadrant."""
-    body = request.body
     if isinstance(body, SimpleChangeBody):
-        return simple_change(request)
+        return simple_change(body)
     return str(body.taskId), body.action, None if body.action == "REROLL" else body.index
 
 
-def change_button(request: Request) -> str:
+def change_button(body: ChangeBody | SimpleChangeBody) -> str:
     """Return how the button of a change begins."""
-    _, kind, index = change(request)
+    _, kind, index = change(body)
     return f"MJ::JOB::{_CHANGE_BUTTONS[kind]}::{index or 0}::"
 
 
-def button(request: Request) -> str:
+def button(body: ActionBody) -> str:
     """Return the price name of the button that is pressed.
 
     Raises
@@ -339,7 +346,7 @@ def button(request: Request) -> str:
     Failure
     """
     for pattern, called in _BUTTONS:
-        if pattern.match(request.body.customId):
+        if pattern.match(body.customId):
             return called
     raise Failure(Reason.INVALID, "未知的 Action 类型", param="customId")
 
@@ -357,7 +364,7 @@ _NAMES: Mapping[type[msgspec.Struct], str] = {
 }
 
 
-def name(request: Request) -> str:
+def name(request: Request[CommonBody]) -> str:
     """Return the price name of what is asked for: it routes, and tokens' lists allow it or not.
 
     Raises
@@ -366,22 +373,22 @@ def name(request: Request) -> str:
     """
     body = request.body
     if isinstance(body, ActionBody):
-        return button(request)
+        return button(body)
     if isinstance(body, ChangeBody | SimpleChangeBody):
-        return f"mj_{change(request)[1].lower()}"
+        return f"mj_{change(body)[1].lower()}"
     return _NAMES[type(body)]
 
 
-def button_price(request: Request) -> str:
+def button_price(request: Request[ActionBody]) -> str:
     """Return the price key of a button: where it only opens a window, that of what follows."""
-    pressed = button(request)
+    pressed = button(request.body)
     return "mj_modal" if pressed in WINDOWED else pressed
 
 
-def action(request: Request) -> str:
+def action(request: Request[CommonBody]) -> str:
     """Return a task's action, as long as the upstream has not told it."""
-    called = name(request)
-    if called == "mj_upscale" and isinstance(request.body, ActionBody) and "upsample_v" in request.body.customId:
+    called, body = name(request), request.body
+    if called == "mj_upscale" and isinstance(body, ActionBody) and "upsample_v" in body.customId:
         return "UPSCALE_HD"
     if request.path.endswith("/retexture"):
         return "RETEXTURE"
@@ -393,9 +400,9 @@ def action(request: Request) -> str:
 _FLAG = re.compile(r"\s*(?:--|—)(fast|relax|turbo)\b", re.IGNORECASE)
 
 
-def mode(request: Request) -> str | None:
+def mode(request: Request[CommonBody]) -> str | None:
     """Return the speed that is asked for: by the path, the account filter, the prompt, the body; None where none is."""
-    body: CommonBody = request.body
+    body = request.body
     prompt = getattr(body, "prompt", None) or ""
     filtered: Json = (body.accountFilter or {}).get("modes")
     asked: list[Json] = [
@@ -409,4 +416,4 @@ def mode(request: Request) -> str | None:
 
 def without_flags(prompt: str, chosen: str) -> str:
     """Take speeds out of a prompt that are not the one that is paid for."""
-    return _FLAG.sub(lambda found: found[0] if found[1].lower() == chosen else "", prompt)
+    return _FLAG.sub(lambda flag: flag[0] if flag[1].lower() == chosen else "", prompt)

@@ -5,16 +5,29 @@ Source: the vendor's OpenAPI 3.0.3 document. One credit is 0.01 USD.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
-import msgspec
-
-from ...declare import (Answer, Call, Facts, Failure, Fetch, Json, Kind, Local, Operation, Protocol, Reason, Reply, Request, Submit, TaskRules, Text, UpstreamCall, Usage, View,)
+from ...declare import (
+    AnyOperation,
+    AnyRequest,
+    Call,
+    Facts,
+    Fetch,
+    Json,
+    Local,
+    Protocol,
+    Reply,
+    Request,
+    Submit,
+    Text,
+    UpstreamCall,
+    Usage,
+    View,
+)
 from ..common import bearer
-from .forms import (
+from .bodies import (
     DEFAULT_SD3,
-    Check,
     ConservativeForm,
     ControlForm,
     CoreForm,
@@ -35,6 +48,7 @@ from .forms import (
     TextToImageBody,
     TransferForm,
     UltraForm,
+    V1Options,
     VideoForm,
     check_outpaint,
     check_relight,
@@ -43,10 +57,14 @@ from .forms import (
     check_v1_prompts,
     required,
 )
-from .tasks import accept, ends, poll, read, render, render_asked, submitted, wants_json
+from .errors import channel_fault, error
+from .jobs import JOB, render_asked, wants_json
+from .usage import one_call, one_image, samples, v1_usage
 
 MOST = 10 * 1024 * 1024
 """Bytes that a request may have."""
+LIMIT = 120.0
+"""Seconds in which the vendor promises to answer."""
 CREDIT = 10_000_000
 """10⁻⁹ USD."""
 ENGINES = {
@@ -86,118 +104,39 @@ OTHER_MODELS = (
 )
 
 
-# Errors ------------------------------------------------------------------------------------------------------------
-
-_NAMES: Mapping[Reason, tuple[int, str]] = {
-    Reason.INVALID: (400, "bad_request"),
-    Reason.BAD_MEDIA: (400, "bad_request"),
-    Reason.UNAUTHENTICATED: (401, "unauthorized"),
-    Reason.UNFUNDED: (402, "payment_required"),
-    Reason.FORBIDDEN: (403, "permission_denied"),
-    Reason.NO_MODEL: (404, "not_found"),
-    Reason.TOO_LARGE: (413, "payload_too_large"),
-    Reason.RATE_LIMITED: (429, "rate_limit_exceeded"),
-}
+# Models and headers ----------------------------------------------------------------------------------------------
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
-    """Answer a failure as the vendor does: v2beta lists `errors`, v1 has one `message`; a 401 of v2beta has both."""
-    kind = failure.kind
-    status, name = _NAMES.get(kind, (kind.status, kind.word))
-    said = failure.message
-    if failure.code == "missing":
-        said = "is required"
-    elif failure.param is not None:
-        said = said.removeprefix(f"Invalid value for '{failure.param}': ")
-    if failure.param is not None and not said.startswith(f"{failure.param}: "):
-        said = f"{failure.param}: {said}"
-    body: dict[str, Json] = {"id": name if kind is Reason.RATE_LIMITED else request_id, "name": name}
-    is_v1 = operation is not None and "/v1/" in operation.path
-    if not is_v1:
-        body["errors"] = [said]
-    if is_v1 or kind is Reason.UNAUTHENTICATED:
-        body["message"] = said
-    return Reply(body, status)
-
-
-def channel_fault(answer: Answer) -> bool:
-    """Bad key, no credits, or a key without rights; a refused prompt is a 403 too, and is the caller's."""
-    return answer.status in (401, 402) or (answer.status == 403 and b"permission_denied" in answer.body)
-
-
-# Models, headers, usage --------------------------------------------------------------------------------------------
-
-
-def sd3_model(request: Request) -> str:
+def sd3_model(request: Request[Sd3Form]) -> str:
     """Name the model; the vendor's default where none is given, which is left out on the wire too."""
     return request.body.model or DEFAULT_SD3
 
 
-def sd3_patch(request: Request, facts: Facts) -> dict[str, Json]:
+def sd3_patch(request: Request[Sd3Form], facts: Facts) -> dict[str, Json]:
     """Name the model as the upstream does."""
     return {"model": facts.model} if facts.model != sd3_model(request) else {}
 
 
-def engine(request: Request) -> str:
+def engine(request: AnyRequest) -> str:
     """Name the engine in the path."""
     return request.params["engine_id"]
 
 
-def v2_headers(request: Request, facts: Facts) -> Mapping[str, str]:
+def v2_headers(request: AnyRequest, facts: Facts) -> Mapping[str, str]:
     """Say what is accepted in one of the two ways that the vendor knows."""
     return {"accept": "application/json" if wants_json(request) else "image/*"}
 
 
-def v1_headers(request: Request, facts: Facts) -> Mapping[str, str]:
+def v1_headers(request: AnyRequest, facts: Facts) -> Mapping[str, str]:
     """Say what is accepted: JSON unless a picture is asked for."""
     wants_picture = request.header("accept").strip().lower().startswith("image/")
     return {"accept": "image/png" if wants_picture else "application/json"}
 
 
-def one_image(request: Request) -> Usage:
-    """One image."""
-    return Usage(images=1)
-
-
-def one_call(request: Request) -> Usage:
-    """One call."""
-    return Usage(calls=1)
-
-
-def samples(request: Request) -> Usage:
-    """As many images as are asked for, of so many steps each."""
-    return Usage(images=request.body.samples, steps=request.body.steps)
-
-
-class Artifact(msgspec.Struct):
-    """What of a v1 result is metered."""
-
-    finishReason: str | None = None
-
-
-class Artifacts(msgspec.Struct):
-    """A v1 answer."""
-
-    artifacts: list[Artifact] = []
-
-
-def v1_usage(request: Request, answer: Answer) -> Usage | None:
-    """Count the images that were made, blurred ones too."""
-    asked = samples(request)
-    if "json" not in answer.headers.get("content-type", ""):
-        return asked
-    try:
-        found = msgspec.json.decode(answer.body, type=Artifacts).artifacts
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return asked
-    made = sum(artifact.finishReason != "ERROR" for artifact in found)
-    return Usage(images=made, steps=asked.steps, basis="counted") if made else None
-
-
 # Answered here -----------------------------------------------------------------------------------------------------
 
 
-async def engines(view: View) -> Reply:
+async def engines(view: View[object]) -> Reply:
     """List the engines that the token may call."""
     offered = [model["id"] for model in await view.models() if model["id"] in ENGINES]
     return Reply(
@@ -205,13 +144,13 @@ async def engines(view: View) -> Reply:
     )
 
 
-async def balance(view: View) -> Reply:
+async def balance(view: View[object]) -> Reply:
     """Tell the caller's own balance, in credits."""
     available, _, _ = await view.balance()
     return Reply({"credits": available / CREDIT})
 
 
-async def account(view: View) -> Reply:
+async def account(view: View[object]) -> Reply:
     """Tell whose account it is; the gateway gives no address of a person away."""
     own = view.account_id
     organization = {"id": own, "name": own, "role": "MEMBER", "is_default": True}
@@ -220,55 +159,90 @@ async def account(view: View) -> Reply:
 
 # Operations --------------------------------------------------------------------------------------------------------
 
+BodyT = TypeVar("BodyT")
+V1BodyT = TypeVar("V1BodyT", bound=V1Options)
 IMAGE = {"image": True}
 MASKED = {"image": True, "mask": False}
 
 
-def _named(name: str) -> Callable[[Request], str]:
-    return lambda request: name
+def _name(path: str) -> str:
+    return path.removeprefix("stable-image/").replace("/", ".")
 
 
-def _v2(
+def _named(model: str) -> Callable[[AnyRequest], str]:
+    return lambda request: model
+
+
+def _model(path: str) -> Callable[[AnyRequest], str]:
+    return _named(path.replace("/", "-").replace("-generate-", "-"))
+
+
+def _call(
     path: str,
     summary: Text,
-    body: type[msgspec.Struct],
+    body: type[BodyT],
     files: Mapping[str, bool] | None = None,
     *,
     row: int | None = None,
-    check: Check | None = None,
-    model: str = "",
-    is_async: bool = False,
-    by_call: bool = False,
-    answers: tuple[str, ...] = ("image/*", "application/json"),
+    check: Callable[[Request[BodyT]], None] | None = None,
+    model: Callable[[Request[BodyT]], str] | None = None,
+    patch: Callable[[Request[BodyT], Facts], dict[str, Any]] | None = None,
     example: Mapping[str, Json] | None = None,
-) -> Operation:
-    """Declare one v2beta call; `path` stands below `/v2beta/`."""
-    native = f"/v2beta/{path}"
-    given = files or {}
-    estimate = one_call if by_call else one_image
-    is_sd3 = body is Sd3Form
-    return Submit(
-        name=path.removeprefix("stable-image/").replace("/", "."),
+) -> Call[BodyT]:
+    """Declare a v2beta call that answers with a picture; `path` stands below `/v2beta/`."""
+    return Call(
+        name=_name(path),
         method="POST",
-        path=f"/sd{native}",
-        aliases=(native,),
-        upstream_template=native,
-        if is_async else Kind.CALL,
+        path=f"/sd/v2beta/{path}",
+        aliases=(f"/v2beta/{path}",),
+        upstream_template=f"/v2beta/{path}",
         rows=() if row is None else (row,),
         summary=summary,
         body=body,
         media="multipart",
-        files=given,
-        answers=("application/json",) if is_async else answers,
+        files=files or {},
+        answers=("image/*", "application/json"),
         example=example or {},
-        check=required(given, check),
-        model=sd3_model if is_sd3 else _named(model or path.replace("/", "-").replace("-generate-", "-")),
-        estimate=estimate,
-        usage=None if is_async else lambda request, answer: estimate(request),
-        patch=sd3_patch if is_sd3 else None,
-        headers=None if is_async or by_call else v2_headers,
+        check=required(files or {}, check),
+        model=model or _model(path),
+        estimate=one_image,
+        usage=lambda request, answer: one_image(request),
+        patch=patch,
+        headers=v2_headers,
         max_body=MOST,
-        timeout=120.0,
+        timeout=LIMIT,
+    )
+
+
+def _submit(
+    path: str,
+    summary: Text,
+    body: type[BodyT],
+    files: Mapping[str, bool],
+    *,
+    check: Callable[[Request[BodyT]], None] | None = None,
+    model: Callable[[AnyRequest], str] | None = None,
+    estimate: Callable[[AnyRequest], Usage] = one_image,
+    example: Mapping[str, Json] | None = None,
+) -> Submit[BodyT]:
+    """Declare a v2beta call whose result is polled for; `path` stands below `/v2beta/`."""
+    return Submit(
+        name=_name(path),
+        method="POST",
+        path=f"/sd/v2beta/{path}",
+        aliases=(f"/v2beta/{path}",),
+        upstream_template=f"/v2beta/{path}",
+        summary=summary,
+        body=body,
+        media="multipart",
+        files=files,
+        example=example or {},
+        check=required(files, check),
+        model=model or _model(path),
+        estimate=estimate,
+        max_body=MOST,
+        timeout=LIMIT,
+        job=JOB,
     )
 
 
@@ -276,14 +250,13 @@ def _v1(
     name: str,
     path: str,
     summary: Text,
-    body: type[msgspec.Struct],
+    body: type[V1BodyT],
     files: Mapping[str, bool] | None = None,
     *,
     row: int | None = None,
     example: Mapping[str, Json] | None = None,
-) -> Operation:
+) -> Call[V1BodyT]:
     """Declare one v1 generation; `path` stands below the engine."""
-    given = files or {}
     return Call(
         name=name,
         method="POST",
@@ -293,25 +266,25 @@ def _v1(
         rows=() if row is None else (row,),
         summary=summary,
         body=body,
-        media="multipart" if given else "json",
-        files=given,
+        media="multipart" if files else "json",
+        files=files or {},
         answers=("application/json", "image/png"),
         example=example or {},
         example_answer={"artifacts": [{"base64": "iVBORw0KGgo…", "finishReason": "SUCCESS", "seed": 1050625087}]},
-        check=required(given, check_v1_prompts) if given else None,
+        check=required(files, check_v1_prompts) if files else None,
         model=engine,
         estimate=samples,
         usage=v1_usage,
         upstream_path=lambda request, facts: f"/v1/generation/{facts.model}/{path}",
         headers=v1_headers,
         max_body=MOST,
-        timeout=120.0,
+        timeout=LIMIT,
     )
 
 
 def _own(
-    name: str, path: str, summary: Text, answer: Callable[[View], Awaitable[Reply]], example_answer: Json
-) -> Operation:
+    name: str, path: str, summary: Text, answer: Callable[[View[object]], Awaitable[Reply]], example_answer: Json
+) -> Local[object]:
     return Local(
         name=name,
         method="GET",
@@ -324,8 +297,8 @@ def _own(
     )
 
 
-V2_CALLS: Sequence[Operation] = (
-    _v2(
+V2_OPERATIONS: tuple[AnyOperation, ...] = (
+    _call(
         "stable-image/generate/ultra",
         Text("Stable Image Ultra", "Stable Image Ultra"),
         UltraForm,
@@ -334,39 +307,40 @@ V2_CALLS: Sequence[Operation] = (
         check=check_ultra,
         example={"prompt": "A cat in a spacesuit", "aspect_ratio": "16:9", "output_format": "png"},
     ),
-    _v2(
+    _call(
         "stable-image/generate/core",
         Text("Stable Image Core", "Stable Image Core"),
         CoreForm,
         row=26,
         example={"prompt": "A cat in a spacesuit", "style_preset": "photographic"},
     ),
-    _v2(
+    _call(
         "stable-image/generate/sd3",
         Text("Stable Diffusion 3", "Stable Diffusion 3"),
         Sd3Form,
         {"image": False},
         row=27,
         check=check_sd3,
+        model=sd3_model,
+        patch=sd3_patch,
         example={"prompt": "A cat in a spacesuit", "model": "sd3.5-large"},
     ),
-    _v2("stable-image/upscale/fast", Text("Upscale four times", "快速放大(fast)"), OutputForm, IMAGE),
-    _v2(
+    _call("stable-image/upscale/fast", Text("Upscale four times", "快速放大(fast)"), OutputForm, IMAGE),
+    _call(
         "stable-image/upscale/conservative",
         Text("Upscale, keeping to the picture", "保守放大(conservative)"),
         ConservativeForm,
         IMAGE,
     ),
-    _v2(
+    _submit(
         "stable-image/upscale/creative",
         Text("Upscale creatively (asynchronous)", "创意放大(creative，异步)"),
         CreativeForm,
         IMAGE,
-        is_async=True,
     ),
-    _v2("stable-image/edit/erase", Text("Erase", "擦除(erase)"), EraseForm, MASKED),
-    _v2("stable-image/edit/inpaint", Text("Inpaint", "局部重绘(inpaint)"), InpaintForm, MASKED),
-    _v2(
+    _call("stable-image/edit/erase", Text("Erase", "擦除(erase)"), EraseForm, MASKED),
+    _call("stable-image/edit/inpaint", Text("Inpaint", "局部重绘(inpaint)"), InpaintForm, MASKED),
+    _call(
         "stable-image/edit/outpaint",
         Text("Outpaint", "扩图(outpaint)"),
         OutpaintForm,
@@ -374,46 +348,53 @@ V2_CALLS: Sequence[Operation] = (
         check=check_outpaint,
         example={"left": 200, "down": 100},
     ),
-    _v2("stable-image/edit/search-and-replace", Text("Search and replace", "查找替换"), ReplaceForm, IMAGE),
-    _v2("stable-image/edit/search-and-recolor", Text("Search and recolour", "查找换色"), RecolorForm, IMAGE),
-    _v2("stable-image/edit/remove-background", Text("Remove the background", "去除背景"), CutOutForm, IMAGE),
-    _v2(
+    _call("stable-image/edit/search-and-replace", Text("Search and replace", "查找替换"), ReplaceForm, IMAGE),
+    _call("stable-image/edit/search-and-recolor", Text("Search and recolour", "查找换色"), RecolorForm, IMAGE),
+    _call("stable-image/edit/remove-background", Text("Remove the background", "去除背景"), CutOutForm, IMAGE),
+    _submit(
         "stable-image/edit/replace-background-and-relight",
         Text("Replace the background and relight (asynchronous)", "替换背景并重新打光(异步)"),
         RelightForm,
         {"subject_image": True, "background_reference": False, "light_reference": False},
         check=check_relight,
-        is_async=True,
         example={"background_prompt": "A beach at dawn"},
     ),
-    _v2("stable-image/control/sketch", Text("Draw from a sketch", "草图控制(sketch)"), ControlForm, IMAGE),
-    _v2(
+    _call("stable-image/control/sketch", Text("Draw from a sketch", "草图控制(sketch)"), ControlForm, IMAGE),
+    _call(
         "stable-image/control/structure", Text("Keep a picture's structure", "结构控制(structure)"), ControlForm, IMAGE
     ),
-    _v2("stable-image/control/style", Text("Keep a picture's style", "风格控制(style)"), StyleForm, IMAGE),
-    _v2(
+    _call("stable-image/control/style", Text("Keep a picture's style", "风格控制(style)"), StyleForm, IMAGE),
+    _call(
         "stable-image/control/style-transfer",
         Text("Transfer a style", "风格迁移(style-transfer)"),
         TransferForm,
         {"init_image": True, "style_image": True},
     ),
-    _v2(
+    _submit(
         "image-to-video",
         Text("Animate a picture (asynchronous)", "图生视频(异步)"),
         VideoForm,
         IMAGE,
-        model="stable-image-to-video",
-        is_async=True,
-        by_call=True,
+        model=_named("stable-image-to-video"),
+        estimate=one_call,
     ),
-    _v2(
-        "3d/stable-fast-3d",
-        Text("Model a picture's object", "单图生成三维模型"),
-        MeshForm,
-        IMAGE,
-        model="stable-fast-3d",
-        by_call=True,
+    Call(
+        name="3d.stable-fast-3d",
+        method="POST",
+        path="/sd/v2beta/3d/stable-fast-3d",
+        aliases=("/v2beta/3d/stable-fast-3d",),
+        upstream_template="/v2beta/3d/stable-fast-3d",
+        summary=Text("Model a picture's object", "单图生成三维模型"),
+        body=MeshForm,
+        media="multipart",
+        files=IMAGE,
         answers=("model/gltf-binary",),
+        check=required(IMAGE, None),
+        model=_named("stable-fast-3d"),
+        estimate=one_call,
+        usage=lambda request, answer: one_call(request),
+        max_body=MOST,
+        timeout=LIMIT,
     ),
 )
 
@@ -440,20 +421,8 @@ stability = Protocol(
         "stability-client-version",
     ),
     answer_headers=("finish-reason", "seed"),
-    tasks=TaskRules(
-        new_id=lambda: secrets.token_hex(32),
-        accept=accept,
-        submitted=submitted,
-        poll=poll,
-        read=read,
-        ends=ends,
-        render=render,
-        interval=10.0,
-        fresh=10.0,
-        timeout=1800.0,
-    ),
     operations=(
-        *V2_CALLS,
+        *V2_OPERATIONS,
         Fetch(
             name="results",
             method="GET",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ...declare import Answer, CallTranslator, Events, Failure, Json, Reason, Request
+from ...declare import Answer, AnyRequest, CallTranslator, Events, Failure, Json, Reason
 from . import (
     anthropic,
     anthropic_stream,
@@ -105,7 +105,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _asked(request: Request) -> Body:
+def _asked(request: AnyRequest) -> Body:
     try:
         body = decode(request.raw)
     except (RecursionError, ValueError):
@@ -115,7 +115,7 @@ def _asked(request: Request) -> Body:
     return body
 
 
-def _model(request: Request, asked: Body) -> str:
+def _model(request: AnyRequest, asked: Body) -> str:
     """Return the model as the caller named it: in the body, or in the path, where a name may have two parts."""
     params = request.params
     if asked.get("model"):
@@ -142,24 +142,24 @@ class _Events:
         """Take one event of the upstream; return what the caller sees of it."""
         if self._over:
             return b""
-        made: list[bytes] = []
+        written: list[bytes] = []
         try:
-            found = self._reader.feed(event)
+            steps = self._reader.feed(event)
             if self._quiet is not None:
-                found = self._quiet.filter(found)
-            for one in found:
-                if not self._begun and not isinstance(one, Broken):
-                    if not isinstance(one, Start):
+                steps = self._quiet.filter(steps)
+            for step in steps:
+                if not self._begun and not isinstance(step, Broken):
+                    if not isinstance(step, Start):
                         raise no_answer("it has no beginning")
                     self._begun = True
-                made.append(self._writer.feed(one))
-                if isinstance(one, Done | Broken):
+                written.append(self._writer.feed(step))
+                if isinstance(step, Done | Broken):
                     self._over = True
         except Failure as failure:
-            made.append(self._break(failure))
+            written.append(self._break(failure))
         except _MALFORMED:
-            made.append(self._break(no_answer("an event is not of its format")))
-        return made[0] if len(made) == 1 else b"".join(made)
+            written.append(self._break(no_answer("an event is not of its format")))
+        return written[0] if len(written) == 1 else b"".join(written)
 
     def _break(self, failure: Failure) -> bytes:
         self._over = True
@@ -176,13 +176,13 @@ class _Events:
 
 
 def _translator(name: str, streams: bool | None, source: Format, target: Format) -> CallTranslator:
-    def request(request: Request, model: str) -> Body:
+    def request(request: AnyRequest, model: str) -> Body:
         try:
             return target.write_request(source.read_request(_asked(request), streams), model)
         except _MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
-    def answer(request: Request, answer: Answer) -> bytes:
+    def answer(request: AnyRequest, answer: Answer) -> bytes:
         asked = _asked(request)
         try:
             completion = target.read_answer(answer.json())
@@ -197,7 +197,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
                 raise no_answer(failure.message) from None
             raise
 
-    def events(request: Request) -> Events:
+    def events(request: AnyRequest) -> Events:
         asked = _asked(request)
         quiet = None if source.shows_thoughts(asked) else Quiet()
         return _Events(target.reader(), source.writer(_model(request, asked), asked), quiet)

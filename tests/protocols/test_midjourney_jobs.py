@@ -6,6 +6,7 @@ import pytest
 
 from deeepai.declare import Accepted, Hook, Refused, State, Task
 from tests.protocols.midjourney_samples import (
+    FACE,
     HASH,
     OURS,
     PARENT,
@@ -50,8 +51,8 @@ async def test_acceptance(answer: dict[str, Any], state: State, existing: bool) 
     verdict = RULES.accept(answered(answer), request)
     assert isinstance(verdict, Accepted)
     assert (verdict.upstream_id, verdict.state) == (THEIRS, state)
-    assert bool(verdict.facts.get("existing")) is existing
-    told = RULES.submitted(task(verdict.state, facts=dict(verdict.facts)), Fixed()).body
+    assert verdict.existing is existing
+    told = FACE.submitted(task(verdict.state, facts=dict(verdict.facts)), Fixed()).body
     assert told == {
         "code": answer["code"],
         "description": answer["description"],
@@ -64,7 +65,7 @@ async def test_a_bookmark_makes_no_task() -> None:
     _, request = await submit("action", customId=f"MJ::BOOKMARK::{HASH}")
     verdict = RULES.accept(answered({"code": 1, "description": "成功", "result": THEIR_PARENT}), request)
     assert isinstance(verdict, Accepted)
-    assert verdict.facts["existing"] is True
+    assert verdict.existing
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ async def test_refusals(name: str, answer: Any, status: int, elsewhere: bool) ->
 
 
 def test_ids_are_16_digits_and_differ() -> None:
-    ids = [RULES.new_id() for _ in range(500)]
+    ids = [FACE.new_id() for _ in range(500)]
     assert len(set(ids)) == 500
     assert all(len(each) == 16 and each.isdigit() and int(each) < 2**53 for each in ids)
 
@@ -328,13 +329,13 @@ def test_a_change_names_the_callers_parent() -> None:
 
 
 def test_callbacks_are_the_whole_task() -> None:
-    assert RULES.hook_each_change
-    assert RULES.hook_message is not None
-    assert RULES.hook_message(finished(), Fixed()).body == shown(finished())
+    assert FACE.hook_each_change
+    assert FACE.hook_message is not None
+    assert FACE.hook_message(finished(), Fixed()).body == shown(finished())
 
 
 @pytest.mark.parametrize(("url", "hook"), [("", None), (" ", None), (None, None), ("https://c/x", Hook("https://c/x"))])
 async def test_an_empty_callback_is_none(url: str | None, hook: Hook | None) -> None:
-    assert RULES.hook is not None
+    assert FACE.hook is not None
     _, request = await submit("imagine", notifyHook=url)
-    assert RULES.hook(request) == hook
+    assert FACE.hook(request) == hook

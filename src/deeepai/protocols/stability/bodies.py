@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    AnyRequest,
     Failure,
     Reason,
     Request,
@@ -239,11 +240,11 @@ class MaskingForm(V1Options, kw_only=True, omit_defaults=True):
 
 # Relations ---------------------------------------------------------------------------------------------------------
 
-Check = Callable[[Request], None]
+BodyT = TypeVar("BodyT")
 _V1_PROMPT = re.compile(r"text_prompts\[\d+\]\[text\]")
 
 
-def _sent(request: Request) -> set[str]:
+def _sent(request: AnyRequest) -> set[str]:
     return {part.name for part in request.parts if len(part.data)}
 
 
@@ -251,13 +252,15 @@ def _bad(param: str, message: str) -> Failure:
     return Failure(Reason.INVALID, message, param=param)
 
 
-def required(files: Mapping[str, bool], relation: Check | None) -> Check | None:
+def required(
+    files: Mapping[str, bool], relation: Callable[[Request[BodyT]], None] | None
+) -> Callable[[Request[BodyT]], None] | None:
     """Make the check that a form has its files, and what else a struct cannot say."""
-    needed = [name for name, required in files.items() if required]
+    needed = [name for name, is_required in files.items() if is_required]
     if not needed:
         return relation
 
-    def check(request: Request) -> None:
+    def check(request: Request[BodyT]) -> None:
         sent = _sent(request)
         for name in needed:
             if name not in sent:
@@ -268,15 +271,15 @@ def required(files: Mapping[str, bool], relation: Check | None) -> Check | None:
     return check
 
 
-def check_ultra(request: Request) -> None:
-    """UpstreamCall for a strength beside an image."""
+def check_ultra(request: Request[UltraForm]) -> None:
+    """Ask for a strength beside an image."""
     if "image" in _sent(request) and request.body.strength is None:
         raise _bad("strength", "is required when image is given")
 
 
-def check_sd3(request: Request) -> None:
+def check_sd3(request: Request[Sd3Form]) -> None:
     """Hold the two modes apart."""
-    body: Sd3Form = request.body
+    body = request.body
     has_image = "image" in _sent(request)
     if body.mode == "image-to-image":
         if not has_image or body.strength is None:
@@ -287,21 +290,21 @@ def check_sd3(request: Request) -> None:
         raise _bad("image" if has_image else "strength", "is only valid with image-to-image")
 
 
-def check_outpaint(request: Request) -> None:
-    """UpstreamCall for a side that grows."""
-    body: OutpaintForm = request.body
+def check_outpaint(request: Request[OutpaintForm]) -> None:
+    """Ask for a side that grows."""
+    body = request.body
     if not any((body.left, body.right, body.up, body.down)):
         raise _bad("left", "at least one of left, right, up and down must be above 0")
 
 
-def check_relight(request: Request) -> None:
-    """UpstreamCall for a background."""
+def check_relight(request: Request[RelightForm]) -> None:
+    """Ask for a background."""
     if not request.body.background_prompt and "background_reference" not in _sent(request):
         raise _bad("background_prompt", "is required where there is no background_reference")
 
 
-def check_v1_prompts(request: Request) -> None:
-    """UpstreamCall for a prompt, and for a mask where the picture's own alpha is none."""
+def check_v1_prompts(request: AnyRequest) -> None:
+    """Ask for a prompt, and for a mask where the picture's own alpha is none."""
     if not any(_V1_PROMPT.fullmatch(name) for name in _sent(request)):
         raise _bad("text_prompts", "is required")
     body = request.body

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
+from typing import Final
 
 from ...declare import (
     INLINE,
     Accepted,
     Answer,
+    AnyRequest,
+    Job,
+    JobFace,
+    JobRules,
     Json,
     Links,
     Refused,
     Reply,
-    Request,
     Result,
     State,
     Task,
@@ -22,16 +27,16 @@ from ...declare import (
 )
 
 
-def wants_json(request: Request) -> bool:
+def wants_json(request: AnyRequest) -> bool:
     """Tell whether the caller wants the result in JSON."""
     return request.header("accept").strip().lower().startswith("application/json")
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Read the answer to a submission."""
-    found = answer.json()
-    if answer.status in (200, 202) and isinstance(found, dict) and isinstance(found.get("id"), str):
-        return Accepted(found["id"])
+    value = answer.json()
+    if answer.status in (200, 202) and isinstance(value, dict) and isinstance(value.get("id"), str):
+        return Accepted(value["id"])
     return Refused(retry_elsewhere=answer.status in (401, 402, 429, 503))
 
 
@@ -41,7 +46,7 @@ def submitted(task: Task, links: Links) -> Reply:
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for the result's bytes."""
+    """Ask for the result's bytes."""
     if _is_video(task):
         return UpstreamCall(f"/v2beta/image-to-video/result/{task.upstream_id}", headers={"accept": "video/*"})
     return UpstreamCall(f"/v2beta/results/{task.upstream_id}", headers={"accept": "*/*"})
@@ -53,18 +58,18 @@ def _is_video(task: Task) -> bool:
 
 def ends(answer: Answer) -> bool:
     """Tell a refused result (403) from a refused key: the first is the job's own end."""
-    found = answer.json()
-    return isinstance(found, dict) and found.get("name") == "content_moderation"
+    value = answer.json()
+    return isinstance(value, dict) and value.get("name") == "content_moderation"
 
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read a poll's answer: 202 while it runs, then the result itself."""
     kind = answer.headers.get("content-type", "")
-    found = answer.json() if "json" in kind else None
-    about: dict[str, Json] = found if isinstance(found, dict) else {}
+    value = answer.json() if "json" in kind else None
+    about: dict[str, Json] = value if isinstance(value, dict) else {}
     if answer.status >= 400:
-        said = about.get("errors") or [about.get("message") or f"HTTP {answer.status}"]
-        return TaskStatus(State.FAILED, None, error="; ".join(map(str, said)))
+        errors = about.get("errors") or [about.get("message") or f"HTTP {answer.status}"]
+        return TaskStatus(State.FAILED, None, error="; ".join(map(str, errors)))
     data = answer.body
     if "json" in kind:
         encoded = about.get("image") or about.get("video")
@@ -92,7 +97,7 @@ def render(task: Task, links: Links) -> Reply:
     return _result(task, as_json=False)
 
 
-def render_asked(request: Request, task: Task, links: Links) -> Reply:
+def render_asked(request: AnyRequest, task: Task, links: Links) -> Reply:
     """Answer in the way that the caller accepts."""
     return _result(task, as_json=wants_json(request))
 
@@ -102,10 +107,16 @@ def _result(task: Task, *, as_json: bool) -> Reply:
         return Reply({"id": task.id, "status": "in-progress"}, 202)
     if task.state is not State.SUCCEEDED:
         return Reply({"id": task.id, "name": "internal_error", "errors": [task.error or "the generation failed"]}, 500)
-    told = {key: task.snapshot[key] for key in ("finish_reason", "seed") if key in task.snapshot}
+    about = {key: task.snapshot[key] for key in ("finish_reason", "seed") if key in task.snapshot}
     if not as_json:
-        headers = {key.replace("_", "-"): str(value) for key, value in told.items()}
+        headers = {key.replace("_", "-"): str(value) for key, value in about.items()}
         return Reply(asset="0", headers=headers)
     name = "video" if _is_video(task) else "image"
     kind = f"application/json; type={task.snapshot['content_type']}"
-    return Reply({name: INLINE, **told}, content_type=kind, asset="0")
+    return Reply({name: INLINE, **about}, content_type=kind, asset="0")
+
+
+JOB: Final[Job[object]] = Job(
+    rules=JobRules(accept=accept, poll=poll, read=read, ends=ends, interval=10.0, fresh=10.0, timeout=1800.0),
+    face=JobFace(new_id=lambda: secrets.token_hex(32), submitted=submitted, render=render),
+)

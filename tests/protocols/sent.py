@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from deeepai.declare import Answer, Facts, Operation, Protocol, Task
+from deeepai.declare import Answer, Facts, Protocol, Task
 from deeepai.gateway.request import HttpRequest, read_body
 from deeepai.gateway.routing import Router
 
@@ -27,8 +27,8 @@ async def sent(
     files: Mapping[str, bytes] | None = None,
     query: Mapping[str, str] | None = None,
     **headers: str,
-) -> tuple[Operation, HttpRequest]:
-    """Route a request, read its body and check it, as the gateway does."""
+) -> tuple[Any, HttpRequest]:
+    """Route a request, read its body and check it, as the gateway does; the operation may be of any kind."""
     route, params = Router([protocol]).find(method, path)
     raw = b"" if json is None else msgspec.json.encode(json)
     if json is not None:
@@ -67,7 +67,7 @@ def answered(body: Any, status: int = 200, **headers: str) -> Answer:
 
 
 def facts(origin: Task | None = None, hook_url: str | None = None, **settings: Any) -> Facts:
-    return Facts(model="m", asked="m", origin=origin, hook_url=hook_url, reference="req_1", settings=settings)
+    return Facts(model="m", requested_model="m", origin=origin, hook_url=hook_url, reference="req_1", settings=settings)
 
 
 class Fixed:

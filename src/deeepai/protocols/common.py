@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol as Interface
 
-from ..declare import AnyRequest, Request
+from ..declare import Request
 
 _USUAL_TIERS = frozenset({"", "auto", "default", "standard", "scale", "on_demand"})
-
-
-class NamesModel(Interface):
-    """A body that names its model."""
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        ...
 
 
 def bearer(credential: str) -> Mapping[str, str]:
@@ -34,11 +24,11 @@ def service_tier(name: object) -> dict[str, str]:
     return {} if not isinstance(name, str) or name.lower() in _USUAL_TIERS else {"service_tier": name.lower()}
 
 
-def body_model(request: Request[NamesModel]) -> str:
+def body_model(request: Request) -> str:
     """Return the body's `model`."""
     return request.body.model
 
 
-def rough_tokens(request: AnyRequest) -> int:
+def rough_tokens(request: Request) -> int:
     """Estimate the tokens of a body: four bytes each."""
     return len(request.raw) // 4 + 1

@@ -26,7 +26,7 @@ def usage(*events: bytes) -> Usage:
     found: Usage | None = None
     assert STREAM.merge is not None
     for one in events:
-        assert any(mark in one for mark in STREAM.marks)
+        assert any(mark in one for mark in STREAM.scan_for)
         later = STREAM.usage(one)
         assert later is not None
         found = later if found is None else STREAM.merge(found, later)

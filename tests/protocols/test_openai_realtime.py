@@ -53,8 +53,8 @@ def done(usage: Any, name: str = "r", status: str = "completed") -> str:
         ("intent=transcription&model=ours", "/realtime?intent=transcription"),
     ],
 )
-def test_place(query: str, path: str) -> None:
-    assert realtime.place(request(query), Facts(model="m", asked="ours")) == path
+def test_upstream_path(query: str, path: str) -> None:
+    assert realtime.upstream_path(request(query), Facts(model="m", requested_model="ours")) == path
 
 
 def test_words_among_the_subprotocols() -> None:
@@ -62,14 +62,14 @@ def test_words_among_the_subprotocols() -> None:
     assert realtime.handshake_key(offered) == "sk-a.b"
     assert realtime.subprotocol(offered) == "realtime"
     assert realtime.speaks_beta(offered)
-    assert realtime.headers(offered, Facts(model="m", asked="m")) == {"openai-beta": "realtime=v1"}
+    assert realtime.headers(offered, Facts(model="m", requested_model="m")) == {"openai-beta": "realtime=v1"}
     plain = request(openai_safety_identifier="me")
     assert (realtime.handshake_key(plain), realtime.subprotocol(plain), realtime.speaks_beta(plain)) == (
         "",
         None,
         False,
     )
-    assert realtime.headers(plain, Facts(model="m", asked="m")) == {"openai-safety-identifier": "me"}
+    assert realtime.headers(plain, Facts(model="m", requested_model="m")) == {"openai-safety-identifier": "me"}
     assert realtime.speaks_beta(request(openai_beta="realtime=v1"))
 
 

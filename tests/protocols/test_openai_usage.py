@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import Answer, Request, Usage
+from deeepai.declare import Answer, AnyRequest, Usage
 from deeepai.protocols.openai import responses, usage
 
-NO_REQUEST: Request = object()  # pyright: ignore[reportAssignmentType]
+NO_REQUEST: AnyRequest = object()  # pyright: ignore[reportAssignmentType]
 CHAT = {"prompt_tokens": 12, "completion_tokens": 5}
 RESPONSE = {"input_tokens": 12, "output_tokens": 5}
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from deeepai.declare import Answer, Json, State, Task, Usage
-from deeepai.protocols.openai.video_tasks import TASKS, length_usage, video
+from deeepai.protocols.openai.video_tasks import VIDEO_JOB, length_usage, video
 
 CREATE, REMIX = "openai.videos.create", "openai.videos.remix"
 UNUSABLE: list[Json] = [None, "", "soon", "nan", "-4", 0, -1, True, [], {}, 1e9]
@@ -21,10 +21,10 @@ def answer(**fields: Json) -> Answer:
 
 
 def usage(task: Task, **fields: Json) -> Usage | None:
-    reading = TASKS.read(answer(**fields), task)
-    assert reading.state is State.SUCCEEDED
-    task.snapshot = reading.snapshot
-    return reading.usage
+    status = VIDEO_JOB.rules.read(answer(**fields), task)
+    assert status.state is State.SUCCEEDED
+    task.snapshot = status.snapshot
+    return status.usage
 
 
 def created(**asked: Json) -> Task:

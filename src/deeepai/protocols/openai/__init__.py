@@ -5,27 +5,24 @@ Source: OpenAI's OpenAPI document 2.3.0, and its Python SDK on the wire. A chann
 
 from __future__ import annotations
 
-from ...declare import (
-    Protocol,
-    Text,
-    UpstreamCall,
-)
+from ...declare import Protocol, Text, UpstreamCall
 from ..common import bearer
 from . import (
     assistants,
     audio,
     billing,
     chat,
+    containers,
     files,
+    fine_tuning,
     images,
     models,
     moderations,
     realtime,
     rerank,
     responses,
-    stored,
+    stored_completions,
     vector_stores,
-    video_tasks,
     videos,
 )
 from .errors import channel_fault, error, too_long
@@ -49,7 +46,7 @@ openai = Protocol(
     too_long=too_long,
     probe=UpstreamCall("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
-    tasks=video_tasks.TASKS,
+    settings=chat.OpenAISettings,
     answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
     operations=(
         *chat.OPERATIONS,
@@ -60,7 +57,9 @@ openai = Protocol(
         *models.OPERATIONS,
         *realtime.OPERATIONS,
         *responses.OPERATIONS,
-        *stored.OPERATIONS,
+        *stored_completions.OPERATIONS,
+        *fine_tuning.OPERATIONS,
+        *containers.OPERATIONS,
         *files.OPERATIONS,
         *vector_stores.OPERATIONS,
         *assistants.OPERATIONS,

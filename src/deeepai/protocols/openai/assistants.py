@@ -14,28 +14,31 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
+    AnyRequest,
     BackgroundRules,
+    Facts,
     Failure,
+    JobRules,
     Json,
-    Kind,
     Made,
     ObjectRules,
     Reason,
     Refused,
-    Reply,
     Request,
     State,
+    Stream,
     StreamRules,
     Task,
-    TaskRules,
     TaskStatus,
+    Text,
     UpstreamCall,
     Usage,
 )
 from ..common import body_model, rough_tokens
 from .chat import stream_error
-from .common import ModelName, model_patch
-from .objects import also_body, body_ids, listing, member, members, touch
+from .common import MayNameModel, ModelName, member, members, model_patch, wants_stream
+from .object_calls import EXAMPLE_IDS, listing, object_call, object_list, page
+from .object_ids import body_ids, path_and_body_ids
 from .usage import DEFAULT_OUTPUT, VendorUsage, token_usage
 
 _THREAD_TOKENS: Final = 2000
@@ -99,7 +102,7 @@ class OutputsBody(msgspec.Struct, omit_defaults=True):
 # Objects -----------------------------------------------------------------------------------------------------------
 
 
-def assistant_made(request: Request, value: Json) -> Sequence[Made]:
+def assistant_made(request: Request[MayNameModel], value: Json) -> Sequence[Made]:
     """Return an assistant, and its model as its maker named it."""
     name, model = member(value, "id"), request.body.model
     if not isinstance(name, str):
@@ -107,7 +110,7 @@ def assistant_made(request: Request, value: Json) -> Sequence[Made]:
     return [Made(name, "assistant", facts={"model": model} if model else {})]
 
 
-def thread_made(request: Request, value: Json) -> Sequence[Made]:
+def thread_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return a thread, and the vector stores that were made with it."""
     name = member(value, "id")
     if not isinstance(name, str) or member(value, "object") != "thread":
@@ -116,16 +119,16 @@ def thread_made(request: Request, value: Json) -> Sequence[Made]:
 
 
 def _stores(value: Json) -> list[Made]:
-    found = members(value, "tool_resources", "file_search", "vector_store_ids")
-    return [Made(one, "vector_store") for one in found if isinstance(one, str)]
+    stores = members(value, "tool_resources", "file_search", "vector_store_ids")
+    return [Made(store, "vector_store") for store in stores if isinstance(store, str)]
 
 
-def both_made(request: Request, value: Json) -> Sequence[Made]:
+def both_made(request: Request[MayNameModel], value: Json) -> Sequence[Made]:
     """Return an assistant with the vector stores that were made with it."""
     return [*assistant_made(request, value), *_stores(value)]
 
 
-def run_made(request: Request, value: Json) -> Sequence[Made]:
+def run_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return the thread of a run that was made together with it."""
     thread = member(value, "thread_id")
     if member(value, "object") == "thread.run" and isinstance(thread, str):
@@ -133,27 +136,27 @@ def run_made(request: Request, value: Json) -> Sequence[Made]:
     return thread_made(request, value)
 
 
-def written(request: Request, value: Json) -> Sequence[Made]:
+def written(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return the files that assistants wrote, from a message or a list of them."""
-    found: list[Made] = []
+    written_files: list[Made] = []
     for message in members(value, "data") or (value,):
         if member(message, "role") != "assistant":
             continue
         for part in members(message, "content"):
             files = [member(part, "image_file", "file_id")]
             files += [member(note, "file_path", "file_id") for note in members(part, "text", "annotations")]
-            found += [Made(one, "file") for one in files if isinstance(one, str)]
-    return found
+            written_files += [Made(file, "file") for file in files if isinstance(file, str)]
+    return written_files
 
 
-def drawn(request: Request, value: Json) -> Sequence[Made]:
+def drawn(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return the files that tools wrote, from a step of a run or a list of them."""
-    found: list[Made] = []
+    written_files: list[Made] = []
     for step in members(value, "data") or (value,):
         for call in members(step, "step_details", "tool_calls"):
-            files = [member(one, "image", "file_id") for one in members(call, "code_interpreter", "outputs")]
-            found += [Made(one, "file") for one in files if isinstance(one, str)]
-    return found
+            files = [member(output, "image", "file_id") for output in members(call, "code_interpreter", "outputs")]
+            written_files += [Made(file, "file") for file in files if isinstance(file, str)]
+    return written_files
 
 
 # Runs --------------------------------------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ class _Run(msgspec.Struct):
 _run = msgspec.json.Decoder(_Run)
 
 
-def run_model(request: Request, facts: Sequence[Mapping[str, Json]]) -> str:
+def run_model(request: Request[RunBody], facts: Sequence[Mapping[str, Json]]) -> str:
     """Return the model of a run: its own, else its assistant's.
 
     Raises
@@ -175,59 +178,52 @@ def run_model(request: Request, facts: Sequence[Mapping[str, Json]]) -> str:
     Failure
         INVALID, where neither is known.
     """
-    name = request.body.model or next((one["model"] for one in facts if one.get("model")), None)
+    name = request.body.model or next((known["model"] for known in facts if known.get("model")), None)
     if not isinstance(name, str):
         raise Failure(Reason.INVALID, "Name the model of the run", param="model")
     return name
 
 
-def run_estimate(request: Request, facts: Sequence[Mapping[str, Json]]) -> Usage:
+def run_estimate(request: Request[RunBody], facts: Sequence[Mapping[str, Json]]) -> Usage:
     """Estimate a run."""
     output = request.body.max_completion_tokens or DEFAULT_OUTPUT
     return Usage(input=rough_tokens(request) + _THREAD_TOKENS, output=output, basis="estimated")
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Find a run, in an answer or a stream's event."""
     value = answer.json()
     name, thread = member(value, "id"), member(value, "thread_id")
     if member(value, "object") != "thread.run" or not isinstance(name, str) or not isinstance(thread, str):
         return Refused()
-    return Accepted(name, State.RUNNING, {"path": f"/threads/{thread}/runs/{name}", "within": [thread]})
+    path = f"/threads/{thread}/runs/{name}"
+    return Accepted(name, State.RUNNING, {"path": path}, path=path, within=(thread,))
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for a run."""
+    """Ask for a run."""
     return UpstreamCall(str(task.facts["path"]), headers={"openai-beta": "assistants=v2"})
 
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a run stands."""
     try:
-        found = _run.decode(answer.body)
+        run = _run.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = _Run()
-    shown = {"status": found.status}
-    if found.status not in _ENDED:
-        return TaskStatus(State.RUNNING, shown)
-    if found.usage is not None:
-        return TaskStatus(State.SUCCEEDED, shown, usage=token_usage(found.usage))
-    if found.status in ("completed", "incomplete"):
-        return TaskStatus(State.SUCCEEDED, shown)
-    return TaskStatus(State.FAILED, shown, error=f"the run {found.status}")
+        run = _Run()
+    snapshot = {"status": run.status}
+    if run.status not in _ENDED:
+        return TaskStatus(State.RUNNING, snapshot)
+    if run.usage is not None:
+        return TaskStatus(State.SUCCEEDED, snapshot, usage=token_usage(run.usage))
+    if run.status in ("completed", "incomplete"):
+        return TaskStatus(State.SUCCEEDED, snapshot)
+    return TaskStatus(State.FAILED, snapshot, error=f"the run {run.status}")
 
 
-RUN = BackgroundRules(
+RUN: Final[BackgroundRules[RunBody]] = BackgroundRules(
     wanted=lambda request: True,
-    rules=TaskRules(
-        new_id=lambda: "",
-        accept=accept,
-        submitted=lambda task, links: Reply(task.snapshot),
-        poll=poll,
-        read=read,
-        render=lambda task, links: Reply(task.snapshot),
-        timeout=24 * 3600.0,
-    ),
+    rules=JobRules(accept=accept, poll=poll, read=read, timeout=24 * 3600.0),
     model=run_model,
     estimate=run_estimate,
 )
@@ -242,14 +238,15 @@ def _error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\n" + stream_error(failure, request_id)
 
 
-STREAM: Final = StreamRules(
-    wanted=lambda request: bool(request.body.stream),
+STREAM: Final[StreamRules[RunBody | OutputsBody]] = StreamRules(
+    wanted=wants_stream,
     usage=_no_usage,
     visible=lambda request, event: event,
     text=lambda event: "",
     prompt=lambda request: "",
     is_last=lambda event: event.startswith(b"event: done"),
     error=_error,
+    scan_for=(b'"usage"', b"[DONE]"),
 )
 
 _ASSISTANT: Final = {
@@ -292,15 +289,11 @@ _STEP: Final = {
 _STREAMS: Final = ("application/json", "text/event-stream")
 
 
-def _page(one: dict[str, Any]) -> dict[str, Any]:
-    return {"object": "list", "data": [one], "first_id": one["id"], "last_id": one["id"], "has_more": False}
-
-
-def _changed_model(request: Request, facts: Any) -> dict[str, Any]:
+def _changed_model(request: Request[MayNameModel], facts: Facts) -> dict[str, Any]:
     return model_patch(request, facts) if request.body.model is not None else {}
 
 
-def _asked_model(request: Request) -> str:
+def _named_model(request: Request[MayNameModel]) -> str:
     return request.body.model or ""
 
 
@@ -310,17 +303,9 @@ _THREAD_PATH: Final = _THREADS + "/{thread_id}"
 _MESSAGES: Final = _THREAD_PATH + "/messages"
 _RUNS: Final = _THREAD_PATH + "/runs"
 _RUN_PATH: Final = _RUNS + "/{run_id}"
-_RUNNING: Final[dict[str, Any]] = {
-    "kind": Kind.STREAM,
-    "stream": STREAM,
-    "answers": _STREAMS,
-    "example_answer": _RUN,
-    "free": False,
-    "patch": _changed_model,
-}
 
 OPERATIONS = (
-    touch(
+    object_call(
         "assistants.create",
         "POST",
         _ASSISTANTS,
@@ -333,16 +318,15 @@ OPERATIONS = (
         example_answer=_ASSISTANT,
         example={"model": "gpt-4o-mini", "name": "Tutor", "instructions": "You help with mathematics."},
     ),
-    touch(
+    object_list(
         "assistants.list",
-        "GET",
         _ASSISTANTS,
         "List assistants",
         "列出助手",
-        objects=listing("assistant", "/assistants"),
-        example_answer=_page(_ASSISTANT),
+        listing("assistant", "/assistants"),
+        example_answer=page([_ASSISTANT]),
     ),
-    touch(
+    object_call(
         "assistants.get",
         "GET",
         _ASSISTANTS + "/{assistant_id}",
@@ -350,20 +334,20 @@ OPERATIONS = (
         "查询助手",
         example_answer=_ASSISTANT,
     ),
-    touch(
+    object_call(
         "assistants.update",
         "POST",
         _ASSISTANTS + "/{assistant_id}",
         "Change an assistant",
         "修改助手",
         body=AssistantChanges,
-        model=_asked_model,
+        model=_named_model,
         patch=_changed_model,
         makes=both_made,
         example={"name": "Tutor"},
         example_answer=_ASSISTANT,
     ),
-    touch(
+    object_call(
         "assistants.delete",
         "DELETE",
         _ASSISTANTS + "/{assistant_id}",
@@ -372,7 +356,7 @@ OPERATIONS = (
         ends=True,
         example_answer={"id": "asst_abc123", "object": "assistant.deleted", "deleted": True},
     ),
-    touch(
+    object_call(
         "threads.create",
         "POST",
         _THREADS,
@@ -383,8 +367,10 @@ OPERATIONS = (
         example={"messages": [{"role": "user", "content": "What is 6 × 7?"}]},
         example_answer=_THREAD,
     ),
-    touch("threads.get", "GET", _THREAD_PATH, "Get a thread", "查询线程", makes=thread_made, example_answer=_THREAD),
-    touch(
+    object_call(
+        "threads.get", "GET", _THREAD_PATH, "Get a thread", "查询线程", makes=thread_made, example_answer=_THREAD
+    ),
+    object_call(
         "threads.update",
         "POST",
         _THREAD_PATH,
@@ -394,7 +380,7 @@ OPERATIONS = (
         example={"metadata": {"topic": "demo"}},
         example_answer=_THREAD,
     ),
-    touch(
+    object_call(
         "threads.delete",
         "DELETE",
         _THREAD_PATH,
@@ -403,7 +389,7 @@ OPERATIONS = (
         ends=True,
         example_answer={"id": "thread_abc123", "object": "thread.deleted", "deleted": True},
     ),
-    touch(
+    object_call(
         "threads.messages.create",
         "POST",
         _MESSAGES,
@@ -413,16 +399,16 @@ OPERATIONS = (
         example={"role": "user", "content": "What is 6 × 7?"},
         example_answer=_MESSAGE,
     ),
-    touch(
+    object_call(
         "threads.messages.list",
         "GET",
         _MESSAGES,
         "List a thread's messages",
         "列出消息",
         makes=written,
-        example_answer=_page(_MESSAGE),
+        example_answer=page([_MESSAGE]),
     ),
-    touch(
+    object_call(
         "threads.messages.get",
         "GET",
         _MESSAGES + "/{message_id}",
@@ -431,7 +417,7 @@ OPERATIONS = (
         makes=written,
         example_answer=_MESSAGE,
     ),
-    touch(
+    object_call(
         "threads.messages.update",
         "POST",
         _MESSAGES + "/{message_id}",
@@ -441,7 +427,7 @@ OPERATIONS = (
         example={"metadata": {"topic": "demo"}},
         example_answer=_MESSAGE,
     ),
-    touch(
+    object_call(
         "threads.messages.delete",
         "DELETE",
         _MESSAGES + "/{message_id}",
@@ -449,31 +435,39 @@ OPERATIONS = (
         "删除消息",
         example_answer={"id": "msg_abc123", "object": "thread.message.deleted", "deleted": True},
     ),
-    touch(
-        "threads.runs.create",
-        "POST",
-        _RUNS,
-        "Run a thread",
-        "创建运行",
+    Stream(
+        name="threads.runs.create",
+        method="POST",
+        path=_RUNS,
+        upstream_template="/threads/{thread_id}/runs",
+        rules=STREAM,
+        summary=Text("Run a thread", "创建运行"),
         body=RunBody,
+        patch=_changed_model,
+        objects=ObjectRules(uses=path_and_body_ids("thread_id"), background=RUN),
+        answers=_STREAMS,
         example={"assistant_id": "asst_abc123"},
-        objects=ObjectRules(uses=also_body("thread_id"), background=RUN),
-        **_RUNNING,
+        example_params=EXAMPLE_IDS,
+        example_answer=_RUN,
     ),
-    touch(
-        "threads.runs.create_both",
-        "POST",
-        _THREADS + "/runs",
-        "Create a thread and run it",
-        "创建线程并运行",
+    Stream(
+        name="threads.runs.create_both",
+        method="POST",
+        path=_THREADS + "/runs",
+        upstream_template="/threads/runs",
+        rules=STREAM,
+        summary=Text("Create a thread and run it", "创建线程并运行"),
         body=RunBody,
+        patch=_changed_model,
         objects=ObjectRules(uses=body_ids, makes=run_made, scan_for=(b"thread.created",), background=RUN),
+        answers=_STREAMS,
         example={"assistant_id": "asst_abc123", "thread": {"messages": [{"role": "user", "content": "Hi!"}]}},
-        **_RUNNING,
+        example_params=EXAMPLE_IDS,
+        example_answer=_RUN,
     ),
-    touch("threads.runs.list", "GET", _RUNS, "List a thread's runs", "列出运行", example_answer=_page(_RUN)),
-    touch("threads.runs.get", "GET", _RUN_PATH, "Get a run", "查询运行", example_answer=_RUN),
-    touch(
+    object_call("threads.runs.list", "GET", _RUNS, "List a thread's runs", "列出运行", example_answer=page([_RUN])),
+    object_call("threads.runs.get", "GET", _RUN_PATH, "Get a run", "查询运行", example_answer=_RUN),
+    object_call(
         "threads.runs.update",
         "POST",
         _RUN_PATH,
@@ -483,7 +477,7 @@ OPERATIONS = (
         example={"metadata": {"topic": "demo"}},
         example_answer=_RUN,
     ),
-    touch(
+    object_call(
         "threads.runs.cancel",
         "POST",
         _RUN_PATH + "/cancel",
@@ -491,29 +485,28 @@ OPERATIONS = (
         "取消运行",
         example_answer={**_RUN, "status": "cancelling"},
     ),
-    touch(
+    object_call(
         "threads.runs.submit_tool_outputs",
         "POST",
         _RUN_PATH + "/submit_tool_outputs",
         "Give a run its tools' answers",
         "提交工具输出",
         body=OutputsBody,
-        kind=Kind.STREAM,
         stream=STREAM,
         answers=_STREAMS,
         example_answer=_RUN,
         example={"tool_outputs": [{"tool_call_id": "call_abc123", "output": "42"}]},
     ),
-    touch(
+    object_call(
         "threads.runs.steps.list",
         "GET",
         _RUN_PATH + "/steps",
         "List a run's steps",
         "列出运行步骤",
         makes=drawn,
-        example_answer=_page(_STEP),
+        example_answer=page([_STEP]),
     ),
-    touch(
+    object_call(
         "threads.runs.steps.get",
         "GET",
         _RUN_PATH + "/steps/{step_id}",

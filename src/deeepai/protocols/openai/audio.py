@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from ...declare import (
     Answer,
+    AnyRequest,
     Call,
     Facts,
     Failure,
@@ -22,7 +23,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model
-from .common import ModelName, event_data, model_patch
+from .common import ModelName, event_data, member, model_patch, wants_stream
 from .errors import error_object
 from .sounds import seconds_of
 
@@ -66,27 +67,27 @@ class SpeechBody(msgspec.Struct, omit_defaults=True):
 # Listening ---------------------------------------------------------------------------------------------------------
 
 
-def listener(request: Request) -> str:
+def listener(request: Request[TranscriptionBody | TranslationBody]) -> str:
     """Return the model that listens."""
     return request.body.model or _LISTENER
 
 
-def listener_patch(request: Request, facts: Facts) -> dict[str, Any]:
+def listener_patch(request: Request[TranscriptionBody | TranslationBody], facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does; each wants one named."""
     return {"model": facts.model} if facts.model != request.body.model else {}
 
 
-def _sound(request: Request) -> Part | None:
+def _sound(request: AnyRequest) -> Part | None:
     return next((part for part in request.parts if part.name == "file" and part.filename is not None), None)
 
 
-def check_sound(request: Request) -> None:
+def check_sound(request: AnyRequest) -> None:
     """Refuse a form without a sound."""
     if _sound(request) is None:
         raise Failure(Reason.INVALID, "Missing required parameter: 'file'", param="file", code="missing")
 
 
-def heard_estimate(request: Request) -> Usage:
+def heard_estimate(request: AnyRequest) -> Usage:
     """Estimate a transcription by the sound's length."""
     sound = _sound(request)
     return Usage(calls=1, seconds=seconds_of(sound) if sound is not None else 0.0, basis="estimated")
@@ -118,28 +119,23 @@ _heard = msgspec.json.Decoder(Heard)
 
 def _read(data: bytes) -> Usage | None:
     try:
-        found = _heard.decode(data)
+        heard = _heard.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    usage = found.usage
+    usage = heard.usage
     if usage is not None and (usage.input_tokens or usage.output_tokens):
         details = usage.input_token_details
         audio = (details.audio_tokens or 0) if details is not None else usage.input_tokens
         return Usage(
             input=max(0, usage.input_tokens - audio), audio_in=audio, output=usage.output_tokens, basis="vendor"
         )
-    seconds = usage.seconds if usage is not None and usage.seconds is not None else found.duration
+    seconds = usage.seconds if usage is not None and usage.seconds is not None else heard.duration
     return Usage(calls=1, seconds=seconds, basis="vendor") if seconds is not None else None
 
 
-def heard_usage(request: Request, answer: Answer) -> Usage | None:
+def heard_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read how long the sound was or what tokens it took; subtitles and plain text do not say."""
     return _read(answer.body) or heard_estimate(request)
-
-
-def wants_stream(request: Request) -> bool:
-    """Tell whether the body asks for a stream."""
-    return bool(request.body.stream)
 
 
 def heard_last(event: bytes) -> bool:
@@ -154,7 +150,7 @@ def heard_event(event: bytes) -> Usage | None:
 
 def delta(event: Json) -> str:
     """Return the text that an event adds."""
-    text = event.get("delta")
+    text = member(event, "delta")
     return text if isinstance(text, str) else ""
 
 
@@ -163,7 +159,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"data: " + msgspec.json.encode({"type": "error", "error": error_object(failure)}) + b"\n\n"
 
 
-LISTENING = StreamRules(
+LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     wanted=wants_stream,
     usage=heard_event,
     visible=lambda request, event: event,
@@ -179,7 +175,7 @@ LISTENING = StreamRules(
 # Speaking ----------------------------------------------------------------------------------------------------------
 
 
-def spoken(request: Request) -> Usage:
+def spoken(request: Request[SpeechBody]) -> Usage:
     """Count the characters to speak."""
     body = request.body
     instructions = len(body.instructions or "")
@@ -188,7 +184,7 @@ def spoken(request: Request) -> Usage:
     )
 
 
-def spoken_usage(request: Request, answer: Answer) -> Usage | None:
+def spoken_usage(request: Request[SpeechBody], answer: Answer) -> Usage | None:
     """Count what was spoken: a sound tells of no tokens."""
     return Usage(calls=1, characters=len(request.body.input), basis="counted")
 
@@ -217,7 +213,7 @@ def spoken_event(event: bytes) -> Usage | None:
     )
 
 
-SPEAKING = StreamRules(
+SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     wanted=lambda request: request.body.stream_format == "sse",
     usage=spoken_event,
     visible=lambda request, event: event,

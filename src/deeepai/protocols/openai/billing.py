@@ -8,16 +8,7 @@ from __future__ import annotations
 import datetime
 from decimal import Decimal
 
-from ...declare import (
-    Failure,
-    Json,
-    Local,
-    Reason,
-    Reply,
-    Request,
-    Text,
-    View,
-)
+from ...declare import AnyRequest, Failure, Json, Local, Reason, Reply, Text, View
 
 UNIT = 2000
 """10⁻⁹ USD of a relay's unit of quota: 500,000 of them are one dollar."""
@@ -30,10 +21,10 @@ def _usd(amount: int) -> float:
     return float(Decimal(amount) / _NANO)
 
 
-async def subscription(view: View) -> Reply:
+async def subscription(view: View[object]) -> Reply:
     """Tell what the key has spent and may still spend, together: clients take off what they know was spent."""
-    found = await view.allowance()
-    limit = _usd(found.spent + found.available)
+    allowance = await view.allowance()
+    limit = _usd(allowance.spent + allowance.available)
     return Reply(
         {
             "object": "billing_subscription",
@@ -41,30 +32,30 @@ async def subscription(view: View) -> Reply:
             "soft_limit_usd": limit,
             "hard_limit_usd": limit,
             "system_hard_limit_usd": limit,
-            "access_until": found.expires_at // 1000 if found.expires_at else 0,
+            "access_until": allowance.expires_at // 1000 if allowance.expires_at else 0,
         }
     )
 
 
-def _date(request: Request, name: str) -> datetime.datetime | None:
+def _date(request: AnyRequest, name: str) -> datetime.datetime | None:
     text = request.query.get(name)
     if not text:
         return None
     try:
-        found = datetime.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=datetime.UTC)
+        date = datetime.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=datetime.UTC)
         # The day after the last day that Python knows has no date.
-        return min(found, _LAST)
+        return min(date, _LAST)
     except ValueError:
         raise Failure(Reason.INVALID, f"Invalid '{name}': expected YYYY-MM-DD", param=name) from None
 
 
-def check_dates(request: Request) -> None:
+def check_dates(request: AnyRequest) -> None:
     """Refuse what is no date."""
     _date(request, "start_date")
     _date(request, "end_date")
 
 
-async def usage(view: View) -> Reply:
+async def usage(view: View[object]) -> Reply:
     """Tell what the key spent from one day to another (both with it, UTC), or ever; in US cents."""
     start, end = _date(view.request, "start_date"), _date(view.request, "end_date")
     if start is None and end is None:
@@ -76,25 +67,25 @@ async def usage(view: View) -> Reply:
     return Reply({"object": "list", "total_usage": float(Decimal(total) * 100 / _NANO)})
 
 
-async def token_usage(view: View) -> Reply:
+async def token_usage(view: View[object]) -> Reply:
     """Tell of the key in relays' units of quota."""
-    found = await view.allowance()
-    used, left = -(-found.spent // UNIT), found.available // UNIT
-    limits: dict[str, Json] = dict.fromkeys(found.models or (), True)
+    allowance = await view.allowance()
+    used, left = -(-allowance.spent // UNIT), allowance.available // UNIT
+    limits: dict[str, Json] = dict.fromkeys(allowance.models or (), True)
     return Reply(
         {
             "code": True,
             "message": "ok",
             "data": {
                 "object": "token_usage",
-                "name": found.name,
+                "name": allowance.name,
                 "total_granted": used + left,
                 "total_used": used,
                 "total_available": left,
-                "unlimited_quota": not found.bounded,
+                "unlimited_quota": not allowance.bounded,
                 "model_limits": limits,
-                "model_limits_enabled": found.models is not None,
-                "expires_at": found.expires_at // 1000 if found.expires_at else 0,
+                "model_limits_enabled": allowance.models is not None,
+                "expires_at": allowance.expires_at // 1000 if allowance.expires_at else 0,
             },
         }
     )

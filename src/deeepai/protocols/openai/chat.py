@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -13,24 +13,38 @@ from msgspec import Meta
 from ...declare import (
     DROP,
     Call,
+    ChannelSettings,
     Facts,
     Failure,
     Json,
+    Outputs,
     Request,
     Stream,
     StreamRules,
     Text,
+    Usage,
 )
-from ..common import body_model
-from .common import ModelName, model_patch
+from ..common import body_model, rough_tokens, service_tier
+from .common import ModelName, member, members, model_patch, wants_stream
 from .errors import error_object
-from .objects import member, members
-from .stored import CHAT
-from .usage import answer_usage, chat_estimate, event_usage, input_estimate
+from .stored_completions import STORING
+from .usage import DEFAULT_OUTPUT, answer_usage, event_usage, input_estimate
 
 Count = Annotated[int, Meta(ge=1, le=128)]
 MOST_PICTURES = 16
 """Kept of one answer."""
+
+
+class OpenAISettings(ChannelSettings):
+    """Settings of a channel of OpenAI's format.
+
+    Attributes
+    ----------
+    stream_usage : bool
+        Whether the upstream knows `stream_options`, which ask for the usage of a stream.
+    """
+
+    stream_usage: bool = True
 
 
 class StreamOptions(msgspec.Struct, omit_defaults=True):
@@ -101,36 +115,48 @@ def draws(model: str) -> bool:
 
 def pictures(answer: Json) -> Sequence[str]:
     """Return the addresses of the files that an answer shows or links to."""
-    found: list[str] = []
+    addresses: list[str] = []
     for choice in members(answer, "choices"):
         content = member(choice, "message", "content")
         parts = [content] if isinstance(content, str) else members(choice, "message", "content")
         for part in parts:
             text = part if isinstance(part, str) else member(part, "text")
             if isinstance(text, str):
-                found += (link[1] or link[2] for link in _LINK.finditer(text))
+                addresses += (link[1] or link[2] for link in _LINK.finditer(text))
             url = member(part, "image_url", "url")
             if isinstance(url, str) and url.startswith(("http://", "https://")):
-                found.append(url)
-    return found[:MOST_PICTURES]
+                addresses.append(url)
+    return addresses[:MOST_PICTURES]
+
+
+# Estimates ---------------------------------------------------------------------------------------------------------
+
+
+def chat_estimate(request: Request[ChatBody]) -> Usage:
+    """Estimate a chat: its bytes, and the output that it allows."""
+    body = request.body
+    output = (body.max_completion_tokens or body.max_tokens or DEFAULT_OUTPUT) * (body.n or 1)
+    params = service_tier(body.service_tier)
+    return Usage(calls=1, input=rough_tokens(request), output=output, params=params, basis="estimated")
+
+
+def completion_estimate(request: Request[CompletionBody]) -> Usage:
+    """Estimate a text completion: its bytes, and the output that it allows."""
+    output = (request.body.max_tokens or DEFAULT_OUTPUT) * (request.body.n or 1)
+    return Usage(calls=1, input=rough_tokens(request), output=output, basis="estimated")
 
 
 # Streams -------------------------------------------------------------------------------------------------------
 
 
-def wants_stream(request: Request) -> bool:
-    """Tell whether the body asks for a stream."""
-    return bool(request.body.stream)
-
-
-def asks_usage(request: Request) -> bool:
+def asks_usage(request: Request[ChatBody | CompletionBody]) -> bool:
     """Tell whether the caller wants the usage event itself."""
     options = request.body.stream_options
     return options is not None and bool(options.include_usage)
 
 
-def stream_patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """UpstreamCall the upstream for usage, whether or not the caller does."""
+def stream_patch(request: Request[ChatBody | CompletionBody], facts: Facts) -> dict[str, Any]:
+    """Ask the upstream for usage, whether or not the caller does."""
     changes: dict[str, Any] = {}
     if facts.model != facts.requested_model:
         changes["model"] = facts.model
@@ -138,17 +164,23 @@ def stream_patch(request: Request, facts: Facts) -> dict[str, Any]:
         changes["stream_options"] = DROP
     elif request.body.stream and not asks_usage(request):
         changes["stream_options"] = {"include_usage": True}
-    if getattr(request.body, "models", None) is not None:
+    return changes
+
+
+def chat_patch(request: Request[ChatBody], facts: Facts) -> dict[str, Any]:
+    """Ask the upstream for usage, and leave out the further models that the gateway itself tries."""
+    changes = stream_patch(request, facts)
+    if request.body.models is not None:
         changes["models"] = DROP
     return changes
 
 
-def stand_ins(request: Request) -> Sequence[str]:
+def fallback_models(request: Request[ChatBody]) -> Sequence[str]:
     """Return the models that the body names beside the first."""
     return request.body.models or ()
 
 
-def hide_usage(request: Request, event: bytes) -> bytes | None:
+def hide_usage(request: Request[ChatBody | CompletionBody], event: bytes) -> bytes | None:
     """Take out of an event what the caller did not ask for: the usage event, and `usage: null` elsewhere."""
     if asks_usage(request) or b'"usage"' not in event:
         return event
@@ -159,18 +191,16 @@ def hide_usage(request: Request, event: bytes) -> bytes | None:
 
 def delta_text(chunk: Json) -> str:
     """Return the text that a chunk adds, tool calls and reasoning included."""
-    pieces: list[str] = []
-    for choice in chunk.get("choices") or ():
-        delta = choice.get("delta") or {}
-        pieces.append(choice.get("text") or delta.get("content") or "")
-        pieces.append(delta.get("reasoning_content") or "")
-        for call in delta.get("tool_calls") or ():
-            function = call.get("function") or {}
-            pieces.append((function.get("name") or "") + (function.get("arguments") or ""))
-    return "".join(pieces)
+    pieces: list[Json] = []
+    for choice in members(chunk, "choices"):
+        pieces.append(member(choice, "text") or member(choice, "delta", "content"))
+        pieces.append(member(choice, "delta", "reasoning_content"))
+        for call in members(choice, "delta", "tool_calls"):
+            pieces += (member(call, "function", "name"), member(call, "function", "arguments"))
+    return "".join(piece for piece in pieces if isinstance(piece, str))
 
 
-def prompt_text(request: Request) -> str:
+def prompt_text(request: Request[ChatBody | CompletionBody]) -> str:
     """Return the text that the upstream would count as input."""
     body = request.body
     if isinstance(body, CompletionBody):
@@ -196,7 +226,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\n\n"
 
 
-STREAM = StreamRules(
+STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
     visible=hide_usage,
@@ -204,6 +234,7 @@ STREAM = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
+    scan_for=(b'"usage"', b"[DONE]"),
 )
 
 OPERATIONS = (
@@ -229,11 +260,10 @@ OPERATIONS = (
         model=body_model,
         estimate=chat_estimate,
         usage=answer_usage,
-        patch=stream_patch,
-        keeps=draws,
-        outputs=pictures,
-        fallback_models=stand_ins,
-        objects=CHAT,
+        patch=chat_patch,
+        outputs=Outputs(of=pictures, models=draws),
+        fallback_models=fallback_models,
+        objects=STORING,
         on_leave="cancel",
         replay=True,
     ),
@@ -257,7 +287,7 @@ OPERATIONS = (
         },
         answers=("application/json", "text/event-stream"),
         model=body_model,
-        estimate=chat_estimate,
+        estimate=completion_estimate,
         usage=answer_usage,
         patch=stream_patch,
         on_leave="cancel",

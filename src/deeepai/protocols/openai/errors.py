@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...declare import Answer, Failure, Json, Operation, Reason, Reply
+from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
 
 _TYPES = {
     Reason.UNAUTHENTICATED: "invalid_request_error",
@@ -39,7 +39,7 @@ def error_object(failure: Failure) -> dict[str, Json]:
     }
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
     """Answer a failure as OpenAI does.
 
     A balance that is spent answers 403: official clients would retry a 429.

@@ -15,25 +15,29 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
+    AnyRequest,
     BackgroundRules,
+    Call,
     Failure,
+    JobRules,
     Json,
     Made,
+    ObjectCall,
     ObjectRules,
     Piece,
     Reason,
     Refused,
-    Reply,
     Request,
     State,
     Task,
-    TaskRules,
     TaskStatus,
+    Text,
     UpstreamCall,
     Usage,
-    Window,
 )
-from .objects import body_ids, ids_in, listing, member, path_id, touch, window
+from .common import member
+from .object_calls import EXAMPLE_IDS, listing, newest_first, object_call, object_list, page
+from .object_ids import body_ids, ids_in, path_id
 from .responses import ResponseUsage, tokens
 from .usage import DEFAULT_OUTPUT, VendorUsage, token_usage
 
@@ -75,13 +79,6 @@ _BATCH: Final = {
     "created_at": 1760000000,
     "request_counts": {"total": 0, "completed": 0, "failed": 0},
 }
-_PAGE: Final = {
-    "object": "list",
-    "data": [_FILE],
-    "first_id": "file-abc123",
-    "last_id": "file-abc123",
-    "has_more": False,
-}
 
 
 class FileForm(msgspec.Struct, omit_defaults=True):
@@ -117,7 +114,7 @@ class BatchBody(msgspec.Struct, omit_defaults=True):
 # Objects -----------------------------------------------------------------------------------------------------------
 
 
-def file_made(request: Request, value: Json) -> Sequence[Made]:
+def file_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return a file, and what its later users want to know of it."""
     name = member(value, "id")
     if not isinstance(name, str):
@@ -125,42 +122,36 @@ def file_made(request: Request, value: Json) -> Sequence[Made]:
     return [Made(name, "file", facts={"bytes": member(value, "bytes"), "purpose": member(value, "purpose")})]
 
 
-def upload_made(request: Request, value: Json) -> Sequence[Made]:
+def upload_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return an upload, and the file that it has become."""
     name = member(value, "id")
-    found = [Made(name, "upload")] if isinstance(name, str) else []
-    return [*found, *file_made(request, member(value, "file"))]
+    uploads = [Made(name, "upload")] if isinstance(name, str) else []
+    return [*uploads, *file_made(request, member(value, "file"))]
 
 
-def batch_made(request: Request, value: Json) -> Sequence[Made]:
+def batch_made(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return a batch and the files that it wrote."""
     name = member(value, "id")
     files = [member(value, key) for key in ("output_file_id", "error_file_id")]
-    found = [Made(name, "batch")] if isinstance(name, str) else []
-    return [*found, *(Made(one, "file") for one in files if isinstance(one, str))]
+    batches = [Made(name, "batch")] if isinstance(name, str) else []
+    return [*batches, *(Made(file, "file") for file in files if isinstance(file, str))]
 
 
-def of_purpose(request: Request, value: Json) -> bool:
+def of_purpose(request: AnyRequest, value: Json) -> bool:
     """Tell whether a file has the purpose that a list is asked for."""
     wanted = request.query.get("purpose")
     return wanted is None or member(value, "purpose") == wanted
 
 
-def newest(request: Request) -> Window:
-    """Read the window of a list that has one order only."""
-    found = window(request)
-    return Window(found.limit, found.after)
-
-
 # Batches -----------------------------------------------------------------------------------------------------------
 
 
-def input_path(request: Request) -> str:
+def input_path(request: Request[BatchBody]) -> str:
     """Return where the requests of a batch lie."""
     return f"/files/{quote(request.body.input_file_id, safe='')}/content"
 
 
-class _Asked(msgspec.Struct):
+class _LineBody(msgspec.Struct):
     model: Annotated[str, Meta(min_length=1)]
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -171,13 +162,13 @@ class _Asked(msgspec.Struct):
 
 class _Line(msgspec.Struct):
     url: str
-    body: _Asked
+    body: _LineBody
 
 
 _line = msgspec.json.Decoder(_Line)
 
 
-def line(request: Request, data: bytes) -> Piece:
+def line(request: Request[BatchBody], data: bytes) -> Piece:
     """Read one request of a batch.
 
     Raises
@@ -186,23 +177,23 @@ def line(request: Request, data: bytes) -> Piece:
         INVALID
     """
     try:
-        found = _line.decode(data)
+        call = _line.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as fault:
         raise Failure(
             Reason.INVALID, f"A line of the input file is not a request: {fault}", param="input_file_id"
         ) from None
-    if found.url != request.body.endpoint:
+    if call.url != request.body.endpoint:
         raise Failure(Reason.INVALID, "A request of the input file is not for the batch's endpoint", param="endpoint")
-    asked = found.body
-    if asked.background:
+    body = call.body
+    if body.background:
         raise Failure(Reason.INVALID, "A batch's requests cannot run in the background", param="input_file_id")
-    limit = asked.max_completion_tokens or asked.max_tokens or asked.max_output_tokens or DEFAULT_OUTPUT
-    output = 0 if found.url == "/v1/embeddings" else limit * (asked.n or 1)
+    limit = body.max_completion_tokens or body.max_tokens or body.max_output_tokens or DEFAULT_OUTPUT
+    output = 0 if call.url == "/v1/embeddings" else limit * (body.n or 1)
     usage = Usage(input=len(data) // 4 + 1, output=output, share=_SHARE, basis="estimated")
-    return Piece(asked.model, usage, ids_in(data))
+    return Piece(body.model, usage, ids_in(data))
 
 
-def check_batch(request: Request) -> None:
+def check_batch(request: Request[BatchBody]) -> None:
     """Refuse what cannot be metered.
 
     Raises
@@ -250,46 +241,52 @@ _out = msgspec.json.Decoder(_OutLine)
 _ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def _path(name: str) -> str:
+    return f"/batches/{name}"
+
+
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Take a batch that was made."""
     value = answer.json()
     name = member(value, "id")
     if member(value, "object") != "batch" or not isinstance(name, str):
         return Refused()
-    return Accepted(name, State.RUNNING, {"path": f"/batches/{name}"})
+    return Accepted(name, State.RUNNING, path=_path(name))
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for the batch; once it has ended, for its output."""
+    """Ask for the batch; once it has ended, for its output."""
     output = member(task.snapshot, "output_file_id")
     if isinstance(output, str):
         return UpstreamCall(f"/files/{output}/content", lines=True)
-    return UpstreamCall(str(task.facts["path"]))
+    return UpstreamCall(_path(task.upstream_id or ""))
 
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a batch stands. Each of its answers is priced by itself, so that its length decides its rates."""
     try:
-        found = _batch.decode(answer.body)
+        batch = _batch.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = _Batch()
-    if found.object != "batch":
-        told = member(task.snapshot, "usage")
-        if answer.status == 404 and told is not None:
+        batch = _Batch()
+    if batch.object != "batch":
+        total = member(task.snapshot, "usage")
+        if answer.status == 404 and total is not None:
             # The output was deleted meanwhile: what the batch itself told of all answers together is left.
-            usage = _shared(tokens(msgspec.convert(told, ResponseUsage)), task.snapshot["answers"])
+            usage = _shared(tokens(msgspec.convert(total, ResponseUsage)), task.snapshot["answers"])
             return TaskStatus(State.SUCCEEDED, {"status": "completed"}, usage=usage)
         return TaskStatus(State.NOT_FOUND if answer.status == 404 else State.RUNNING, None)
-    shown = {"status": found.status}
-    if found.status not in _ENDED:
-        return TaskStatus(State.RUNNING, shown)
-    if found.output_file_id is not None:
-        told = {"usage": found.usage, "answers": found.answers} if found.usage is not None else {}
-        return TaskStatus(State.RUNNING, msgspec.to_builtins({**shown, "output_file_id": found.output_file_id, **told}))
-    if found.usage is not None:
-        usage = _shared(tokens(found.usage), found.answers)
-        return TaskStatus(State.SUCCEEDED, shown, usage=usage)
-    return TaskStatus(State.FAILED, shown, error=f"the batch {found.status} without any answer")
+    snapshot = {"status": batch.status}
+    if batch.status not in _ENDED:
+        return TaskStatus(State.RUNNING, snapshot)
+    if batch.output_file_id is not None:
+        totals = {"usage": batch.usage, "answers": batch.answers} if batch.usage is not None else {}
+        return TaskStatus(
+            State.RUNNING, msgspec.to_builtins({**snapshot, "output_file_id": batch.output_file_id, **totals})
+        )
+    if batch.usage is not None:
+        usage = _shared(tokens(batch.usage), batch.answers)
+        return TaskStatus(State.SUCCEEDED, snapshot, usage=usage)
+    return TaskStatus(State.FAILED, snapshot, error=f"the batch {batch.status} without any answer")
 
 
 def _shared(usage: Usage, answers: int) -> Usage:
@@ -302,28 +299,25 @@ def answer_line(task: Task, data: bytes) -> Usage | None:
         done = _out.decode(data).response
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    told = done.body.usage if done is not None and done.body is not None else None
-    if told is None:
+    vendor = done.body.usage if done is not None and done.body is not None else None
+    if vendor is None:
         return None
-    used = (
-        tokens(msgspec.convert(told, ResponseUsage))
-        if "input_tokens" in told
-        else token_usage(msgspec.convert(told, VendorUsage))
+    usage = (
+        tokens(msgspec.convert(vendor, ResponseUsage))
+        if "input_tokens" in vendor
+        else token_usage(msgspec.convert(vendor, VendorUsage))
     )
-    return msgspec.structs.replace(used, share=_SHARE)
+    return msgspec.structs.replace(usage, share=_SHARE)
 
 
-BATCH = BackgroundRules(
+BATCH: Final[BackgroundRules[BatchBody]] = BackgroundRules(
     wanted=lambda request: True,
-    rules=TaskRules(
-        new_id=lambda: "",
+    rules=JobRules(
         accept=accept,
-        submitted=lambda task, links: Reply(task.snapshot),
         poll=poll,
         read=read,
         line=answer_line,
         ends=lambda answer: answer.status == 404,
-        render=lambda task, links: Reply(task.snapshot),
         interval=10.0,
         timeout=3 * 24 * 3600.0,
     ),
@@ -334,32 +328,34 @@ BATCH = BackgroundRules(
 )
 
 OPERATIONS = (
-    touch(
-        "files.create",
-        "POST",
-        "/v1/files",
-        "Upload a file",
-        "上传文件",
+    ObjectCall(
+        name="files.create",
+        method="POST",
+        path="/v1/files",
+        upstream_template="/files",
+        summary=Text("Upload a file", "上传文件"),
         body=FileForm,
         media="multipart",
         files={"file": True},
         stream_body=True,
         max_body=FILE_LIMIT + _ROOM,
-        example={"purpose": "batch"},
-        example_answer=_FILE,
         objects=ObjectRules(makes=file_made),
+        example={"purpose": "batch"},
+        example_params=EXAMPLE_IDS,
+        example_answer=_FILE,
     ),
-    touch(
+    object_list(
         "files.list",
-        "GET",
         "/v1/files",
         "List files",
         "列出文件",
-        objects=listing("file", "/files", of_purpose),
-        example_answer=_PAGE,
+        listing("file", "/files", of_purpose),
+        example_answer=page([_FILE]),
     ),
-    touch("files.get", "GET", "/v1/files/{file_id}", "Get a file's description", "查询文件", example_answer=_FILE),
-    touch(
+    object_call(
+        "files.get", "GET", "/v1/files/{file_id}", "Get a file's description", "查询文件", example_answer=_FILE
+    ),
+    object_call(
         "files.delete",
         "DELETE",
         "/v1/files/{file_id}",
@@ -368,7 +364,7 @@ OPERATIONS = (
         ends=True,
         example_answer={"id": "file-abc123", "object": "file", "deleted": True},
     ),
-    touch(
+    object_call(
         "files.content",
         "GET",
         "/v1/files/{file_id}/content",
@@ -376,28 +372,30 @@ OPERATIONS = (
         "下载文件内容",
         answers=("application/octet-stream",),
     ),
-    touch(
-        "uploads.create",
-        "POST",
-        "/v1/uploads",
-        "Begin an upload in parts",
-        "创建分片上传",
+    ObjectCall(
+        name="uploads.create",
+        method="POST",
+        path="/v1/uploads",
+        upstream_template="/uploads",
+        summary=Text("Begin an upload in parts", "创建分片上传"),
         body=UploadBody,
-        example={"filename": "requests.jsonl", "purpose": "batch", "bytes": 140, "mime_type": "text/jsonl"},
-        example_answer=_UPLOAD,
         objects=ObjectRules(makes=upload_made),
+        example={"filename": "requests.jsonl", "purpose": "batch", "bytes": 140, "mime_type": "text/jsonl"},
+        example_params=EXAMPLE_IDS,
+        example_answer=_UPLOAD,
     ),
-    touch(
-        "uploads.parts",
-        "POST",
-        "/v1/uploads/{upload_id}/parts",
-        "Upload a part",
-        "上传分片",
+    ObjectCall(
+        name="uploads.parts",
+        method="POST",
+        path="/v1/uploads/{upload_id}/parts",
+        upstream_template="/uploads/{upload_id}/parts",
+        summary=Text("Upload a part", "上传分片"),
         media="multipart",
         files={"data": True},
         stream_body=True,
         max_body=PART_LIMIT + _ROOM,
         objects=ObjectRules(uses=path_id("upload_id")),
+        example_params=EXAMPLE_IDS,
         example_answer={
             "id": "part_abc123",
             "object": "upload.part",
@@ -405,7 +403,7 @@ OPERATIONS = (
             "upload_id": "upload_abc123",
         },
     ),
-    touch(
+    object_call(
         "uploads.complete",
         "POST",
         "/v1/uploads/{upload_id}/complete",
@@ -416,7 +414,7 @@ OPERATIONS = (
         makes=upload_made,
         example_answer={**_UPLOAD, "status": "completed", "file": _FILE},
     ),
-    touch(
+    object_call(
         "uploads.cancel",
         "POST",
         "/v1/uploads/{upload_id}/cancel",
@@ -424,29 +422,28 @@ OPERATIONS = (
         "取消分片上传",
         example_answer={**_UPLOAD, "status": "cancelled"},
     ),
-    touch(
-        "batches.create",
-        "POST",
-        "/v1/batches",
-        "Create a batch",
-        "创建批处理",
+    Call(
+        name="batches.create",
+        method="POST",
+        path="/v1/batches",
+        upstream_template="/batches",
+        summary=Text("Create a batch", "创建批处理"),
         body=BatchBody,
         check=check_batch,
-        example={"input_file_id": "file-abc123", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
         objects=ObjectRules(uses=body_ids, makes=batch_made, background=BATCH),
-        free=False,
+        example={"input_file_id": "file-abc123", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
+        example_params=EXAMPLE_IDS,
         example_answer=_BATCH,
     ),
-    touch(
+    object_list(
         "batches.list",
-        "GET",
         "/v1/batches",
         "List batches",
         "列出批处理",
-        objects=listing("batch", "/batches", order=newest),
-        example_answer={**_PAGE, "data": [_BATCH], "first_id": "batch_abc123", "last_id": "batch_abc123"},
+        listing("batch", "/batches", order=newest_first),
+        example_answer=page([_BATCH]),
     ),
-    touch(
+    object_call(
         "batches.get",
         "GET",
         "/v1/batches/{batch_id}",
@@ -455,7 +452,7 @@ OPERATIONS = (
         makes=batch_made,
         example_answer=_BATCH,
     ),
-    touch(
+    object_call(
         "batches.cancel",
         "POST",
         "/v1/batches/{batch_id}/cancel",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from ...declare import (
     Answer,
+    AnyRequest,
     Call,
-    Facts,
     Failure,
     Json,
+    Outputs,
     Reason,
     Request,
     Stream,
@@ -22,7 +23,7 @@ from ...declare import (
     Text,
     Usage,
 )
-from .common import ModelName, event_data
+from .common import ModelName, event_data, member, members, optional_model_patch, wants_stream
 from .errors import error_object
 
 GENERATION_MODEL, EDIT_MODEL = "dall-e-2", "gpt-image-1.5"
@@ -73,32 +74,27 @@ class VariationBody(msgspec.Struct, omit_defaults=True):
     response_format: Annotated[str, Meta(pattern="^(url|b64_json)$")] | None = None
 
 
-def generation_model(request: Request) -> str:
+def generation_model(request: Request[ImageBody | VariationBody]) -> str:
     """Return the model that is asked for, or OpenAI's own choice."""
     return request.body.model or GENERATION_MODEL
 
 
-def edit_model(request: Request) -> str:
+def edit_model(request: Request[EditBody]) -> str:
     """Return the model that is asked for, or OpenAI's own choice."""
     return request.body.model or EDIT_MODEL
 
 
-def patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """Name the model as the upstream does."""
-    return {"model": facts.model} if facts.model != (request.body.model or facts.requested_model) else {}
-
-
-def check_edit(request: Request) -> None:
+def check_edit(request: Request[EditBody]) -> None:
     """Refuse an edit without a picture."""
     if request.parts:
-        given = any(part.name.partition("[")[0] == "image" and part.filename is not None for part in request.parts)
+        has_image = any(part.name.partition("[")[0] == "image" and part.filename is not None for part in request.parts)
     else:
-        given = bool(request.body.images)
-    if not given:
+        has_image = bool(request.body.images)
+    if not has_image:
         raise Failure(Reason.INVALID, "Missing required parameter: 'image'", param="image", code="missing")
 
 
-def check_variation(request: Request) -> None:
+def check_variation(request: AnyRequest) -> None:
     """Refuse a variation without a picture."""
     if not any(part.name == "image" and part.filename is not None for part in request.parts):
         raise Failure(Reason.INVALID, "Missing required parameter: 'image'", param="image", code="missing")
@@ -107,12 +103,13 @@ def check_variation(request: Request) -> None:
 # Usage -------------------------------------------------------------------------------------------------------------
 
 
-def image_params(body: Any) -> dict[str, str]:
+def image_params(body: ImageBody | EditBody | VariationBody) -> dict[str, str]:
     """Return what an image's price depends on."""
-    return {"size": body.size or "auto", "quality": getattr(body, "quality", None) or "auto"}
+    quality = None if isinstance(body, VariationBody) else body.quality
+    return {"size": body.size or "auto", "quality": quality or "auto"}
 
 
-def image_estimate(request: Request) -> Usage:
+def image_estimate(request: Request[ImageBody | EditBody | VariationBody]) -> Usage:
     """Estimate an image call: so many images of that size and quality."""
     return Usage(calls=1, images=request.body.n or 1, params=image_params(request.body), basis="estimated")
 
@@ -145,49 +142,44 @@ class ImageAnswer(msgspec.Struct):
 _answers = msgspec.json.Decoder(ImageAnswer)
 
 
-def _usage(found: ImageAnswer, params: dict[str, str], images: int) -> Usage:
-    told = {"size": found.size, "quality": found.quality}
-    params = {**params, **{name: value for name, value in told.items() if value}}
-    if found.usage is None:
+def _usage(answer: ImageAnswer, params: dict[str, str], images: int) -> Usage:
+    actual = {"size": answer.size, "quality": answer.quality}
+    params = {**params, **{name: value for name, value in actual.items() if value}}
+    if answer.usage is None:
         return Usage(calls=1, images=images, params=params, basis="counted")
-    inputs, outputs = found.usage.input_tokens_details, found.usage.output_tokens_details
+    inputs, outputs = answer.usage.input_tokens_details, answer.usage.output_tokens_details
     image_in = (inputs.image_tokens or 0) if inputs else 0
     text_out = (outputs.text_tokens or 0) if outputs else 0
     return Usage(
         calls=1,
         images=images,
-        input=max(0, found.usage.input_tokens - image_in),
+        input=max(0, answer.usage.input_tokens - image_in),
         image_in=image_in,
         output=text_out,
-        image_out=max(0, found.usage.output_tokens - text_out),
+        image_out=max(0, answer.usage.output_tokens - text_out),
         params=params,
         basis="vendor",
     )
 
 
-def image_usage(request: Request, answer: Answer) -> Usage | None:
+def image_usage(request: Request[ImageBody | EditBody | VariationBody], answer: Answer) -> Usage | None:
     """Count the images, and read the tokens where the vendor tells them."""
     try:
-        found = _answers.decode(answer.body)
+        metered = _answers.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return image_estimate(request)
-    if found.usage is None and not found.data:
+    if metered.usage is None and not metered.data:
         return None
-    return _usage(found, image_params(request.body), len(found.data))
+    return _usage(metered, image_params(request.body), len(metered.data))
 
 
 def addresses(answer: Json) -> Sequence[str]:
     """Return the addresses of an answer's images, which OpenAI forgets within the hour."""
-    data = answer.get("data") if isinstance(answer, dict) else None
-    return [item["url"] for item in data or () if isinstance(item, dict) and isinstance(item.get("url"), str)]
+    urls = [member(item, "url") for item in members(answer, "data")]
+    return [url for url in urls if isinstance(url, str)]
 
 
 # Streams -----------------------------------------------------------------------------------------------------------
-
-
-def wants_stream(request: Request) -> bool:
-    """Tell whether the body asks for a stream."""
-    return bool(request.body.stream)
 
 
 def ends(event: bytes) -> bool:
@@ -205,10 +197,10 @@ def event_usage(event: bytes) -> Usage | None:
     if not partial and not ends(event):
         return None
     try:
-        found = _answers.decode(event_data(event))
+        image = _answers.decode(event_data(event))
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = ImageAnswer()
-    usage = _usage(found, {}, 1)
+        image = ImageAnswer()
+    usage = _usage(image, {}, 1)
     if not partial:
         return usage
     return Begun(calls=1, images=1, image_out=_tokens(usage.params), params=usage.params, basis="counted")
@@ -243,7 +235,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode({"type": "error", "error": error_object(failure)}) + b"\n\n"
 
 
-STREAM = StreamRules(
+STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
     visible=lambda request, event: event,
@@ -274,8 +266,8 @@ OPERATIONS = (
         model=generation_model,
         estimate=image_estimate,
         usage=image_usage,
-        patch=patch,
-        outputs=addresses,
+        patch=optional_model_patch,
+        outputs=Outputs(of=addresses),
         passthrough=True,
         unserved=UNSERVED,
     ),
@@ -301,8 +293,8 @@ OPERATIONS = (
         model=edit_model,
         estimate=image_estimate,
         usage=image_usage,
-        patch=patch,
-        outputs=addresses,
+        patch=optional_model_patch,
+        outputs=Outputs(of=addresses),
         passthrough=True,
         unserved=UNSERVED,
         max_body=_BODY,
@@ -323,8 +315,8 @@ OPERATIONS = (
         model=generation_model,
         estimate=image_estimate,
         usage=image_usage,
-        patch=patch,
-        outputs=addresses,
+        patch=optional_model_patch,
+        outputs=Outputs(of=addresses),
         passthrough=True,
         unserved=UNSERVED,
     ),

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from ...declare import (
-    Failure,
-    Json,
-    Local,
-    Reason,
-    Reply,
-    Text,
-    View,
-)
+from ...declare import Failure, Json, Local, Reason, Reply, Text, View
 
 
-def _model_object(model: Any) -> dict[str, Json]:
+def _model_object(model: Mapping[str, Json]) -> dict[str, Json]:
     return {"id": model["id"], "object": "model", "created": model["created"], "owned_by": model["owned_by"]}
 
 
-async def list_models(view: View) -> Reply:
+async def list_models(view: View[object]) -> Reply:
     """List what the token may call."""
     models = await view.models()
     return Reply({"object": "list", "data": [_model_object(model) for model in models]})
 
 
-async def get_model(view: View) -> Reply:
+async def get_model(view: View[object]) -> Reply:
     """Describe one model."""
     name = view.request.params["model"]
     for model in await view.models():

@@ -6,12 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ...declare import (
-    Call,
-    Facts,
-    Request,
-    Text,
-)
+from ...declare import Call, Facts, Request, Text
 from .common import ModelName
 
 DEFAULT = "omni-moderation-latest"
@@ -24,12 +19,12 @@ class ModerationBody(msgspec.Struct, omit_defaults=True):
     model: ModelName | None = None
 
 
-def model(request: Request) -> str:
+def model(request: Request[ModerationBody]) -> str:
     """Return the model that is asked for, or OpenAI's own choice."""
     return request.body.model or DEFAULT
 
 
-def patch(request: Request, facts: Facts) -> dict[str, Any]:
+def patch(request: Request[ModerationBody], facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does."""
     return {"model": facts.model} if facts.model != (request.body.model or DEFAULT) else {}
 

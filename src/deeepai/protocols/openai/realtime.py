@@ -16,22 +16,21 @@ from msgspec import Meta
 
 from ...declare import (
     Answer,
+    AnyRequest,
     Facts,
     Failure,
     Json,
     Local,
     Reason,
     Reply,
-    Request,
     Socket,
     SocketRules,
     Text,
     Usage,
     View,
 )
-from .common import ModelName
+from .common import ModelName, member
 from .errors import error_object
-from .objects import member
 from .realtime_meter import RealtimeMeter
 
 _KEY: Final = "openai-insecure-api-key."
@@ -48,26 +47,26 @@ _TURN: Final = Usage(input=300, audio_in=300, output=100, audio_out=600, seconds
 # The handshake -------------------------------------------------------------------------------------------------
 
 
-def _offered(request: Request) -> list[str]:
+def _offered(request: AnyRequest) -> list[str]:
     return [word.strip() for word in request.header("sec-websocket-protocol").split(",") if word.strip()]
 
 
-def handshake_key(request: Request) -> str:
+def handshake_key(request: AnyRequest) -> str:
     """Return the key among the subprotocols: browsers can set no header."""
     return next((word.removeprefix(_KEY) for word in _offered(request) if word.startswith(_KEY)), "")
 
 
-def subprotocol(request: Request) -> str | None:
+def subprotocol(request: AnyRequest) -> str | None:
     """Answer the one that names no key."""
     return "realtime" if "realtime" in _offered(request) else None
 
 
-def speaks_beta(request: Request) -> bool:
+def speaks_beta(request: AnyRequest) -> bool:
     """Tell whether the caller wants the beta's shape of events."""
     return _BETA in _offered(request) or "realtime=v1" in request.header("openai-beta")
 
 
-def session_model(request: Request) -> str:
+def session_model(request: AnyRequest) -> str:
     """Return the model in the query; a transcription session need not name one."""
     model = request.query.get("model", "")
     if model or request.query.get("intent") != "transcription":
@@ -83,23 +82,23 @@ def _transcriber(session: Json) -> str:
     return named if isinstance(named, str) and 0 < len(named) <= 256 else _TRANSCRIBER
 
 
-def check(request: Request) -> None:
+def check(request: AnyRequest) -> None:
     """Refuse to join a call: calls belong to whoever made them, and none is made here."""
     if "call_id" in request.query:
         raise Failure(Reason.INVALID, "Calls are not offered here", param="call_id", code="unsupported_parameter")
 
 
-def place(request: Request, facts: Facts) -> str:
+def upstream_path(request: AnyRequest, facts: Facts) -> str:
     """Return the upstream's path, with the query as it came but for the model's name.
 
     The vendor wants none for a transcription session; here it may stand there, for routing and for the key's rights.
     """
-    given = {name: value for name, value in request.query.items() if name != "model"}
-    words = [f"model={facts.model}"] if given.get("intent") != "transcription" else []
-    return "/realtime?" + "&".join([*words, urlencode(given, quote_via=quote)]).rstrip("&")
+    query = {name: value for name, value in request.query.items() if name != "model"}
+    model = [f"model={facts.model}"] if query.get("intent") != "transcription" else []
+    return "/realtime?" + "&".join([*model, urlencode(query, quote_via=quote)]).rstrip("&")
 
 
-def minted_query(request: Request, session: Json) -> Mapping[str, str]:
+def minted_query(request: AnyRequest, session: Json) -> Mapping[str, str]:
     """Return the query of a session that a minted key opens; it is what the key was made for, whatever is asked."""
     query = dict(request.query)
     if session.get("type") == "transcription":
@@ -109,12 +108,12 @@ def minted_query(request: Request, session: Json) -> Mapping[str, str]:
     return {**query, "model": session["model"]}
 
 
-def headers(request: Request, facts: Facts) -> Mapping[str, str]:
+def headers(request: AnyRequest, facts: Facts) -> Mapping[str, str]:
     """Say in a header what browsers say in a subprotocol."""
-    found = dict(request.present(("openai-safety-identifier",)))
+    sent = dict(request.present(("openai-safety-identifier",)))
     if _BETA in _offered(request):
-        found["openai-beta"] = "realtime=v1"
-    return found
+        sent["openai-beta"] = "realtime=v1"
+    return sent
 
 
 # Events --------------------------------------------------------------------------------------------------------
@@ -146,32 +145,32 @@ _CODE_STATUS: Final = {"invalid_api_key": 401, "insufficient_quota": 429, "rate_
 def opening(event: str) -> Answer | None:
     """Read a session's first event where it is an error, as an HTTP answer."""
     try:
-        found = msgspec.json.decode(event, type=_Opening)
+        first = msgspec.json.decode(event, type=_Opening)
     except (msgspec.DecodeError, RecursionError):
         return None
-    if found.type != "error":
+    if first.type != "error":
         return None
-    error = found.error or {}
+    error = first.error or {}
     code, kind = str(error.get("code")), str(error.get("type"))
     status = _CODE_STATUS.get(code) or _STATUS.get(kind, 400)
     body = {"error": {name: error.get(name) for name in ("message", "type", "param", "code")}}
     return Answer(status, {"content-type": "application/json"}, msgspec.json.encode(body))
 
 
-def meter(request: Request, asked: str, model: str, allow: Callable[[str], None]) -> RealtimeMeter:
+def meter(request: AnyRequest, requested_model: str, model: str, allow: Callable[[str], None]) -> RealtimeMeter:
     """Make a session's meter."""
-    return RealtimeMeter(asked, model, allow)
+    return RealtimeMeter(requested_model, model, allow)
 
 
-def first_events(request: Request, session: Json) -> Sequence[str]:
+def first_events(request: AnyRequest, session: Json) -> Sequence[str]:
     """Tell the upstream what the session is to be like."""
-    given = cast("dict[str, Any]", session)
-    if "type" not in given and not speaks_beta(request):
-        given = _present_shape(given)
-    told = {name: value for name, value in given.items() if name != "model"}
-    if told.keys() <= {"type"}:
+    wanted = cast("dict[str, Any]", session)
+    if "type" not in wanted and not speaks_beta(request):
+        wanted = _present_shape(wanted)
+    update = {name: value for name, value in wanted.items() if name != "model"}
+    if update.keys() <= {"type"}:
         return ()
-    return (msgspec.json.encode({"type": "session.update", "session": told}).decode(),)
+    return (msgspec.json.encode({"type": "session.update", "session": update}).decode(),)
 
 
 _FORMATS: Final = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
@@ -196,15 +195,15 @@ def _present_shape(flat: Mapping[str, Any]) -> dict[str, Any]:
         kind = _FORMATS.get(str(flat.get(old)))
         if kind is not None:
             part["format"] = {"type": kind, "rate": 24000} if kind == "audio/pcm" else {"type": kind}
-    made: dict[str, Any] = {"type": "realtime", **{name: flat[name] for name in _SAME if name in flat}}
+    present: dict[str, Any] = {"type": "realtime", **{name: flat[name] for name in _SAME if name in flat}}
     sound = {name: part for name, part in (("input", heard), ("output", spoken)) if part}
     if sound:
-        made["audio"] = sound
+        present["audio"] = sound
     if isinstance(flat.get("modalities"), list):
-        made["output_modalities"] = ["audio"] if "audio" in flat["modalities"] else ["text"]
+        present["output_modalities"] = ["audio"] if "audio" in flat["modalities"] else ["text"]
     if "max_response_output_tokens" in flat:
-        made["max_output_tokens"] = flat["max_response_output_tokens"]
-    return made
+        present["max_output_tokens"] = flat["max_response_output_tokens"]
+    return present
 
 
 SOCKET: Final = SocketRules(
@@ -256,13 +255,13 @@ class TranscriptionBody(msgspec.Struct, omit_defaults=True):
     input_audio_transcription: dict[str, Any] | None = None
 
 
-def _raw(request: Request) -> dict[str, Any]:
+def _raw(request: AnyRequest) -> dict[str, Any]:
     return cast("dict[str, Any]", msgspec.json.decode(request.raw))
 
 
-async def make_secret(view: View) -> Reply:
+async def make_secret(view: View[SecretBody]) -> Reply:
     """Mint a key for one kind of session."""
-    body: SecretBody = view.request.body
+    body = view.request.body
     session: dict[str, Any] = {"type": "realtime", **(_raw(view.request).get("session") or {})}
     transcribes = session["type"] == "transcription"
     model = _transcriber(session) if transcribes else session.get("model")
@@ -278,18 +277,19 @@ def _kind(transcribes: bool) -> str:
     return "transcription_session" if transcribes else "session"
 
 
-async def make_session(view: View) -> Reply:
+async def make_session(view: View[object]) -> Reply:
     """Mint a key, in the older way."""
     session = _raw(view.request)
     value, expires_at = await view.mint(_SECRET, session["model"], session, _SHORT_SECONDS)
     return _older(session, "realtime.session", value, expires_at)
 
 
-async def make_transcription_session(view: View) -> Reply:
+async def make_transcription_session(view: View[object]) -> Reply:
     """Mint a key for a transcription session, in the older way."""
     session = _raw(view.request)
-    told = {"type": "transcription", **{n: v for n, v in _present_shape(session).items() if n in ("audio", "include")}}
-    value, expires_at = await view.mint(_SECRET, _transcriber(told), told, _SHORT_SECONDS)
+    present = _present_shape(session)
+    minted = {"type": "transcription", **{name: present[name] for name in ("include", "audio") if name in present}}
+    value, expires_at = await view.mint(_SECRET, _transcriber(minted), minted, _SHORT_SECONDS)
     return _older(session, "realtime.transcription_session", value, expires_at)
 
 
@@ -298,7 +298,7 @@ def _older(session: Mapping[str, Any], kind: str, value: str, expires_at: int) -
     return Reply({**session, "id": f"sess_{secrets.token_hex(12)}", "object": kind, "client_secret": secret})
 
 
-async def refuse_call(view: View) -> Reply:
+async def refuse_call(view: View[object]) -> Reply:
     """Say that calls are not offered."""
     text = "Calls over WebRTC and SIP are not offered here: open a WebSocket at /v1/realtime"
     error = {"message": text, "type": "invalid_request_error", "param": None, "code": "not_implemented"}
@@ -321,7 +321,7 @@ OPERATIONS = (
         query=("model",),
         model=session_model,
         estimate=lambda request: _TURN,
-        upstream_path=place,
+        upstream_path=upstream_path,
         headers=headers,
         check=check,
     ),

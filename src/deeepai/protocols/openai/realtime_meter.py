@@ -160,14 +160,14 @@ class RealtimeMeter:
 
     Parameters
     ----------
-    asked, model : str
+    requested_model, model : str
         The model as the caller and as the upstream names it.
     allow : callable
         Refuses a transcription model that the caller may not use.
     """
 
-    def __init__(self, asked: str, model: str, allow: Callable[[str], None]) -> None:
-        self._asked = asked
+    def __init__(self, requested_model: str, model: str, allow: Callable[[str], None]) -> None:
+        self._requested_model = requested_model
         self._model = model
         self._allow = allow
         self._rate_in = self._rate_out = _PCM
@@ -206,7 +206,7 @@ class RealtimeMeter:
     def _update(self, event: str, found: _Sent) -> str:
         session = _decoded(found.session)
         model, speech = _at(session, "model"), transcriber(session)
-        if model is not None and model != self._asked:
+        if model is not None and model != self._requested_model:
             raise Failure(
                 Reason.INVALID, "The model of a session cannot be changed", param="session.model", code="invalid_value"
             )

@@ -7,13 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import (
-    Answer,
-    Call,
-    Request,
-    Text,
-    Usage,
-)
+from ...declare import Answer, AnyRequest, Call, Text, Usage
 from ..common import body_model, rough_tokens
 from .common import ModelName, model_patch
 
@@ -47,24 +41,24 @@ class _Reranked(msgspec.Struct):
     meta: _Meta | None = None
 
 
-def usage(request: Request, answer: Answer) -> Usage | None:
+def usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read tokens or search units, whichever the vendor tells."""
     try:
-        found = msgspec.json.decode(answer.body, type=_Reranked)
+        reranked = msgspec.json.decode(answer.body, type=_Reranked)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return estimate(request)
-    if found.usage is not None:
-        tokens = found.usage.total_tokens or found.usage.prompt_tokens or 0
+    if reranked.usage is not None:
+        tokens = reranked.usage.total_tokens or reranked.usage.prompt_tokens or 0
         return Usage(input=tokens, calls=1, basis="vendor")
-    if found.meta is not None:
-        billed, tokens = found.meta.billed_units, found.meta.tokens
+    if reranked.meta is not None:
+        billed, tokens = reranked.meta.billed_units, reranked.meta.tokens
         units = int(billed.search_units) if billed is not None and billed.search_units else 1
-        told = int(tokens.input_tokens) if tokens is not None and tokens.input_tokens else rough_tokens(request)
-        return Usage(calls=units, input=told, basis="vendor")
+        inputs = int(tokens.input_tokens) if tokens is not None and tokens.input_tokens else rough_tokens(request)
+        return Usage(calls=units, input=inputs, basis="vendor")
     return estimate(request)
 
 
-def estimate(request: Request) -> Usage:
+def estimate(request: AnyRequest) -> Usage:
     """Estimate a rerank: one search over so many bytes."""
     return Usage(calls=1, input=rough_tokens(request), basis="estimated")
 

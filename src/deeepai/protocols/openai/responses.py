@@ -6,9 +6,8 @@ charged as chat completions are.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -16,30 +15,30 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
+    AnyRequest,
     BackgroundRules,
     Call,
     Failure,
+    JobRules,
     Json,
-    Kind,
     Made,
     ObjectRules,
     Refused,
-    Reply,
     Request,
     State,
     Stream,
     StreamRules,
     Task,
-    TaskRules,
     TaskStatus,
     Text,
     UpstreamCall,
     Usage,
 )
 from ..common import body_model, rough_tokens, service_tier
-from .common import ModelName, event_data, model_patch
+from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
-from .objects import body_ids, made, member, members, touch
+from .object_calls import made, object_call, page
+from .object_ids import body_ids
 from .usage import DEFAULT_OUTPUT
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -62,6 +61,15 @@ class ResponseBody(msgspec.Struct, omit_defaults=True):
     conversation: str | dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
     service_tier: str | None = None
+
+
+class CountBody(msgspec.Struct, omit_defaults=True):
+    """Body of a count of input tokens, or of a compaction."""
+
+    model: ModelName
+    input: str | list[dict[str, Any]] | None = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
 
 
 # Usage -------------------------------------------------------------------------------------------------------------
@@ -153,58 +161,63 @@ def _of_tools(response: _Response) -> dict[str, Usage]:
         return used
     try:
         parts = b'{"model":%b,"tools":%b,"output":%b}' % (response.model, response.tools, output)
-        found = _worked.decode(parts)
+        worked = _worked.decode(parts)
     except (msgspec.DecodeError, msgspec.ValidationError):
         # Tokens are charged whatever else cannot be read.
         return used
-    given = {tool.type: tool for tool in found.tools or ()}
-    for item in found.output or ():
+    tools = {tool.type: tool for tool in worked.tools or ()}
+    for item in worked.output or ():
         match item.type:
             case "web_search_call":
                 # Opening what was found, and looking within it, is free.
                 if isinstance(item.action, _Action) and item.action.type not in ("", "search"):
                     continue
-                older = "web_search" not in given and (found.model or "").startswith("gpt-4")
-                name, one = "web_search_preview" if older else "web_search", Usage(calls=1)
+                older = "web_search" not in tools and (worked.model or "").startswith("gpt-4")
+                name, usage = "web_search_preview" if older else "web_search", Usage(calls=1)
             case "file_search_call":
-                name, one = "file_search", Usage(calls=1)
+                name, usage = "file_search", Usage(calls=1)
             case "image_generation_call":
-                tool = given.get(item.type.removesuffix("_call"))
+                tool = tools.get(item.type.removesuffix("_call"))
                 name = (tool.model if tool is not None else None) or "gpt-image-1"
-                said = {"quality": item.quality, "size": item.size}
+                params = {"quality": item.quality, "size": item.size}
                 # Several in one answer are edits of one another: the last one's size counts for all.
-                one = Usage(images=1, params={key: value for key, value in said.items() if value})
+                usage = Usage(images=1, params={key: value for key, value in params.items() if value})
             case _:
                 continue
-        used[name] = used[name].plus(one) if name in used else one
+        used[name] = used[name].plus(usage) if name in used else usage
     return used
 
 
-def consumed(found: _Response, usage: ResponseUsage) -> Usage:
+def consumed(response: _Response, usage: ResponseUsage) -> Usage:
     """Return all that a response used."""
     plain = tokens(usage)
-    params, others = service_tier(found.service_tier), _of_tools(found)
+    params, others = service_tier(response.service_tier), _of_tools(response)
     return msgspec.structs.replace(plain, params=params, others=others) if params or others else plain
 
 
-def answer_usage(request: Request, answer: Answer) -> Usage | None:
+def answer_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read the usage of a whole response; one that failed without any costs nothing."""
     try:
-        found = _response.decode(answer.body)
+        response = _response.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = _Response()
-    if found.usage is not None:
-        return consumed(found, found.usage)
-    if found.status == "failed":
+        response = _Response()
+    if response.usage is not None:
+        return consumed(response, response.usage)
+    if response.status == "failed":
         return None
     return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
 
 
-def estimate(request: Request) -> Usage:
+def estimate(request: Request[ResponseBody]) -> Usage:
     """Estimate a response: its bytes, and the output that it allows."""
-    limit = getattr(request.body, "max_output_tokens", None) or DEFAULT_OUTPUT
-    asked = service_tier(getattr(request.body, "service_tier", None))
-    return Usage(input=rough_tokens(request), output=limit, params=asked, basis="estimated")
+    body = request.body
+    limit = body.max_output_tokens or DEFAULT_OUTPUT
+    return Usage(input=rough_tokens(request), output=limit, params=service_tier(body.service_tier), basis="estimated")
+
+
+def compaction_estimate(request: AnyRequest) -> Usage:
+    """Estimate a compaction, which names no limit."""
+    return Usage(input=rough_tokens(request), output=DEFAULT_OUTPUT, basis="estimated")
 
 
 # Streams -----------------------------------------------------------------------------------------------------------
@@ -230,21 +243,21 @@ def event_usage(event: bytes) -> Usage | None:
     if b'"usage"' not in event or _type(event) not in _LAST:
         return None
     try:
-        found = _event.decode(event_data(event)).response
+        response = _event.decode(event_data(event)).response
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return consumed(found, found.usage) if found is not None and found.usage is not None else None
+    return consumed(response, response.usage) if response is not None and response.usage is not None else None
 
 
 def delta_text(event: Json) -> str:
     """Return the text that an event adds to the output."""
-    delta = event.get("delta") if str(event.get("type")).endswith(".delta") else None
+    delta = member(event, "delta") if str(member(event, "type")).endswith(".delta") else None
     return delta if isinstance(delta, str) else ""
 
 
-def prompt_text(request: Request) -> str:
+def prompt_text(request: Request[ResponseBody]) -> str:
     """Return the text that the upstream would count as input."""
-    body: ResponseBody = request.body
+    body = request.body
     pieces: list[str] = []
     for part in (body.instructions, body.input):
         if isinstance(part, str):
@@ -263,17 +276,14 @@ def _texts(item: Mapping[str, Any]) -> Sequence[str]:
 
 def stream_error(failure: Failure, request_id: str) -> bytes:
     """Return the event that tells of a failure in mid-stream."""
-    told = error_object(failure)
-    event = {"type": "error", "code": told["code"], "message": told["message"], "param": told["param"]}
+    error = error_object(failure)
+    event = {"type": "error", "code": error["code"], "message": error["message"], "param": error["param"]}
     return b"event: error\ndata: " + msgspec.json.encode({**event, "sequence_number": 0}) + b"\n\n"
 
 
-def wants_stream(request: Request) -> bool:
-    """Tell whether the body asks for a stream."""
-    return bool(request.body.stream)
+_SCAN_FOR: Final = (b"response.completed", b"response.incomplete", b"response.failed", b'"error"', b"event: error")
 
-
-STREAM = StreamRules(
+STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
     visible=lambda request, event: event,
@@ -281,81 +291,88 @@ STREAM = StreamRules(
     prompt=prompt_text,
     is_last=ends,
     error=stream_error,
-    scan_for=(b"response.completed", b"response.incomplete", b"response.failed", b'"error"', b"event: error"),
+    scan_for=_SCAN_FOR,
 )
+RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
+    wanted=lambda request: request.query.get("stream") == "true",
+    usage=event_usage,
+    visible=lambda request, event: event,
+    text=delta_text,
+    prompt=lambda request: "",
+    is_last=ends,
+    error=stream_error,
+    scan_for=_SCAN_FOR,
+)
+"""Of a response that was made before."""
 
 
 # Objects -----------------------------------------------------------------------------------------------------------
 
 
-def hints(request: Request) -> Sequence[str]:
+def hints(request: Request[ResponseBody | CountBody]) -> Sequence[str]:
     """Return the ids of items that come back in the input: the upstream that made them knows them."""
-    given = request.body.input
-    if not isinstance(given, list):
+    items = request.body.input
+    if not isinstance(items, list):
         return ()
-    return [item["id"] for item in cast("list[dict[str, Any]]", given) if isinstance(item.get("id"), str)]
+    return [item["id"] for item in items if isinstance(item.get("id"), str)]
 
 
-def makes(request: Request, value: Json) -> Sequence[Made]:
+def makes(request: AnyRequest, value: Json) -> Sequence[Made]:
     """Return a response that is stored, its items and containers: from an answer, or a stream's event."""
     response = member(value, "response") or value
     name = member(response, "id")
     if not isinstance(name, str) or member(response, "store") is False or member(response, "object") != "response":
         return ()
-    found = [Made(name, "response")]
+    objects = [Made(name, "response")]
     for item in members(response, "output"):
         inner = member(item, "id")
         if isinstance(inner, str):
-            found.append(Made(inner, "item", name))
+            objects.append(Made(inner, "item", name))
         container = member(item, "container_id")
         if isinstance(container, str):
-            found.append(Made(container, "container"))
+            objects.append(Made(container, "container"))
     conversation = member(response, "conversation", "id")
-    return [*found, Made(conversation, "conversation")] if isinstance(conversation, str) else found
+    return [*objects, Made(conversation, "conversation")] if isinstance(conversation, str) else objects
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def _path(name: str) -> str:
+    return f"/responses/{name}"
+
+
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Find a response that goes on in the background."""
     value = answer.json()
     response = member(value, "response") or value
     name = member(response, "id")
     if member(response, "object") != "response" or not isinstance(name, str):
         return Refused()
-    return Accepted(name, State.RUNNING, {"path": f"/responses/{name}"})
+    return Accepted(name, State.RUNNING, path=_path(name))
 
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a response in the background stands."""
     try:
-        found = _response.decode(answer.body)
+        response = _response.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return TaskStatus(State.RUNNING, None)
-    shown = {"status": found.status}
-    if found.status not in _ENDED:
-        return TaskStatus(State.RUNNING, shown)
-    if found.usage is not None:
-        return TaskStatus(State.SUCCEEDED, shown, usage=consumed(found, found.usage))
-    if found.status in ("completed", "incomplete"):
-        return TaskStatus(State.SUCCEEDED, shown)
-    return TaskStatus(State.FAILED, shown, error=f"the response was {found.status}")
+    snapshot = {"status": response.status}
+    if response.status not in _ENDED:
+        return TaskStatus(State.RUNNING, snapshot)
+    if response.usage is not None:
+        return TaskStatus(State.SUCCEEDED, snapshot, usage=consumed(response, response.usage))
+    if response.status in ("completed", "incomplete"):
+        return TaskStatus(State.SUCCEEDED, snapshot)
+    return TaskStatus(State.FAILED, snapshot, error=f"the response was {response.status}")
 
 
 def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall for work where its answer said that it lies."""
-    return UpstreamCall(str(task.facts["path"]))
+    """Ask for a response."""
+    return UpstreamCall(_path(task.upstream_id or ""))
 
 
-BACKGROUND = BackgroundRules(
+BACKGROUND: Final[BackgroundRules[ResponseBody]] = BackgroundRules(
     wanted=lambda request: bool(request.body.background),
-    rules=TaskRules(
-        new_id=lambda: "",
-        accept=accept,
-        submitted=lambda task, links: Reply(task.snapshot),
-        poll=poll,
-        read=read,
-        render=lambda task, links: Reply(task.snapshot),
-        timeout=24 * 3600.0,
-    ),
+    rules=JobRules(accept=accept, poll=poll, read=read, timeout=24 * 3600.0),
     model=lambda request, facts: body_model(request),
     estimate=lambda request, facts: estimate(request),
 )
@@ -379,16 +396,6 @@ _EXAMPLE_ANSWER: Final = {
 }
 _EXAMPLE: Final = {"model": "gpt-4o-mini", "input": "Say this is a test!"}
 _CONVERSATION: Final = {"id": "conv_abc123", "object": "conversation", "created_at": 1760000000, "metadata": {}}
-_PAGE: Final = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
-
-
-class CountBody(msgspec.Struct, omit_defaults=True):
-    """Body of a count of input tokens, or of a compaction."""
-
-    model: ModelName
-    input: str | list[dict[str, Any]] | None = None
-    instructions: str | None = None
-    previous_response_id: str | None = None
 
 
 class ConversationBody(msgspec.Struct, omit_defaults=True):
@@ -430,19 +437,18 @@ OPERATIONS = (
         ),
         on_leave="cancel",
     ),
-    touch(
+    object_call(
         "responses.get",
         "GET",
         "/v1/responses/{response_id}",
         "Get a response",
         "查询响应",
-        kind=Kind.STREAM,
-        stream=dataclasses.replace(STREAM, wanted=lambda request: request.query.get("stream") == "true"),
+        stream=RETRIEVED_STREAM,
         answers=("application/json", "text/event-stream"),
         example_answer=_EXAMPLE_ANSWER,
         makes=makes,
     ),
-    touch(
+    object_call(
         "responses.cancel",
         "POST",
         "/v1/responses/{response_id}/cancel",
@@ -450,7 +456,7 @@ OPERATIONS = (
         "取消响应",
         example_answer=_EXAMPLE_ANSWER,
     ),
-    touch(
+    object_call(
         "responses.delete",
         "DELETE",
         "/v1/responses/{response_id}",
@@ -459,15 +465,15 @@ OPERATIONS = (
         ends=True,
         example_answer={"id": "resp_abc123", "object": "response", "deleted": True},
     ),
-    touch(
+    object_call(
         "responses.input_items",
         "GET",
         "/v1/responses/{response_id}/input_items",
         "List a response's input items",
         "列出响应的输入项",
-        example_answer=_PAGE,
+        example_answer=page([]),
     ),
-    touch(
+    object_call(
         "responses.input_tokens",
         "POST",
         "/v1/responses/input_tokens",
@@ -495,23 +501,23 @@ OPERATIONS = (
             "usage": {"input_tokens": 14, "output_tokens": 6, "total_tokens": 20},
         },
         model=body_model,
-        estimate=estimate,
+        estimate=compaction_estimate,
         usage=answer_usage,
         patch=model_patch,
         objects=ObjectRules(uses=body_ids, hints=hints),
     ),
-    touch(
+    object_call(
         "conversations.create",
         "POST",
         "/v1/conversations",
         "Create a conversation",
         "创建会话",
         body=ConversationBody,
-        makes=made("conversation", "id"),
+        makes=made("conversation"),
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
     ),
-    touch(
+    object_call(
         "conversations.get",
         "GET",
         "/v1/conversations/{conversation_id}",
@@ -519,7 +525,7 @@ OPERATIONS = (
         "查询会话",
         example_answer=_CONVERSATION,
     ),
-    touch(
+    object_call(
         "conversations.update",
         "POST",
         "/v1/conversations/{conversation_id}",
@@ -529,7 +535,7 @@ OPERATIONS = (
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
     ),
-    touch(
+    object_call(
         "conversations.delete",
         "DELETE",
         "/v1/conversations/{conversation_id}",
@@ -538,7 +544,7 @@ OPERATIONS = (
         ends=True,
         example_answer={"id": "conv_abc123", "object": "conversation.deleted", "deleted": True},
     ),
-    touch(
+    object_call(
         "conversations.items.create",
         "POST",
         "/v1/conversations/{conversation_id}/items",
@@ -546,17 +552,17 @@ OPERATIONS = (
         "添加会话条目",
         body=ItemsBody,
         example={"items": [{"type": "message", "role": "user", "content": "Hello!"}]},
-        example_answer=_PAGE,
+        example_answer=page([]),
     ),
-    touch(
+    object_call(
         "conversations.items.list",
         "GET",
         "/v1/conversations/{conversation_id}/items",
         "List a conversation's items",
         "列出会话条目",
-        example_answer=_PAGE,
+        example_answer=page([]),
     ),
-    touch(
+    object_call(
         "conversations.items.get",
         "GET",
         "/v1/conversations/{conversation_id}/items/{item_id}",
@@ -564,7 +570,7 @@ OPERATIONS = (
         "查询会话条目",
         example_answer={"type": "message", "id": "msg_abc123", "role": "user", "content": []},
     ),
-    touch(
+    object_call(
         "conversations.items.delete",
         "DELETE",
         "/v1/conversations/{conversation_id}/items/{item_id}",

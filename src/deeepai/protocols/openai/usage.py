@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ...declare import Answer, Request, Usage
+from ...declare import Answer, AnyRequest, Usage
 from ..common import rough_tokens, service_tier
 from .common import event_data
 
@@ -73,27 +73,18 @@ def token_usage(vendor: VendorUsage, tier: object = None) -> Usage:
     )
 
 
-def answer_usage(request: Request, answer: Answer) -> Usage | None:
+def answer_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read the usage of a whole answer; where there is none, count roughly."""
     try:
-        found = _holder.decode(answer.body)
+        holder = _holder.decode(answer.body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        found = UsageHolder()
-    if found.usage is None:
+        holder = UsageHolder()
+    if holder.usage is None:
         return Usage(calls=1, input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
-    return token_usage(found.usage, found.service_tier)
+    return token_usage(holder.usage, holder.service_tier)
 
 
-def chat_estimate(request: Request) -> Usage:
-    """Estimate a chat: its bytes, and the output that it allows."""
-    body = request.body
-    limit = getattr(body, "max_completion_tokens", None) or body.max_tokens or DEFAULT_OUTPUT
-    asked = service_tier(getattr(body, "service_tier", None))
-    output = limit * (body.n or 1)
-    return Usage(calls=1, input=rough_tokens(request), output=output, params=asked, basis="estimated")
-
-
-def input_estimate(request: Request) -> Usage:
+def input_estimate(request: AnyRequest) -> Usage:
     """Estimate a call that has input only."""
     return Usage(calls=1, input=rough_tokens(request), basis="estimated")
 
@@ -105,7 +96,7 @@ def event_usage(event: bytes) -> Usage | None:
         return None
     data = event_data(event)
     try:
-        found = _holder.decode(data)
+        holder = _holder.decode(data)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return token_usage(found.usage, found.service_tier) if found.usage is not None else None
+    return token_usage(holder.usage, holder.service_tier) if holder.usage is not None else None

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .objects import listing, made, touch
+from .object_calls import listing, made, object_call, object_list, page
 
 _STORE: Final = {
     "id": "vs_abc123",
@@ -32,13 +32,6 @@ _BATCH: Final = {
     "vector_store_id": "vs_abc123",
     "status": "completed",
     "file_counts": {"in_progress": 0, "completed": 1, "failed": 0, "cancelled": 0, "total": 1},
-}
-_PAGE: Final = {
-    "object": "list",
-    "data": [_FILE],
-    "first_id": "file-abc123",
-    "last_id": "file-abc123",
-    "has_more": False,
 }
 
 
@@ -80,28 +73,27 @@ _BASE: Final = "/v1/vector_stores"
 _ONE: Final = _BASE + "/{vector_store_id}"
 
 OPERATIONS = (
-    touch(
+    object_call(
         "vector_stores.create",
         "POST",
         _BASE,
         "Create a vector store",
         "创建向量库",
         body=StoreBody,
-        makes=made("vector_store", "id"),
+        makes=made("vector_store"),
         example={"name": "Handbooks"},
         example_answer=_STORE,
     ),
-    touch(
+    object_list(
         "vector_stores.list",
-        "GET",
         _BASE,
         "List vector stores",
         "列出向量库",
-        objects=listing("vector_store", "/vector_stores"),
-        example_answer={**_PAGE, "data": [_STORE], "first_id": "vs_abc123", "last_id": "vs_abc123"},
+        listing("vector_store", "/vector_stores"),
+        example_answer=page([_STORE]),
     ),
-    touch("vector_stores.get", "GET", _ONE, "Get a vector store", "查询向量库", example_answer=_STORE),
-    touch(
+    object_call("vector_stores.get", "GET", _ONE, "Get a vector store", "查询向量库", example_answer=_STORE),
+    object_call(
         "vector_stores.update",
         "POST",
         _ONE,
@@ -111,7 +103,7 @@ OPERATIONS = (
         example={"name": "Handbooks"},
         example_answer=_STORE,
     ),
-    touch(
+    object_call(
         "vector_stores.delete",
         "DELETE",
         _ONE,
@@ -120,7 +112,7 @@ OPERATIONS = (
         ends=True,
         example_answer={"id": "vs_abc123", "object": "vector_store.deleted", "deleted": True},
     ),
-    touch(
+    object_call(
         "vector_stores.search",
         "POST",
         _ONE + "/search",
@@ -136,7 +128,7 @@ OPERATIONS = (
             "next_page": None,
         },
     ),
-    touch(
+    object_call(
         "vector_stores.files.create",
         "POST",
         _ONE + "/files",
@@ -146,15 +138,15 @@ OPERATIONS = (
         example={"file_id": "file-abc123"},
         example_answer=_FILE,
     ),
-    touch(
+    object_call(
         "vector_stores.files.list",
         "GET",
         _ONE + "/files",
         "List a vector store's files",
         "列出向量库文件",
-        example_answer=_PAGE,
+        example_answer=page([_FILE]),
     ),
-    touch(
+    object_call(
         "vector_stores.files.get",
         "GET",
         _ONE + "/files/{file_id}",
@@ -162,7 +154,7 @@ OPERATIONS = (
         "查询向量库文件",
         example_answer=_FILE,
     ),
-    touch(
+    object_call(
         "vector_stores.files.update",
         "POST",
         _ONE + "/files/{file_id}",
@@ -172,7 +164,7 @@ OPERATIONS = (
         example={"attributes": {"year": 2026}},
         example_answer=_FILE,
     ),
-    touch(
+    object_call(
         "vector_stores.files.delete",
         "DELETE",
         _ONE + "/files/{file_id}",
@@ -180,7 +172,7 @@ OPERATIONS = (
         "移除向量库文件",
         example_answer={"id": "file-abc123", "object": "vector_store.file.deleted", "deleted": True},
     ),
-    touch(
+    object_call(
         "vector_stores.files.content",
         "GET",
         _ONE + "/files/{file_id}/content",
@@ -193,7 +185,7 @@ OPERATIONS = (
             "next_page": None,
         },
     ),
-    touch(
+    object_call(
         "vector_stores.file_batches.create",
         "POST",
         _ONE + "/file_batches",
@@ -203,7 +195,7 @@ OPERATIONS = (
         example={"file_ids": ["file-abc123"]},
         example_answer=_BATCH,
     ),
-    touch(
+    object_call(
         "vector_stores.file_batches.get",
         "GET",
         _ONE + "/file_batches/{batch_id}",
@@ -211,7 +203,7 @@ OPERATIONS = (
         "查询向量库文件批次",
         example_answer=_BATCH,
     ),
-    touch(
+    object_call(
         "vector_stores.file_batches.cancel",
         "POST",
         _ONE + "/file_batches/{batch_id}/cancel",
@@ -219,12 +211,12 @@ OPERATIONS = (
         "取消向量库文件批次",
         example_answer=_BATCH,
     ),
-    touch(
+    object_call(
         "vector_stores.file_batches.files",
         "GET",
         _ONE + "/file_batches/{batch_id}/files",
         "List the files of a batch",
         "列出向量库批次文件",
-        example_answer=_PAGE,
+        example_answer=page([_FILE]),
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias, cast
 from urllib.parse import quote
 
 import msgspec
@@ -18,8 +18,12 @@ from ...declare import (
     DROP,
     Accepted,
     Answer,
+    AnyRequest,
     Facts,
     Failure,
+    Job,
+    JobFace,
+    JobRules,
     Json,
     Links,
     Reason,
@@ -29,7 +33,6 @@ from ...declare import (
     Result,
     State,
     Task,
-    TaskRules,
     TaskStatus,
     UpstreamCall,
     Usage,
@@ -114,37 +117,35 @@ class UnifiedBody(msgspec.Struct, omit_defaults=True):
     metadata: Annotated[dict[str, Any], Meta(description="What else the channel's model is told")] | None = None
 
 
+AnyVideoBody: TypeAlias = VideoBody | RemixBody | EditBody | UnifiedBody
+
+
 # Submissions -------------------------------------------------------------------------------------------------------
 
 
-def model(request: Request) -> str:
+def model(request: Request[VideoBody]) -> str:
     """Return the model that is asked for, or OpenAI's own choice."""
     return request.body.model or DEFAULT_MODEL
-
-
-def patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """Name the model as the upstream does."""
-    return {"model": facts.model} if facts.model != (request.body.model or facts.requested_model) else {}
 
 
 def _length(value: Json) -> float | None:
     if isinstance(value, bool):
         return None
     try:
-        found = float(value)
+        seconds = float(value)
     except (TypeError, ValueError):
         return None
-    return found if 0 < found <= LONGEST else None
+    return seconds if 0 < seconds <= LONGEST else None
 
 
-def check_seconds(request: Request) -> None:
+def check_seconds(request: Request[VideoBody | ExtensionBody | UnifiedBody]) -> None:
     """Refuse a length that is none: the price depends on it."""
     seconds = request.body.seconds
     if seconds is not None and _length(seconds) is None:
         raise Failure(Reason.INVALID, f"Invalid value for 'seconds': {str(seconds)[:40]}", param="seconds")
 
 
-def check_unified(request: Request) -> None:
+def check_unified(request: Request[UnifiedBody]) -> None:
     """Refuse what a channel cannot be told, and what would change the price behind its back."""
     check_seconds(request)
     if (request.body.n or 1) > 1:
@@ -155,9 +156,8 @@ def check_unified(request: Request) -> None:
             raise Failure(Reason.INVALID, text, param=f"metadata.{name}")
 
 
-def _wanted(request: Request) -> tuple[str, str | None]:
+def _wanted(body: VideoBody | UnifiedBody) -> tuple[str, str | None]:
     """Return the seconds and the size that are asked for; None where the choice of a size is left to the vendor."""
-    body = request.body
     seconds, size = body.seconds, body.size
     if isinstance(body, UnifiedBody):
         seconds = body.duration if body.duration is not None else seconds
@@ -173,19 +173,19 @@ def length_usage(seconds: Json, size: str | None, *, told: bool) -> Usage:
     return Usage(seconds=length, params=params, basis="second" if told else "estimated")
 
 
-def estimate(request: Request) -> Usage:
+def estimate(request: Request[VideoBody | UnifiedBody]) -> Usage:
     """So many seconds of that size as are asked for."""
-    return length_usage(*_wanted(request), told=False)
+    return length_usage(*_wanted(request.body), told=False)
 
 
-def keep(request: Request) -> Json:
+def keep(request: Request[AnyVideoBody]) -> Json:
     """Keep what the answers tell of a submission."""
-    found: dict[str, Json] = {"prompt": request.body.prompt}
+    kept: dict[str, Json] = {"prompt": request.body.prompt}
     if isinstance(request.body, ExtensionBody):
-        found["added"] = _length(request.body.seconds)
+        kept["added"] = _length(request.body.seconds)
     elif isinstance(request.body, VideoBody | UnifiedBody):
-        found["seconds"], found["size"] = _wanted(request)
-    return found
+        kept["seconds"], kept["size"] = _wanted(request.body)
+    return kept
 
 
 def new_id() -> str:
@@ -193,13 +193,14 @@ def new_id() -> str:
     return PREFIX + secrets.token_hex(24)
 
 
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
+def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
     """Read the answer to a submission; relays say `task_id`, too."""
-    found = answer.json()
-    if answer.status < 300 and isinstance(found, dict):
-        name = found.get("id") or found.get("task_id")
+    value = answer.json()
+    if answer.status < 300 and isinstance(value, dict):
+        fields = cast("dict[str, Json]", value)
+        name = fields.get("id") or fields.get("task_id")
         if isinstance(name, str) and name:
-            return Accepted(name, facts=_told(found))
+            return Accepted(name, facts=_length_and_size(fields))
     return Refused(retry_elsewhere=answer.status in (429, 503))
 
 
@@ -209,22 +210,22 @@ _OURS = ("image", "duration", "width", "height", "fps", "seed", "n", "response_f
 """What OpenAI has under another name, or not at all."""
 
 
-def sora_body(request: Request, facts: Facts) -> dict[str, Any]:
+def sora_body(request: Request[UnifiedBody], facts: Facts) -> dict[str, Any]:
     """Say a video of the relays' form as OpenAI does."""
     body = request.body
-    found: dict[str, Any] = dict.fromkeys(_OURS, DROP)
+    changes: dict[str, Any] = dict.fromkeys(_OURS, DROP)
     if not body.metadata:
-        found["metadata"] = DROP
+        changes["metadata"] = DROP
     if facts.model != facts.requested_model:
-        found["model"] = facts.model
+        changes["model"] = facts.model
     if body.duration is not None or body.seconds is not None:
-        found["seconds"] = _wanted(request)[0]
+        changes["seconds"] = _wanted(request.body)[0]
     if body.width and body.height:
-        found["size"] = _wanted(request)[1]
+        changes["size"] = _wanted(request.body)[1]
     if body.image:
         inline = not body.image.startswith(("http://", "https://", "data:"))
-        found["input_reference"] = {"image_url": f"data:image/png;base64,{body.image}" if inline else body.image}
-    return found
+        changes["input_reference"] = {"image_url": f"data:image/png;base64,{body.image}" if inline else body.image}
+    return changes
 
 
 # Polling -----------------------------------------------------------------------------------------------------------
@@ -237,19 +238,20 @@ def path_of(task: Task) -> str:
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read a video's state; what it cost rests on the length and size that the vendor tells."""
-    found = answer.json()
-    if not isinstance(found, dict):
+    value = answer.json()
+    if not isinstance(value, dict):
         return TaskStatus(task.state if task.state is State.RUNNING else State.QUEUED, None)
-    state = _STATES.get(str(found.get("status", "")).lower(), State.RUNNING)
-    told = _told(found)
-    if found.get("error"):
-        told["error"] = found["error"]
-    progress = found.get("progress")
+    fields = cast("dict[str, Json]", value)
+    state = _STATES.get(str(fields.get("status", "")).lower(), State.RUNNING)
+    snapshot = _length_and_size(fields)
+    if fields.get("error"):
+        snapshot["error"] = fields["error"]
+    progress = fields.get("progress")
     percent = min(100, max(0, int(progress))) if isinstance(progress, int | float) else None
     if state in (State.FAILED, State.CANCELLED):
-        return TaskStatus(state, told, percent, error=_fault(found.get("error"))["message"])
+        return TaskStatus(state, snapshot, percent, error=_fault(fields.get("error"))["message"])
     if state is not State.SUCCEEDED:
-        return TaskStatus(state, told or None, percent)
+        return TaskStatus(state, snapshot or None, percent)
     content = f"{path_of(task)}/content"
     results = tuple(
         Result(
@@ -260,36 +262,37 @@ def read(answer: Answer, task: Task) -> TaskStatus:
         )
         for variant, (_, kind) in VARIANTS.items()
     )
-    size = known(task, told, "size")
+    size = known(task, snapshot, "size")
     # What the vendor tells of an extension is the length of it all.
-    seconds = (task.request or {}).get("added") or known(task, told, "seconds")
+    seconds = (task.request or {}).get("added") or known(task, snapshot, "seconds")
     # Of a video that follows another, only the estimate knows what the other was like.
-    untold = seconds is None or (size is None and task.parent_id is not None)
-    return TaskStatus(state, told, 100, results, usage=None if untold else length_usage(seconds, size, told=True))
+    unknown = seconds is None or (size is None and task.parent_id is not None)
+    usage = None if unknown else length_usage(seconds, size, told=True)
+    return TaskStatus(state, snapshot, 100, results, usage=usage)
 
 
-def _told(found: Mapping[str, Json]) -> dict[str, Json]:
+def _length_and_size(fields: Mapping[str, Json]) -> dict[str, Json]:
     """Return what a vendor tells of a video's length and size, where it can be understood."""
-    told: dict[str, Json] = {}
-    if _length(found.get("seconds")) is not None:
-        told["seconds"] = found["seconds"]
-    size = found.get("size")
+    understood: dict[str, Json] = {}
+    if _length(fields.get("seconds")) is not None:
+        understood["seconds"] = fields["seconds"]
+    size = fields.get("size")
     if isinstance(size, str) and _SIZE.fullmatch(size):
-        told["size"] = size
-    return told
+        understood["size"] = size
+    return understood
 
 
 def _fault(error: Json) -> dict[str, str]:
-    given: Mapping[str, Json] = error if isinstance(error, dict) else {"message": error}
+    fields: Mapping[str, Json] = error if isinstance(error, dict) else {"message": error}
     return {
-        "code": str(given.get("code") or "video_generation_failed"),
-        "message": str(given.get("message") or "The video could not be made"),
+        "code": str(fields.get("code") or "video_generation_failed"),
+        "message": str(fields.get("message") or "The video could not be made"),
     }
 
 
-def known(task: Task, told: Mapping[str, Json] | None, key: str) -> Json:
+def known(task: Task, snapshot: Mapping[str, Json] | None, key: str) -> Json:
     """Return a property of a video: as the vendor tells it now, or told at first, or as it was asked for."""
-    return next((source[key] for source in (told, task.facts, task.request) if source and source.get(key)), None)
+    return next((source[key] for source in (snapshot, task.facts, task.request) if source and source.get(key)), None)
 
 
 def property_of(task: Task, key: str) -> Json:
@@ -322,24 +325,24 @@ def video(task: Task) -> dict[str, Json]:
 
 def unified(task: Task, links: Links) -> dict[str, Json]:
     """Return a video in the relays' own form."""
-    found = video(task)
-    size = found["size"].partition("x")
+    shown = video(task)
+    size = shown["size"].partition("x")
     body: dict[str, Json] = {
         "task_id": task.id,
         "id": task.id,
         "object": "video",
         "model": task.model,
-        "status": found["status"],
-        "progress": found["progress"],
-        "created_at": found["created_at"],
+        "status": shown["status"],
+        "progress": shown["progress"],
+        "created_at": shown["created_at"],
     }
     if task.state is State.SUCCEEDED:
-        metadata: dict[str, Json] = {"duration": _length(found["seconds"]) or 0}
+        metadata: dict[str, Json] = {"duration": _length(shown["seconds"]) or 0}
         if size[0].isdigit() and size[2].isdigit():
             metadata |= {"width": int(size[0]), "height": int(size[2])}
         body |= {"url": links.asset(task), "format": "mp4", "metadata": metadata}
-    elif found["error"] is not None:
-        body["error"] = {"code": 500, "message": found["error"]["message"], "type": found["error"]["code"]}
+    elif shown["error"] is not None:
+        body["error"] = {"code": 500, "message": shown["error"]["message"], "type": shown["error"]["code"]}
     return body
 
 
@@ -348,16 +351,15 @@ def render(task: Task, links: Links) -> Reply:
     return Reply(unified(task, links) if task.operation == _UNIFIED else video(task))
 
 
-TASKS = TaskRules(
-    new_id=new_id,
-    accept=accept,
-    submitted=render,
-    poll=lambda task: UpstreamCall(path_of(task)),
-    read=read,
-    render=render,
-    keep=keep,
-    discard=lambda task: UpstreamCall(path_of(task), "DELETE"),
-    interval=3.0,
-    fresh=1.0,
-    timeout=7200.0,
+VIDEO_JOB: Final[Job[AnyVideoBody]] = Job(
+    rules=JobRules(
+        accept=accept,
+        poll=lambda task: UpstreamCall(path_of(task)),
+        read=read,
+        discard=lambda task: UpstreamCall(path_of(task), "DELETE"),
+        interval=3.0,
+        fresh=1.0,
+        timeout=7200.0,
+    ),
+    face=JobFace(new_id=new_id, submitted=render, render=render, keep=keep),
 )

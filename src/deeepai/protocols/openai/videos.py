@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ...declare import (
+    AnyRequest,
     Facts,
     Failure,
     Fetch,
     Json,
     Links,
     Local,
+    Origin,
     Reason,
     Reply,
     Request,
@@ -22,10 +24,12 @@ from ...declare import (
     View,
 )
 from ..common import body_model
-from .objects import page, window
+from .common import optional_model_patch
+from .object_calls import page, window
 from .video_tasks import (
     PREFIX,
     VARIANTS,
+    VIDEO_JOB,
     EditBody,
     ExtensionBody,
     RemixBody,
@@ -37,7 +41,6 @@ from .video_tasks import (
     known,
     length_usage,
     model,
-    patch,
     path_of,
     property_of,
     sora_body,
@@ -46,17 +49,17 @@ from .video_tasks import (
 )
 
 
-def render_video(request: Request, task: Task, links: Links) -> Reply:
+def render_video(request: AnyRequest, task: Task, links: Links) -> Reply:
     """Answer with OpenAI's video object, however the video was asked for."""
     return Reply(video(task))
 
 
-def render_unified(request: Request, task: Task, links: Links) -> Reply:
+def render_unified(request: AnyRequest, task: Task, links: Links) -> Reply:
     """Answer in the relays' form, however the video was asked for."""
     return Reply(unified(task, links))
 
 
-def content(request: Request, task: Task, links: Links) -> Reply:
+def content(request: AnyRequest, task: Task, links: Links) -> Reply:
     """Send a video's file, or one of the pictures of it."""
     variant = request.query.get("variant") or "video"
     if variant not in VARIANTS:
@@ -69,7 +72,7 @@ def content(request: Request, task: Task, links: Links) -> Reply:
     return Reply(content_type=kind, asset=number)
 
 
-def named(request: Request) -> str:
+def named(request: AnyRequest) -> str:
     """Return the video that the path names."""
     return _known(request.params["video_id"])
 
@@ -83,13 +86,13 @@ def _known(name: str) -> str:
 # Follow-ups --------------------------------------------------------------------------------------------------------
 
 
-def check_source(request: Request, origin: Task) -> None:
+def check_source(request: AnyRequest, origin: Task) -> None:
     """Refuse to work on a video that is not there yet."""
     if origin.state is not State.SUCCEEDED:
         raise Failure(Reason.INVALID, "The video is not completed", param="video_id")
 
 
-def inherit(request: Request, origin: Task) -> tuple[str, Usage]:
+def inherit(request: Request[RemixBody | EditBody], origin: Task) -> tuple[str, Usage]:
     """Take model, length and size from the video that this one follows; an extension has a length of its own."""
     seconds, size = property_of(origin, "seconds"), known(origin, origin.snapshot, "size")
     if isinstance(request.body, ExtensionBody):
@@ -97,7 +100,7 @@ def inherit(request: Request, origin: Task) -> tuple[str, Usage]:
     return origin.model, length_usage(seconds, size, told=False)
 
 
-def source(request: Request) -> str:
+def source(request: Request[EditBody]) -> str:
     """Return the video that a body names."""
     name = (request.body.video or {}).get("id")
     if request.parts:
@@ -107,14 +110,14 @@ def source(request: Request) -> str:
     return _known(name)
 
 
-def source_patch(request: Request, facts: Facts) -> dict[str, Any]:
+def source_patch(request: Request[EditBody], facts: Facts) -> dict[str, Any]:
     """Name the video as the upstream does."""
     assert facts.origin is not None
     name = facts.origin.upstream_id
-    return {"video[id]": name} if request.parts else {"video": {**request.body.video, "id": name}}
+    return {"video[id]": name} if request.parts else {"video": {**(request.body.video or {}), "id": name}}
 
 
-def remix_place(request: Request, facts: Facts) -> str:
+def remix_path(request: AnyRequest, facts: Facts) -> str:
     """Name the video as the upstream does."""
     assert facts.origin is not None
     return f"{path_of(facts.origin)}/remix"
@@ -125,13 +128,13 @@ def remix_place(request: Request, facts: Facts) -> str:
 _SUBMITTING = ("videos.create", "videos.remix", "videos.edits", "videos.extensions", "video.generations")
 
 
-async def list_videos(view: View) -> Reply:
+async def list_videos(view: View[object]) -> Reply:
     """List the caller's videos."""
-    found, more = await view.page(_SUBMITTING, window(view.request))
-    return Reply(page([video(task) for task in found], more))
+    tasks, has_more = await view.page(_SUBMITTING, window(view.request))
+    return Reply(page([video(task) for task in tasks], has_more))
 
 
-async def delete_video(view: View) -> Reply:
+async def delete_video(view: View[object]) -> Reply:
     """Delete a video and its files."""
     name = named(view.request)
     await view.forget(name)
@@ -163,6 +166,7 @@ OPERATIONS = (
         path="/v1/videos",
         upstream_template="/videos",
         summary=Text("Create a video", "创建视频"),
+        job=VIDEO_JOB,
         body=VideoBody,
         media="either",
         files={"input_reference": False},
@@ -175,7 +179,7 @@ OPERATIONS = (
         },
         model=model,
         estimate=estimate,
-        patch=patch,
+        patch=optional_model_patch,
         max_body=128 * 1024 * 1024,
     ),
     Local(
@@ -229,14 +233,14 @@ OPERATIONS = (
         path="/v1/videos/{video_id}/remix",
         upstream_template="/videos/{video_id}/remix",
         summary=Text("Remix a video", "混合视频"),
+        job=VIDEO_JOB,
         body=RemixBody,
         media="either",
         example={"prompt": "The same cat, now on Mars"},
         example_params=_PARAMS,
-        origin=lambda request: (named(request),),
-        check_origin=check_source,
+        origin=Origin(ids=lambda request: (named(request),), check=check_source),
         inherit=inherit,
-        upstream_path=remix_place,
+        upstream_path=remix_path,
     ),
     Submit(
         name="videos.edits",
@@ -244,11 +248,11 @@ OPERATIONS = (
         path="/v1/videos/edits",
         upstream_template="/videos/edits",
         summary=Text("Edit a video", "编辑视频"),
+        job=VIDEO_JOB,
         body=EditBody,
         media="either",
         example={"prompt": "The same, in black and white", "video": {"id": _ID}},
-        origin=lambda request: (source(request),),
-        check_origin=check_source,
+        origin=Origin(ids=lambda request: (source(request),), check=check_source),
         inherit=inherit,
         patch=source_patch,
     ),
@@ -258,12 +262,12 @@ OPERATIONS = (
         path="/v1/videos/extensions",
         upstream_template="/videos/extensions",
         summary=Text("Extend a video", "延长视频"),
+        job=VIDEO_JOB,
         body=ExtensionBody,
         media="either",
         check=check_seconds,
         example={"prompt": "The cat finds a flag", "seconds": "8", "video": {"id": _ID}},
-        origin=lambda request: (source(request),),
-        check_origin=check_source,
+        origin=Origin(ids=lambda request: (source(request),), check=check_source),
         inherit=inherit,
         patch=source_patch,
     ),
@@ -273,6 +277,7 @@ OPERATIONS = (
         path="/v1/video/generations",
         upstream_template="/videos",
         summary=Text("Create a video (relays' form)", "创建视频生成任务"),
+        job=VIDEO_JOB,
         body=UnifiedBody,
         check=check_unified,
         example={

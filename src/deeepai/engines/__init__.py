@@ -4,7 +4,7 @@ A program of its own on loopback (`python -m deeepai.engines`); the gateway know
 engines is one module, listed in `app.FAMILIES`; weights come as packs (`packs.PACKS`).
 """
 
-from .catalogue import Entry, catalogue
+from .models.catalogue import Entry, catalogue
 from .packs import PackError, install
 from .server import serve
 

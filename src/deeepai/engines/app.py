@@ -25,7 +25,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     SpeechFamily,
     RealtimeFamily,
 )
-"""A new family is a module and a line here."""
+"""A new family is a room and a line here."""
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

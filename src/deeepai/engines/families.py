@@ -18,7 +18,7 @@ THREADS: Final = min(max((os.cpu_count() or 1) - 1, 1), 8)
 
 
 class Family(Protocol):
-    """One module's engines. It is made when the program starts and loads nothing until `warm` or the first request."""
+    """One room's engines. It is made when the program starts and loads nothing until `warm` or the first request."""
 
     @property
     def models(self) -> Sequence[Model]:

@@ -1,4 +1,4 @@
-"""What a pack of weights is; `packs` installs it."""
+"""What a pack of weights is; `installer` installs it."""
 
 from __future__ import annotations
 

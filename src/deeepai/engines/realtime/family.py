@@ -1,7 +1,7 @@
 """`GET /v1/realtime`: a conversation by voice over a WebSocket, in the present shape of OpenAI's events.
 
 A turn is heard whole, written down, answered by a chat model and spoken sentence by sentence; the parts are those that
-`realtime_parts` names. Source: OpenAI's OpenAPI document 2.3.0.
+`realtime.parts` names. Source: OpenAI's OpenAPI document 2.3.0.
 """
 
 from __future__ import annotations

@@ -2,7 +2,11 @@
 
 Words are looked up in misaki's dictionaries, then by their stems, then as compounds; what is left is spelt by a small
 network. No grammar is parsed: of a word with several readings the neighbour before it chooses.
-Rules of stems, stress and weak forms: misaki 0.9.4 (Apache-2.0), by hexgrad.
+
+Source: misaki 0.9.4 (Apache-2.0), by hexgrad, `en.py`. `Lexicon.lookup`, `get_special_case` (weak forms), `get_NNP`
+(letters), `stem_s`, `stem_ed`, `stem_ing` and `apply_stress` stand here as `_known`, `_weak_form`, `_letters`,
+`_of_stem` and `_stressed`; doubled consonants before -ed, compounds and the choice by the neighbour are this project's
+own.
 """
 
 from __future__ import annotations

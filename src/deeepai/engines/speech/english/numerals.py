@@ -1,4 +1,7 @@
-"""English text as it is said: numbers, money, times, years and signs become words."""
+"""English text as it is said: numbers, money, times, years and signs become words.
+
+misaki leaves this to num2words (LGPL), of which nothing is used here.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """How an English word that no dictionary has is probably pronounced: the GRU network of g2p-en, on numpy.
 
-Source: Park and Kim, g2p-en 2.1.0; trained on the CMU Pronouncing Dictionary.
+Source: Park and Kim, g2p-en 2.1.0 (Apache-2.0), `g2p.py`: `G2p.grucell` and `G2p.predict` stand here as `_step` and
+`Speller.phonemes`. Its weights were trained on the CMU Pronouncing Dictionary.
 """
 
 from __future__ import annotations

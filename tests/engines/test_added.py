@@ -20,9 +20,9 @@ import pytest
 from openai import BadRequestError, OpenAI
 
 from deeepai.engines import PackError
-from deeepai.engines.added import add, added, remove
-from deeepai.engines.catalogue import MODELS, catalogue
+from deeepai.engines.models.catalogue import MODELS, catalogue
 from deeepai.engines.packs import SMOLLM2
+from deeepai.engines.packs.custom_models import add, added, remove
 
 from .conftest import program
 

@@ -12,8 +12,8 @@ import pytest
 from openai import BadRequestError, OpenAI
 from PIL import Image, ImageDraw
 
-from deeepai.engines.catalogue import MODERATION
-from deeepai.engines.moderation import pieces
+from deeepai.engines.models.catalogue import MODERATION
+from deeepai.engines.moderation.moderation import pieces
 
 HELD_OUT = tomllib.loads(Path(__file__).with_name("moderation_held_out.toml").read_text("utf-8"))
 MODEL = "local-moderation"

@@ -20,7 +20,7 @@ import pytest
 
 from deeepai.engines import PackError, catalogue, install
 from deeepai.engines.packs import PACKS, SMOLLM2, remove
-from deeepai.engines.weights import Pack, PackFile, Part
+from deeepai.engines.packs.pack import Pack, PackFile, Part
 
 CONTENT = b"weights " * 40_000
 HALF = len(CONTENT) // 2

@@ -17,10 +17,10 @@ import numpy
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from deeepai.engines.realtime import MOST_SESSIONS
-from deeepai.engines.realtime_response import sentences
-from deeepai.engines.realtime_settings import SettingsError, checked, defaults, laid
-from deeepai.engines.realtime_sound import Ears, decoded, encoded
+from deeepai.engines.realtime.family import MOST_SESSIONS
+from deeepai.engines.realtime.response import sentences
+from deeepai.engines.realtime.settings import SettingsError, checked, defaults, laid
+from deeepai.engines.realtime.sound import Ears, decoded, encoded
 
 MODEL = "local-realtime"
 QUESTION = "What is the capital of France?"

@@ -15,10 +15,10 @@ import pytest
 import requests
 from openai import APIStatusError, BadRequestError, InternalServerError, NotFoundError, OpenAI
 
-from deeepai.engines.numerals import words_of
-from deeepai.engines.phonemes import passages
-from deeepai.engines.voices import voice_of
-from deeepai.engines.wire import WireError
+from deeepai.engines.openai_wire import WireError
+from deeepai.engines.speech.english.numerals import words_of
+from deeepai.engines.speech.phonemes import passages
+from deeepai.engines.speech.voices import voice_of
 
 from .listening import BASE, SPEECH, TINY, characters, error_rate, seconds_of, words
 

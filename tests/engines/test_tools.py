@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import BadRequestError, OpenAI
 
-from deeepai.engines.tools import ToolReader
+from deeepai.engines.text.tools import ToolReader
 
 from .conftest import CHAT
 

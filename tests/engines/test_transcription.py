@@ -19,9 +19,9 @@ import pytest
 import requests
 from openai import APIStatusError, InternalServerError, NotFoundError, OpenAI
 
-from deeepai.engines.added import add
-from deeepai.engines.languages import code_of
-from deeepai.engines.subtitles import srt, vtt
+from deeepai.engines.packs.custom_models import add
+from deeepai.engines.transcription.languages import code_of
+from deeepai.engines.transcription.subtitles import srt, vtt
 
 from .conftest import program
 from .listening import BASE, SPEECH, TINY, characters, error_rate, words

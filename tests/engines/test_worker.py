@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deeepai.engines.wire import WireError
+from deeepai.engines.openai_wire import WireError
 from deeepai.engines.worker import MOST_WAITING, Worker
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deeepai.engines.worker_process import Refusal
+from deeepai.engines.worker.process import Refusal
 
 
 class Engine:

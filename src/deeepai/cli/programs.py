@@ -159,8 +159,8 @@ def add_model(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..engines import PackError
-    from ..engines.added import add
-    from ..engines.catalogue import MODELS
+    from ..engines.models.catalogue import MODELS
+    from ..engines.packs.custom_models import add
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     try:
@@ -193,12 +193,11 @@ def remove_pack(
     name: Annotated[str, typer.Argument(help="A pack, or a model that was added")], packs: PacksOption = None
 ) -> None:
     """Delete an engine's weights."""
-    from ..engines import PackError, added
-    from ..engines.packs import remove
+    from ..engines.packs import PackError, custom_models, remove
 
     folder = Path(packs) if packs else None
     try:
-        if not added.remove(name, folder):
+        if not custom_models.remove(name, folder):
             remove(name, folder)
     except PackError as fault:
         raise die(str(fault)) from None

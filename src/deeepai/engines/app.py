@@ -10,13 +10,13 @@ from typing import Final
 
 from aiohttp import web
 
+from .embeddings.family import SentenceFamily
 from .families import Family
-from .realtime import RealtimeFamily
-from .sentences import SentenceFamily
-from .speech import SpeechFamily
-from .text import TextFamily
-from .transcription import TranscriptionFamily
-from .wire import BODY_LIMIT, WireError, answer, new_id
+from .openai_wire import BODY_LIMIT, WireError, answer, new_id
+from .realtime.family import RealtimeFamily
+from .speech.family import SpeechFamily
+from .text.family import TextFamily
+from .transcription.family import TranscriptionFamily
 
 FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     TextFamily,
@@ -25,7 +25,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     SpeechFamily,
     RealtimeFamily,
 )
-"""A new family is a module and a line here."""
+"""A new family is a room and a line here."""
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

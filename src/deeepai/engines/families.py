@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from .catalogue import Model
-from .wire import WireError
+from .models.catalogue import Model
+from .openai_wire import WireError
 
 # The native engines' threads wait for one another by spinning: where another process holds a core, two threads on two
 # cores were measured ten times slower than one. So one core is left to the others.
@@ -18,7 +18,7 @@ THREADS: Final = min(max((os.cpu_count() or 1) - 1, 1), 8)
 
 
 class Family(Protocol):
-    """One module's engines. It is made when the program starts and loads nothing until `warm` or the first request."""
+    """One room's engines. It is made when the program starts and loads nothing until `warm` or the first request."""
 
     @property
     def models(self) -> Sequence[Model]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .wire import WireError, event
+from .openai_wire import WireError, event
 
 EVENTS = "text/event-stream; charset=utf-8"
 

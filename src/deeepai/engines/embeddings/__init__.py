@@ -1,0 +1,1 @@
+"""Embeddings and rerank, by multilingual-e5-small or the operator's own models."""

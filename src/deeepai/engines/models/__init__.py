@@ -1,0 +1,1 @@
+"""The models that the engines can serve: what each is, and the list of all."""

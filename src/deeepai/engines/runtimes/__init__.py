@@ -1,0 +1,1 @@
+"""Native models that are loaded in this process, and that the endpoints of several rooms share."""

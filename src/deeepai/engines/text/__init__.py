@@ -1,0 +1,1 @@
+"""Chat and plain completions, on llama.cpp."""

@@ -69,7 +69,9 @@ class _Passage:
         billing = Billing(self._core.ledger, self._core.prices, self._x, plan[0].priced)
         amount = billing.priced.amount if len(plan) == 1 else max(candidate.priced.amount for candidate in plan)
         await billing.hold(amount)
-        attempts = Attempts(self._core, self._x, CallSender(self._core, self._x, self._operation, origin), billing.outcome)
+        attempts = Attempts(
+            self._core, self._x, CallSender(self._core, self._x, self._operation, origin), billing.outcome
+        )
         attempts.over(
             (candidate, candidates.attempts(self._core, self._x, candidate.tiers, origin)) for candidate in plan
         )
@@ -149,8 +151,7 @@ class CallSender:
         out, operation = self._outgoing, self._operation
         client = transports.client_for(self._core.client, channel, out.model)
         sending = client.send(out.method, out.url, out.headers, out.body, out.limits)
-        watched = isinstance(operation, Stream) and operation.on_leave == "cancel"
-        if watched and operation.rules.wanted(self._x.request):
+        if isinstance(operation, Stream) and operation.on_leave == "cancel" and operation.rules.wanted(self._x.request):
             sending = _watched(self._x, sending)
         response = await sending
         if response.status < 400:

@@ -1,4 +1,4 @@
-"""Which channel answers: by model and group, then priority, then weight; sick channels cool down and are tried again."""
+"""Which channel answers: by model and group, then priority, then weight; sick channels cool down meanwhile."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Attempt:
     """Where it counts as one of the channel's requests at once."""
     ended: bool = False
 
-    def done(self, *, ok: bool, fault: str = "", cooldown: float | None = None, first_byte: float | None = None) -> None:
+    def done(
+        self, *, ok: bool, fault: str = "", cooldown: float | None = None, first_byte: float | None = None
+    ) -> None:
         """Say how it went.
 
         Parameters
@@ -85,7 +87,11 @@ class Attempt:
         health.last_error = fault
         now = time.monotonic()
         # What fails while the channel cools down was under way already, or had no other place to go: it tells nothing new.
-        if cooldown is None and now >= health.cooldown_until and (self.probe or health.failures >= FAILURES_TO_COOL_DOWN):
+        if (
+            cooldown is None
+            and now >= health.cooldown_until
+            and (self.probe or health.failures >= FAILURES_TO_COOL_DOWN)
+        ):
             cooldown = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2 ** min(health.cooldowns, 16))
             health.cooldowns += 1
         if cooldown is not None:
@@ -209,13 +215,11 @@ class Dispatcher:
         names = channel.models if channel.models is not None else self.protocols[channel.protocol].models
         return model in channel.model_map or matches(model, names)
 
-    def attempts(
-        self, tiers: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight"
-    ) -> Iterator[Attempt]:
+    def attempts(self, tiers: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight") -> Iterator[Attempt]:
         """Yield channels to try, best first, each at most once; those that cool down or are full are passed over.
 
-        `routing` decides among channels of one priority. Where all cool down, the one that may soonest be tried is: its own
-        answer tells the caller more than ours could.
+        `routing` decides among channels of one priority. Where all cool down, the one that may soonest be tried is:
+        its own answer tells the caller more than ours could.
         """
         tried = 0
         for tier in tiers:

@@ -187,8 +187,8 @@ class Gateway:
         await (replays.serve(core, x, work) if replays.wanted(x) and not streamed else work(x))
 
     def _handle(self, x: Exchange) -> Coroutine[Any, Any, None]:
-        operation = x.operation
-        return HANDLERS[type(operation)](self._core, x, operation)
+        handler: Handler = HANDLERS[type(x.operation)]
+        return handler(self._core, x, x.operation)
 
     async def _session(self, x: Session) -> None:
         operation, core = x.operation, self._core

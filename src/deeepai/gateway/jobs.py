@@ -170,9 +170,7 @@ class _Submission:
         )
         row = settlement.usage_row(x, Outcome(first.channel.id, task_id=task.id), 0)
         ledger, life = self._core.ledger, self._core.life
-        await settlement.funded(
-            ledger, token.account_id, lambda: life.begin(task, candidate.priced.amount, row)
-        )
+        await settlement.funded(ledger, token.account_id, lambda: life.begin(task, candidate.priced.amount, row))
 
     async def resume(self, candidate: Candidate, hook: Hook | None) -> None:
         """Hold the price of a waiting task, which is given its input."""

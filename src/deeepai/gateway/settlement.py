@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import msgspec
 import quicktok
 
-from ..accounts.models import Token
 from ..declare import Failure, Reason, Request, StreamRules, Usage
 from ..money.ledger import BudgetExceeded, Hold, InsufficientFunds, Ledger, Settlement, UsageRow
 from . import pricing
@@ -106,9 +105,7 @@ class Billing:
         self._hold = self._ledger.try_hold(self._x.id, token.account_id, token.id, amount, budgeted=budgeted)
         if self._hold is None:
             try:
-                self._hold = await self._ledger.hold(
-                    self._x.id, token.account_id, token.id, amount, budgeted=budgeted
-                )
+                self._hold = await self._ledger.hold(self._x.id, token.account_id, token.id, amount, budgeted=budgeted)
             except InsufficientFunds as fault:
                 raise unfunded(fault) from None
 

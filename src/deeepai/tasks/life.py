@@ -13,12 +13,26 @@ import structlog
 
 from ..accounts.models import Channel
 from ..accounts.vault import Vault
-from ..declare import Accepted, Answer, Child, Hook, JobFace, JobRules, JobTranslator, Made, Protocol, State, TaskStatus, UpstreamCall, Usage
+from ..declare import (
+    Accepted,
+    Answer,
+    Child,
+    Hook,
+    JobFace,
+    JobRules,
+    JobTranslator,
+    Made,
+    Protocol,
+    State,
+    TaskStatus,
+    UpstreamCall,
+    Usage,
+)
 from ..money.entries import UPSERT_USAGE
 from ..money.ledger import Ledger, UsageRow
+from ..storage import object_rows
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
-from ..storage import object_rows
 from ..upstream import Client, UpstreamError, credentials, transports
 from . import lines, outbox, store
 from .assets import AssetStore

@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 UsageReader = Callable[[Request[Any], Answer], Usage | None]
 
+
 async def error(response: Response) -> Answer:
     """Read an upstream's error answer, as far as it came."""
     try:

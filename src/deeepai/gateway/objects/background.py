@@ -15,7 +15,19 @@ from typing import Any
 import msgspec
 
 from ...accounts.models import Channel
-from ...declare import Accepted, Answer, BackgroundRules, Call, Failure, ObjectRules, Piece, Reason, Request, State, Usage
+from ...declare import (
+    Accepted,
+    Answer,
+    BackgroundRules,
+    Call,
+    Failure,
+    ObjectRules,
+    Piece,
+    Reason,
+    Request,
+    State,
+    Usage,
+)
 from ...storage.ids import new_id, now_ms
 from ...tasks.store import Stored
 from ...upstream import Response, UpstreamError, credentials, transports
@@ -104,9 +116,7 @@ async def _named(core: Core, x: Exchange, work: BackgroundRules[Any], located: p
 class _Work:
     """Work that is being started."""
 
-    def __init__(
-        self, core: Core, x: Exchange, operation: Call[Any], work: BackgroundRules[Any], task: Stored
-    ) -> None:
+    def __init__(self, core: Core, x: Exchange, operation: Call[Any], work: BackgroundRules[Any], task: Stored) -> None:
         self._core = core
         self._x = x
         self._operation = operation

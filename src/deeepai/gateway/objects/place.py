@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from ...accounts.models import Channel
-from ...declare import AnyOperation, Failure, Json, Made, ObjectRules, Reason
+from ...declare import Failure, Json, Made, ObjectRules, Reason
 from ...storage import object_rows
 from ...storage.ids import now_ms
 from ...storage.object_rows import Owned, Owner
@@ -158,7 +158,9 @@ def tiers(core: Core, x: Exchange, channel: Channel | None) -> Sequence[Sequence
         ]
         own = [tier for tier in own if tier]
         if not own:
-            raise Failure(Reason.INVALID, f"The upstream that serves '{x.requested_model}' cannot do this", param="model")
+            raise Failure(
+                Reason.INVALID, f"The upstream that serves '{x.requested_model}' cannot do this", param="model"
+            )
         return own
     token, name = x.caller, x.operation.name
     found = [

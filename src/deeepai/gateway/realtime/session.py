@@ -65,7 +65,10 @@ class Session(Exchange):
     async def accept(self) -> None:
         """Accept the WebSocket."""
         self.answering, self.status, self.overhead_at_head = True, 101, self.overhead()
-        headers = [(b"x-request-id", self.id.encode()), (b"x-deeepai-overhead-ms", b"%.2f" % (self.overhead_at_head * 1000))]
+        headers = [
+            (b"x-request-id", self.id.encode()),
+            (b"x-deeepai-overhead-ms", b"%.2f" % (self.overhead_at_head * 1000)),
+        ]
         if self.fallback_model:
             headers.append((b"x-deeepai-model", self.fallback_model.encode("latin-1", "replace")))
         await self.tell(

@@ -78,4 +78,4 @@ async def handshake(
     return await sender.handshake(url, headers) if isinstance(sender, TransportClient) else (url, headers)
 
 
-__all__ = ["TRANSPORTS", "check", "handshake", "operations", "client_for"]
+__all__ = ["TRANSPORTS", "check", "client_for", "handshake", "operations"]

@@ -9,14 +9,15 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
+from . import asgi
 from .accounts.directory import Directory, Snapshot
 from .accounts.limits import Limiter
 from .accounts.models import Channel
 from .accounts.vault import Vault
+from .asgi import Receive, Scope, Send
 from .control.api import ControlAPI
 from .control.probe import probe
 from .control.reference import Reference
@@ -26,7 +27,6 @@ from .gateway.core import Core, Prices
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
-from .gateway.request import Receive, Scope, Send
 from .gateway.routing import Router
 from .gateway.ways import Bridges
 from .lifeline import die_with_parent
@@ -265,7 +265,7 @@ class Application:
             await _plain(send, 403, b"metrics are served to private addresses only")
             return
         assert self._running is not None
-        await _plain(send, 200, self._running.core.metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
+        await _plain(send, 200, self._running.core.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _maintain(core: Core, seconds: float) -> None:
@@ -290,10 +290,8 @@ async def _publish(metrics: Metrics) -> None:
             log.exception("metrics.not_shared")
 
 
-async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plain") -> None:
-    headers: list[Any] = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _plain(send: Send, status: int, body: bytes, kind: str = "text/plain") -> None:
+    await asgi.answer(send, status, body, {}, content_type=kind)
 
 
 async def _closed(send: Send) -> None:

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from ..accounts.models import Token
 from ..declare import Failure, Operation, Protocol, Reason
+from .body import HttpRequest
 from .dispatch import ROUTINGS, Routing, matches
-from .request import HttpRequest
 
 
 @lru_cache(maxsize=8192)

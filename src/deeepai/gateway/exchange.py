@@ -11,8 +11,9 @@ from typing import Protocol as Interface
 import msgspec
 
 from ..accounts.models import Channel, Token
+from ..asgi import Receive, Send
 from ..declare import CallTranslator, Failure, Json, Operation, Protocol, Reason, Reply
-from .request import HttpRequest, Receive, Send
+from .body import HttpRequest
 from .routing import Route
 
 HEADER_PAIRS = list[tuple[bytes, bytes]]

@@ -21,10 +21,10 @@ from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import NotSent, UpstreamError, transports
 from . import outgoing, settlement
+from .body import HttpRequest
 from .core import Core, Priced
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange, pairs
-from .request import HttpRequest
 from .routing import Route
 from .settlement import Outcome
 

@@ -24,6 +24,7 @@ from ..tasks import store
 from ..tasks.store import Stored
 from ..upstream import Cut, MaybeSent, NotSent, Pieces, Response, Stalled, UpstreamError, transports
 from . import answers, call, object_rows, outgoing, settlement
+from .body.upload import Upload
 from .core import Core
 from .dispatch import Attempt, serves, unavailable
 from .exchange import Exchange
@@ -31,7 +32,6 @@ from .exchange import Tap as Taker
 from .object_rows import Owned, Owner
 from .outgoing import Outgoing
 from .settlement import Outcome
-from .uploads import Upload
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ import msgspec
 from ..accounts.models import Channel
 from ..declare import DROP, Facts, Failure, Operation, Part, Protocol, Reason, Request
 from ..upstream import Pieces
-from .request import HttpRequest
-from .spool import Piece, Spool
+from .body import HttpRequest
+from .body.spool import Piece, Spool
 
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 ADJUSTMENTS = frozenset(("rename", "drop", "set"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from ..asgi import Receive, Send
 from ..declare import SocketRules
+from .body import HttpRequest
 from .exchange import Exchange
 from .realtime_keys import Secret
-from .request import HttpRequest, Receive, Send
 from .routing import Route
 
 

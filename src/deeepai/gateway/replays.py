@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import structlog
 
+from ..asgi import Send
 from ..declare import Failure, Kind, Reason
 from ..storage.database import Row, Tx
 from ..storage.ids import now_ms
 from ..tasks import store
 from .core import Core
 from .exchange import HEADER_PAIRS, WHOLE, Exchange
-from .request import Send
 from .settlement import Outcome, usage_row
 
 log = structlog.get_logger()

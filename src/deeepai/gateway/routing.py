@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..declare import Failure, Operation, Protocol, Reason
+from ..declare import AnyOperation, Failure, Protocol, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Route:
     """An operation under one of its paths."""
 
     protocol: Protocol
-    operation: Operation
+    operation: AnyOperation
     params: Mapping[str, str]
     """What the prefix sets."""
     name: str
@@ -151,7 +151,7 @@ def _share(first: Route, other: Route, path: str) -> None:
     first.marked.append((mark.encode(), other))
 
 
-def paths(protocol: Protocol, operation: Operation) -> Iterator[tuple[str, Mapping[str, str]]]:
+def paths(protocol: Protocol, operation: AnyOperation) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield every path of an operation, with what its prefix sets."""
     for prefix, params in protocol.prefixes.items():
         for path in (operation.path, *operation.aliases):

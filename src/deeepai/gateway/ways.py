@@ -9,8 +9,8 @@ import msgspec
 
 from ..accounts.models import Channel
 from ..declare import CallTranslator, Failure, Operation, Protocol, Reason
+from .body import HttpRequest
 from .dispatch import serves
-from .request import HttpRequest
 from .routing import Route
 
 

@@ -30,7 +30,7 @@ from .gateway.metrics import Metrics
 from .gateway.routing import Router
 from .gateway.ways import Bridges
 from .lifeline import die_with_parent
-from .logs import configure
+from .logs import configure, secret_names
 from .money.ledger import Ledger
 from .money.prices import PriceBook
 from .money.retention import forget_usage
@@ -305,5 +305,5 @@ def build() -> Application:
         # The parent may be gone before this line; then its number tells.
         die_with_parent(parent=parent)
     settings = Settings.from_json(os.environ[HANDOVER])
-    configure(settings)
+    configure(settings, *secret_names(PROTOCOLS.values()))
     return Application(settings)

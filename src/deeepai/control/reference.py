@@ -17,7 +17,7 @@ import msgspec
 
 from .. import __version__, asgi
 from ..asgi import Receive, Scope, Send
-from ..declare import Protocol, Translator
+from ..declare import Protocol, TaskTranslator
 from .document import Language, build
 from .samples import BASE
 
@@ -73,7 +73,7 @@ class Reference:
     """
 
     def __init__(
-        self, protocols: Mapping[str, Protocol], translators: Sequence[Translator], static: Path = STATIC
+        self, protocols: Mapping[str, Protocol], translators: Sequence[TaskTranslator], static: Path = STATIC
     ) -> None:
         self._protocols = protocols
         self._translators = translators

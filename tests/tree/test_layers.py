@@ -23,7 +23,7 @@ LAYERS = (
     {"tasks"},
     {"gateway"},
     {"control"},
-    {"app", "http1"},
+    {"app", "planes", "http1"},
     {"server"},
     {"supervisor"},
     {"cli"},

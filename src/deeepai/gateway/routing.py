@@ -106,6 +106,15 @@ class Router:
             return self.find(method, clean)
         raise Failure(Reason.NOT_FOUND, f"Invalid URL ({method} {path})")
 
+    def has(self, path: str) -> bool:
+        """Tell whether a protocol declares a path, by whatever method, or owns what lies there."""
+        if path in self._fixed or any(path.startswith(prefix) for prefix, _ in self._own):
+            return True
+        if self._walk(self._root, path.strip("/").split("/"), 0, ()) is not None:
+            return True
+        clean = _clean(path)
+        return clean != path and self.has(clean)
+
     def _walk(
         self, node: _Node, segments: list[str], at: int, values: tuple[str, ...]
     ) -> tuple[_Node, tuple[str, ...]] | None:

@@ -7,33 +7,35 @@ import gc
 import ipaddress
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
+from . import asgi
 from .accounts.directory import Directory, Snapshot
 from .accounts.limits import Limiter
 from .accounts.models import Channel
 from .accounts.vault import Vault
+from .asgi import Receive, Scope, Send
 from .control.api import ControlAPI
 from .control.probe import probe
 from .control.reference import Reference
 from .control.routes import Context
+from .declare import Protocol
 from .gateway import replays
 from .gateway.core import Core, Prices
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
-from .gateway.request import Receive, Scope, Send
 from .gateway.routing import Router
 from .gateway.ways import Bridges
 from .lifeline import die_with_parent
-from .logs import configure
+from .logs import configure, secret_names
 from .money.ledger import Ledger
 from .money.prices import PriceBook
 from .money.retention import forget_usage
+from .planes import App, Planes
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
 from .storage.board import Board
@@ -55,11 +57,6 @@ log = structlog.get_logger()
 
 PARENT = "DEEEPAI_PARENT"
 """Environment name of the process that starts the workers."""
-
-KEYED = "/api/usage/token"
-"""Below `/api/`, what callers ask with their keys."""
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -94,48 +91,22 @@ class Running:
 
 
 class Application:
-    """The ASGI application: starts with its server's lifespan, dispatches by the first segment of the path."""
+    """The ASGI application: starts with its server's lifespan."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, protocols: Mapping[str, Protocol] = PROTOCOLS) -> None:
         self._settings = settings
+        self._protocols = dict(protocols)
         self._running: Running | None = None
         self._gateway: Gateway | None = None
-        self._control: ControlAPI | None = None
-        self._reference = Reference(PROTOCOLS, TRANSLATORS)
-        self._pages: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
-            "/healthz": self._health,
-            "/readyz": self._ready,
-            "/metrics": self._metrics,
-            "/openapi.json": self._reference.openapi,
-            "/docs": self._reference.page,
-            "/docs/": self._reference.page,
-            "/": self._reference.page,
-        }
+        self._find: Callable[[str], App] = lambda path: self._starting
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one connection."""
         if scope["type"] == "http":
-            return self._handler(scope["path"])(scope, receive, send)
+            return self._find(scope["path"])(scope, receive, send)
         if scope["type"] == "lifespan":
             return self._lifespan(receive, send)
         return self._gateway.socket(scope, receive, send) if self._gateway is not None else _closed(send)
-
-    def _handler(self, path: str) -> App:
-        gateway = self._gateway
-        if gateway is None:
-            return self._starting
-        if path.startswith(("/v1/", "/mj")):
-            return gateway
-        if path in self._pages:
-            return self._pages[path]
-        if path.startswith("/api/") and not path.startswith(KEYED):
-            assert self._control is not None
-            return self._control
-        if path.startswith("/assets/"):
-            return gateway.asset
-        if path.startswith("/hooks/"):
-            return gateway.hook
-        return self._reference.static if path.startswith("/static/") else gateway
 
     async def _starting(self, scope: Scope, receive: Receive, send: Send) -> None:
         await _plain(send, 503, b"starting")
@@ -155,7 +126,7 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
-        settings = self._settings
+        settings, protocols = self._settings, self._protocols
         node = f"{socket.gethostname()}-{os.getpid()}"
         db = await open_database(settings.database_url, synchronous=settings.sqlite_synchronous)
         cache = open_cache(settings.valkey)
@@ -167,7 +138,7 @@ class Application:
         client = Client()
         board = Board(settings.shared) if settings.workers > 1 else None
         limiter = Limiter(shared, board=board)
-        dispatcher = Dispatcher(PROTOCOLS, limiter)
+        dispatcher = Dispatcher(protocols, limiter)
         prices = Prices()
 
         def use(snapshot: Snapshot) -> None:
@@ -181,7 +152,7 @@ class Application:
         life = TaskLife(
             db=db,
             ledger=ledger,
-            protocols=PROTOCOLS,
+            protocols=protocols,
             client=client,
             assets=AssetStore(settings.assets_url),
             fetch=fetch,
@@ -203,12 +174,13 @@ class Application:
             lambda: self._gateway.open if self._gateway is not None else 0,
             *(board, settings.shared),
         )
+        router = Router(protocols.values())
         core = Core(
             settings=settings,
             db=db,
-            router=Router(PROTOCOLS.values()),
+            router=router,
             translators=TRANSLATORS,
-            bridges=Bridges.build(PROTOCOLS, CALL_TRANSLATORS),
+            bridges=Bridges.build(protocols, CALL_TRANSLATORS),
             directory=directory,
             limiter=limiter,
             cache=cache,
@@ -223,7 +195,7 @@ class Application:
         )
 
         async def probed(channel: Channel) -> tuple[bool, float, str | None]:
-            return await probe(client, PROTOCOLS[channel.protocol], channel)
+            return await probe(client, protocols[channel.protocol], channel)
 
         jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(core, settings.lease_ttl / 4))]
         if board is not None:
@@ -235,12 +207,22 @@ class Application:
             directory=directory,
             vault=vault,
             cache=cache,
-            protocols=PROTOCOLS,
+            protocols=protocols,
             prices=PriceBook.shipped(),
             probe=probed,
         )
-        self._control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
-        self._gateway = Gateway(core, settings.trusted_proxies)
+        control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
+        gateway = self._gateway = Gateway(core, settings.trusted_proxies)
+        reference = Reference(protocols, TRANSLATORS)
+        pages: dict[str, App] = {
+            "/healthz": self._health,
+            "/readyz": self._ready,
+            "/metrics": self._metrics,
+            "/openapi.json": reference.openapi,
+            **dict.fromkeys(("/", "/docs", "/docs/"), reference.page),
+        }
+        below: dict[str, App] = {"/assets/": gateway.asset, "/hooks/": gateway.hook, "/static/": reference.static}
+        self._find = Planes(gateway, router, control, pages, below).find
         # What is alive now stays alive: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -265,7 +247,7 @@ class Application:
             await _plain(send, 403, b"metrics are served to private addresses only")
             return
         assert self._running is not None
-        await _plain(send, 200, self._running.core.metrics.text(), b"text/plain; version=0.0.4; charset=utf-8")
+        await _plain(send, 200, self._running.core.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _maintain(core: Core, seconds: float) -> None:
@@ -290,10 +272,8 @@ async def _publish(metrics: Metrics) -> None:
             log.exception("metrics.not_shared")
 
 
-async def _plain(send: Send, status: int, body: bytes, kind: bytes = b"text/plain") -> None:
-    headers: list[Any] = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _plain(send: Send, status: int, body: bytes, kind: str = "text/plain") -> None:
+    await asgi.answer(send, status, body, {}, content_type=kind)
 
 
 async def _closed(send: Send) -> None:
@@ -307,5 +287,5 @@ def build() -> Application:
         # The parent may be gone before this line; then its number tells.
         die_with_parent(parent=parent)
     settings = Settings.from_json(os.environ[HANDOVER])
-    configure(settings)
+    configure(settings, *secret_names(PROTOCOLS.values()))
     return Application(settings)

@@ -10,7 +10,8 @@ import uvicorn
 
 from .app import PARENT
 from .http1 import Connection
-from .logs import configure
+from .logs import configure, secret_names
+from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
 from .upstream.sockets import MOST_EVENT
 
@@ -22,7 +23,7 @@ def serve(settings: Settings) -> None:
     """Run the gateway until it is told to stop."""
     os.environ[HANDOVER] = settings.to_json()
     os.environ[PARENT] = str(os.getpid())
-    configure(settings)
+    configure(settings, *secret_names(PROTOCOLS.values()))
     if settings.workers > 1:
         # What earlier workers left is nobody's any more.
         shutil.rmtree(settings.shared, ignore_errors=True)

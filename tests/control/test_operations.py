@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import json
 from typing import Any
 
@@ -39,10 +38,7 @@ async def test_paths_and_methods(api: API) -> None:
         (b'{"amount": "0"}', {}, 422, "unprocessable"),
         (b'{"amount": "0.0000000001"}', {}, 422, "unprocessable"),
         (b'{"amount": "1"}', {"content-type": "text/plain"}, 415, "unsupported_media_type"),
-        (b'{"amount": "1"}', {"content-encoding": "br"}, 415, "unsupported_media_type"),
-        (b"no gzip", {"content-encoding": "gzip"}, 400, "invalid_request"),
         (b" " * ((1 << 20) + 1), {}, 413, "request_too_large"),
-        (gzip.compress(b" " * (8 << 20)), {"content-encoding": "gzip"}, 413, "request_too_large"),
     ],
 )
 async def test_bad_bodies(api: API, data: bytes, headers: dict[str, str], status: int, code: str) -> None:

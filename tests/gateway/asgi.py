@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from deeepai.declare import Kind, Operation, Protocol, Reply, Text
-from deeepai.gateway.request import HttpRequest, Receive
+from deeepai.asgi import Receive
+from deeepai.declare import AnyOperation, Call, Protocol, Reply, Text
+from deeepai.gateway.body import HttpRequest
 from deeepai.gateway.routing import Route
 
 NAME = Text("Try", "试")
 
 
-def operation(**more: Any) -> Operation:
-    return Operation(**{"name": "try", "method": "POST", "path": "/try", "kind": Kind.CALL, "summary": NAME, **more})
+def operation(**more: Any) -> Call[Any]:
+    return Call(**{"name": "try", "method": "POST", "path": "/try", "summary": NAME, **more})
 
 
-def protocol(*operations: Operation, **more: Any) -> Protocol:
+def protocol(*operations: AnyOperation, **more: Any) -> Protocol:
     given: dict[str, Any] = {
         "name": "toy",
         "title": NAME,
@@ -45,7 +46,7 @@ def scope(method: str, path: str, headers: Mapping[str, str] | None = None, quer
 
 
 def request(
-    given: Operation,
+    given: AnyOperation,
     headers: Mapping[str, str] | None = None,
     *,
     params: Mapping[str, str] | None = None,

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from deeepai.declare import DROP, Failure, Part, Reason
 from deeepai.gateway import outgoing
-from deeepai.gateway.forms import MAX_PARTS, parse_multipart
-from deeepai.gateway.request import HttpRequest, read_body
-from deeepai.gateway.spool import BLOCK, KEPT, Spool
+from deeepai.gateway.body import HttpRequest, read_body
+from deeepai.gateway.body.forms import MAX_PARTS, parse_multipart
+from deeepai.gateway.body.spool import BLOCK, KEPT, Spool
 from deeepai.upstream import Pieces
 from tests.gateway.asgi import operation, receive, request
 

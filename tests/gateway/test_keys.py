@@ -29,7 +29,7 @@ TOKEN = Token(
     concurrency=None,
     price_group="default",
 )
-PLACES = {"key_headers": ("x-key", "x-other"), "key_queries": ("key",)}
+PLACES = {"key_headers": ("x-key", "x-other"), "key_queries": ("key",), "key_placeholders": ("none-here",)}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,8 @@ PLACES = {"key_headers": ("x-key", "x-other"), "key_queries": ("key",)}
         ({"authorization": "bearer  k1 "}, "", "k1"),
         ({"authorization": "k1"}, "", "k1"),
         ({"authorization": "Bearer k1", "x-key": "k2"}, "key=k3", "k1"),
-        ({"authorization": "Bearer midjourney-proxy", "x-key": "k2"}, "", "k2"),
+        ({"authorization": "Bearer none-here", "x-key": "k2"}, "", "k2"),
+        ({"authorization": "Bearer none-here-"}, "", "none-here-"),
         ({"authorization": "Bearer ", "x-other": "Bearer k2"}, "", "k2"),
         ({"x-key": "", "x-other": "k2"}, "", "k2"),
         ({}, "key=k%2B3", "k+3"),

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from deeepai.declare import Failure, Operation, Reason
+from deeepai.declare import AnyOperation, Failure, Reason
 from deeepai.gateway.routing import Router, paths
 from deeepai.protocols import PROTOCOLS
 from tests.gateway.asgi import operation, protocol
 
 
-def router(*operations: Operation, **more: object) -> Router:
+def router(*operations: AnyOperation, **more: object) -> Router:
     return Router([protocol(*operations, **more)])
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from deeepai.declare import DROP, Failure, Kind, Reason, State, Task, Usage
-from deeepai.gateway.request import HttpRequest
+from deeepai.gateway.body import HttpRequest
 from deeepai.gateway.routing import Router
 from deeepai.money.prices import PriceBook
 from deeepai.protocols.midjourney import PREFIXES, midjourney

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from deeepai.declare import Facts, Failure, Reason, Usage
-from deeepai.gateway.request import HttpRequest
+from deeepai.gateway.body import HttpRequest
 from deeepai.gateway.routing import Route
 from deeepai.protocols import PROTOCOLS
 from deeepai.protocols.openai import realtime

@@ -13,7 +13,7 @@ from openai.types.responses import Response, ResponseCreateParams, ResponseStrea
 from pydantic import TypeAdapter
 
 from deeepai.declare import Answer, CallTranslator
-from deeepai.gateway.request import HttpRequest
+from deeepai.gateway.body import HttpRequest
 from deeepai.translators.chat import CHAT_TRANSLATORS, FORMATS
 from deeepai.translators.chat.common import event_json, unseal
 from deeepai.translators.chat.model import (

@@ -14,7 +14,7 @@ from deeepai.protocols import PROTOCOLS
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "deeepai"
 LAYERS = (
-    {"declare", "settings", "crash", "lifeline", "__init__"},
+    {"declare", "settings", "asgi", "crash", "lifeline", "__init__"},
     {"logs"},
     {"storage"},
     {"accounts", "money"},
@@ -23,7 +23,7 @@ LAYERS = (
     {"tasks"},
     {"gateway"},
     {"control"},
-    {"app", "http1"},
+    {"app", "planes", "http1"},
     {"server"},
     {"supervisor"},
     {"cli"},

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deeepai.gateway.forms import parse_multipart
+from deeepai.gateway.body.forms import parse_multipart
 from tests.plugins import coverage_results
 from tests.stack import Gateway
 from tests.wire.http import call

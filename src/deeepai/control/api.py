@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 
+from .. import asgi
 from ..accounts import addresses, sessions
+from ..asgi import Headers, Receive, Scope, Send
 from ..declare import Failure, Reason
 from .routes import Call, Context, Nothing, Route
 from .sections import SECTIONS
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 PREFIX: Final = "/api"
 MAX_BODY: Final = 1 << 20
@@ -84,7 +81,13 @@ class ControlAPI:
         self._context = context
         self._trusted = trusted_proxies
         self._router = _Router(route for routes in SECTIONS.values() for route in routes)
-        self._decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+        self._words = {route.path.split("/", 2)[1] for routes in SECTIONS.values() for route in routes}
+
+    def has(self, path: str) -> bool:
+        """Tell whether something is declared at a path, by whatever method."""
+        below = path.removeprefix(PREFIX)
+        word = below[1:].partition("/")[0]
+        return word in self._words and bool(self._router.find(below)[0])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -103,7 +106,8 @@ class ControlAPI:
             _log.exception("control operation failed", method=scope["method"], path=scope["path"])
             failure = Failure(Reason.INTERNAL, "Something went wrong here; the log says more")
             status, body = 500, _error(failure)
-        await _answer(send, status, body, headers)
+        headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        await asgi.answer(send, status, body, headers, content_type="application/json")
 
     async def _call(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         methods, params = self._router.find(scope["path"].removeprefix(PREFIX))
@@ -112,9 +116,8 @@ class ControlAPI:
         route = methods.get(scope["method"])
         if route is None:
             raise Failure(Reason.BAD_METHOD, "The method is not known here", param=", ".join(sorted(methods)))
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        named = dict(headers)
-        key = _bearer(named.get("authorization", ""))
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        key = asgi.bearer(headers.get(b"authorization", b"").decode("latin-1")) or ""
         principal = None
         if route.role != "public":
             principal = await self._principal(key)
@@ -123,8 +126,8 @@ class ControlAPI:
         query = _query(route, scope["query_string"])
         body = None
         if route.body is not None:
-            body = self._decode(route.body, named, await _read(receive, named))
-        forwarded = [value for name, value in headers if name == "x-forwarded-for"]
+            body = _decode(route.body, headers, await asgi.read(receive, headers, MAX_BODY))
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         peer = scope["client"][0] if scope.get("client") else ""
         call = Call(
             context=self._context,
@@ -154,27 +157,22 @@ class ControlAPI:
             raise Failure(Reason.UNAUTHENTICATED, "The key is unknown or has expired", code="invalid_session")
         return principal
 
-    def _decode(self, kind: type[msgspec.Struct], headers: Mapping[str, str], raw: bytes) -> Any:
-        media = headers.get("content-type", "application/json").split(";")[0].strip().lower()
-        if media != "application/json" and not media.endswith("+json"):
-            raise Failure(Reason.BAD_MEDIA, "The body must be application/json")
-        decoder = self._decoders.get(kind)
-        if decoder is None:
-            decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
-        try:
-            return decoder.decode(raw)
-        except msgspec.ValidationError as fault:
-            raise _unprocessable(fault) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise Failure(Reason.INVALID, "The body is not valid JSON", code="invalid_json") from None
+
+def _decode(kind: type[msgspec.Struct], headers: Headers, raw: bytes) -> Any:
+    media = headers.get(b"content-type", b"application/json").decode("latin-1").partition(";")[0].strip().lower()
+    if media != "application/json" and not media.endswith("+json"):
+        raise Failure(Reason.BAD_MEDIA, "The body must be application/json")
+    try:
+        return asgi.decode(kind, raw)
+    except msgspec.ValidationError as fault:
+        raise _unprocessable(fault) from None
+    except Failure as failure:
+        raise Failure(failure.kind, failure.message, code="invalid_json") from None
 
 
 def _unprocessable(fault: msgspec.ValidationError) -> Failure:
-    what, _, where = str(fault).partition(" - at `$")
-    param = where.rstrip("`").lstrip(".") or None
-    if param is None and what.count("`") >= 2 and "field" in what:
-        param = what.split("`")[-2]
-    return Failure(Reason.UNPROCESSABLE, what, param=param)
+    what, field = asgi.field_at_fault(fault)
+    return Failure(Reason.UNPROCESSABLE, what, param=field)
 
 
 def _query(route: Route, raw: bytes) -> Any:
@@ -185,55 +183,7 @@ def _query(route: Route, raw: bytes) -> Any:
         raise _unprocessable(fault) from None
 
 
-def _bearer(value: str) -> str:
-    scheme, _, key = value.partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
-
-
-async def _read(receive: Receive, headers: Mapping[str, str]) -> bytes:
-    too_large = Failure(Reason.TOO_LARGE, f"The body is larger than {MAX_BODY} bytes")
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > MAX_BODY:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Failure(Reason.INVALID, "The request ended before its body did")
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise too_large
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            break
-    raw = b"".join(chunks)
-    encoding = headers.get("content-encoding", "identity").lower()
-    if encoding == "identity":
-        return raw
-    if encoding not in ("gzip", "deflate"):
-        raise Failure(Reason.BAD_MEDIA, "Content-Encoding must be gzip, deflate or none")
-    engine = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    try:
-        plain = engine.decompress(raw, MAX_BODY + 1)
-    except zlib.error:
-        raise Failure(Reason.INVALID, "The body is not what its Content-Encoding says") from None
-    if len(plain) > MAX_BODY:
-        raise too_large
-    return plain
-
-
 def _error(failure: Failure) -> bytes:
     param = None if failure.kind is Reason.BAD_METHOD else failure.param
     code = failure.code or failure.kind.word
     return msgspec.json.encode({"error": {"code": code, "message": failure.message, "param": param}})
-
-
-async def _answer(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    lines += [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-    if status != 204:
-        lines += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})

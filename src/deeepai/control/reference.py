@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,14 +15,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from .. import __version__
-from ..declare import Protocol, Translator
+from .. import __version__, asgi
+from ..asgi import Receive, Scope, Send
+from ..declare import Protocol, TaskTranslator
 from .document import Language, build
 from .samples import BASE
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 STATIC: Final = Path(__file__).with_name("static")
 CSP: Final = "; ".join(
@@ -76,7 +73,7 @@ class Reference:
     """
 
     def __init__(
-        self, protocols: Mapping[str, Protocol], translators: Sequence[Translator], static: Path = STATIC
+        self, protocols: Mapping[str, Protocol], translators: Sequence[TaskTranslator], static: Path = STATIC
     ) -> None:
         self._protocols = protocols
         self._translators = translators
@@ -254,8 +251,4 @@ async def _send(scope: Scope, send: Send, page: Page, extra: Mapping[str, str]) 
 
 
 async def _answer(scope: Scope, send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    if status != 304:
-        lines.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await asgi.answer(send, status, body, headers, head=scope["method"] == "HEAD")

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..accounts.models import Token
+<<<<<<< HEAD
 from ..declare import Failure, Protocol, Reason
+=======
+from ..declare import Failure, Operation, Protocol, Reason
+from .body import HttpRequest
+>>>>>>> wt-bodies
 from .dispatch import ROUTINGS, Routing, matches
-from .request import HttpRequest
 
 
 @lru_cache(maxsize=8192)

@@ -12,6 +12,7 @@ import structlog
 from ..accounts import addresses
 from ..accounts.directory import MISS
 from ..accounts.models import Token
+<<<<<<< HEAD
 from ..declare import (
     AnyOperation,
     Call,
@@ -37,6 +38,17 @@ from .objects import calls, lists
 from .realtime import keys as session_keys
 from .realtime.session import Session, refusing
 from .request import HttpRequest, Receive, Scope, Send, read_body
+=======
+from ..asgi import Receive, Scope, Send
+from ..declare import Allowance, Failure, Kind, Operation, Reason, Request, Task, Text, Window
+from ..storage.ids import new_id, now_ms
+from ..tasks import store
+from ..tasks.links import SignedLinks
+from . import call, jobs, keys, own, pinned, realtime, realtime_keys, realtime_session, replays
+from .body import HttpRequest, read_body
+from .core import Core
+from .exchange import Exchange, failure_headers, pairs
+>>>>>>> wt-bodies
 from .routing import Route
 
 log = structlog.get_logger()

@@ -6,12 +6,10 @@ import hashlib
 
 from ..accounts import addresses
 from ..accounts.models import Token
+from ..asgi import bearer
 from ..declare import Failure, Protocol, Reason
 from ..storage.ids import now_ms
-from .request import HttpRequest
-
-PLACEHOLDERS = frozenset({"midjourney-proxy"})
-"""Words that some clients send as a bearer when the key stands in another header."""
+from .body import HttpRequest
 
 
 def find_key(request: HttpRequest, protocol: Protocol) -> str:
@@ -23,7 +21,7 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
         UNAUTHENTICATED, where there is none.
     """
     key = _bare(request.headers.get(b"authorization", b"").decode("latin-1"))
-    if key and key not in PLACEHOLDERS:
+    if key and key not in protocol.key_placeholders:
         return key
     for name in protocol.key_headers:
         key = _bare(request.header(name))
@@ -37,7 +35,8 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
 
 
 def _bare(value: str) -> str:
-    return value[7:].strip() if value[:7].lower() == "bearer " else value.strip()
+    key = bearer(value)
+    return value.strip() if key is None else key
 
 
 def digest(key: str) -> str:

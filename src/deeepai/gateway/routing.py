@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..declare import Failure, Operation, Protocol, Reason
+from ..declare import AnyOperation, Failure, Protocol, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Route:
     """An operation under one of its paths."""
 
     protocol: Protocol
-    operation: Operation
+    operation: AnyOperation
     params: Mapping[str, str]
     """What the prefix sets."""
     name: str
@@ -106,6 +106,15 @@ class Router:
             return self.find(method, clean)
         raise Failure(Reason.NOT_FOUND, f"Invalid URL ({method} {path})")
 
+    def has(self, path: str) -> bool:
+        """Tell whether a protocol declares a path, by whatever method, or owns what lies there."""
+        if path in self._fixed or any(path.startswith(prefix) for prefix, _ in self._own):
+            return True
+        if self._walk(self._root, path.strip("/").split("/"), 0, ()) is not None:
+            return True
+        clean = _clean(path)
+        return clean != path and self.has(clean)
+
     def _walk(
         self, node: _Node, segments: list[str], at: int, values: tuple[str, ...]
     ) -> tuple[_Node, tuple[str, ...]] | None:
@@ -151,7 +160,7 @@ def _share(first: Route, other: Route, path: str) -> None:
     first.marked.append((mark.encode(), other))
 
 
-def paths(protocol: Protocol, operation: Operation) -> Iterator[tuple[str, Mapping[str, str]]]:
+def paths(protocol: Protocol, operation: AnyOperation) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Yield every path of an operation, with what its prefix sets."""
     for prefix, params in protocol.prefixes.items():
         for path in (operation.path, *operation.aliases):

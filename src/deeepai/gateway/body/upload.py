@@ -7,10 +7,12 @@ not get the whole of a body makes nothing of it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
-from ..declare import Failure, Operation, Reason
+from ...asgi import Receive, arriving, too_large, unpacker
+from ...declare import Failure, ObjectCall, Reason
 from .forms import FormReader, form_body
-from .request import HttpRequest, Receive, arriving, too_large, unpacker
+from .request import HttpRequest
 
 
 class Upload:
@@ -26,7 +28,7 @@ class Upload:
         Bytes that came so far, unpacked.
     """
 
-    def __init__(self, request: HttpRequest, operation: Operation, receive: Receive, limit: int) -> None:
+    def __init__(self, request: HttpRequest, operation: ObjectCall[Any], receive: Receive, limit: int) -> None:
         self._request = request
         self._operation = operation
         self._receive = receive
@@ -35,9 +37,9 @@ class Upload:
         if kind.partition(";")[0].strip().lower() != "multipart/form-data":
             raise Failure(Reason.BAD_MEDIA, "The body must be multipart/form-data")
         self._reader = FormReader(kind, keep=True)
-        told = request.header("content-length")
-        self.length = int(told) if told.isdigit() and unpacker(request) is None else None
-        if told.isdigit() and int(told) > self._limit:
+        announced = request.header("content-length")
+        self.length = int(announced) if announced.isdigit() and unpacker(request.headers) is None else None
+        if announced.isdigit() and int(announced) > self._limit:
             raise too_large(self._limit)
         self.begun = False
         self.size = 0
@@ -52,7 +54,7 @@ class Upload:
         """
         self.begun = True
         kept = b""
-        async for piece in arriving(self._request, self._receive, self._limit):
+        async for piece in arriving(self._receive, self._request.headers, self._limit):
             self.size += len(piece)
             self._reader.feed(piece)
             if kept:

@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from ..declare import Failure, Part, Reason
+from ...asgi import field_at_fault, is_missing
+from ...declare import Failure, Part, Reason
 
 MAX_PARTS: Final = 1000
 _MOST_HEAD: Final = 16 * 1024
@@ -212,12 +213,8 @@ def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
 
 
 def invalid(fault: msgspec.ValidationError) -> Failure:
-    """Name the field at fault: msgspec says it as ``… - at `$.messages[0].role` ``, or names a missing one."""
-    text = str(fault)
-    what, _, where = text.partition(" - at `$")
-    param = where.rstrip("`").lstrip(".") or None
-    if "missing required field" in what:
-        name = what.rsplit("`", 2)[-2]
-        param = f"{param}.{name}" if param else name
-        return Failure(Reason.INVALID, f"Missing required parameter: '{param}'", param=param, code="missing")
-    return Failure(Reason.INVALID, f"Invalid value for '{param}': {what}" if param else what, param=param)
+    """Say which field of a body is at fault, and how."""
+    what, field = field_at_fault(fault)
+    if is_missing(what):
+        return Failure(Reason.INVALID, f"Missing required parameter: '{field}'", param=field, code="missing")
+    return Failure(Reason.INVALID, f"Invalid value for '{field}': {what}" if field else what, param=field)

@@ -1,0 +1,254 @@
+"""What every ASGI application here does alike: read a body within limits, name what is wrong with it, answer."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from .declare import Failure, Reason
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
+"""A request's, by name in lower case; the last of a name counts."""
+
+_BLOCK: Final = 256 * 1024
+"""Bytes unpacked at once."""
+
+
+def bearer(value: str) -> str | None:
+    """Return the key in an `Authorization` header, where its scheme is `Bearer`."""
+    scheme, space, key = value.partition(" ")
+    return key.strip() if space and scheme.lower() == "bearer" else None
+
+
+# Bodies ------------------------------------------------------------------------------------------------------------
+
+
+async def first(receive: Receive, headers: Headers, limit: int) -> dict[str, Any]:
+    """Receive the message that a body begins with, unless its length is announced to be over the limit.
+
+    Raises
+    ------
+    Failure
+        TOO_LARGE or INVALID.
+    """
+    _check_announced(headers, limit)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise cut_short()
+    return message
+
+
+def _check_announced(headers: Headers, limit: int) -> None:
+    announced = headers.get(b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > limit:
+        raise too_large(limit)
+
+
+async def read(receive: Receive, headers: Headers, limit: int) -> bytes:
+    """Read a body whole, at most `limit` bytes after decompression.
+
+    Raises
+    ------
+    Failure
+        TOO_LARGE, BAD_MEDIA or INVALID.
+    """
+    _check_announced(headers, limit)
+    message = await receive()
+    raw: bytes = message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise cut_short()
+    if message.get("more_body"):
+        chunks, size = [raw], len(raw)
+        while message.get("more_body"):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise cut_short()
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise too_large(limit)
+            chunks.append(chunk)
+        raw = b"".join(chunks)
+    # Most bodies came in one message, and are not packed.
+    return raw if len(raw) <= limit and b"content-encoding" not in headers else unpacked(raw, headers, limit)
+
+
+def unpacked(raw: bytes, headers: Headers, limit: int) -> bytes:
+    """Return a body that came whole, without its compression.
+
+    Raises
+    ------
+    Failure
+        TOO_LARGE, BAD_MEDIA or INVALID.
+    """
+    if len(raw) > limit:
+        raise too_large(limit)
+    engine = unpacker(headers)
+    if engine is None:
+        return raw
+    try:
+        plain: bytes = engine.decompress(raw, limit + 1)
+    except zlib.error:
+        raise _unreadable() from None
+    if len(plain) > limit:
+        raise too_large(limit)
+    if not engine.eof:
+        raise _unfinished()
+    return plain
+
+
+async def arriving(
+    receive: Receive, headers: Headers, limit: int, message: dict[str, Any] | None = None
+) -> AsyncIterator[bytes]:
+    """Yield a body as it comes, unpacked, at most `limit` bytes of it.
+
+    Parameters
+    ----------
+    message : dict, optional
+        The first message, where it was received before.
+
+    Raises
+    ------
+    Failure
+        TOO_LARGE, BAD_MEDIA or INVALID, in place of what is wrong or follows it.
+    """
+    engine = unpacker(headers)
+    size = 0
+    more = True
+    while more:
+        if message is None:
+            message = await receive()
+        if message["type"] == "http.disconnect":
+            raise cut_short()
+        more = bool(message.get("more_body"))
+        rest: bytes = message.get("body", b"")
+        message = None
+        while rest:
+            plain = rest
+            if engine is None:
+                rest = b""
+            else:
+                try:
+                    plain = engine.decompress(rest, _BLOCK)
+                except zlib.error:
+                    raise _unreadable() from None
+                rest = engine.unconsumed_tail
+            size += len(plain)
+            if size > limit:
+                raise too_large(limit)
+            if plain:
+                yield plain
+    if engine is not None and not engine.eof:
+        raise _unfinished()
+
+
+def unpacker(headers: Headers) -> Any:
+    """Return what unpacks a request's body; None where it is not packed.
+
+    Raises
+    ------
+    Failure
+        BAD_MEDIA
+    """
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
+    if encoding in ("", "identity"):
+        return None
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        message = f"Content-Encoding {encoding[:40]} is not supported; use gzip, deflate or none"
+        raise Failure(Reason.BAD_MEDIA, message)
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+
+def too_large(limit: int) -> Failure:
+    """Say that a body is over the limit."""
+    return Failure(Reason.TOO_LARGE, f"The body is larger than {limit} bytes")
+
+
+def cut_short() -> Failure:
+    """Say that the caller left before the end of the body."""
+    return Failure(Reason.INVALID, "The request ended before its body did")
+
+
+def _unreadable() -> Failure:
+    return Failure(Reason.INVALID, "The body's compression cannot be read")
+
+
+def _unfinished() -> Failure:
+    return Failure(Reason.INVALID, "The compressed body is cut short")
+
+
+# Values ------------------------------------------------------------------------------------------------------------
+
+
+_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
+
+
+def decode(kind: type[msgspec.Struct], raw: bytes) -> Any:
+    """Decode a JSON body into the struct that is declared for it.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        It is JSON, but not what the struct says; see `field_at_fault`.
+    Failure
+        INVALID, where it is no JSON.
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Failure(Reason.INVALID, f"The body is not valid JSON: {fault}") from None
+    except RecursionError:
+        raise Failure(Reason.INVALID, "The body is nested too deeply") from None
+
+
+def field_at_fault(fault: msgspec.ValidationError) -> tuple[str, str | None]:
+    """Return what is wrong, and the field, as `messages[0].role`.
+
+    msgspec says it as ``… - at `$.messages[0].role` ``; a missing or an unknown field it names in the sentence.
+    """
+    what, _, where = str(fault).partition(" - at `$")
+    field = where.rstrip("`").lstrip(".") or None
+    if is_missing(what) or " unknown field `" in what:
+        name = what.rsplit("`", 2)[-2]
+        field = f"{field}.{name}" if field else name
+    return what, field
+
+
+def is_missing(what: str) -> bool:
+    """Tell whether what is wrong is that a field is missing."""
+    return " missing required field `" in what
+
+
+# Answers -----------------------------------------------------------------------------------------------------------
+
+
+async def answer(
+    send: Send, status: int, body: bytes, headers: Mapping[str, str], *, content_type: str = "", head: bool = False
+) -> None:
+    """Send a whole answer.
+
+    Parameters
+    ----------
+    content_type : str
+        Of the body; left out with a status that has none.
+    head : bool
+        The request was a HEAD: say how long the body is, and leave it out.
+    """
+    lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    if status not in (204, 304):
+        if content_type:
+            lines.append((b"content-type", content_type.encode("latin-1")))
+        lines.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": b"" if head else body})

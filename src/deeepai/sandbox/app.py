@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import anthropic, control, flux, gemini, ideogram, midjourney, openai, stability
+from . import control
 from .files import Files
 from .jobs import Callbacks, Clock, Ids, Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
+from .vendors import anthropic, flux, gemini, ideogram, midjourney, openai, stability
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,

@@ -17,9 +17,9 @@ from typing import Any, cast
 import msgspec
 from aiohttp import web
 
-from .draw import MIME, Format, Picture, fit, from_base64, recipe, size_of
-from .jobs import Job
-from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
+from ..jobs import Job
+from ..media.draw import MIME, Format, Picture, fit, from_base64, recipe, size_of
+from ..vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
 
 URL_LIFETIME = 600
 """Seconds that a delivery URL works."""

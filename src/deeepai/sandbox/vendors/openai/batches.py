@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from .openai_common import invalid
-from .openai_objects import add_file, file_data, find, metadata_of, new_id, now, page, shelf
-from .triggers import UnknownTriggerError
-from .triggers import find as find_triggers
-from .vendor import Answer, Call, Handler, RefusedError, Route, json_answer
+from ...triggers import UnknownTriggerError
+from ...triggers import find as find_triggers
+from ...vendor import Answer, Call, Handler, RefusedError, Route, json_answer
+from .common import invalid
+from .objects import add_file, file_data, find, metadata_of, new_id, now, page, shelf
 
 BATCH_SECONDS = 20.0
 """Job seconds that a batch takes."""

@@ -12,11 +12,11 @@ from typing import Any
 
 from PIL import Image
 
-from .draw import Picture, frames, render
-from .jobs import Job
-from .openai_common import error, invalid
-from .vendor import Answer, Call, RefusedError, Route, digest_of, json_answer
-from .video import mp4
+from ...jobs import Job
+from ...media.draw import Picture, frames, render
+from ...media.video import mp4
+from ...vendor import Answer, Call, RefusedError, Route, digest_of, json_answer
+from .common import error, invalid
 
 MODELS = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-2025-12-08", "sora-2-pro-2025-10-06", "sandbox-video")
 SIZES = ("720x1280", "1280x720", "1024x1792", "1792x1024")

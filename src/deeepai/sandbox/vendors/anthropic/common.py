@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from .vendor import Answer, Call, RefusedError, digest_of, json_answer
+from ...vendor import Answer, Call, RefusedError, digest_of, json_answer
 
 _ERRORS = {
     400: "invalid_request_error",

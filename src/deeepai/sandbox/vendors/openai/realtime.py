@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from .openai_common import invalid
-from .triggers import Triggers, UnknownTriggerError, find
-from .vendor import Answer, Call, Route, Socket, bearer, digest_of
-from .words import count_of, instance_of, reply_to, tokens_of
+from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...triggers import Triggers, UnknownTriggerError, find
+from ...vendor import Answer, Call, Route, Socket, bearer, digest_of
+from .common import invalid
 
 KEY = "openai-insecure-api-key."
 BETA = "openai-beta.realtime-v1"

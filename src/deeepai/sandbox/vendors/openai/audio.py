@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from .openai_common import invalid
-from .sounds import MIME, RATE, sound
-from .vendor import Answer, Call, Route, Stream, digest_of, json_answer
-from .words import count_of, reply_to, tokens_of
+from ...media.sounds import MIME, RATE, sound
+from ...media.words import count_of, reply_to, tokens_of
+from ...vendor import Answer, Call, Route, Stream, digest_of, json_answer
+from .common import invalid
 
 _LISTENERS = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe", "sandbox-")
 _SPEAKERS = ("tts-1", "gpt-4o-mini-tts", "sandbox-")

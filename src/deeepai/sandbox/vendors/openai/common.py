@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .vendor import Answer, Call, RefusedError, json_answer
+from ...vendor import Answer, Call, RefusedError, json_answer
 
 _IMAGE = ("dall-e-", "gpt-image-", "chatgpt-image-", "sandbox-")
 _EMBEDDING = ("text-embedding-", "sandbox-")

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from .openai_common import error, invalid, model_of
-from .openai_objects import delete, find, metadata_of, new_id, now, page, shelf
-from .vendor import Answer, Call, RefusedError, Route, Stream, digest_of, json_answer
-from .words import count_of, instance_of, reply_to, tokens_of
+from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...vendor import Answer, Call, RefusedError, Route, Stream, digest_of, json_answer
+from .common import error, invalid, model_of
+from .objects import delete, find, metadata_of, new_id, now, page, shelf
 
 RUN_SECONDS = 6.0
 """Job seconds that a run takes."""

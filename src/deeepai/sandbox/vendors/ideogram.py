@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .draw import MIME, Picture, recipe, size_of
-from .vendor import Answer, Call, Refusal, Route, Vendor, bearer, digest_of, json_answer
+from ..media.draw import MIME, Picture, recipe, size_of
+from ..vendor import Answer, Call, Refusal, Route, Vendor, bearer, digest_of, json_answer
 
 LIFETIME = 3600.0
 MODELS = ("V_1", "V_1_TURBO", "V_2", "V_2_TURBO", "V_2A", "V_2A_TURBO", "V_3", "AUTO")

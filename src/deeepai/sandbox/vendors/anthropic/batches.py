@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from .anthropic_common import invalid, missing, page, time_at, versioned
-from .vendor import Answer, Call, Handler, RefusedError, Route, json_answer
+from ...vendor import Answer, Call, Handler, RefusedError, Route, json_answer
+from .common import invalid, missing, page, time_at, versioned
 
 BATCH_SECONDS = 20.0
 """Job seconds that a batch takes."""

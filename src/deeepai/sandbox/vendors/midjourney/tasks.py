@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import msgspec
 
-from .draw import MIME, Picture, fit, recipe, render_animation
-from .jobs import Job
-from .vendor import World, digest_of
+from ...jobs import Job
+from ...media.draw import MIME, Picture, fit, recipe, render_animation
+from ...vendor import World, digest_of
 
 INSTANCE = "1118138338562560102"
 URL_LIFETIME = 24 * 3600

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from .anthropic_batches import routes as batch_routes
-from .anthropic_common import error, invalid, missing, page, request_id, time_at, versioned
-from .vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
-from .words import count_of, instance_of, reply_to, tokens_of
+from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
+from .batches import routes as batch_routes
+from .common import error, invalid, missing, page, request_id, time_at, versioned
 
 MODELS: Mapping[str, tuple[str, str]] = {
     "claude-opus-4-5": ("Claude Opus 4.5", "2025-11-01T00:00:00Z"),

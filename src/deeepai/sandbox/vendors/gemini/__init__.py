@@ -1,4 +1,4 @@
-"""Google: content whole and streamed, counts, models; pictures, films and embeddings are in `gemini_media`.
+"""Google: content whole and streamed, counts, models; pictures, films and embeddings are in `media`.
 
 Source: Google's reference of the Generative Language API, v1beta. A token is counted for each four bytes of text.
 """
@@ -12,9 +12,11 @@ from typing import Any, cast
 
 import msgspec
 
-from . import gemini_media
-from .draw import Picture, fit, render
-from .gemini_common import (
+from ...media.draw import Picture, fit, render
+from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...vendor import Answer, Call, Route, Stream, Vendor, digest_of, json_answer
+from . import media
+from .common import (
     METHODS,
     MODELS,
     credential,
@@ -26,8 +28,6 @@ from .gemini_common import (
     refuse,
     text_of,
 )
-from .vendor import Answer, Call, Route, Stream, Vendor, digest_of, json_answer
-from .words import count_of, instance_of, reply_to, tokens_of
 
 IMAGE_TOKENS = 258
 AUDIO_TOKENS = 32
@@ -125,15 +125,15 @@ def _prompt(body: Any) -> dict[str, int]:
 
     for content in [*_contents(body), field(body, "systemInstruction")]:
         for part in parts_of(content):
-            media = field(part, "inlineData") or field(part, "fileData")
+            data = field(part, "inlineData") or field(part, "fileData")
             if "text" in part:
                 add("TEXT", count_of(str(part["text"])))
-            elif media is None:
+            elif data is None:
                 add("TEXT", count_of(msgspec.json.encode(part).decode()))
             else:
-                kind = str(field(media, "mimeType", "")).partition("/")[0]
+                kind = str(field(data, "mimeType", "")).partition("/")[0]
                 modality = {"audio": "AUDIO", "video": "VIDEO"}.get(kind, "IMAGE")
-                seconds = max(1, len(str(media.get("data", ""))) // 20_000)
+                seconds = max(1, len(str(data.get("data", ""))) // 20_000)
                 tokens = {"AUDIO": AUDIO_TOKENS * seconds, "VIDEO": IMAGE_TOKENS * seconds}.get(modality, IMAGE_TOKENS)
                 add(modality, tokens)
     if body.get("tools"):
@@ -372,12 +372,8 @@ VENDOR = Vendor(
         *(Route("POST", path, generate) for path in _verbs(CHAT, "generateContent")),
         *(Route("POST", path, stream) for path in _verbs(CHAT, "streamGenerateContent")),
         *(Route("POST", path, count) for path in _verbs(CHAT, "countTokens")),
-        *(
-            Route("POST", path, handler)
-            for verb, handler in gemini_media.VERBS.items()
-            for path in _verbs("models", verb)
-        ),
-        *gemini_media.ROUTES,
+        *(Route("POST", path, handler) for verb, handler in media.VERBS.items() for path in _verbs("models", verb)),
+        *media.ROUTES,
         Route("GET", "/v1beta/models", models),
         Route("GET", "/v1beta/{kind:models|tunedModels}/{name:[^/]+}", model),
     ),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from .draw import MIME, Picture, recipe
-from .openai_common import error
-from .openai_images import URL_LIFETIME
-from .vendor import Call, RefusedError, digest_of
+from ...media.draw import MIME, Picture, recipe
+from ...vendor import Call, RefusedError, digest_of
+from .common import error
+from .images import URL_LIFETIME
 
 DRAWING = ("gpt-4-all", "gpt-4o-all", "gpt-4o-image", "gpt-image-2-all", "sora_image")
 """How their names begin."""

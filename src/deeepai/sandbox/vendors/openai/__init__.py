@@ -1,4 +1,4 @@
-"""OpenAI: chat, completions, embeddings, models; the images are in `openai_images`.
+"""OpenAI: chat, completions, embeddings, models; the images are in `images`.
 
 Source: OpenAI's OpenAPI document 2.3.0. A token is counted for each four bytes of text.
 """
@@ -15,22 +15,22 @@ from typing import Any
 
 import msgspec
 
+from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
 from . import (
-    openai_audio,
-    openai_images,
-    openai_misc,
-    openai_objects,
-    openai_objects_assistants,
-    openai_objects_batches,
-    openai_objects_vectors,
-    openai_pictures_in_chat,
-    openai_realtime,
-    openai_responses,
-    openai_videos,
+    assistants,
+    audio,
+    batches,
+    images,
+    misc,
+    objects,
+    pictures_in_chat,
+    realtime,
+    responses,
+    vectors,
+    videos,
 )
-from .openai_common import error, invalid, model_of, request_headers, tier_of
-from .vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
-from .words import count_of, instance_of, reply_to, tokens_of
+from .common import error, invalid, model_of, request_headers, tier_of
 
 MODELS: Mapping[str, int] = {
     "babbage-002": 1692634615,
@@ -122,13 +122,13 @@ async def chat(call: Call) -> Answer | Stream:
         "id": f"chatcmpl-{call.world.ids.hex(29)}",
         "object": "chat.completion",
         "created": int(call.world.clock.wall()),
-        "model": openai_pictures_in_chat.answered_as(name),
+        "model": pictures_in_chat.answered_as(name),
         "service_tier": tier_of(body),
         "system_fingerprint": "fp_sandbox",
     }
     whole = {**head, "choices": [_whole_choice(call, choice) for choice in choices]}
     if body.get("store"):
-        openai_objects.keep_completion(call, {**whole, "usage": usage}, messages)
+        objects.keep_completion(call, {**whole, "usage": usage}, messages)
     if body.get("stream"):
         return _chat_stream(call, head, choices, usage)
     await call.work(0.3 + 0.02 * usage["completion_tokens"])
@@ -247,11 +247,11 @@ def _text_of(message: Mapping[str, Any]) -> str:
 
 
 def _tokens_in(message: Mapping[str, Any]) -> int:
-    images = sum(part.get("type") == "image_url" for part in _parts(message))
+    pictures = sum(part.get("type") == "image_url" for part in _parts(message))
     calls = message.get("tool_calls")
     return (
         count_of(_text_of(message))
-        + IMAGE_TOKENS * images
+        + IMAGE_TOKENS * pictures
         + (count_of(msgspec.json.encode(calls).decode()) if calls else 0)
     )
 
@@ -280,7 +280,7 @@ def _choice(call: Call, digest: bytes, limit: int | None) -> dict[str, Any]:
         return {"tool": tool["name"], "call_id": identity, "tokens": tokens_of(arguments), "reason": "tool_calls"}
     if "moderated-output" in call.triggers:
         return {"tool": None, "tokens": [], "reason": "content_filter"}
-    drawn = openai_pictures_in_chat.pieces(call, body["model"], said, digest)
+    drawn = pictures_in_chat.pieces(call, body["model"], said, digest)
     if drawn is not None:
         return {"tool": None, "tokens": drawn, "reason": "stop"}
     form: dict[str, Any] = body.get("response_format") or {}
@@ -430,8 +430,8 @@ def _refuse(call: Call, why: Refusal) -> Answer:
             text = "Incorrect API key provided." if given else "You didn't provide an API key."
             return error(401, text, code="invalid_api_key" if given else None)
         case "moderated":
-            images = "/images/" in call.request.path
-            kind = "image_generation_user_error" if images else "invalid_request_error"
+            of_images = "/images/" in call.request.path
+            kind = "image_generation_user_error" if of_images else "invalid_request_error"
             text = "Your request was rejected as a result of our safety system."
             return error(400, text, kind=kind, code="content_policy_violation")
         case "rate_limited":
@@ -459,25 +459,25 @@ VENDOR = Vendor(
         Route("POST", "/v1/chat/completions", chat),
         Route("POST", "/v1/completions", completions),
         Route("POST", "/v1/embeddings", embeddings),
-        *openai_images.ROUTES,
-        *openai_audio.ROUTES,
-        *openai_misc.ROUTES,
-        *openai_videos.ROUTES,
-        *openai_realtime.ROUTES,
-        *openai_responses.ROUTES,
-        *openai_objects.ROUTES,
-        *openai_objects_vectors.ROUTES,
-        *openai_objects_assistants.ROUTES,
-        *openai_objects_batches.routes(
+        *images.ROUTES,
+        *audio.ROUTES,
+        *misc.ROUTES,
+        *videos.ROUTES,
+        *realtime.ROUTES,
+        *responses.ROUTES,
+        *objects.ROUTES,
+        *vectors.ROUTES,
+        *assistants.ROUTES,
+        *batches.routes(
             {
                 "/v1/chat/completions": chat,
                 "/v1/completions": completions,
                 "/v1/embeddings": embeddings,
-                "/v1/responses": openai_responses.create,
+                "/v1/responses": responses.create,
             }
         ),
     ),
-    credential=openai_realtime.credential,
+    credential=realtime.credential,
     refuse=_refuse,
     headers=_headers,
 )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from .vendor import Answer, Call, Refusal, RefusedError, bearer, json_answer
+from ...vendor import Answer, Call, Refusal, RefusedError, bearer, json_answer
 
 TYPE = "type.googleapis.com/google.rpc."
 Use = Literal["chat", "embedding", "imagen", "veo", "any"]

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-from .draw import MIME, Format, Picture, fit, frames, from_base64, render
-from .gemini_common import error, field, invalid, model_of, number, text_of
-from .jobs import Job
-from .vendor import Answer, Call, Handler, RefusedError, Route, digest_of, json_answer
-from .video import mp4
-from .words import count_of
+from ...jobs import Job
+from ...media.draw import MIME, Format, Picture, fit, frames, from_base64, render
+from ...media.video import mp4
+from ...media.words import count_of
+from ...vendor import Answer, Call, Handler, RefusedError, Route, digest_of, json_answer
+from .common import error, field, invalid, model_of, number, text_of
 
 RATIOS: Mapping[str, float] = {"1:1": 1, "3:4": 3 / 4, "4:3": 4 / 3, "9:16": 9 / 16, "16:9": 16 / 9}
 FORMATS: Mapping[str, Format] = {"image/png": "png", "image/jpeg": "jpeg"}

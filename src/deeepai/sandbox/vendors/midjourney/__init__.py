@@ -13,9 +13,10 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from .draw import MIME, Picture, from_base64, part_of, size_of
-from .jobs import Job
-from .midjourney_tasks import (
+from ...jobs import Job
+from ...media.draw import MIME, Picture, from_base64, part_of, size_of
+from ...vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, digest_of, json_answer
+from .tasks import (
     GRIDS,
     INSTANCE,
     URL_LIFETIME,
@@ -28,7 +29,6 @@ from .midjourney_tasks import (
     tell,
     view,
 )
-from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, digest_of, json_answer
 
 MOST_LISTED = 100
 DIMENSIONS = {"PORTRAIT": "2:3", "SQUARE": "1:1", "LANDSCAPE": "3:2"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from .draw import Picture, render
-from .openai_common import error, invalid, model_of, tier_of
-from .openai_objects import delete, find, metadata_of, new_id, now, page, shelf
-from .openai_objects_vectors import search
-from .vendor import Answer, Call, RefusedError, Route, Stream, digest_of, json_answer
-from .words import count_of, instance_of, reply_to, tokens_of
+from ...media.draw import Picture, render
+from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...vendor import Answer, Call, RefusedError, Route, Stream, digest_of, json_answer
+from .common import error, invalid, model_of, tier_of
+from .objects import delete, find, metadata_of, new_id, now, page, shelf
+from .vectors import search
 
 BACKGROUND_SECONDS = 10.0
 """Job seconds that a response in the background takes."""

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .draw import Picture, render, size_of
-from .vendor import Answer, Call, Refusal, Route, digest_of, json_answer
+from ...media.draw import Picture, render, size_of
+from ...vendor import Answer, Call, Refusal, Route, digest_of, json_answer
 
 CREDITS_START = 100_000.0
 """What every key has at first."""

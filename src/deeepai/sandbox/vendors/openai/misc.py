@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .openai_common import invalid
-from .vendor import Answer, Call, Route, digest_of, json_answer
-from .words import count_of
+from ...media.words import count_of
+from ...vendor import Answer, Call, Route, digest_of, json_answer
+from .common import invalid
 
 CATEGORIES = (
     *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent"),

@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from typing import Any
 
-from .openai_common import error, invalid
-from .openai_objects import delete, file_data, find, metadata_of, new_id, now, page, shelf
-from .vendor import Answer, Call, RefusedError, Route, json_answer
+from ...vendor import Answer, Call, RefusedError, Route, json_answer
+from .common import error, invalid
+from .objects import delete, file_data, find, metadata_of, new_id, now, page, shelf
 
 CHUNK = 600
 """Characters of a chunk."""

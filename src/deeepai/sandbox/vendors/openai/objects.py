@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from .openai_common import error, invalid
-from .vendor import Answer, Call, RefusedError, Route, json_answer
+from ...vendor import Answer, Call, RefusedError, Route, json_answer
+from .common import error, invalid
 
 MOST_ON_PAGE = 100
 PURPOSES = frozenset({"assistants", "batch", "fine-tune", "vision", "user_data", "evals"})

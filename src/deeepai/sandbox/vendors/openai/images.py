@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import msgspec
 
-from .draw import MIME, Format, Picture, recipe, render
-from .openai_common import invalid, model_of
-from .vendor import Answer, Call, Route, Stream, digest_of, json_answer
-from .words import count_of
+from ...media.draw import MIME, Format, Picture, recipe, render
+from ...media.words import count_of
+from ...vendor import Answer, Call, Route, Stream, digest_of, json_answer
+from .common import invalid, model_of
 
 URL_LIFETIME = 3600
 """Seconds that a picture's URL works."""

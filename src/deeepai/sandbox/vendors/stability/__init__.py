@@ -1,4 +1,4 @@
-"""Stability AI, v2beta: generate, upscale, edit, control, and results; v1 is in `stability_v1`.
+"""Stability AI, v2beta: generate, upscale, edit, control, and results; v1 is in `v1`.
 
 Source: the vendor's OpenAPI 3.0.3 document. One credit is 0.01 USD.
 """
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from . import stability_v1
-from .draw import MIME, Format, Picture, fit, frames, render, size_of
-from .jobs import Job
-from .mesh import cube
-from .stability_v1 import STYLES, id_answer
-from .vendor import Answer, Call, Refusal, Route, Vendor, bearer, digest_of, json_answer
-from .video import mp4
+from ...jobs import Job
+from ...media.draw import MIME, Format, Picture, fit, frames, render, size_of
+from ...media.mesh import cube
+from ...media.video import mp4
+from ...vendor import Answer, Call, Refusal, Route, Vendor, bearer, digest_of, json_answer
+from . import v1
+from .v1 import STYLES, id_answer
 
 RATIOS = ("21:9", "16:9", "3:2", "5:4", "1:1", "4:5", "2:3", "9:16", "9:21")
 SD3_CREDITS: Mapping[str, float] = {
@@ -371,7 +371,7 @@ async def _deliver(made: Made, accept: str) -> Answer:
 
 def _refuse(call: Call, why: Refusal) -> Answer:
     if "/v1/" in call.request.path:
-        return stability_v1.refuse(call, why)
+        return v1.refuse(call, why)
     match why.kind:
         case "unauthorized":
             return id_answer(call, 401, "unauthorized", errors=["authorization: missing or invalid header value"])
@@ -399,7 +399,7 @@ VENDOR = Vendor(
         Route("GET", "/v2beta/results/{id}", results),
         Route("GET", "/v2beta/stable-image/upscale/creative/result/{id}", results),
         Route("GET", "/v2beta/image-to-video/result/{id}", results),
-        *stability_v1.ROUTES,
+        *v1.ROUTES,
     ),
     credential=bearer,
     refuse=_refuse,

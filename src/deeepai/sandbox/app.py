@@ -14,8 +14,11 @@ import msgspec
 from aiohttp import web
 
 from . import control
+from .callbacks import Callbacks
+from .clock import Clock
 from .files import Files
-from .jobs import Callbacks, Clock, Ids, Jobs
+from .ids import Ids
+from .jobs import Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
 from .vendors import anthropic, flux, gemini, ideogram, midjourney, openai, stability
@@ -31,20 +34,8 @@ VENDORS: Sequence[Vendor] = (
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000
-SECRET_HEADERS = frozenset(
-    {
-        "authorization",
-        "sec-websocket-protocol",
-        "x-key",
-        "mj-api-secret",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "cookie",
-        "token",
-    }
-)
-SECRET_QUERIES = frozenset({"key"})
+SECRET_HEADERS = frozenset({"authorization", "cookie"}).union(*(vendor.credential_headers for vendor in VENDORS))
+SECRET_QUERIES = frozenset[str]().union(*(vendor.credential_queries for vendor in VENDORS))
 LONGEST_LOGGED_TEXT = 300
 
 

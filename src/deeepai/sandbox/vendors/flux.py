@@ -426,6 +426,7 @@ VENDOR = Vendor(
         Route("POST", "/v1/delete_finetune", delete_finetune),
     ),
     credential=_credential,
+    credential_headers=("x-key",),
     refuse=_refuse,
     moderates_at_submit=False,
 )

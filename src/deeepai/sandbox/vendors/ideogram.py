@@ -242,5 +242,6 @@ VENDOR = Vendor(
         Route("POST", "/v1/ideogram-v3/replace-background", partial(_version_3, ("image",))),
     ),
     credential=_credential,
+    credential_headers=("api-key",),
     refuse=_refuse,
 )

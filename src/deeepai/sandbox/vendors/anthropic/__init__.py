@@ -354,6 +354,7 @@ VENDOR = Vendor(
         Route("GET", "/v1/models/{id}", model),
     ),
     credential=_credential,
+    credential_headers=("x-api-key",),
     refuse=_refuse,
     headers=lambda call: {"request-id": request_id(call)},
     at_root=False,

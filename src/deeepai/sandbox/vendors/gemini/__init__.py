@@ -378,6 +378,8 @@ VENDOR = Vendor(
         Route("GET", "/v1beta/{kind:models|tunedModels}/{name:[^/]+}", model),
     ),
     credential=credential,
+    credential_headers=("x-goog-api-key",),
+    credential_queries=("key",),
     refuse=refuse,
     moderates_at_submit=False,
 )

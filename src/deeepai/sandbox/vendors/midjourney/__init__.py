@@ -560,5 +560,6 @@ VENDOR = Vendor(
         for route in _OPERATIONS
     ),
     credential=_credential,
+    credential_headers=("mj-api-secret",),
     refuse=_refuse,
 )

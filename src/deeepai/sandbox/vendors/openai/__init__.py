@@ -478,6 +478,7 @@ VENDOR = Vendor(
         ),
     ),
     credential=realtime.credential,
+    credential_headers=("sec-websocket-protocol",),
     refuse=_refuse,
     headers=_headers,
 )

@@ -31,7 +31,8 @@ class Ids:
         """Return a UUID."""
         return str(uuid.UUID(self.hex(32), version=4))
 
-    def digits(self) -> str:
-        """Return 16 digits: epoch milliseconds that never repeat, and three more."""
+    def digits(self, length: int = 16) -> str:
+        """Return `length` (≥ 14, ≤ 32) digits: epoch milliseconds that never repeat, and some more."""
         count = next(self._count)
-        return f"{self._base_ms + count}{hashlib.sha256(f'{self._salt}#{count}'.encode()).digest()[0]:03d}"
+        more = int.from_bytes(hashlib.sha256(f"{self._salt}#{count}".encode()).digest()[:8])
+        return f"{self._base_ms + count}{more % 10 ** (length - 13):0{length - 13}d}"

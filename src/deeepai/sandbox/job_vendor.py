@@ -25,7 +25,7 @@ from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, b
 
 FILM_FRAMES = 8
 LONGEST_SIDE = 640
-"""Pixels of a film, which is smaller than asked for: nobody looks long at a test."""
+"""Pixels of a film."""
 ALIKE: Mapping[str, str] = {
     "unknown_model": "value",
     "unknown_id": "not_found",
@@ -45,7 +45,7 @@ class Result:
 
     kind: Literal["picture", "film", "sound"]
     picture: Picture
-    """Of a film the cover, in the size asked for."""
+    """Of a film or a sound the cover; a film is smaller than it, for nobody looks long at a test."""
     seconds: float = 0
     format: str = "mp3"
     """Of a sound."""
@@ -53,7 +53,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Made:
-    """A finished result: its id at the vendor, its address, and that of a film's cover."""
+    """A finished result: its id at the vendor, its address, and that of a film's or a sound's cover."""
 
     id: str
     url: str
@@ -78,9 +78,10 @@ class Order:
     def parent(self, made_id: str) -> tuple[Task, Made]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
         for task in self.vendor.tasks(self.call):
-            for made in task.made:
-                if made.id == made_id:
-                    return task, made
+            if made_id in task.made_ids:
+                if not task.made:
+                    raise self.refused("unfinished", f"{made_id} is not finished")
+                return task, task.made[task.made_ids.index(made_id)]
         raise self.refused("unknown_id", f"{made_id[:80]} is not known")
 
     def draw(self, size: tuple[int, int], *, number: int = 0, source: bytes | None = None) -> Picture:
@@ -100,6 +101,8 @@ class Task:
     body: Mapping[str, Any]
     facts: Mapping[str, Any]
     results: Sequence[Result]
+    made_ids: Sequence[str]
+    """Of the results, which some vendors tell before there are any."""
     price: float
     origin: str
     words: Mapping[str, str]
@@ -271,7 +274,8 @@ class JobVendor:
         world = call.world
         job = world.jobs.accept(self.task_id(world.ids), self.name, work.name, call.owner, call.triggers)
         results, price = work.results(order), work.price(order) if callable(work.price) else work.price
-        task = Task(job, work, order.body, order.facts, results, round(price, 6), call.origin, self.words)
+        ids = [self.made_id(world.ids) for _ in results]
+        task = Task(job, work, order.body, order.facts, results, ids, round(price, 6), call.origin, self.words)
         job.data["task"] = task
         call.accepted.append(job.id)
         answer = self.envelope(call, (self.accepted or self.shown)(task))
@@ -309,7 +313,8 @@ class JobVendor:
     def _changed(self, world: World, task: Task, told: list[str]) -> None:
         job = task.job
         if job.state == "done":
-            task.made.extend(self._keep(world, task, result) for result in task.results)
+            pairs = zip(task.made_ids, task.results, strict=True)
+            task.made.extend(self._keep(world, task, made_id, result) for made_id, result in pairs)
             world.spent[self.name, job.owner] += task.price
         changed, told[0] = told[0] != task.status, task.status
         address = task.body.get(self.hook.field) if self.hook else None
@@ -318,22 +323,22 @@ class JobVendor:
         raw = msgspec.json.encode(self.hook.body(task))
         world.callbacks.send(job, address, raw, self.hook.headers(task, raw), self.hook.retries)
 
-    def _keep(self, world: World, task: Task, result: Result) -> Made:
+    def _keep(self, world: World, task: Task, made_id: str, result: Result) -> Made:
         lifetime = -1 if "expire-url" in task.job.triggers else self.lifetime
 
         def url(make: Callable[[], bytes], suffix: str, media_type: str) -> str:
             return world.files.url(task.origin, world.files.add(make, suffix, media_type), lifetime)
 
-        shown, cover = result.picture, ""
+        shown = result.picture
+        image = url(recipe(shown), shown.format, MIME[shown.format])
         match result.kind:
-            case "sound":
-                file = url(partial(sound, result.format, result.seconds), result.format, SOUND_MIME[result.format])
-            case "film":
-                file = url(partial(_film, shown, result.seconds), "mp4", "video/mp4")
-                cover = url(recipe(shown), shown.format, MIME[shown.format])
             case "picture":
-                file = url(recipe(shown), shown.format, MIME[shown.format])
-        return Made(self.made_id(world.ids), file, cover, result)
+                return Made(made_id, image, "", result)
+            case "film":
+                return Made(made_id, url(partial(_film, shown, result.seconds), "mp4", "video/mp4"), image, result)
+            case "sound":
+                make = partial(sound, result.format, result.seconds)
+                return Made(made_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
 
     def _refuse(self, call: Call, why: Refusal) -> Answer:
         if why.kind == "unauthorized":

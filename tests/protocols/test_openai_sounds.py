@@ -10,7 +10,7 @@ import pytest
 
 from deeepai.declare import Part
 from deeepai.protocols.openai.sounds import seconds_of
-from deeepai.sandbox.sounds import sound
+from deeepai.sandbox.media.sounds import sound
 
 MEGABYTE = 1024 * 1024
 

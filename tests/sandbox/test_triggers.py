@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import pytest
+
+from deeepai.sandbox.app import VENDORS
+from deeepai.sandbox.vendor import Vendor
 
 from .conftest import KEYS, Hook, get, post, sandbox, until
 from .test_stability import form
@@ -280,15 +285,37 @@ def test_the_clock_moves_jobs_and_expiry_and_one_key_can_be_demanded():
         asyncio.run(run(url))
 
 
-async def test_the_log_holds_no_key(http: aiohttp.ClientSession):
+class Asked(dict[str, str]):
+    """Headers or a query that remember what was looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.names.add(key.lower())
+        return default
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
+def test_a_vendor_names_every_place_where_it_looks_for_a_key(vendor: Vendor):
+    request = SimpleNamespace(headers=Asked(), query=Asked())
+    assert vendor.credential(cast(Any, request)) == ""
+    assert request.headers.names - {"authorization"} == {*vendor.credential_headers}
+    assert request.query.names == {*vendor.credential_queries}
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
+async def test_the_log_holds_no_key(http: aiohttp.ClientSession, vendor: Vendor):
     mark = uuid.uuid4().hex
-    keys = {"authorization": "Bearer sk-planted", "x-key": "sk-planted", "mj-api-secret": "sk-planted"}
-    await post(http, CHAT, chat("find me"), **{"x-mark": mark}, **keys)
+    names = ("authorization", "cookie", *vendor.credential_headers)
+    query = "&".join(f"{name}=sk-planted" for name in vendor.credential_queries)
+    headers = {"x-mark": mark} | dict.fromkeys(names, "sk-planted")
+    async with http.post(f"/{vendor.name}/find-me?{query}", json={"find": "me"}, headers=headers) as answer:
+        assert answer.status == 404
     entry = await logged(http, mark)
-    assert entry["body"]["messages"][0]["content"] == "find me"
-    assert (entry["status"], entry["outcome"], entry["vendor"]) == (200, "answered", "openai")
-    async with http.get("/_sandbox/requests?limit=2000") as answer:
-        assert "sk-planted" not in await answer.text()
+    assert (entry["body"], entry["vendor"]) == ({"find": "me"}, vendor.name)
+    assert "sk-planted" not in json.dumps(entry)
 
 
 async def test_bodies_of_an_unexpected_shape_are_refused(http: aiohttp.ClientSession):

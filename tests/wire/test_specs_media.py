@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deeepai.sandbox.sounds import sound
+from deeepai.sandbox.media.sounds import sound
 from tests.operator import until
 from tests.stack import Gateway
 from tests.wire import people

@@ -13,11 +13,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from . import anthropic, control, flux, gemini, ideogram, midjourney, openai, stability
+from . import control
+from .callbacks import Callbacks
+from .clock import Clock
 from .files import Files
-from .jobs import Callbacks, Clock, Ids, Jobs
+from .ids import Ids
+from .jobs import Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
+from .vendors import anthropic, cogvideox, flux, gemini, ideogram, kling, midjourney, openai, stability
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,
@@ -27,23 +31,13 @@ VENDORS: Sequence[Vendor] = (
     ideogram.VENDOR,
     gemini.VENDOR,
     anthropic.VENDOR,
+    cogvideox.VENDOR,
+    kling.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000
-SECRET_HEADERS = frozenset(
-    {
-        "authorization",
-        "sec-websocket-protocol",
-        "x-key",
-        "mj-api-secret",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "cookie",
-        "token",
-    }
-)
-SECRET_QUERIES = frozenset({"key"})
+SECRET_HEADERS = frozenset({"authorization", "cookie"})
+"""Never logged, whoever the vendors are."""
 LONGEST_LOGGED_TEXT = 300
 
 
@@ -58,9 +52,21 @@ class Sandbox:
         Makes ids the same in each run; without it they never repeat.
     key
         The only credential accepted; without it, all are but those that contain `invalid`.
+    vendors
+        Who is stood in for; the first one answers paths that are nobody's.
     """
 
-    def __init__(self, *, speed: float = 1.0, seed: int | None = None, key: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        seed: int | None = None,
+        key: str | None = None,
+        vendors: Sequence[Vendor] = VENDORS,
+    ) -> None:
+        self.vendors = vendors
+        self._secret_headers = SECRET_HEADERS.union(*(vendor.credential_headers for vendor in vendors))
+        self._secret_queries = frozenset[str]().union(*(vendor.credential_queries for vendor in vendors))
         clock, ids = Clock(speed), Ids(seed)
         self.world = World(clock, ids, Jobs(clock, ids), Callbacks(clock), Files(clock, ids), key)
         self.log: deque[dict[str, Any]] = deque(maxlen=MOST_LOGGED)
@@ -70,10 +76,10 @@ class Sandbox:
         """Return the HTTP application; it wants `handler_cancellation`, so as to see callers leave."""
         app = web.Application(client_max_size=128 * 2**20)
         control.add_routes(app, self.world, self.log)
-        for vendor in VENDORS:
+        for vendor in self.vendors:
             self._mount(app, vendor, f"/{vendor.name}")
         taken: set[tuple[str, str]] = set()
-        for vendor in VENDORS:
+        for vendor in self.vendors:
             if not vendor.at_root:
                 continue
             paths = {(route.method, route.path) for route in vendor.routes}
@@ -81,7 +87,7 @@ class Sandbox:
                 raise ValueError(f"{vendor.name} must not be at the root: {sorted(clash)} is taken")
             taken |= paths
             self._add_routes(app, vendor, "")
-        self._add_fallback(app, VENDORS[0], "")
+        self._add_fallback(app, self.vendors[0], "")
 
         async def close(_: web.Application) -> None:
             await self.world.callbacks.close()
@@ -119,8 +125,8 @@ class Sandbox:
             "at": self.world.clock.wall(),
             "method": request.method,
             "path": request.path,
-            "query": {name: value for name, value in request.query.items() if name not in SECRET_QUERIES},
-            "headers": {k.lower(): v for k, v in request.headers.items() if k.lower() not in SECRET_HEADERS},
+            "query": {name: value for name, value in request.query.items() if name not in self._secret_queries},
+            "headers": {k.lower(): v for k, v in request.headers.items() if k.lower() not in self._secret_headers},
             "body": None,
             "triggers": [],
             "jobs": call.accepted,

@@ -7,7 +7,8 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .jobs import Clock, Ids
+from .clock import Clock
+from .ids import Ids
 
 MOST_FILES = 20_000
 

@@ -18,8 +18,11 @@ from aiohttp import web
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, parse_form
 
+from .callbacks import Callbacks
+from .clock import Clock
 from .files import Files
-from .jobs import Callbacks, Clock, Ids, Jobs
+from .ids import Ids
+from .jobs import Jobs
 from .triggers import Triggers
 
 JSON = "application/json"
@@ -257,6 +260,10 @@ class Vendor:
     credential: Callable[[web.Request], str]
     """The key that the caller presents, or an empty text."""
     refuse: Callable[[Call, Refusal], Answer]
+    credential_headers: Sequence[str] = ()
+    """Headers beside `authorization` that `credential` reads, in lower case: the log does not show them."""
+    credential_queries: Sequence[str] = ()
+    """Query parameters that `credential` reads, likewise."""
     headers: Callable[[Call], Mapping[str, str]] = lambda call: {}
     """Headers of every answer."""
     moderates_at_submit: bool = True

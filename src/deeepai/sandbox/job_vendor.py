@@ -1,0 +1,353 @@
+"""A vendor of asynchronous jobs as a table: what may be asked for, what it costs and makes, and how it is told.
+
+A vendor's module lists its `Work`s, says in a function or two how a task looks, and calls `JobVendor(...).vendor()`.
+Refusals, triggers, ids, files, callbacks and balances follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+
+from .fields import Field, FieldError, read
+from .ids import Ids
+from .jobs import Job
+from .media.draw import MIME, Format, Picture, frames, recipe
+from .media.sounds import MIME as SOUND_MIME
+from .media.sounds import sound
+from .media.video import mp4
+from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, bearer, digest_of, json_answer
+
+FILM_FRAMES = 8
+LONGEST_SIDE = 640
+"""Pixels of a film."""
+ALIKE: Mapping[str, str] = {
+    "unknown_model": "value",
+    "unknown_id": "not_found",
+    "duplicate": "value",
+    "no_key": "unauthorized",
+    "bad_key": "unauthorized",
+    "early_key": "unauthorized",
+    "expired_key": "unauthorized",
+}
+"""Kinds of error that a vendor's table may leave out, and what they count as then; others count as `bad_request`."""
+NEEDED = frozenset({"bad_request", "unauthorized", "not_found", "moderated", "rate_limited", "server_error"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """One thing that a job makes: a picture, a film of that picture, or a sound."""
+
+    kind: Literal["picture", "film", "sound"]
+    picture: Picture
+    """Of a film or a sound the cover; a film is smaller than it, for nobody looks long at a test."""
+    seconds: float = 0
+    format: str = "mp3"
+    """Of a sound."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished result: its id at the vendor, its address, and that of a film's or a sound's cover."""
+
+    id: str
+    url: str
+    cover: str
+    result: Result
+
+
+@dataclass
+class Order:
+    """A request that fits its table; `check` may refuse it still, and leave facts for later."""
+
+    call: Call
+    vendor: JobVendor
+    work: Work
+    body: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def refused(self, kind: str, message: str) -> RefusedError:
+        """Return the exception that refuses the order."""
+        return self.vendor.refused(self.call, kind, message)
+
+    def parent(self, made_id: str) -> tuple[Task, Made]:
+        """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
+        for task in self.vendor.tasks(self.call):
+            if made_id in task.made_ids:
+                if not task.made:
+                    raise self.refused("unfinished", f"{made_id} is not finished")
+                return task, task.made[task.made_ids.index(made_id)]
+        raise self.refused("unknown_id", f"{made_id[:80]} is not known")
+
+    def draw(self, size: tuple[int, int], *, number: int = 0, source: bytes | None = None) -> Picture:
+        """Return a picture that follows from the request, or shows `source`."""
+        ignored = self.vendor.passing
+        material = sorted((name, repr(value)) for name, value in self.body.items() if name not in ignored)
+        text = str(self.body.get("prompt") or self.work.name)
+        return Picture(*size, text, digest_of(self.work.name, material, number), self.vendor.pictures, source)
+
+
+@dataclass
+class Task:
+    """An accepted order, for the functions that show it."""
+
+    job: Job
+    work: Work
+    body: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    results: Sequence[Result]
+    made_ids: Sequence[str]
+    """Of the results, which some vendors tell before there are any."""
+    price: float
+    origin: str
+    words: Mapping[str, str]
+    made: list[Made] = field(default_factory=list[Made])
+
+    @property
+    def status(self) -> str:
+        """The vendor's word for the job's state."""
+        return self.words[self.job.state]
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.job.id
+
+    @property
+    def updated(self) -> float:
+        """Unix seconds of the last change that clients see."""
+        return self.job.finished or self.job.started or self.job.created
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One operation that starts jobs."""
+
+    path: str
+    fields: Mapping[str, Field]
+    seconds: float
+    """Job seconds until it is done."""
+    results: Callable[[Order], Sequence[Result]]
+    check: Callable[[Order], None] = lambda order: None
+    """Refuses what single fields do not show."""
+    price: float | Callable[[Order], float] = 0
+    """In the vendor's credits; a job that fails costs nothing."""
+    name: str = ""
+    """What kind of job it is, if the path is not to say so."""
+    body: Callable[[Call], Mapping[str, Any]] = lambda call: call.json
+    """The fields, if they do not come as JSON."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.path)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A way to ask for tasks by id: one, or `many` at once, from the path, the query or the body."""
+
+    method: str
+    path: str
+    where: Literal["path", "query", "body"] = "path"
+    field: str = "id"
+    many: bool = False
+    of: str = ""
+    """Name of the only work whose tasks it knows."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All tasks of a key, the newest first, a page at a time."""
+
+    path: str
+    of: str = ""
+    page: str = "page"
+    size: str = "page_size"
+    default: int = 30
+    most: int = 500
+    pages: int = 1000
+
+
+@dataclass(frozen=True)
+class Hook:
+    """How a vendor calls back: the field that has the address, and what it posts there."""
+
+    field: str
+    body: Callable[[Task], Any]
+    on_change: bool = False
+    """Whether at each change of the status, or else at the end only."""
+    headers: Callable[[Task, bytes], Mapping[str, str]] = lambda task, raw: {}
+    """Such as a signature."""
+    retries: tuple[float, ...] = ()
+    """Job seconds before each further try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobVendor:
+    """One vendor of jobs."""
+
+    name: str
+    works: Sequence[Work]
+    words: Mapping[str, str]
+    """The vendor's words for queued, running, done, failed and moderated."""
+    shown: Callable[[Task], Any]
+    accepted: Callable[[Task], Any] | None = None
+    """What a submission answers, if not what `shown` says."""
+    accepted_status: int = 200
+    envelope: Callable[[Call, Any], Any] = lambda call, data: data
+    errors: Mapping[str, tuple[int, Any]]
+    """HTTP status and the vendor's code for each kind of error: those of `Refusal`, of `FieldError`, and own ones."""
+    error: Callable[[Call, Any, str], Any]
+    """The body of an error, from the code and a message."""
+    lookups: Sequence[Lookup]
+    listings: Sequence[Listing] = ()
+    hook: Hook | None = None
+    unique: str = ""
+    """A field that no two tasks of a key share."""
+    found_by_unique: bool = False
+    """Whether it finds a task as the id does."""
+    task_id: Callable[[Ids], str] = Ids.uuid
+    made_id: Callable[[Ids], str] = Ids.uuid
+    lifetime: float = 86400
+    """Seconds that the address of a result works."""
+    pictures: Format = "png"
+    credential: Callable[[web.Request], str] = bearer
+    fault: Callable[[web.Request], str] = lambda request: ""
+    """Which kind of error a bad key is, if the vendor tells them apart."""
+    further: Sequence[Route] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """More of `Vendor`."""
+
+    @property
+    def passing(self) -> set[str]:
+        """Names of fields that do not change what is made."""
+        return {self.unique, self.hook.field if self.hook else ""}
+
+    def vendor(self) -> Vendor:
+        """Return the vendor as the sandbox serves it."""
+        if absent := NEEDED - self.errors.keys():
+            raise ValueError(f"{self.name} does not say how it tells {sorted(absent)}")
+        submit = [Route("POST", work.path, partial(self._submit, work)) for work in self.works]
+        ask = [Route(way.method, way.path, partial(self._look_up, way)) for way in self.lookups]
+        pages = [Route("GET", way.path, partial(self._list, way)) for way in self.listings]
+        routes = (*submit, *ask, *pages, *self.further)
+        return Vendor(self.name, routes, self.credential, self._refuse, **self.settings)
+
+    def refused(self, call: Call, kind: str, message: str, status: int | None = None) -> RefusedError:
+        """Return the exception that refuses a call, with another HTTP status than the table's if one is given."""
+        while kind not in self.errors:
+            kind = ALIKE.get(kind, "bad_request")
+        known, code = self.errors[kind]
+        if status is not None and status != known:
+            code = next((code for other, code in self.errors.values() if other == status), code)
+        headers = {"retry-after": str(call.triggers.integer("rate-limit", 1))} if kind == "rate_limited" else {}
+        return RefusedError(json_answer(self.error(call, code, message), status or known, headers))
+
+    def tasks(self, call: Call, of: str = "") -> list[Task]:
+        """Return the tasks of the caller's key, the oldest first."""
+        jobs = (job for job in call.world.jobs if job.vendor == self.name and job.owner == call.owner)
+        return [job.data["task"] for job in jobs if of in ("", job.kind)]
+
+    def find(self, call: Call, task_id: object, of: str = "") -> Task:
+        """Return a task of the caller's key by its id, or by what is said to find it as well."""
+        job = call.world.jobs.find(self.name, str(task_id))
+        if job is not None and job.owner == call.owner and of in ("", job.kind):
+            return job.data["task"]
+        for task in self.tasks(call, of) if self.found_by_unique else ():
+            if task.body.get(self.unique) == task_id:
+                return task
+        raise self.refused(call, "unknown_id", f"the task {str(task_id)[:80]} is not known")
+
+    async def _submit(self, work: Work, call: Call) -> Answer:
+        try:
+            order = Order(call, self, work, read(work.fields, work.body(call)))
+        except FieldError as error:
+            raise self.refused(call, error.kind, str(error)) from None
+        work.check(order)
+        own = order.body.get(self.unique)
+        if own is not None and any(task.body.get(self.unique) == own for task in self.tasks(call)):
+            raise order.refused("duplicate", f"{self.unique} has been used before")
+        world = call.world
+        job = world.jobs.accept(self.task_id(world.ids), self.name, work.name, call.owner, call.triggers)
+        results, price = work.results(order), work.price(order) if callable(work.price) else work.price
+        ids = [self.made_id(world.ids) for _ in results]
+        task = Task(job, work, order.body, order.facts, results, ids, round(price, 6), call.origin, self.words)
+        job.data["task"] = task
+        call.accepted.append(job.id)
+        answer = self.envelope(call, (self.accepted or self.shown)(task))
+        told = [task.status]
+        world.jobs.start(job, work.seconds, lambda job: self._changed(world, task, told))
+        return json_answer(answer, self.accepted_status)
+
+    async def _look_up(self, way: Lookup, call: Call) -> Answer:
+        match way.where:
+            case "path":
+                asked: Any = call.params[way.field]
+            case "query":
+                asked = call.request.query.get(way.field)
+            case "body":
+                asked = call.json.get(way.field)
+        if not asked or (way.many and not isinstance(asked, list)):
+            raise self.refused(call, "missing", f"{way.field} is required")
+        if way.many:
+            return json_answer(self.envelope(call, [self.shown(self.find(call, one, way.of)) for one in asked]))
+        return json_answer(self.envelope(call, self.shown(self.find(call, asked, way.of))))
+
+    async def _list(self, way: Listing, call: Call) -> Answer:
+        rules = {
+            way.page: Field("whole", 1, way.pages, default=1, lenient=True),
+            way.size: Field("whole", 1, way.most, default=way.default, lenient=True),
+        }
+        try:
+            query = read(rules, call.request.query)
+        except FieldError as error:
+            raise self.refused(call, error.kind, str(error)) from None
+        start = (query[way.page] - 1) * query[way.size]
+        tasks = self.tasks(call, way.of)[::-1][start : start + query[way.size]]
+        return json_answer(self.envelope(call, [self.shown(task) for task in tasks]))
+
+    def _changed(self, world: World, task: Task, told: list[str]) -> None:
+        job = task.job
+        if job.state == "done":
+            pairs = zip(task.made_ids, task.results, strict=True)
+            task.made.extend(self._keep(world, task, made_id, result) for made_id, result in pairs)
+            world.spent[self.name, job.owner] += task.price
+        changed, told[0] = told[0] != task.status, task.status
+        address = task.body.get(self.hook.field) if self.hook else None
+        if self.hook is None or not address or not changed or not (job.is_final or self.hook.on_change):
+            return
+        raw = msgspec.json.encode(self.hook.body(task))
+        world.callbacks.send(job, address, raw, self.hook.headers(task, raw), self.hook.retries)
+
+    def _keep(self, world: World, task: Task, made_id: str, result: Result) -> Made:
+        lifetime = -1 if "expire-url" in task.job.triggers else self.lifetime
+
+        def url(make: Callable[[], bytes], suffix: str, media_type: str) -> str:
+            return world.files.url(task.origin, world.files.add(make, suffix, media_type), lifetime)
+
+        shown = result.picture
+        image = url(recipe(shown), shown.format, MIME[shown.format])
+        match result.kind:
+            case "picture":
+                return Made(made_id, image, "", result)
+            case "film":
+                return Made(made_id, url(partial(_film, shown, result.seconds), "mp4", "video/mp4"), image, result)
+            case "sound":
+                make = partial(sound, result.format, result.seconds)
+                return Made(made_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
+
+    def _refuse(self, call: Call, why: Refusal) -> Answer:
+        if why.kind == "unauthorized":
+            return self.refused(call, self.fault(call.request) or why.kind, why.message).answer
+        told = why.status if why.kind == "server_error" else None
+        return self.refused(call, why.kind, why.message, told).answer
+
+
+def _film(shown: Picture, seconds: float) -> bytes:
+    scale = min(1, LONGEST_SIDE / max(shown.width, shown.height))
+    small = replace(shown, width=round(shown.width * scale), height=round(shown.height * scale))
+    return mp4(frames(small, FILM_FRAMES), seconds)

@@ -1,0 +1,1 @@
+"""The stand-ins, a module or a folder for each vendor."""

@@ -24,12 +24,13 @@ from .control.reference import Reference
 from .control.routes import Context
 from .declare import Protocol
 from .gateway import replays
-from .gateway.core import Core, Prices
+from .gateway.core import Core
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
+from .gateway.pricing import Prices
 from .gateway.routing import Router
-from .gateway.ways import Bridges
+from .gateway.translation import TranslatorIndex, by_source
 from .lifeline import die_with_parent
 from .logs import configure, secret_names
 from .money.ledger import Ledger
@@ -50,7 +51,7 @@ from .tasks.outbox import Outbox
 from .tasks.poller import Poller
 from .tasks.safe_fetch import SafeFetch
 from .tasks.secrets import webhook_secret
-from .translators import CALL_TRANSLATORS, TRANSLATORS
+from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, TASK_TRANSLATORS
 from .upstream import Client
 
 log = structlog.get_logger()
@@ -153,6 +154,7 @@ class Application:
             db=db,
             ledger=ledger,
             protocols=protocols,
+            translators=JOB_TRANSLATORS,
             client=client,
             assets=AssetStore(settings.assets_url),
             fetch=fetch,
@@ -167,7 +169,7 @@ class Application:
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick)
         metrics = Metrics(
             lambda: [
-                (channel.name, health.inflight, health.rest_until > 0, health.latency)
+                (channel.name, health.inflight, health.cooldown_until > 0, health.latency)
                 for channel in dispatcher.channels
                 if (health := dispatcher.health.get(channel.id)) is not None
             ],
@@ -179,8 +181,8 @@ class Application:
             settings=settings,
             db=db,
             router=router,
-            translators=TRANSLATORS,
-            bridges=Bridges.build(protocols, CALL_TRANSLATORS),
+            task_translators=by_source(TASK_TRANSLATORS),
+            translators=TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS)),
             directory=directory,
             limiter=limiter,
             cache=cache,
@@ -213,7 +215,7 @@ class Application:
         )
         control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
         gateway = self._gateway = Gateway(core, settings.trusted_proxies)
-        reference = Reference(protocols, TRANSLATORS)
+        reference = Reference(protocols, TASK_TRANSLATORS)
         pages: dict[str, App] = {
             "/healthz": self._health,
             "/readyz": self._ready,

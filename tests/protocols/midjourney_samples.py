@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-<<<<<<< HEAD
 from deeepai.declare import State, Task, Usage
 from deeepai.gateway.request import HttpRequest
-=======
-from deeepai.declare import Operation, State, Task, Usage
-from deeepai.gateway.body import HttpRequest
->>>>>>> wt-bodies
 from deeepai.money.prices import PriceBook
 from deeepai.protocols.midjourney import midjourney
 from deeepai.protocols.midjourney.jobs import JOB

@@ -10,13 +10,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-<<<<<<< HEAD
 from deeepai.declare import Answer, Facts, Protocol, Task
 from deeepai.gateway.request import HttpRequest, read_body
-=======
-from deeepai.declare import Answer, Facts, Operation, Protocol, Task
-from deeepai.gateway.body import HttpRequest, read_body
->>>>>>> wt-bodies
 from deeepai.gateway.routing import Router
 
 BOUNDARY = "x7f3"

@@ -8,13 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-<<<<<<< HEAD
 from deeepai.declare import Answer, Failure, Reason, State, Task, TaskStatus, Usage
 from deeepai.gateway.request import HttpRequest
-=======
-from deeepai.declare import Answer, Failure, Reading, Reason, State, Task, Usage
-from deeepai.gateway.body import HttpRequest
->>>>>>> wt-bodies
 from deeepai.protocols.anthropic import anthropic, batches
 from deeepai.protocols.anthropic.errors import channel_fault, error, too_long
 from deeepai.protocols.anthropic.messages import STREAM, container_made

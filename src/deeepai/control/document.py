@@ -8,7 +8,24 @@ from typing import Any, Final, Literal
 import msgspec
 
 from .. import __version__
-from ..declare import Failure, Kind, Operation, Protocol, Reason, Reply, Text, Translator
+from ..declare import (
+    AnyOperation,
+    Call,
+    Failure,
+    Fetch,
+    Forwarded,
+    Kind,
+    Local,
+    OfTask,
+    Paid,
+    Protocol,
+    Reason,
+    Reply,
+    Socket,
+    Submit,
+    TaskTranslator,
+    Text,
+)
 from ..gateway.routing import paths
 from .openapi import openapi_paths
 from .samples import (
@@ -30,7 +47,7 @@ Schema = dict[str, Any]
 SHOWN_PATHS: Final = 4
 """How many of an operation's other paths its description lists; the extension lists all."""
 JSON: Final = "application/json"
-PAID: Final = frozenset({Kind.CALL, Kind.STREAM, Kind.SUBMIT, Kind.SOCKET})
+
 
 _TITLE = Text("DeeepAI API reference", "DeeepAI 接口文档")
 _ABOUT = Text(
@@ -118,7 +135,7 @@ _FAILURES: Final = (
 )
 
 
-def build(protocols: Mapping[str, Protocol], translators: Sequence[Translator], language: Language) -> dict[str, Any]:
+def build(protocols: Mapping[str, Protocol], translators: Sequence[TaskTranslator], language: Language) -> dict[str, Any]:
     """Return the whole document, the control API included.
 
     Every operation stands once, under its first prefix and its own path; `x-deeepai-paths` lists all its paths.
@@ -179,7 +196,7 @@ def _say(text: Text, language: Language) -> str:
 class _Section:
     """One protocol's part of the document."""
 
-    def __init__(self, protocol: Protocol, translators: Sequence[Translator], language: Language) -> None:
+    def __init__(self, protocol: Protocol, translators: Sequence[TaskTranslator], language: Language) -> None:
         self._protocol = protocol
         self._translators = translators
         self._language: Language = language
@@ -224,8 +241,8 @@ class _Section:
     def _client_path(self) -> str:
         """Return what stands before the vendor's own paths here: the path of the base URL for the vendor's client."""
         for operation in self._protocol.operations:
-            if operation.native and operation.path.endswith(operation.native):
-                return operation.path.removesuffix(operation.native)
+            if operation.upstream_template and operation.path.endswith(operation.upstream_template):
+                return operation.path.removesuffix(operation.upstream_template)
         return ""
 
     def _text(self, text: Text) -> str:
@@ -238,7 +255,7 @@ class _Section:
 
     # Operations ------------------------------------------------------------------------------------------------------
 
-    def _operation(self, operation: Operation) -> dict[str, Any]:
+    def _operation(self, operation: AnyOperation) -> dict[str, Any]:
         protocol = self._protocol
         request = SampleRequest(protocol, operation, self._bodies)
         found: dict[str, Any] = {
@@ -260,11 +277,12 @@ class _Section:
             found["requestBody"] = body
         return found
 
-    def _description(self, operation: Operation) -> str:
+    def _description(self, operation: AnyOperation) -> str:
         lines = [self._text(_KINDS[operation.kind])]
-        if operation.kind in PAID:
-            free = operation.free or operation.estimate is None
-            lines.append(self._text(_FREE if free else _BY_MODEL if operation.price is None else _BY_KEY))
+        if isinstance(operation, Forwarded):
+            free = not isinstance(operation, Paid) or not operation.paid or operation.estimate is None
+            by_key = isinstance(operation, Submit) and operation.price is not None
+            lines.append(self._text(_FREE if free else _BY_KEY if by_key else _BY_MODEL))
         if operation.body is not None:
             lines.append(self._text(_PASSED))
         name = f"{self._protocol.name}.{operation.name}"
@@ -281,7 +299,7 @@ class _Section:
             description += f"\n\n{self._text(_ALSO)}: {shown}{more}"
         return description
 
-    def _parameters(self, operation: Operation) -> list[dict[str, Any]]:
+    def _parameters(self, operation: AnyOperation) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for name in placeholders(operation.path):
             schema: Schema = {"type": "string", "minLength": 1}
@@ -291,12 +309,12 @@ class _Section:
                 schema["examples"] = concrete_models(self._protocol) or [sample_param(self._protocol, name)]
             found.append({"name": name, "in": "path", "required": True, "schema": schema})
         # A task's id stands in the query where the path has no room for it, and cannot be left out.
-        needed = operation.task is not None and not found
+        needed = isinstance(operation, OfTask) and not found
         return found + [
             {"name": name, "in": "query", "required": needed, "schema": {"type": "string"}} for name in operation.query
         ]
 
-    def _request_body(self, operation: Operation, request: SampleRequest) -> dict[str, Any] | None:
+    def _request_body(self, operation: AnyOperation, request: SampleRequest) -> dict[str, Any] | None:
         if operation.media == "none" or (operation.body is None and operation.media == "json"):
             return None
         content: dict[str, Any] = {}
@@ -309,7 +327,7 @@ class _Section:
             content["multipart/form-data"] = {"schema": self._form(operation)}
         return {"required": True, "content": content}
 
-    def _form(self, operation: Operation) -> Schema:
+    def _form(self, operation: AnyOperation) -> Schema:
         fields: Schema = {"type": "object", "properties": {}}
         if operation.body is not None:
             fields = self._bodies.schemas[self._bodies.name(operation.body)]
@@ -323,11 +341,11 @@ class _Section:
 
     # Answers ---------------------------------------------------------------------------------------------------------
 
-    def _responses(self, operation: Operation, request: SampleRequest) -> dict[str, Any]:
+    def _responses(self, operation: AnyOperation, request: SampleRequest) -> dict[str, Any]:
         found: dict[str, Any] = {}
         good = self._success(operation, request)
-        statuses = {reply.status for reply in good} or {101 if operation.kind is Kind.SOCKET else operation.status}
-        if operation.kind is Kind.FETCH:
+        statuses = {reply.status for reply in good} or {_status(operation)}
+        if isinstance(operation, Fetch):
             statuses.add(200)
         for status in sorted(statuses):
             content = {kind: {"schema": _any(kind)} for kind in operation.answers}
@@ -340,39 +358,39 @@ class _Section:
                 media.setdefault("example", _plain(reply.body))
         for failure in self._failures(operation):
             self._add_error(found, operation, failure)
-        if operation.kind in PAID:
+        if isinstance(operation, Forwarded):
             found["default"] = {"description": self._text(_VENDOR)}
         return dict(sorted(found.items()))
 
-    def _success(self, operation: Operation, request: SampleRequest) -> list[Reply]:
+    def _success(self, operation: AnyOperation, request: SampleRequest) -> list[Reply]:
         """Answers that the declaration itself can make up: to a submission, and to a question about a fresh task."""
-        rules, links = self._protocol.tasks, SampleLinks()
-        if rules is None:
-            return []
-        if operation.kind is Kind.SUBMIT:
-            return [rules.submitted(sample_task(self._protocol, operation, request), links)]
-        if operation.kind is Kind.FETCH:
-            first = next(each for each in self._protocol.operations if each.kind is Kind.SUBMIT)
+        links = SampleLinks()
+        if isinstance(operation, Submit):
+            return [operation.job.face.submitted(sample_task(self._protocol, operation, request), links)]
+        if isinstance(operation, Fetch):
+            first = next(each for each in self._protocol.operations if isinstance(each, Submit))
             task = sample_task(self._protocol, first, SampleRequest(self._protocol, first, self._bodies))
-            render = operation.render
             try:
-                return [rules.render(task, links) if render is None else render(request, task, links)]
+                if operation.events is not None:
+                    return [Reply(operation.events(task, links), content_type="text/event-stream")]
+                render = operation.render
+                return [first.job.face.render(task, links) if render is None else render(request, task, links)]
             except Failure:
                 # There is an answer only once the task has ended.
                 return []
         return []
 
-    def _failures(self, operation: Operation) -> Iterator[Failure]:
+    def _failures(self, operation: AnyOperation) -> Iterator[Failure]:
         fields: Schema = {}
         if operation.body is not None:
             fields = self._bodies.schemas[self._bodies.name(operation.body)]
         names = [*fields.get("required", ()), *fields.get("properties", ()), *(f"query.{q}" for q in operation.query)]
         if names:
             yield Failure(Reason.INVALID, f"Missing required parameter: '{names[0]}'", param=names[0], code="missing")
-        reasons = {*_reasons(operation), *operation.fails}
+        reasons = set(_reasons(operation))
         yield from (failure for failure in _FAILURES if failure.kind in reasons)
 
-    def _add_error(self, found: dict[str, Any], operation: Operation, failure: Failure) -> None:
+    def _add_error(self, found: dict[str, Any], operation: AnyOperation, failure: Failure) -> None:
         reply, reason = self._protocol.error(failure, operation, REQUEST_ID), failure.kind
         word = _WORDS[reason] if self._language == "zh" else reason.word.replace("_", " ")
         status = str(reply.status)
@@ -400,17 +418,27 @@ class _Section:
         return _infer([_plain(reply.body) for reply in replies if reply.body not in (None, b"")])
 
 
-def _reasons(operation: Operation) -> Iterator[Reason]:
+def _status(operation: AnyOperation) -> int:
+    """Return what an operation answers where all is well."""
+    if isinstance(operation, Socket):
+        return 101
+    return operation.status if isinstance(operation, Local) else 200
+
+
+def _reasons(operation: AnyOperation) -> Iterator[Reason]:
     """Yield what can go wrong with an operation, by what it is."""
     yield Reason.INVALID
     if not operation.public:
         yield from (Reason.UNAUTHENTICATED, Reason.FORBIDDEN)
-    if operation.kind in PAID:
+    if isinstance(operation, Forwarded):
         yield from (Reason.UNFUNDED, Reason.NO_MODEL, Reason.RATE_LIMITED)
         yield from (Reason.UPSTREAM, Reason.UNAVAILABLE, Reason.TIMEOUT)
-    if operation.task is not None or operation.origin is not None or placeholders(operation.path):
+    if isinstance(operation, Local):
+        yield from operation.fails
+    follows = isinstance(operation, Call | Submit) and operation.origin is not None
+    if follows or isinstance(operation, OfTask) or placeholders(operation.path):
         yield Reason.NOT_FOUND
-    if operation.resumes:
+    if isinstance(operation, Submit) and operation.resumes:
         yield Reason.CONFLICT
     if operation.media != "none":
         yield from (Reason.TOO_LARGE, Reason.BAD_MEDIA, Reason.UNPROCESSABLE)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..declare import Json, Operation, Part, Protocol, State, Task
+from ..declare import AnyOperation, Json, Part, Protocol, State, Submit, Task
 
 BASE: Final = "https://deeepai.invalid"
 """Stands for the gateway's own address until a request tells what that is."""
@@ -41,7 +41,7 @@ class Bodies:
         """Return the name of a struct's schema."""
         return self._names[kind]
 
-    def sample(self, operation: Operation) -> dict[str, Json]:
+    def sample(self, operation: AnyOperation) -> dict[str, Json]:
         """Return the declared example of a body, or one made of the required fields."""
         if operation.example or operation.body is None:
             return dict(operation.example)
@@ -102,7 +102,7 @@ def _tidy(schema: Any) -> Any:
 class SampleRequest:
     """A caller's request with an operation's sample body; see `deeepai.declare.Request`."""
 
-    def __init__(self, protocol: Protocol, operation: Operation, bodies: Bodies) -> None:
+    def __init__(self, protocol: Protocol, operation: AnyOperation, bodies: Bodies) -> None:
         self.method = operation.method
         self.params: Mapping[str, str] = {
             **next(iter(protocol.prefixes.values())),
@@ -138,7 +138,7 @@ class SampleLinks:
         return f"{BASE}/assets/{task.id}/{number}?expires=1760604800&sig=3f9c"
 
     def media(self, task: Task, path: str) -> str:
-        """Address of a MEDIA operation's path."""
+        """Address of a Media operation's path."""
         return f"{BASE}{path}?expires=1760604800&sig=3f9c"
 
     def at(self, path: str) -> str:
@@ -146,16 +146,16 @@ class SampleLinks:
         return BASE + path
 
 
-def sample_task(protocol: Protocol, operation: Operation, request: SampleRequest) -> Task:
+def sample_task(protocol: Protocol, operation: Submit[Any], request: SampleRequest) -> Task:
     """Return a task that has just been accepted, as the submission `request` would make it."""
-    assert protocol.tasks is not None
+    keep = operation.job.face.keep
     return Task(
         id=_TASK_ID,
         operation=f"{protocol.name}.{operation.name}",
         model=sample_param(protocol, "model"),
         state=State.QUEUED,
         upstream_id=_TASK_ID,
-        request=protocol.tasks.keep(request) if protocol.tasks.keep is not None else None,
+        request=keep(request) if keep is not None else None,
         params=request.params,
         submitted_at=_MOMENT,
     )
@@ -171,7 +171,7 @@ def fill(path: str, params: Mapping[str, str]) -> str:
     return re.sub(r"{(\w+)}", lambda match: quote(params[match[1]], safe=""), path)
 
 
-def _shown(protocol: Protocol, operation: Operation, name: str) -> str:
+def _shown(protocol: Protocol, operation: AnyOperation, name: str) -> str:
     return operation.example_params.get(name) or sample_param(protocol, name)
 
 
@@ -188,7 +188,7 @@ def concrete_models(protocol: Protocol) -> list[str]:
     return [name for name in protocol.models if "*" not in name]
 
 
-def curl(operation: Operation, request: SampleRequest) -> str:
+def curl(operation: AnyOperation, request: SampleRequest) -> str:
     """Return a line for the shell, ready to paste once `DEEEPAI_API_KEY` is set."""
     target = BASE + request.path
     if request.query:

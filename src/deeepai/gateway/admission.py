@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..accounts.models import Token
-<<<<<<< HEAD
 from ..declare import Failure, Protocol, Reason
-=======
-from ..declare import Failure, Operation, Protocol, Reason
-from .body import HttpRequest
->>>>>>> wt-bodies
+from .body.request import HttpRequest
 from .dispatch import ROUTINGS, Routing, matches
 
 

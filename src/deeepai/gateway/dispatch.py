@@ -86,7 +86,7 @@ class Attempt:
         health.failures += 1
         health.last_error = fault
         now = time.monotonic()
-        # What fails while the channel cools down was under way already, or had no other place to go: it tells nothing new.
+        # What fails during a cooldown was under way already, or had no other place to go: it tells nothing new.
         if (
             cooldown is None
             and now >= health.cooldown_until

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 
 from ..accounts import addresses
 from ..accounts.directory import MISS
 from ..accounts.models import Token
-<<<<<<< HEAD
+from ..asgi import Receive, Scope, Send
 from ..declare import (
     AnyOperation,
     Call,
@@ -32,23 +32,13 @@ from ..declare import (
 )
 from ..storage.ids import new_id, now_ms
 from . import call, candidates, files, jobs, keys, realtime, replays, view
+from .body import read_body
+from .body.request import HttpRequest
 from .core import Core
 from .exchange import Exchange, failure_headers, pairs
 from .objects import calls, lists
 from .realtime import keys as session_keys
 from .realtime.session import Session, refusing
-from .request import HttpRequest, Receive, Scope, Send, read_body
-=======
-from ..asgi import Receive, Scope, Send
-from ..declare import Allowance, Failure, Kind, Operation, Reason, Request, Task, Text, Window
-from ..storage.ids import new_id, now_ms
-from ..tasks import store
-from ..tasks.links import SignedLinks
-from . import call, jobs, keys, own, pinned, realtime, realtime_keys, realtime_session, replays
-from .body import HttpRequest, read_body
-from .core import Core
-from .exchange import Exchange, failure_headers, pairs
->>>>>>> wt-bodies
 from .routing import Route
 
 log = structlog.get_logger()
@@ -60,7 +50,9 @@ async def _local(core: Core, x: Exchange, operation: Local[Any]) -> None:
     await x.reply(await operation.answer(view.GatewayView(core, x)))
 
 
-HANDLERS: Final[Mapping[type[AnyOperation], Handler]] = {
+HANDLERS: Final = cast(
+    "Mapping[type[AnyOperation], Handler]",
+    {
     Local: _local,
     Fetch: jobs.fetch,
     Media: files.media,
@@ -70,7 +62,8 @@ HANDLERS: Final[Mapping[type[AnyOperation], Handler]] = {
     Stream: call.run,
     Submit: jobs.submit,
     Socket: realtime.run,
-}
+},
+)
 """Which step serves an operation, by its kind."""
 _ASSETS: Final[Media[Any]] = Media(
     name="assets",
@@ -199,8 +192,7 @@ class Gateway:
         await (replays.serve(core, x, work) if replays.wanted(x) and not streamed else work(x))
 
     def _handle(self, x: Exchange) -> Coroutine[Any, Any, None]:
-        handler: Handler = HANDLERS[type(x.operation)]
-        return handler(self._core, x, x.operation)
+        return HANDLERS[type(x.operation)](self._core, x, x.operation)
 
     async def _session(self, x: Session) -> None:
         operation, core = x.operation, self._core

@@ -10,14 +10,9 @@ from typing import Protocol as Interface
 import msgspec
 
 from ..accounts.models import Channel, Token
-<<<<<<< HEAD
-from ..declare import AnyOperation, Failure, Json, Protocol, Reason, Reply
-from .request import HttpRequest, Receive, Send
-=======
 from ..asgi import Receive, Send
-from ..declare import CallTranslator, Failure, Json, Operation, Protocol, Reason, Reply
-from .body import HttpRequest
->>>>>>> wt-bodies
+from ..declare import AnyOperation, Failure, Json, Protocol, Reason, Reply
+from .body.request import HttpRequest
 from .routing import Route
 
 HEADER_PAIRS = list[tuple[bytes, bytes]]

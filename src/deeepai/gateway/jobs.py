@@ -31,7 +31,6 @@ from ..tasks import store
 from ..tasks.hosts import hook_address
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
-<<<<<<< HEAD
 from ..upstream import MaybeSent, UpstreamError, transports
 from . import answers, candidates, files, outgoing, settlement
 from .attempts import Attempts, Lost, Refusal, Verdict, is_error, judge
@@ -40,15 +39,6 @@ from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
 from .outgoing import Outgoing
-=======
-from ..upstream import NotSent, UpstreamError, transports
-from . import outgoing, settlement
-from .body import HttpRequest
-from .core import Core, Priced
-from .dispatch import Attempt, unavailable
-from .exchange import Exchange, pairs
-from .routing import Route
->>>>>>> wt-bodies
 from .settlement import Outcome
 from .translation import Translated
 

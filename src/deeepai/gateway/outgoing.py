@@ -11,19 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 
-<<<<<<< HEAD
 from ..accounts.models import Channel, Limits
 from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Part, Protocol, Reason
 from ..upstream import Pieces, credentials
-from .request import HttpRequest
-from .spool import Piece, Spool
-=======
-from ..accounts.models import Channel
-from ..declare import DROP, Facts, Failure, Operation, Part, Protocol, Reason, Request
-from ..upstream import Pieces
-from .body import HttpRequest
+from .body.request import HttpRequest
 from .body.spool import Piece, Spool
->>>>>>> wt-bodies
 
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 ADJUSTMENTS = frozenset(("rename", "drop", "set"))

@@ -17,16 +17,11 @@ from typing import Any
 import msgspec
 import structlog
 
-<<<<<<< HEAD
+from ..asgi import Send
 from ..declare import Call, Failure, Reason, Submit
 from ..storage import idempotency_rows
 from ..storage.database import Row
 from ..storage.idempotency_rows import Key
-=======
-from ..asgi import Send
-from ..declare import Failure, Kind, Reason
-from ..storage.database import Row, Tx
->>>>>>> wt-bodies
 from ..storage.ids import now_ms
 from ..tasks import store
 from . import candidates

@@ -17,10 +17,11 @@ from ..declare import (
     Protocol,
     Reason,
     Stream,
+    TaskTranslator,
 )
+from .body.request import HttpRequest
 from .dispatch import serves
 from .exchange import Exchange
-from .request import HttpRequest
 from .routing import Route
 
 Translator = CallTranslator | JobTranslator
@@ -132,3 +133,11 @@ def inner_request(route: Route, body: Mapping[str, Any], model: str) -> HttpRequ
         except msgspec.ValidationError as fault:
             raise Failure(Reason.INVALID, f"The model's own protocol does not take the request: {fault}") from None
     return request
+
+
+def by_source(translators: Iterable[TaskTranslator]) -> Mapping[str, Sequence[TaskTranslator]]:
+    """Return translators by the operation that they serve, in their order."""
+    found: dict[str, list[TaskTranslator]] = {}
+    for translator in translators:
+        found.setdefault(translator.source, []).append(translator)
+    return found

@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-<<<<<<< HEAD:src/deeepai/gateway/realtime/session.py
+from ...asgi import Receive, Send
 from ...declare import SocketRules
+from ..body.request import HttpRequest
 from ..exchange import Exchange
-from ..request import HttpRequest, Receive, Send
 from ..routing import Route
 from .keys import Secret
-=======
-from ..asgi import Receive, Send
-from ..declare import SocketRules
-from .body import HttpRequest
-from .exchange import Exchange
-from .realtime_keys import Secret
-from .routing import Route
->>>>>>> wt-bodies:src/deeepai/gateway/realtime_session.py
 
 
 def refusing(send: Send) -> Send:

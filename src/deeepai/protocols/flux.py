@@ -17,54 +17,35 @@ from msgspec import Meta
 
 from ..declare import (
     DROP,
-    Accepted,
     Answer,
+    AnyOperation,
+    AnyRequest,
     Facts,
     Failure,
-    Fetch,
-    Hook,
     HookMessage,
     Json,
     Links,
-    Local,
-    Operation,
     Protocol,
     Reason,
-    Refused,
     Reply,
     Request,
-    Result,
     State,
     Submit,
     Task,
-    TaskRules,
-    TaskStatus,
     Text,
     UpstreamCall,
     Usage,
     View,
 )
+from .common.jobs import FilePath, JobFormat
+from .common.operations import fetch, own
 
 SLUGS = (
-    "flux-pro-1.1",
-    "flux-pro",
-    "flux-dev",
-    "flux-pro-1.1-ultra",
-    "flux-kontext-pro",
-    "flux-kontext-max",
-    "flux-pro-1.0-fill",
-    "flux-pro-1.0-expand",
-    "flux-pro-1.0-canny",
-    "flux-pro-1.0-depth",
-    "flux-pro-1.0-fill-finetuned",
-    "flux-pro-1.1-ultra-finetuned",
-    "flux-2-pro",
-    "flux-2-pro-preview",
-    "flux-2-max",
-    "flux-2-flex",
-    "flux-2-klein-4b",
-    "flux-2-klein-9b",
-    "flux-2-klein-9b-preview",
+    *("flux-pro-1.1", "flux-pro", "flux-dev", "flux-pro-1.1-ultra", "flux-kontext-pro", "flux-kontext-max"),
+    *("flux-pro-1.0-fill", "flux-pro-1.0-expand", "flux-pro-1.0-canny", "flux-pro-1.0-depth"),
+    *("flux-pro-1.0-fill-finetuned", "flux-pro-1.1-ultra-finetuned"),
+    *("flux-2-pro", "flux-2-pro-preview", "flux-2-max", "flux-2-flex"),
+    *("flux-2-klein-4b", "flux-2-klein-9b", "flux-2-klein-9b-preview"),
 )
 DEFAULT_MODEL = "flux-pro-1.1"
 CREDIT = 10_000_000
@@ -89,7 +70,7 @@ class GenerateBody(msgspec.Struct, omit_defaults=True):
 # Errors ------------------------------------------------------------------------------------------------------------
 
 
-def error(failure: Failure, operation: Operation | None, request_id: str) -> Reply:
+def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
     """Answer a failure as the vendor does: FastAPI's shape for 422, `detail` and `message` for the rest."""
     if failure.kind is Reason.UNAUTHENTICATED:
         return Reply({"detail": failure.message, "message": failure.message}, 403)
@@ -108,190 +89,135 @@ def channel_fault(answer: Answer) -> bool:
 # Submitting --------------------------------------------------------------------------------------------------------
 
 
-def model(request: Request) -> str:
+def model(request: Request[GenerateBody]) -> str:
     """Find the model: in the path, or in the body of the generic path."""
-    if "model" not in request.params:
-        name = request.path.rsplit("/", 1)[-1]
-        return name if name in SLUGS else request.body.model or DEFAULT_MODEL
-    name = request.params["model"]
-    return request.body.model or DEFAULT_MODEL if name == "image" else name
+    name = request.params.get("model", request.path.rsplit("/", 1)[-1])
+    return request.body.model or DEFAULT_MODEL if name in ("", "image") else name
 
 
-def megapixels(body: GenerateBody) -> float:
-    """Return the area of the picture asked for, in 10⁶ pixels; the vendor's default is 1024 x 1024."""
-    return (body.width or 1024) * (body.height or 1024) / 1_000_000
+def estimate(request: Request[GenerateBody]) -> Usage:
+    """One image, of the asked size; the vendor's default is 1024 x 1024."""
+    area = (request.body.width or 1024) * (request.body.height or 1024) / 1_000_000
+    return Usage(images=1, megapixels=area, input_megapixels=float(bool(request.body.input_image)), basis="estimated")
 
 
-def estimate(request: Request) -> Usage:
-    """One image, of the asked size."""
-    inputs = 1.0 if request.body.input_image else 0.0
-    return Usage(images=1, megapixels=megapixels(request.body), input_megapixels=inputs, basis="estimated")
+def patch(request: Request[GenerateBody], facts: Facts) -> dict[str, Any]:
+    """Put the gateway's own webhook in the place of the caller's; the path names the model."""
+    return JOBS.patch(request, facts) | ({} if request.body.model is None else {"model": DROP})
 
 
-def patch(request: Request, facts: Facts) -> dict[str, Any]:
-    """Put the gateway's own webhook in the place of the caller's."""
-    changes: dict[str, Any] = {}
-    if request.body.model is not None:
-        changes["model"] = DROP
-    if request.body.webhook_url is not None:
-        changes["webhook_url"] = changes["webhook_secret"] = DROP
-    if facts.hook_url is not None:
-        changes["webhook_url"] = facts.hook_url
-    return changes
+# Tasks -------------------------------------------------------------------------------------------------------------
 
 
-def place(request: Request, facts: Facts) -> str:
-    """Return the model's own path."""
-    return f"/v1/{facts.model}"
+def usage(job: Json, task: Task) -> Usage | None:
+    """Return what the vendor says that a picture cost, at its end or else at the submission."""
+    for said in (job, task.facts):
+        if isinstance(said.get("cost"), int | float):
+            return Usage(
+                images=1,
+                cost=round(said["cost"] * CREDIT),
+                megapixels=said.get("output_mp") or 0.0,
+                input_megapixels=said.get("input_mp") or 0.0,
+                basis="vendor",
+            )
+    return None
 
 
-def keep(request: Request) -> Json:
-    """Keep what an answer repeats."""
-    return {"prompt": request.body.prompt or "", "seed": request.body.seed}
-
-
-def hook(request: Request) -> Hook | None:
-    """Find the caller's webhook."""
-    body: GenerateBody = request.body
-    return Hook(body.webhook_url, body.webhook_secret) if body.webhook_url else None
-
-
-def _usage(found: Mapping[str, Json]) -> Usage | None:
-    cost = found.get("cost")
-    if not isinstance(cost, int | float):
-        return None
-    return Usage(
-        images=1,
-        cost=round(cost * CREDIT),
-        megapixels=found.get("output_mp") or 0.0,
-        input_megapixels=found.get("input_mp") or 0.0,
-        basis="vendor",
-    )
-
-
-def accept(answer: Answer, request: Request) -> Accepted | Refused:
-    """Read the answer to a submission."""
-    found = answer.json()
-    if answer.status == 200 and isinstance(found, dict) and isinstance(found.get("id"), str):
-        facts = {
-            key: found[key] for key in ("polling_url", "cost", "input_mp", "output_mp") if found.get(key) is not None
-        }
-        return Accepted(found["id"], facts=facts)
-    return Refused(retry_elsewhere=answer.status in (401, 402, 403, 429, 503))
+def poll(task: Task) -> UpstreamCall:
+    """Ask where the vendor said to ask: a task is known in one region only."""
+    return UpstreamCall(task.facts["polling_url"]) if task.facts.get("polling_url") else JOBS.ask(task)
 
 
 def submitted(task: Task, links: Links) -> Reply:
     """Answer a submission with a polling address of the gateway's own."""
-    body: dict[str, Json] = {"id": task.id, "polling_url": links.at(f"/flux/v1/get_result?id={task.id}")}
-    for key in ("cost", "input_mp", "output_mp"):
-        if key in task.facts:
-            body[key] = task.facts[key]
-    if task.hook is not None:
-        body |= {"status": "Pending", "webhook_url": task.hook.url}
-    return Reply(body)
+    prices = {name: task.facts[name] for name in PRICES if name in task.facts}
+    body: dict[str, Json] = {"id": task.id, "polling_url": links.at(f"/flux/v1/get_result?id={task.id}"), **prices}
+    return Reply(body if task.hook is None else {**body, "status": "Pending", "webhook_url": task.hook.url})
 
 
-# Polling -----------------------------------------------------------------------------------------------------------
-
-_STATES = {
-    "pending": State.RUNNING,
-    "queued": State.QUEUED,
-    "ready": State.SUCCEEDED,
-    "error": State.FAILED,
-    "failed": State.FAILED,
-    "request moderated": State.FAILED,
-    "content moderated": State.FAILED,
-    "task not found": State.NOT_FOUND,
-}
-_NAMES = {State.SUCCEEDED: "Ready", State.FAILED: "Error", State.CANCELLED: "Error"}
+def result(task: Task, links: Links) -> dict[str, Json]:
+    """Return a picture's result: all that clients check, and what else the vendor tells of it."""
+    told: Mapping[str, Json] = (task.snapshot or {}).get("result") or {}
+    vendor = {name: value for name, value in told.items() if value is not None}
+    return {"prompt": task.request["prompt"] or "", **vendor, "sample": links.asset(task)}
 
 
-def poll(task: Task) -> UpstreamCall:
-    """UpstreamCall where the vendor said to ask: a task is known in one region only."""
-    return UpstreamCall(task.facts.get("polling_url") or f"/v1/get_result?id={task.upstream_id}")
-
-
-def read(answer: Answer, task: Task) -> TaskStatus:
-    """Read a task's state."""
-    found = answer.json()
-    if not isinstance(found, dict):
-        return TaskStatus(State.RUNNING, None)
-    status = str(found.get("status", ""))
-    state = _STATES.get(status.lower(), State.RUNNING)
-    given = found.get("result")
-    result: dict[str, Json] = given if isinstance(given, dict) else {}
-    progress = found.get("progress")
-    return TaskStatus(
-        state,
-        found,
-        progress=round(progress * 100) if isinstance(progress, int | float) else None,
-        results=(Result(result["sample"]),) if state is State.SUCCEEDED and result.get("sample") else (),
-        error=status if state is State.FAILED else None,
-        usage=_usage(found) or _usage(task.facts) if state is State.SUCCEEDED else None,
-    )
-
-
-def _result(task: Task, links: Links) -> dict[str, Json]:
+def show(task: Task, links: Links) -> Json:
+    """Return a task in the fields that clients check, whatever the vendor tells."""
     snapshot: Mapping[str, Json] = task.snapshot or {}
-    vendor = {key: value for key, value in (snapshot.get("result") or {}).items() if value is not None}
-    return {"prompt": task.request["prompt"], **vendor, "sample": links.asset(task)}
-
-
-def render(task: Task, links: Links) -> Reply:
-    """Answer get_result from the stored state."""
-    snapshot: Mapping[str, Json] = task.snapshot or {}
-    status = _NAMES.get(task.state, "Pending")
-    if task.state is State.FAILED and str(snapshot.get("status", "")).endswith("Moderated"):
-        status = snapshot["status"]
-    result = _result(task, links) if task.state is State.SUCCEEDED else None
-    details = snapshot.get("details")
-    if details is None and task.state is State.FAILED and task.error:
-        details = {"error": task.error}
-    return Reply(
-        {
-            "id": task.id,
-            "status": status,
-            "result": result,
-            "progress": None if task.progress is None else task.progress / 100,
-            "details": details,
-            "preview": None,
-        }
-    )
+    status, details = NAMES.get(task.state, "Pending"), snapshot.get("details")
+    if task.state is State.FAILED:
+        status = snapshot["status"] if str(snapshot.get("status")).endswith("Moderated") else status
+        details = {"error": task.error} if details is None and task.error else details
+    return {
+        "id": task.id,
+        "status": status,
+        "result": result(task, links) if task.state is State.SUCCEEDED else None,
+        "progress": None if task.progress is None else task.progress / 100,
+        "details": details,
+        "preview": None,
+    }
 
 
 def hook_message(task: Task, links: Links) -> HookMessage:
     """Build the vendor's webhook body, signed with the caller's secret."""
-    body: dict[str, Json] = {"id": task.id, "timestamp": _iso(task.finished_at or 0)}
+    ended = datetime.datetime.fromtimestamp((task.finished_at or 0) / 1000, datetime.UTC)
+    body: dict[str, Json] = {"id": task.id, "timestamp": ended.isoformat().replace("+00:00", "Z")}
     if task.state is State.SUCCEEDED:
-        body |= {"status": "Ready", "result": _result(task, links)}
+        body |= {"status": "Ready", "result": result(task, links)}
     else:
         body |= {"status": "Error", "error": task.error or "Error", "message": task.error or "Error"}
-    headers: dict[str, str] = {}
-    if task.hook is not None and task.hook.secret:
-        digest = hmac.new(task.hook.secret.encode(), msgspec.json.encode(body), hashlib.sha256).hexdigest()
-        headers["x-bfl-signature"] = f"sha256={digest}"
-    return HookMessage(body, headers)
+    if task.hook is None or not task.hook.secret:
+        return HookMessage(body)
+    digest = hmac.new(task.hook.secret.encode(), msgspec.json.encode(body), hashlib.sha256).hexdigest()
+    return HookMessage(body, {"x-bfl-signature": f"sha256={digest}"})
 
 
-def hook_in(body: Json) -> str | None:
-    """Find the task id in the vendor's webhook."""
-    found = body.get("id") if isinstance(body, dict) else None
-    return found if isinstance(found, str) else None
+PRICES = ("cost", "input_mp", "output_mp")
+NAMES = {State.SUCCEEDED: "Ready", State.FAILED: "Error", State.CANCELLED: "Error"}
+JOBS = JobFormat(
+    id="id",
+    answer_facts={name: name for name in ("polling_url", *PRICES)},
+    poll="/v1/get_result?id={id}",
+    states={
+        "pending": State.RUNNING,
+        "queued": State.QUEUED,
+        "ready": State.SUCCEEDED,
+        "task not found": State.NOT_FOUND,
+        **dict.fromkeys(("error", "failed", "request moderated", "content moderated"), State.FAILED),
+    },
+    progress="progress",
+    whole=1.0,
+    files=(FilePath("result.sample", "image"),),
+    usage=usage,
+    show=show,
+    keep=("prompt", "seed"),
+    hook="webhook_url",
+    hook_secret="webhook_secret",
+    hook_id="id",
+    interval=1.0,
+    fresh=0.5,
+    timeout=1800.0,
+)
+# The vendor's answers lack fields that clients check, so they are not shown as they are.
+JOB = JOBS.job(
+    new_id=lambda: str(uuid.uuid4()),
+    poll=poll,
+    submitted=submitted,
+    render=lambda task, links: Reply(show(task, links)),
+    hook_message=hook_message,
+)
 
 
-def _iso(ms: int) -> str:
-    return datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC).isoformat().replace("+00:00", "Z")
-
-
-def result_id(request: Request) -> str:
+def result_id(request: AnyRequest) -> str:
     """Return the id that get_result asks for."""
-    found = request.query.get("id")
-    if not found:
+    task_id = request.query.get("id")
+    if not task_id:
         raise Failure(Reason.INVALID, "Field required", param="query.id")
-    return found
+    return task_id
 
 
-async def credits_left(view: View) -> Reply:
+async def credits_left(view: View[object]) -> Reply:
     """Tell the caller's own balance, in credits."""
     available, _, _ = await view.balance()
     return Reply({"credits": available / CREDIT})
@@ -310,21 +236,6 @@ flux = Protocol(
     error=error,
     channel_fault=channel_fault,
     probe=UpstreamCall("/v1/credits"),
-    tasks=TaskRules(
-        new_id=lambda: str(uuid.uuid4()),
-        accept=accept,
-        submitted=submitted,
-        poll=poll,
-        read=read,
-        render=render,
-        hook=hook,
-        hook_message=hook_message,
-        hook_in=hook_in,
-        keep=keep,
-        interval=1.0,
-        fresh=0.5,
-        timeout=1800.0,
-    ),
     operations=(
         Submit(
             name="generate",
@@ -336,31 +247,28 @@ flux = Protocol(
             summary=Text("Generate an image", "生成图像(image)"),
             body=GenerateBody,
             example={"prompt": "A cat in a spacesuit", "width": 1024, "height": 768},
+            job=JOB,
             model=model,
             estimate=estimate,
             patch=patch,
-            upstream_path=place,
+            upstream_path=lambda request, facts: f"/v1/{facts.model}",
         ),
-        Fetch(
-            name="get_result",
-            method="GET",
-            path="/flux/v1/get_result",
-            aliases=("/bfl/v1/get_result", "/v1/get_result"),
+        fetch(
+            "get_result",
+            "/flux/v1/get_result",
+            Text("Get a task's result", "查询任务(get_result)"),
             upstream_template="/v1/get_result",
+            aliases=("/bfl/v1/get_result", "/v1/get_result"),
             rows=(30,),
-            summary=Text("Get a task's result", "查询任务(get_result)"),
-            media="none",
             task=result_id,
             query=("id",),
         ),
-        Local(
-            name="credits",
-            method="GET",
-            path="/flux/v1/credits",
-            example_answer={"credits": 1250.0},
+        own(
+            "credits",
+            "/flux/v1/credits",
+            Text("Credits left", "余额查询"),
             aliases=("/bfl/v1/credits", "/v1/credits"),
-            summary=Text("Credits left", "余额查询"),
-            media="none",
+            example_answer={"credits": 1250.0},
             answer=credits_left,
         ),
     ),

@@ -135,7 +135,9 @@ _FAILURES: Final = (
 )
 
 
-def build(protocols: Mapping[str, Protocol], translators: Sequence[TaskTranslator], language: Language) -> dict[str, Any]:
+def build(
+    protocols: Mapping[str, Protocol], translators: Sequence[TaskTranslator], language: Language
+) -> dict[str, Any]:
     """Return the whole document, the control API included.
 
     Every operation stands once, under its first prefix and its own path; `x-deeepai-paths` lists all its paths.

@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from ..accounts.models import Channel
-from ..declare import Answer, Ask, Protocol
+from ..declare import Answer, Protocol, UpstreamCall
 from ..logs import redact
-from ..upstream import Client, UpstreamError, transports
+from ..upstream import Client, UpstreamError, credentials, transports
 
 PATIENCE: Final = 15.0
 """Seconds for the whole answer."""
@@ -29,9 +29,9 @@ async def probe(client: Client, protocol: Protocol, channel: Channel) -> tuple[b
     tuple
         Whether it answered well; after how many ms; what was wrong, never with the credential in it.
     """
-    ask = protocol.probe or Ask("/")
+    ask = protocol.probe or UpstreamCall("/")
     url = ask.path if ask.path.startswith("http") else channel.base_url.rstrip("/") + ask.path
-    headers = {**ask.headers, **(protocol.authorize(channel.credential) if channel.credential else {})}
+    headers = {**ask.headers, **credentials.headers(protocol, channel)}
     extra = channel.settings.get("headers")
     if isinstance(extra, dict):
         headers |= extra
@@ -41,7 +41,7 @@ async def probe(client: Client, protocol: Protocol, channel: Channel) -> tuple[b
     limits = replace(channel.limits, first_byte=min(channel.limits.first_byte, PATIENCE), whole=PATIENCE)
     started = time.perf_counter()
     try:
-        answer = await transports.through(client, channel).ask(ask.method, url, headers, body, limits)
+        answer = await transports.client_for(client, channel).ask(ask.method, url, headers, body, limits)
     except UpstreamError as fault:
         return False, _ms(started), _clean(str(fault), channel)
     ms = _ms(started)

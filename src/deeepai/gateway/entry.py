@@ -53,16 +53,16 @@ async def _local(core: Core, x: Exchange, operation: Local[Any]) -> None:
 HANDLERS: Final = cast(
     "Mapping[type[AnyOperation], Handler]",
     {
-    Local: _local,
-    Fetch: jobs.fetch,
-    Media: files.media,
-    ObjectCall: calls.run,
-    ObjectList: lists.run,
-    Call: call.run,
-    Stream: call.run,
-    Submit: jobs.submit,
-    Socket: realtime.run,
-},
+        Local: _local,
+        Fetch: jobs.fetch,
+        Media: files.media,
+        ObjectCall: calls.run,
+        ObjectList: lists.run,
+        Call: call.run,
+        Stream: call.run,
+        Submit: jobs.submit,
+        Socket: realtime.run,
+    },
 )
 """Which step serves an operation, by its kind."""
 _ASSETS: Final[Media[Any]] = Media(

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeepai.gateway.skeleton import LONGEST, ROW, Skeleton
+from deeepai.gateway.answers.json_outline import LONGEST, ROW, Skeleton
 
 TEXTS = st.text() | st.text(alphabet='\\"a') | st.just("x" * (LONGEST + 1)) | st.just('\\"' * LONGEST)
 VALUES = st.recursive(

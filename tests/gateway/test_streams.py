@@ -16,7 +16,7 @@ from deeepai.declare import StreamRules, Usage
 from deeepai.gateway import streams
 from deeepai.gateway.exchange import Exchange
 from deeepai.gateway.routing import Route
-from deeepai.gateway.streams import Relay
+from deeepai.gateway.answers.stream import Relay
 from deeepai.upstream import Cut, Stalled
 from tests.gateway.asgi import operation, protocol, request
 

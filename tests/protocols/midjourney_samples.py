@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deeepai.declare import State, Task, Usage
-from deeepai.gateway.request import HttpRequest
+from deeepai.gateway.body.request import HttpRequest
 from deeepai.money.prices import PriceBook
 from deeepai.protocols.midjourney import midjourney
 from deeepai.protocols.midjourney.jobs import JOB

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from deeepai.declare import Answer, Facts, Protocol, Task
-from deeepai.gateway.request import HttpRequest, read_body
+from deeepai.gateway.body.request import HttpRequest, read_body
 from deeepai.gateway.routing import Router
 
 BOUNDARY = "x7f3"

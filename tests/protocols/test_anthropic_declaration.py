@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from deeepai.declare import Answer, Failure, Reason, State, Task, TaskStatus, Usage
-from deeepai.gateway.request import HttpRequest
+from deeepai.gateway.body.request import HttpRequest
 from deeepai.protocols.anthropic import anthropic, batches
 from deeepai.protocols.anthropic.errors import channel_fault, error, too_long
 from deeepai.protocols.anthropic.messages import STREAM, container_made

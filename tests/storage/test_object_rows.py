@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deeepai.declare import Made
 from deeepai.gateway import object_rows
-from deeepai.gateway.object_rows import Owned, Owner
+from deeepai.storage.object_rows import Owned, Owner
 from deeepai.storage.database import Database
 from deeepai.storage.migrations import migrate
 

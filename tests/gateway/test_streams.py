@@ -19,6 +19,7 @@ from deeepai.gateway.routing import Route
 from deeepai.gateway.streams import Relay
 from deeepai.upstream import Cut, Stalled
 from tests.gateway.asgi import operation, protocol, request
+from tests.support.until import PATIENCE
 
 
 def usage_of(event: bytes) -> Usage | None:
@@ -180,7 +181,7 @@ def test_an_event_passes_before_the_next_one_comes() -> None:
         caller = Caller()
         response = FakeResponse([b"data: 1\n\n", gate, b"data: [DONE]\n\n"])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not caller.seen:
                 await asyncio.sleep(0)
         assert caller.seen == [{"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True}]
@@ -232,7 +233,7 @@ def test_a_caller_that_leaves_cancels_the_upstream_where_that_is_the_rule() -> N
         caller = Caller(on_leave="cancel")
         response = FakeResponse([b"data: 1\n\n", asyncio.Event()])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not caller.seen:
                 await asyncio.sleep(0)
             caller.left.set()
@@ -251,7 +252,7 @@ def test_a_caller_that_leaves_lets_a_drained_stream_come_to_its_usage() -> None:
         rest = [b'data: {"usage":{"out":7}}\n\n', b"data: [DONE]\n\n"]
         response = FakeResponse([b"data: 1\n\n", gate, *rest])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)
@@ -272,7 +273,7 @@ def test_draining_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         caller = Caller(on_leave="drain")
         response = FakeResponse([gate, *[b"data: 1\n\n"] * 1000])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)
@@ -294,7 +295,7 @@ def test_an_event_that_comes_when_draining_ends_is_let_come(monkeypatch: pytest.
         pieces = [b"data: a picture in", b" pieces ", b'{"usage":{"out":7}}\n\n', b"data: [DONE]\n\n"]
         response = FakeResponse([gate, *pieces])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)

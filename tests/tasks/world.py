@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,11 +250,3 @@ async def world(folder: Path, *, timing: Timing | None = None, **more: Any) -> A
             await client.close()
             await fetch.close()
             await db.close()
-
-
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 10.0) -> Any:
-    """Look until there is something to see."""
-    async with asyncio.timeout(seconds):
-        while not (found := await look()):
-            await asyncio.sleep(0.005)
-    return found

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from PIL import Image
-
 from deeepai.control.samples import Bodies, SampleRequest
 from deeepai.declare import Kind, Operation, Protocol
 from deeepai.protocols import PROTOCOLS
+from tests.support.pictures import png
 
 BOUNDARY = "wire-test-boundary"
-
-
-@functools.cache
-def picture(width: int = 64, height: int = 64, color: str = "teal") -> bytes:
-    made = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(made, "PNG")
-    return made.getvalue()
 
 
 def form(fields: dict[str, Any], files: dict[str, bytes], *, whole: bool = True) -> bytes:
@@ -135,9 +125,9 @@ def good(protocol: Protocol, operation: Operation) -> Good:
     objects = tuple(operation.objects.uses(sample)) if operation.objects is not None else ()
     # What may come either way is sent as JSON here.
     form = operation.media == "multipart"
-    files = {name: picture() for name, required in operation.files.items() if required and form}
+    files = {name: png() for name, required in operation.files.items() if required and form}
     if operation.media == "multipart" and not files and not sample.fields:
-        files = {next(iter(operation.files), "none"): picture()}
+        files = {next(iter(operation.files), "none"): png()}
     return Good(protocol, operation, path, dict(sample.fields), files, tuple(dict.fromkeys(ids)), objects)
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from deeepai.declare import Kind
 from deeepai.protocols import PROTOCOLS
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.until import until
 from tests.wire import people
 from tests.wire.calls import ALL, BODIED, KEYED, Good
 from tests.wire.conftest import MAX_BODY, THEIRS

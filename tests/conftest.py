@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from deeepai.engines import install
 from tests.stack import Gateway, Sandbox
 
-pytest_plugins = ["tests.plugins.coverage_results"]
+pytest_plugins = ["tests.plugins.coverage_results", "tests.plugins.tidiness"]
+
+# Of this checkout alone: what is in the user's cache, neither helps a run nor is touched by it.
+PACKS = Path(__file__).parents[1] / ".cache" / "packs"
+os.environ["DEEEPAI_PACKS"] = str(PACKS)
 
 _LONGEST = (
     "tests/chaos/",
@@ -19,9 +25,17 @@ _LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+    if not config.getoption("random_order_enabled"):
+        items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
+@pytest.fixture(scope="session")
+def packs() -> Path:
+    """Folder of packs, with that of the small chat model in it; what else it holds is not said."""
+    install("smollm2-135m", PACKS)
+    return PACKS
 
 
 @pytest.fixture(scope="session")

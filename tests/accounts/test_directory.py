@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -14,6 +12,7 @@ from deeepai.accounts.tokens import NewToken, TokenChanges
 from deeepai.accounts.vault import Vault
 from deeepai.storage.cache import Cache, MemoryCache
 from deeepai.storage.database import Database
+from tests.support.until import until_async
 
 from .conftest import Person
 
@@ -26,13 +25,6 @@ async def running(db: Database, vault: Vault, cache: Cache | None = None, **kind
         yield directory
     finally:
         await directory.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.005)
 
 
 async def test_tokens_are_remembered(db: Database, vault: Vault, ann: Person) -> None:
@@ -53,7 +45,7 @@ async def test_a_token_is_believed_for_a_moment_only(db: Database, vault: Vault,
         assert (await directory.token(keys.digest(key))) is not None
         # As if the store were changed behind everybody's back.
         await db.write(lambda tx: tx.execute("UPDATE tokens SET status = 'disabled' WHERE id = $1", token_id))
-        await until(lambda: directory.peek(keys.digest(key)) is MISS)
+        await until_async(lambda: directory.peek(keys.digest(key)) is MISS)
         found = await directory.token(keys.digest(key))
         assert found is not None
         assert not found.enabled
@@ -73,7 +65,7 @@ async def test_a_change_elsewhere_is_seen_at_the_next_poll(db: Database, vault: 
     async with running(db, vault, poll=0.02) as directory:
         await directory.token(keys.digest(key))
         await db.write(lambda tx: tokens.update(tx, token_id, TokenChanges(status="disabled")))
-        await until(lambda: directory.peek(keys.digest(key)) is MISS)
+        await until_async(lambda: directory.peek(keys.digest(key)) is MISS)
         found = await directory.token(keys.digest(key))
         assert found is not None
         assert not found.enabled
@@ -89,10 +81,7 @@ async def test_a_change_is_announced_to_the_other_gateways(db: Database, vault: 
             return other.snapshot.aliases == {"a": "b"}
 
         # The other's subscription may stand a moment after its start.
-        deadline = time.monotonic() + 10
-        while not await announced():
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.005)
+        await until_async(announced)
 
 
 async def test_the_snapshot_holds_the_whole_configuration(db: Database, vault: Vault) -> None:

@@ -12,6 +12,7 @@ from deeepai.storage import board
 from deeepai.storage.board import Board
 from deeepai.storage.cache import MemoryCache, ValkeyCache
 from tests.servers import valkey_url
+from tests.support.until import PATIENCE
 
 START = 60_000_000.0
 
@@ -180,7 +181,7 @@ def test_no_race_lets_more_through_than_there_may(tmp_path: Path) -> None:
         else:
             assert said == [["ready"], ["ready"]]
     for process in started:
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_addresses() -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.operator import rows, until
-from tests.receiver import Receiver
+from tests.operator import rows
 from tests.stack import Gateway, Sandbox
+from tests.support.receiver import Receiver
+from tests.support.until import until
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say this is a test!"}]}
 
@@ -31,23 +32,22 @@ def vendors() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def fresh(vendors: Sandbox, tmp_path: Path) -> Iterator[Gateway]:
-    made = Gateway(tmp_path / "data", vendors)
+    made = Gateway(tmp_path / "data", vendors, env={"DEEEPAI_SUBMIT_LIMIT": "3", "DEEEPAI_UNKNOWN_LIMIT": "4"})
     yield made
     made.stop()
 
 
-def settled(gateway: Gateway, seconds: float = 60) -> None:
+def settled(gateway: Gateway) -> None:
     """Wait until nothing is open, then let the ledger prove itself."""
 
-    def quiet() -> bool:
-        now = time.time() * 1000
+    def still_open() -> tuple[int, ...]:
         return (
-            not rows(gateway, "SELECT 1 FROM tasks WHERE finished_at IS NULL AND state <> 'waiting'")
-            and not rows(gateway, "SELECT 1 FROM holds")
-            and not rows(gateway, "SELECT 1 FROM leases WHERE expires_at < ?", now - 3000)
+            len(rows(gateway, "SELECT 1 FROM tasks WHERE finished_at IS NULL AND state <> 'waiting'")),
+            len(rows(gateway, "SELECT 1 FROM holds")),
+            len(rows(gateway, "SELECT 1 FROM leases WHERE expires_at < ?", time.time() * 1000 - 3000)),
         )
 
-    until(quiet, seconds)
+    until(lambda: not any(still_open()), still_open)
     proof = gateway.cli("ledger", "verify")
     assert proof.returncode == 0, proof.stdout + proof.stderr
     twice = rows(
@@ -142,7 +142,7 @@ def test_in_the_middle_of_a_callback(fresh: Gateway) -> None:
         fresh.kill()
         first = len(receiver.received)
         fresh.start()
-        until(lambda: len(receiver.received) > first, 40)
+        until(lambda: len(receiver.received) > first)
         until(lambda: rows(fresh, "SELECT 1 FROM outbox WHERE state = 'delivered'"))
     assert len({message.headers["webhook-id"] for message in receiver.received}) == 1
     assert len({message.raw for message in receiver.received}) == 1
@@ -170,7 +170,7 @@ def load(fresh: Gateway, seed: int = 1) -> None:
             load = threading.Thread(target=lambda s=stop: asyncio.run(_load(fresh, receiver, answered, s)))
             load.start()
             before = len(answered)
-            until(lambda b=before: len(answered) > b + 40)
+            until(lambda b=before: len(answered) > b + 40, lambda: len(answered))
             time.sleep(chance.uniform(0, 0.3))  # a random moment is the point here
             fresh.kill()
             stop.set()
@@ -178,7 +178,7 @@ def load(fresh: Gateway, seed: int = 1) -> None:
         fresh.start()
         settled(fresh)
         ended = {row["id"]: row for row in rows(fresh, "SELECT id, state FROM tasks WHERE hook_url IS NOT NULL")}
-        until(lambda: not rows(fresh, "SELECT 1 FROM outbox WHERE state = 'pending'"), 40)
+        until(lambda: not pending(fresh), lambda: pending(fresh))
     charged = Counter(row["request_id"] for row in rows(fresh, "SELECT request_id FROM ledger WHERE kind = 'charge'"))
     for kind, request_id in answered:
         if kind == "call":
@@ -193,6 +193,11 @@ def load(fresh: Gateway, seed: int = 1) -> None:
     assert fresh.sandbox is not None
     known = {row["upstream_id"] for row in rows(fresh, "SELECT upstream_id FROM tasks")}
     assert {job["id"] for job in fresh.sandbox.jobs()} <= known
+
+
+def pending(gateway: Gateway) -> int:
+    """Return how many callbacks are still to be sent."""
+    return len(rows(gateway, "SELECT 1 FROM outbox WHERE state = 'pending'"))
 
 
 async def _load(gateway: Gateway, receiver: Receiver, answered: list[tuple[str, str]], stop: threading.Event) -> None:

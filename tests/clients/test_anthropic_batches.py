@@ -10,9 +10,10 @@ import anthropic
 import pytest
 from anthropic import Anthropic
 
-from tests.operator import paid, rows, until
+from tests.operator import paid, rows
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
+from tests.support.until import until
 from tests.wire.http import call
 
 MODEL = "claude-haiku-4-5"
@@ -78,13 +79,14 @@ def ended(client: Anthropic, name: str) -> Any:
 @pytest.mark.operation("anthropic.messages.batches.create", "anthropic.messages.batches.get")
 @pytest.mark.operation("anthropic.messages.batches.list", "anthropic.messages.batches.results")
 @pytest.mark.operation("anthropic.messages.batches.delete")
-def test_batch(client: Anthropic, gateway: Gateway) -> None:
+def test_batch(client: Anthropic, gateway: Gateway, sandbox: Sandbox) -> None:
     requests = [*asked("one", "two"), {**asked("three", max_tokens=0)[0], "custom_id": "bad"}]
-    made = client.messages.batches.create(requests=requests)
-    assert made.processing_status == "in_progress"
-    assert made.request_counts.processing == 3
-    (hold,) = rows(gateway, "SELECT amount FROM holds WHERE request_id = ?", made._request_id)
-    assert hold["amount"] > 0
+    with sandbox.slowly():
+        made = client.messages.batches.create(requests=requests)
+        assert made.processing_status == "in_progress"
+        assert made.request_counts.processing == 3
+        (hold,) = rows(gateway, "SELECT amount FROM holds WHERE request_id = ?", made._request_id)
+        assert hold["amount"] > 0
     done = ended(client, made.id)
     assert (done.request_counts.succeeded, done.request_counts.errored) == (2, 1)
     assert done.results_url == f"{gateway.url}/v1/messages/batches/{made.id}/results", "no key goes elsewhere"
@@ -126,11 +128,12 @@ def test_lists_have_pages(client: Anthropic) -> None:
 
 
 @pytest.mark.operation("anthropic.messages.batches.cancel", "anthropic.messages.batches.delete")
-def test_cancelled_batch(client: Anthropic, gateway: Gateway) -> None:
-    made = client.messages.batches.create(requests=asked("one"))
-    with pytest.raises(anthropic.ConflictError):
-        client.messages.batches.delete(made.id)
-    assert client.messages.batches.cancel(made.id).processing_status in ("canceling", "ended")
+def test_cancelled_batch(client: Anthropic, gateway: Gateway, sandbox: Sandbox) -> None:
+    with sandbox.slowly():
+        made = client.messages.batches.create(requests=asked("one"))
+        with pytest.raises(anthropic.ConflictError):
+            client.messages.batches.delete(made.id)
+        assert client.messages.batches.cancel(made.id).processing_status == "canceling"
     assert ended(client, made.id).request_counts.canceled == 1
     assert client.messages.batches.delete(made.id).id == made.id, "what it used is asked for before it is gone"
     assert paid(gateway, made._request_id)["cost"] == 0
@@ -145,7 +148,7 @@ def test_what_is_deleted_is_paid_for(client: Anthropic, gateway: Gateway) -> Non
     assert task["cost"] > 0
 
 
-def test_batches_that_are_refused(client: Anthropic, gateway: Gateway) -> None:
+def test_batches_that_are_refused(client: Anthropic, gateway: Gateway, sandbox: Sandbox) -> None:
     before = rows(gateway, "SELECT count(*) AS n FROM tasks")
     good = asked("one")
     for bad in ([], asked("x") + asked("y", model="claude-opus-4-5"), [{"custom_id": "a"}], [*good, *good]):
@@ -156,9 +159,10 @@ def test_batches_that_are_refused(client: Anthropic, gateway: Gateway) -> None:
     with pytest.raises(anthropic.NotFoundError):
         client.messages.batches.create(requests=asked("one", container="container_foreign"))
     assert rows(gateway, "SELECT count(*) AS n FROM tasks") == before
-    made = client.messages.batches.create(requests=good)
-    with pytest.raises(anthropic.AnthropicError, match="results_url"):
-        client.messages.batches.results(made.id)
+    with sandbox.slowly():
+        made = client.messages.batches.create(requests=good)
+        with pytest.raises(anthropic.AnthropicError, match="results_url"):
+            client.messages.batches.results(made.id)
 
 
 # Two upstreams, two callers ------------------------------------------------------------------------------------------

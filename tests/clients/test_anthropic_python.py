@@ -12,8 +12,9 @@ import pytest
 from anthropic import Anthropic
 from anthropic._constants import ANTHROPIC_API_VERSION
 
-from tests.operator import until, usage_row
+from tests.operator import usage_row
 from tests.stack import Gateway
+from tests.support.until import PATIENCE, until
 from tests.wire.http import call
 
 MODEL = "claude-haiku-4-5"
@@ -245,7 +246,7 @@ def test_a_cut_stream_ends_in_an_error(client: Anthropic, gateway: Gateway) -> N
 
 @pytest.mark.operation("anthropic.messages")
 def test_who_leaves_midway_pays_for_what_came(gateway: Gateway) -> None:
-    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=20)
+    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=PATIENCE)
     words = [{"role": "user", "content": "[sandbox:delta-ms=2000] I will leave"}]
     body = {"model": MODEL, "max_tokens": 500, "messages": words, "stream": True}
     head = {"x-api-key": gateway.live, "content-type": "application/json", "anthropic-version": "2023-06-01"}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import io
 import json
 import warnings
 from collections.abc import Iterator
@@ -14,15 +12,16 @@ from typing import Any
 
 import pytest
 import requests
-from PIL import Image
 from standardwebhooks import Webhook
 
 from deeepai.accounts.vault import Vault
 from deeepai.protocols.flux import SLUGS
 from deeepai.tasks.secrets import webhook_secret
-from tests.operator import rows, until, usage_row
-from tests.receiver import Receiver
+from tests.operator import rows, usage_row
 from tests.stack import Gateway, Sandbox
+from tests.support.pictures import opened, png_base64
+from tests.support.receiver import Receiver
+from tests.support.until import PATIENCE, until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -30,24 +29,18 @@ with warnings.catch_warnings():
     from blackforest.client import BFLError
     from blackforest.types.general.client_config import ClientConfig
 
-WAIT = ClientConfig(sync=True, timeout=20, polling_interval=0.1)
-
-
-def picture(side: int = 256) -> str:
-    made = io.BytesIO()
-    Image.new("RGB", (side, side), "navy").save(made, "PNG")
-    return base64.b64encode(made.getvalue()).decode()
+WAIT = ClientConfig(sync=True, timeout=PATIENCE, polling_interval=0.1)
 
 
 def inputs(slug: str) -> dict[str, Any]:
     """What a model must be given."""
     given: dict[str, Any] = {"prompt": f"a lighthouse for {slug}"}
     if "fill" in slug or "expand" in slug:
-        given |= {"image": picture()}
+        given |= {"image": png_base64(256)}
     if "expand" in slug:
         given |= {"top": 64}
     if "canny" in slug or "depth" in slug:
-        given |= {"control_image": picture()}
+        given |= {"control_image": png_base64(256)}
     if "finetuned" in slug:
         given |= {"finetune_id": "mine"}
     return given
@@ -61,7 +54,7 @@ def client(gateway: Gateway) -> Iterator[BFLClient]:
 
 
 def submit(gateway: Gateway, slug: str = "flux-dev", **body: Any) -> requests.Response:
-    return requests.post(f"{gateway.url}/flux/v1/{slug}", headers={"x-key": gateway.live}, json=body, timeout=20)
+    return requests.post(f"{gateway.url}/flux/v1/{slug}", headers={"x-key": gateway.live}, json=body, timeout=PATIENCE)
 
 
 def result(gateway: Gateway, task: str) -> dict[str, Any]:
@@ -69,7 +62,7 @@ def result(gateway: Gateway, task: str) -> dict[str, Any]:
     url = f"{gateway.url}/flux/v1/get_result?id={task}"
 
     def look() -> dict[str, Any] | None:
-        found = requests.get(url, headers={"x-key": gateway.live}, timeout=20).json()
+        found = requests.get(url, headers={"x-key": gateway.live}, timeout=PATIENCE).json()
         return None if found["status"] == "Pending" else found
 
     return until(look)
@@ -84,7 +77,7 @@ def test_generate_and_wait(gateway: Gateway, place: str) -> None:
     assert done.result["seed"] == 7
     assert done.result["prompt"] == "a cat"
     assert done.result["sample"].startswith(f"{gateway.url}/assets/")
-    image = Image.open(io.BytesIO(requests.get(done.result["sample"], timeout=10).content))
+    image = opened(requests.get(done.result["sample"], timeout=PATIENCE).content)
     assert image.size == (512, 256)
     client.clear_polling_urls()
     if not place:
@@ -114,7 +107,7 @@ def test_every_model(gateway: Gateway, client: BFLClient) -> None:
             gateway.url + path,
             headers={"authorization": f"Bearer {gateway.live}"},
             json={"prompt": "alias"},
-            timeout=20,
+            timeout=PATIENCE,
         )
         assert result(gateway, answer.json()["id"])["status"] == "Ready", path
 
@@ -122,7 +115,7 @@ def test_every_model(gateway: Gateway, client: BFLClient) -> None:
 @pytest.mark.operation("flux.credits")
 def test_credits(gateway: Gateway) -> None:
     for path in ("/flux/v1/credits", "/v1/credits", "/bfl/v1/credits"):
-        found = requests.get(gateway.url + path, headers={"x-key": gateway.live}, timeout=10).json()
+        found = requests.get(gateway.url + path, headers={"x-key": gateway.live}, timeout=PATIENCE).json()
         assert 0 < found["credits"] <= 100 * 100
 
 
@@ -134,7 +127,7 @@ def test_errors(gateway: Gateway, client: BFLClient) -> None:
     assert refused.json()["detail"][0]["loc"] == ["body", "width"]
     with pytest.raises(BFLError, match="not found"):
         client.get_task_status("00000000-0000-0000-0000-000000000000")
-    assert requests.get(f"{gateway.url}/flux/v1/get_result", headers={"x-key": gateway.live}, timeout=10).json()[
+    assert requests.get(f"{gateway.url}/flux/v1/get_result", headers={"x-key": gateway.live}, timeout=PATIENCE).json()[
         "detail"
     ][0]["loc"] == ["query", "id"]
 
@@ -192,7 +185,7 @@ def test_webhooks(gateway: Gateway, trigger: str) -> None:
         assert told.body["status"] == "Error"
         return
     assert told.body["status"] == "Ready"
-    assert requests.get(told.body["result"]["sample"], timeout=10).headers["content-type"] == "image/jpeg"
+    assert requests.get(told.body["result"]["sample"], timeout=PATIENCE).headers["content-type"] == "image/jpeg"
     seen = json.dumps(gateway.sandbox.requests() if gateway.sandbox else [])
     assert receiver.url not in seen
     assert secret not in seen
@@ -224,7 +217,7 @@ def test_a_storm_of_polls_reaches_the_vendor_as_a_few(gateway: Gateway, sandbox:
     url = f"{gateway.url}/flux/v1/get_result?id={task}"
     with ThreadPoolExecutor(50) as pool:
         answers = list(
-            pool.map(lambda _: requests.get(url, headers={"x-key": gateway.live}, timeout=20).json(), range(50))
+            pool.map(lambda _: requests.get(url, headers={"x-key": gateway.live}, timeout=PATIENCE).json(), range(50))
         )
     assert {answer["status"] for answer in answers} == {"Pending"}
     assert polls() - before <= 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import io
 import json
 import math
 import socket
@@ -15,10 +14,11 @@ from typing import Any
 import pytest
 from google import genai
 from google.genai import errors, types
-from PIL import Image
 
-from tests.operator import rows, until, usage_row
+from tests.operator import rows, usage_row
 from tests.stack import Gateway
+from tests.support.pictures import opened, png
+from tests.support.until import PATIENCE, until
 
 MODEL = "gemini-2.5-flash"
 VEO = "veo-3.1-generate-preview"
@@ -54,7 +54,7 @@ def post(
     gateway: Gateway, path: str, body: Any, *, key: str | None = None, bare: bool = False
 ) -> tuple[int, dict[str, str], Any]:
     """Send a request as no SDK does; return status, headers, and JSON."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     headers = {"content-type": "application/json"} | ({} if bare else {"x-goog-api-key": key or gateway.live})
     connection.request("POST", path, json.dumps(body), headers)
     answer = connection.getresponse()
@@ -169,15 +169,13 @@ def test_json_by_a_schema(client: genai.Client) -> None:
 
 @pytest.mark.operation("gemini.generateContent")
 def test_a_picture_in_and_out(client: genai.Client, gateway: Gateway) -> None:
-    held = io.BytesIO()
-    Image.new("RGB", (32, 32), "teal").save(held, "PNG")
-    picture = types.Part.from_bytes(data=held.getvalue(), mime_type="image/png")
+    picture = types.Part.from_bytes(data=png(32), mime_type="image/png")
     config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"])
     answer = client.models.generate_content(
         model="gemini-2.5-flash-image", contents=["Draw it larger", picture], config=config
     )
     drawn = [part.inline_data for part in answer.candidates[0].content.parts if part.inline_data]
-    assert Image.open(io.BytesIO(drawn[0].data)).size == (1024, 1024)
+    assert opened(drawn[0].data).size == (1024, 1024)
     row = row_of(gateway, answer)
     assert row["consumed"]["image_in"] == 258
     assert row["consumed"]["image_out"] == 1290
@@ -250,7 +248,7 @@ def test_stream_without_upstream_usage_is_counted(client: genai.Client, gateway:
 @pytest.mark.operation("gemini.streamGenerateContent")
 def test_array(gateway: Gateway) -> None:
     """Without `alt=sse` a stream is one JSON array, which arrives piece by piece."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     head = {"content-type": "application/json"}
     path = f"/v1beta/models/{MODEL}:streamGenerateContent?key={gateway.live}"
     connection.request("POST", path, json.dumps(said(f"[sandbox:delta-ms=20] {HELLO}")), head)
@@ -270,7 +268,7 @@ def test_array(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("query", ["", "?alt=sse"])
 def test_a_cut_stream_ends_in_an_error(gateway: Gateway, query: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     head = {"content-type": "application/json", "authorization": f"Bearer {gateway.live}"}
     path = f"/v1/models/{MODEL}:streamGenerateContent{query}"
     connection.request("POST", path, json.dumps(said(f"[sandbox:cut-stream=4] {HELLO}")), head)
@@ -300,7 +298,7 @@ def test_who_leaves_midway_pays_for_what_was_made(gateway: Gateway) -> None:
         f"POST /v1beta/models/{MODEL}:streamGenerateContent?alt=sse HTTP/1.1\r\nhost: x\r\nx-goog-api-key: "
         f"{gateway.live}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=PATIENCE) as raw:
         raw.sendall(head.encode() + body)
         got = b""
         while got.count(b"data: ") < 3:
@@ -350,7 +348,7 @@ def test_imagen(gateway: Gateway) -> None:
     assert status == 200
     pictures = [base64.b64decode(one["bytesBase64Encoded"]) for one in answer["predictions"]]
     assert len(set(pictures)) == 2
-    width, height = Image.open(io.BytesIO(pictures[0])).size
+    width, height = opened(pictures[0]).size
     assert width > height
     row = usage_row(gateway, headers["x-request-id"])
     assert row["consumed"]["images"] == 2
@@ -405,7 +403,7 @@ def test_an_operation_is_known_by_its_short_name_too(client: genai.Client, gatew
     uri = short["response"]["generateVideoResponse"]["generatedSamples"][0]["video"]["uri"]
     path = uri.removeprefix(gateway.url).partition("?")[0]
     for query, status in ((f"?alt=media&key={gateway.live}", 200), ("?alt=media", 401), ("?key=sk-wrong", 401)):
-        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
         connection.request("GET", path + query)
         answer = connection.getresponse()
         data = answer.read()

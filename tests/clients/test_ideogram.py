@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,10 @@ from PIL import Image
 
 from tests.operator import usage_row
 from tests.stack import Gateway
+from tests.support.pictures import opened, png
+from tests.support.until import PATIENCE
 
 SPEC = json.loads((Path(__file__).parents[1] / "specs" / "ideogram.json").read_text())
-
-
-def picture(size: tuple[int, int] = (256, 192)) -> bytes:
-    made = io.BytesIO()
-    Image.new("RGB", size, "teal").save(made, "PNG")
-    return made.getvalue()
 
 
 def valid(path: str, answer: Any) -> None:
@@ -38,11 +33,11 @@ def _nullable(value: Any) -> Any:
 
 
 def post(gateway: Gateway, path: str, key: str | None = None, **body: Any) -> requests.Response:
-    return requests.post(f"{gateway.url}{path}", headers={"Api-Key": key or gateway.live}, timeout=30, **body)
+    return requests.post(f"{gateway.url}{path}", headers={"Api-Key": key or gateway.live}, timeout=PATIENCE, **body)
 
 
-def opened(url: str) -> Image.Image:
-    return Image.open(io.BytesIO(requests.get(url, timeout=10).content))
+def picture_at(url: str) -> Image.Image:
+    return opened(requests.get(url, timeout=PATIENCE).content)
 
 
 @pytest.mark.operation("ideogram.generate")
@@ -54,7 +49,7 @@ def test_generate(gateway: Gateway) -> None:
     found = answer.json()["data"]
     assert len(found) == 2
     assert all(item["url"].startswith(f"{gateway.url}/assets/") for item in found)
-    width, height = opened(found[0]["url"]).size
+    width, height = picture_at(found[0]["url"]).size
     assert width > height
     row = usage_row(gateway, answer.headers["x-request-id"])
     assert row["cost"] == 2 * 50_000_000
@@ -64,7 +59,7 @@ def test_generate(gateway: Gateway) -> None:
 @pytest.mark.operation("ideogram.remix", "ideogram.upscale", "ideogram.describe", "ideogram.edit", "ideogram.reframe")
 def test_legacy_forms(gateway: Gateway) -> None:
     wrapped = json.dumps({"prompt": "a dog", "image_weight": 40})
-    image = {"image_file": ("in.png", picture(), "image/png")}
+    image = {"image_file": ("in.png", png(256, 192), "image/png")}
     remixed = post(gateway, "/ideogram/remix", files=image, data={"image_request": wrapped})
     assert remixed.status_code == 200, remixed.text
     valid("/remix", remixed.json())
@@ -74,7 +69,7 @@ def test_legacy_forms(gateway: Gateway) -> None:
     upscaled = post(gateway, "/ideogram/upscale", files=image, data={"image_request": "{}"})
     assert upscaled.status_code == 200, upscaled.text
     assert upscaled.json()["data"][0]["upscaled_resolution"] == "512x384"
-    assert opened(upscaled.json()["data"][0]["url"]).size == (512, 384)
+    assert picture_at(upscaled.json()["data"][0]["url"]).size == (512, 384)
     assert usage_row(gateway, upscaled.headers["x-request-id"])["cost"] == 60_000_000
 
     described = post(gateway, "/ideogram/describe", files=image)
@@ -82,7 +77,7 @@ def test_legacy_forms(gateway: Gateway) -> None:
     valid("/describe", described.json())
     assert usage_row(gateway, described.headers["x-request-id"])["cost"] == 10_000_000
 
-    both = {**image, "mask": ("mask.png", picture(), "image/png")}
+    both = {**image, "mask": ("mask.png", png(256, 192), "image/png")}
     assert post(gateway, "/ideogram/edit", files=both, data={"prompt": "x", "model": "V_2"}).status_code == 200
     framed = post(gateway, "/ideogram/reframe", files=image, data={"resolution": "RESOLUTION_512_1536", "model": "V_2"})
     assert framed.status_code == 200, framed.text
@@ -103,7 +98,7 @@ def test_version_3(gateway: Gateway) -> None:
     assert usage_row(gateway, as_json.headers["x-request-id"])["cost"] == 90_000_000
     as_form = post(gateway, "/v1/ideogram-v3/generate", files={"prompt": (None, "a"), "num_images": (None, "3")})
     assert len(as_form.json()["data"]) == 3
-    image, mask = ("in.png", picture(), "image/png"), ("mask.png", picture(), "image/png")
+    image, mask = ("in.png", png(256, 192), "image/png"), ("mask.png", png(256, 192), "image/png")
     for name, files, fields in (
         ("remix", {"image": image}, {"prompt": "x"}),
         ("edit", {"image": image, "mask": mask}, {"prompt": "x"}),
@@ -128,7 +123,7 @@ def test_errors_are_the_vendor_s(gateway: Gateway) -> None:
     for answer, status in (
         (post(gateway, "/ideogram/generate", json={}), 400),
         (post(gateway, "/ideogram/generate", key="sk-wrong", json={}), 401),
-        (post(gateway, "/ideogram/remix", files={"image_file": ("a.png", picture())}), 400),
+        (post(gateway, "/ideogram/remix", files={"image_file": ("a.png", png(256, 192))}), 400),
         (post(gateway, "/ideogram/remix", json={}), 415),
         (post(gateway, "/ideogram/nothing", json={}), 404),
     ):

@@ -22,7 +22,7 @@ SCHEMA: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "str
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def local(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway as it is out of the box: no vendor's key, no sandbox, only the engines."""
     started = Gateway(Path(tmp_path_factory.mktemp("local")), flags=("--no-sandbox",)).start()
     yield started

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,21 +11,16 @@ import requests
 from PIL import Image
 
 from deeepai.protocols import PROTOCOLS
-from tests.operator import rows, until, usage_row
+from tests.operator import rows, usage_row
 from tests.plugins import coverage_results
-from tests.receiver import Receiver
 from tests.stack import Gateway, Sandbox
+from tests.support.pictures import opened, png_url
+from tests.support.receiver import Receiver
+from tests.support.until import PATIENCE, until
 
 MILL = 1_000_000
 """10⁻⁹ USD."""
 FINAL = ("SUCCESS", "FAILURE", "CANCEL")
-
-
-@functools.cache
-def picture(color: str = "teal", side: int = 96) -> str:
-    made = io.BytesIO()
-    Image.new("RGB", (side, side), color).save(made, "PNG")
-    return "data:image/png;base64," + base64.b64encode(made.getvalue()).decode()
 
 
 class Client:
@@ -40,10 +32,10 @@ class Client:
         self._headers = headers or {"mj-api-secret": gateway.live}
 
     def post(self, path: str, body: Any) -> requests.Response:
-        return requests.post(self._base + path, json=body, headers=self._headers, timeout=20)
+        return requests.post(self._base + path, json=body, headers=self._headers, timeout=PATIENCE)
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(self._base + path, headers=self._headers, timeout=20)
+        return requests.get(self._base + path, headers=self._headers, timeout=PATIENCE)
 
     def submit(self, path: str, code: int = 1, **body: Any) -> str:
         """Submit; return the task's id."""
@@ -89,10 +81,10 @@ def button(task: dict[str, Any], part: str) -> str:
     return next(each["customId"] for each in task["buttons"] if part in each["customId"])
 
 
-def opened(url: str) -> Image.Image:
-    answer = requests.get(url, timeout=20)
+def picture_at(url: str) -> Image.Image:
+    answer = requests.get(url, timeout=PATIENCE)
     assert answer.status_code == 200, (url, answer.text)
-    return Image.open(io.BytesIO(answer.content))
+    return opened(answer.content)
 
 
 def cost(gateway: Gateway, task: dict[str, Any]) -> int:
@@ -119,7 +111,7 @@ def single(gateway: Gateway, grid: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.operation("midjourney.imagine", "midjourney.fetch", "midjourney.image")
 def test_imagine(mj: Client, gateway: Gateway) -> None:
-    body = {"prompt": "Cat 山 --ar 3:2", "base64Array": [picture()], "state": "order-17", "notifyHook": "", "odd": 1}
+    body = {"prompt": "Cat 山 --ar 3:2", "base64Array": [png_url()], "state": "order-17", "notifyHook": "", "odd": 1}
     task = mj.made("/submit/imagine", **body)
     assert len(task["id"]) == 16
     assert task["id"].isdigit()
@@ -128,10 +120,10 @@ def test_imagine(mj: Client, gateway: Gateway) -> None:
     assert task["submitTime"] <= task["startTime"] <= task["finishTime"]
     assert [each["label"] for each in task["buttons"]] == ["U1", "U2", "U3", "U4", "", "V1", "V2", "V3", "V4"]
     assert task["imageUrl"].startswith(f"{gateway.url}/mj/image/{task['id']}")
-    image = opened(task["imageUrl"])
+    image = picture_at(task["imageUrl"])
     assert image.width / image.height == pytest.approx(1.5, abs=0.02)
     assert mj.get(f"/image/{task['id']}").headers["content-type"] == "image/png"
-    assert requests.get(f"{gateway.url}/mj/image/{task['id']}", timeout=10).status_code == 401
+    assert requests.get(f"{gateway.url}/mj/image/{task['id']}", timeout=PATIENCE).status_code == 401
     assert cost(gateway, task) == 100 * MILL
     (upstream,) = rows(gateway, "SELECT upstream_id FROM tasks WHERE id = ?", task["id"])
     assert upstream["upstream_id"] not in str(task)
@@ -152,7 +144,7 @@ def test_changes(mj: Client, gateway: Gateway, grid: dict[str, Any]) -> None:
     assert (one["action"], one["state"]) == ("UPSCALE", "s")
     assert one["description"] == f"/up {grid['id']} U2"
     same = mj.made("/submit/simple-change", content=f"{grid['id']} u2")
-    assert opened(one["imageUrl"]).tobytes() == opened(same["imageUrl"]).tobytes()
+    assert picture_at(one["imageUrl"]).tobytes() == picture_at(same["imageUrl"]).tobytes()
     assert cost(gateway, one) == cost(gateway, same) == 50 * MILL
     varied = mj.made("/submit/change", taskId=grid["id"], action="VARIATION", index=3)
     again = mj.made("/submit/change", taskId=grid["id"], action="REROLL")
@@ -181,7 +173,7 @@ def test_buttons(mj: Client, gateway: Gateway, grid: dict[str, Any], single: dic
         done = mj.pressed(task, part, state=part)
         assert (done["action"], done["state"]) == (action, part)
         assert cost(gateway, done) == price * MILL, part
-        assert opened(done["imageUrl"]).width
+        assert picture_at(done["imageUrl"]).width
     before = rows(gateway, "SELECT count(*) AS n FROM tasks")
     assert mj.press(single, "BOOKMARK") == single["id"]
     assert rows(gateway, "SELECT count(*) AS n FROM tasks") == before
@@ -204,7 +196,7 @@ def test_windows(mj: Client, gateway: Gateway, single: dict[str, Any]) -> None:
     refused = mj.post("/submit/modal", {"taskId": waiting})
     assert refused.json()["code"] == 4
     assert mj.fetch(waiting)["status"] == "MODAL"
-    assert mj.submit("/submit/modal", taskId=waiting, prompt="a red mill", maskBase64=picture("white")) == waiting
+    assert mj.submit("/submit/modal", taskId=waiting, prompt="a red mill", maskBase64=png_url(color="white")) == waiting
     done = mj.ended(waiting)
     assert (done["status"], done["prompt"], done["state"]) == ("SUCCESS", "a red mill", "s")
     assert cost(gateway, done) == 100 * MILL
@@ -248,11 +240,11 @@ def test_zoom_and_remix(mj: Client, gateway: Gateway, grid: dict[str, Any], sing
     "midjourney.modal",
 )
 def test_other_submissions(mj: Client, gateway: Gateway) -> None:
-    both = [picture(), picture("olive")]
+    both = [png_url(), png_url(color="olive")]
     blend = mj.made("/submit/blend", base64Array=both, dimensions="PORTRAIT")
     assert blend["action"] == "BLEND"
-    assert opened(blend["imageUrl"]).width < opened(blend["imageUrl"]).height
-    described = mj.made("/submit/describe", base64=picture())
+    assert picture_at(blend["imageUrl"]).width < picture_at(blend["imageUrl"]).height
+    described = mj.made("/submit/describe", base64=png_url())
     assert described["action"] == "DESCRIBE"
     assert described["prompt"].count("--ar") == 4
     drawn = mj.press(described, "PicReader::1", 21)
@@ -264,23 +256,23 @@ def test_other_submissions(mj: Client, gateway: Gateway) -> None:
     assert short["imageUrl"] is None
     swap = mj.made("/insight-face/swap", sourceBase64=both[0], targetBase64=both[1])
     assert swap["action"] == "SWAP_FACE"
-    assert opened(swap["imageUrl"]).width
+    assert picture_at(swap["imageUrl"]).width
     assert all(cost(gateway, task) > 0 for task in (blend, described, short, swap))
 
 
 @pytest.mark.operation("midjourney.edits", "midjourney.retexture", "midjourney.video", "midjourney.upload")
 def test_later_submissions(mj: Client, gateway: Gateway) -> None:
-    assert mj.made("/submit/edits", prompt="a hat", image=picture())["action"] == "EDIT"
-    assert mj.made("/submit/edit", prompt="a hat", image=picture())["action"] == "EDIT"
-    assert mj.made("/submit/retexture", prompt="glass", image=picture())["action"] == "RETEXTURE"
-    video = mj.made("/submit/video", prompt="a wave", image=picture(), batchSize=2)
+    assert mj.made("/submit/edits", prompt="a hat", image=png_url())["action"] == "EDIT"
+    assert mj.made("/submit/edit", prompt="a hat", image=png_url())["action"] == "EDIT"
+    assert mj.made("/submit/retexture", prompt="glass", image=png_url())["action"] == "RETEXTURE"
+    video = mj.made("/submit/video", prompt="a wave", image=png_url(), batchSize=2)
     assert len(video["videoUrls"]) == 2
-    assert getattr(opened(video["videoUrl"]), "n_frames", 1) > 1
+    assert getattr(picture_at(video["videoUrl"]), "n_frames", 1) > 1
     assert all(each["url"].startswith(gateway.url) for each in video["videoUrls"])
     clip = mj.pressed(video, "video_virtual_upscale::1")
     longer = mj.made("/submit/video", action="extend", taskId=clip["id"], index=0, prompt="on", batchSize=1)
     assert longer["action"] == "VIDEO"
-    answer = mj.post("/submit/upload-discord-images", {"base64Array": [picture()]})
+    answer = mj.post("/submit/upload-discord-images", {"base64Array": [png_url()]})
     assert isinstance(answer.json()["result"], list)
     assert usage_row(gateway, answer.headers["x-request-id"])["status"] == 200
 
@@ -383,7 +375,7 @@ def test_how_pictures_are_addressed(gateway: Gateway, sandbox: Sandbox) -> None:
     for prefix in ("/mj-relay", "/mj-proxy", ""):
         task = Client(gateway, prefix).made("/submit/imagine", prompt=f"served here {prefix}")
         assert task["imageUrl"].startswith(gateway.url)
-        assert opened(task["imageUrl"]).format == "PNG"
+        assert picture_at(task["imageUrl"]).format == "PNG"
 
 
 # Callbacks ---------------------------------------------------------------------------------------------------------
@@ -411,7 +403,7 @@ def test_callbacks(mj: Client, gateway: Gateway, sandbox: Sandbox, trigger: str)
     for name in ("action", "status", "progress", "prompt", "buttons", "failReason", "finishTime"):
         assert told[-1][name] == final[name], name
     if "fail" not in trigger:
-        assert opened(told[-1]["imageUrl"]).width
+        assert picture_at(told[-1]["imageUrl"]).width
     assert len({each.headers["webhook-id"] for each in receiver.received}) == len(told)
     assert receiver.url not in str(sandbox.requests())
 
@@ -477,5 +469,5 @@ def test_follow_ups_go_where_the_original_was_made(pair: tuple[Gateway, Sandbox]
     (known,) = rows(gateway, "SELECT upstream_id FROM tasks WHERE id = ?", grids["midjourney-2"]["id"])
     assert known["upstream_id"] in {job["id"] for job in second.jobs()}
     assert known["upstream_id"] not in {job["id"] for job in gateway.sandbox.jobs()}
-    blend = [mj.made("/submit/blend", base64Array=[picture(), picture("olive")]) for _ in range(2)]
+    blend = [mj.made("/submit/blend", base64Array=[png_url(), png_url(color="olive")]) for _ in range(2)]
     assert all(task["status"] == "SUCCESS" for task in blend)

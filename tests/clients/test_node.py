@@ -25,7 +25,6 @@ def run(script: str, gateway: Gateway, **env: str) -> Any:
         env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, **env},
         capture_output=True,
         text=True,
-        timeout=90,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -13,12 +13,13 @@ from typing import Any
 import openai
 import pytest
 from openai import OpenAI
-from PIL import Image
 from tinytag import TinyTag
 
 from tests.operator import usage_row
 from tests.plugins import coverage_results
 from tests.stack import Gateway
+from tests.support.pictures import opened, png
+from tests.support.until import PATIENCE
 
 WORDS = "The quick brown fox jumps over the lazy dog and runs away"
 
@@ -33,12 +34,6 @@ def row_of(gateway: Gateway, raw: Any) -> dict[str, Any]:
     return usage_row(gateway, raw.headers["x-request-id"])
 
 
-def picture(size: int = 64) -> bytes:
-    made = io.BytesIO()
-    Image.new("RGBA", (size, size), "teal").save(made, "PNG")
-    return made.getvalue()
-
-
 # Images ------------------------------------------------------------------------------------------------------------
 
 
@@ -50,14 +45,14 @@ def test_dall_e_is_priced_by_size_and_its_links_stay(client: OpenAI, gateway: Ga
     (image,) = raw.parse().data or ()
     assert image.url is not None
     assert image.url.startswith(gateway.url), "the vendor's link expires, ours does not"
-    with urllib.request.urlopen(image.url, timeout=10) as answer:
-        assert Image.open(io.BytesIO(answer.read())).size == (1792, 1024)
+    with urllib.request.urlopen(image.url, timeout=PATIENCE) as answer:
+        assert opened(answer.read()).size == (1792, 1024)
     assert row_of(gateway, raw)["cost"] == 120_000_000
     inline = client.images.with_raw_response.generate(
         model="dall-e-2", prompt="two ships", n=2, size="256x256", response_format="b64_json"
     )
     images = inline.parse().data or []
-    assert [Image.open(io.BytesIO(base64.b64decode(one.b64_json or ""))).size for one in images] == [(256, 256)] * 2
+    assert [opened(base64.b64decode(one.b64_json or "")).size for one in images] == [(256, 256)] * 2
     assert row_of(gateway, inline)["cost"] == 2 * 16_000_000
     default = client.images.with_raw_response.generate(prompt="no model named", size="256x256")
     assert row_of(gateway, default)["model"] == "dall-e-2"
@@ -70,7 +65,7 @@ def test_gpt_image_is_priced_by_tokens(client: OpenAI, gateway: Gateway) -> None
     )
     answer = raw.parse()
     assert answer.usage is not None
-    assert Image.open(io.BytesIO(base64.b64decode((answer.data or [])[0].b64_json or ""))).format == "WEBP"
+    assert opened(base64.b64decode((answer.data or [])[0].b64_json or "")).format == "WEBP"
     row = row_of(gateway, raw)
     assert row["basis"] == "vendor"
     assert row["cost"] == answer.usage.input_tokens * 5000 + answer.usage.output_tokens * 40_000
@@ -88,7 +83,12 @@ def test_partial_images_stream(client: OpenAI, gateway: Gateway) -> None:
     row = usage_row(gateway, events.response.headers["x-request-id"])
     assert row["cost"] == last.usage.input_tokens * 5000 + last.usage.output_tokens * 40_000
     edited = client.images.edit(
-        model="gpt-image-1", image=("a.png", picture()), prompt="a hat", quality="low", stream=True, partial_images=1
+        model="gpt-image-1",
+        image=("a.png", png(64, mode="RGBA")),
+        prompt="a hat",
+        quality="low",
+        stream=True,
+        partial_images=1,
     )
     assert [one.type for one in edited] == ["image_edit.partial_image", "image_edit.completed"]
 
@@ -96,7 +96,10 @@ def test_partial_images_stream(client: OpenAI, gateway: Gateway) -> None:
 @pytest.mark.operation("openai.images.edits", "openai.images.variations")
 def test_edits_and_variations(client: OpenAI, gateway: Gateway) -> None:
     one = client.images.with_raw_response.edit(
-        model="gpt-image-1", image=[("a.png", picture()), ("b.png", picture(32))], mask=("m.png", picture()), prompt="x"
+        model="gpt-image-1",
+        image=[("a.png", png(64, mode="RGBA")), ("b.png", png(32, mode="RGBA"))],
+        mask=("m.png", png(64, mode="RGBA")),
+        prompt="x",
     )
     usage = one.parse().usage
     assert usage is not None
@@ -104,7 +107,7 @@ def test_edits_and_variations(client: OpenAI, gateway: Gateway) -> None:
     row = row_of(gateway, one)
     assert row["consumed"]["image_in"] == usage.input_tokens_details.image_tokens
     varied = client.images.with_raw_response.create_variation(
-        model="dall-e-2", image=("a.png", picture()), n=2, size="512x512"
+        model="dall-e-2", image=("a.png", png(64, mode="RGBA")), n=2, size="512x512"
     )
     assert len(varied.parse().data or ()) == 2
     assert row_of(gateway, varied)["cost"] == 36_000_000
@@ -243,7 +246,7 @@ def test_rerank(ranking: Gateway, path: str) -> None:
         json.dumps(body).encode(),
         {"authorization": f"Bearer {ranking.live}", "content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         found, request_id = json.load(answer), answer.headers["x-request-id"]
     assert [one["index"] for one in found["results"]] == [1]
     assert usage_row(ranking, request_id)["cost"] == found["usage"]["total_tokens"] * 50

@@ -17,9 +17,10 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 
-from tests.operator import rows, until, usage_row
+from tests.operator import rows, usage_row
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
+from tests.support.until import PATIENCE, until
 
 GPT = "gpt-4-gizmo-g-bo0FiWLY7-researchgpt"
 LINK = re.compile(r"!\[[^\]]*\]\((https?://[^)\s]+)\)")
@@ -88,7 +89,7 @@ def test_pictures_in_an_answer_stay(client: OpenAI, gateway: Gateway) -> None:
     assert link.startswith(gateway.url)
     assert f"[下载⏬]({link})" in content
     assert "> 进度 **34%**" in content
-    with urllib.request.urlopen(link, timeout=10) as answer:
+    with urllib.request.urlopen(link, timeout=PATIENCE) as answer:
         assert Image.open(io.BytesIO(answer.read())).size == (1024, 1024)
     assert completion.usage is not None
     cost = completion.usage.prompt_tokens * 30_000 + completion.usage.completion_tokens * 60_000
@@ -161,7 +162,7 @@ def test_a_name_alone_draws_nothing(renaming: Gateway) -> None:
 
 def ask(gateway: Gateway, path: str, key: str) -> Any:
     request = urllib.request.Request(gateway.url + path, headers={"authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 

@@ -10,8 +10,9 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.operator import paid, rows, until, usage_row
-from tests.stack import Gateway
+from tests.operator import paid, rows, usage_row
+from tests.stack import Gateway, Sandbox
+from tests.support.until import until
 
 MODEL = "gpt-4o-mini"
 SUM: Any = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
@@ -96,15 +97,16 @@ def test_a_file_in_a_chat_must_be_one_s_own(client: OpenAI) -> None:
 
 
 @pytest.mark.operation("openai.batches.create", "openai.batches.get", "openai.batches.list")
-def test_batch(client: OpenAI, gateway: Gateway) -> None:
+def test_batch(client: OpenAI, gateway: Gateway, sandbox: Sandbox) -> None:
     bad = lines("three").replace(b'"messages": [{', b'"messages": [], "more": [{')
     given = client.files.create(file=("in.jsonl", lines("one", "two") + bad), purpose="batch")
-    made = client.batches.create(
-        input_file_id=given.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"run": "1"}
-    )
-    assert made.status == "validating"
-    (hold,) = rows(gateway, "SELECT amount FROM holds WHERE request_id = ?", made._request_id)
-    assert hold["amount"] > 0
+    with sandbox.slowly():
+        made = client.batches.create(
+            input_file_id=given.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"run": "1"}
+        )
+        assert made.status == "validating"
+        (hold,) = rows(gateway, "SELECT amount FROM holds WHERE request_id = ?", made._request_id)
+        assert hold["amount"] > 0
     until(lambda: client.batches.retrieve(made.id).status == "completed")
     done = client.batches.retrieve(made.id)
     assert done.request_counts is not None
@@ -156,13 +158,14 @@ def test_a_batch_whose_answers_are_deleted_at_once_is_not_for_nothing(client: Op
 
 
 @pytest.mark.operation("openai.batches.cancel")
-def test_cancelled_batch_and_those_that_are_refused(client: OpenAI, gateway: Gateway) -> None:
+def test_cancelled_batch_and_those_that_are_refused(client: OpenAI, gateway: Gateway, sandbox: Sandbox) -> None:
     def start(data: bytes, endpoint: Any = "/v1/chat/completions") -> Any:
         given = client.files.create(file=("in.jsonl", data), purpose="batch")
         return client.batches.create(input_file_id=given.id, endpoint=endpoint, completion_window="24h")
 
-    made = start(lines("one"))
-    client.batches.cancel(made.id)
+    with sandbox.slowly():
+        made = start(lines("one"))
+        client.batches.cancel(made.id)
     until(lambda: client.batches.retrieve(made.id).status == "cancelled")
     assert paid(gateway, made._request_id)["cost"] == 0
     for data in (b"no json\n", b"", lines("x", model="gpt-4o") + lines("y"), lines("x", url="/v1/embeddings")):
@@ -234,7 +237,7 @@ def test_vector_stores(client: OpenAI) -> None:
 @pytest.mark.operation("openai.threads.runs.get", "openai.threads.runs.update", "openai.threads.runs.steps.list")
 @pytest.mark.operation("openai.threads.runs.steps.get")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_assistants(client: OpenAI, gateway: Gateway) -> None:
+def test_assistants(client: OpenAI, gateway: Gateway, sandbox: Sandbox) -> None:
     beta = client.beta
     made = beta.assistants.create(model=MODEL, name="Tutor", instructions="You help.")
     assert beta.assistants.retrieve(made.id).name == "Tutor"
@@ -246,10 +249,11 @@ def test_assistants(client: OpenAI, gateway: Gateway) -> None:
     added = beta.threads.messages.create(thread.id, role="user", content="And 7 × 8?")
     assert beta.threads.messages.retrieve(added.id, thread_id=thread.id).id == added.id
     beta.threads.messages.update(added.id, thread_id=thread.id, metadata={"a": "b"})
-    run = beta.threads.runs.create(thread.id, assistant_id=made.id)
-    assert run.status == "queued"
-    with pytest.raises(openai.ConflictError):
-        beta.threads.delete(thread.id)
+    with sandbox.slowly():
+        run = beta.threads.runs.create(thread.id, assistant_id=made.id)
+        assert run.status == "queued"
+        with pytest.raises(openai.ConflictError):
+            beta.threads.delete(thread.id)
     until(lambda: beta.threads.runs.retrieve(run.id, thread_id=thread.id).status == "completed")
     row = paid(gateway, run._request_id)
     assert row["basis"] == "vendor"

@@ -11,8 +11,9 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.operator import rows, until, usage_row
+from tests.operator import rows, usage_row
 from tests.stack import Gateway
+from tests.support.until import until
 
 MODEL = "gpt-4o-mini"
 WEATHER: Any = {

@@ -3,8 +3,6 @@
 # pyright: reportDeprecated=false
 from __future__ import annotations
 
-import base64
-import io
 import json
 import time
 import urllib.error
@@ -16,10 +14,11 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types import Video
-from PIL import Image
 
-from tests.operator import rows, until, usage_row
-from tests.stack import Gateway
+from tests.operator import rows, usage_row
+from tests.stack import Gateway, Sandbox
+from tests.support.pictures import opened, png, png_base64
+from tests.support.until import PATIENCE, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 PROMPT = "a lighthouse in a storm"
@@ -39,12 +38,6 @@ def ended(client: OpenAI, video_id: str) -> Video:
     return until(look)
 
 
-def picture() -> bytes:
-    made = io.BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(made, "PNG")
-    return made.getvalue()
-
-
 def ask(gateway: Gateway, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
     request = urllib.request.Request(
         gateway.url + path,
@@ -53,22 +46,23 @@ def ask(gateway: Gateway, method: str, path: str, body: Any = None, key: str | N
         method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as fault:
         return fault.code, json.load(fault)
 
 
 @pytest.mark.operation("openai.videos.create", "openai.videos.get", "openai.videos.content")
-def test_a_video_from_its_order_to_its_file(client: OpenAI, gateway: Gateway) -> None:
-    raw = client.videos.with_raw_response.create(
-        prompt=PROMPT, model="sora-2-pro", seconds="8", size="1792x1024", input_reference=("a.png", picture())
-    )
-    begun = raw.parse()
-    assert begun.id.startswith("video_")
-    assert (begun.object, begun.status, begun.seconds, begun.size) == ("video", "queued", "8", "1792x1024")
-    with pytest.raises(openai.NotFoundError, match="not ready"):
-        client.videos.download_content(begun.id)
+def test_a_video_from_its_order_to_its_file(client: OpenAI, gateway: Gateway, sandbox: Sandbox) -> None:
+    with sandbox.slowly():
+        raw = client.videos.with_raw_response.create(
+            prompt=PROMPT, model="sora-2-pro", seconds="8", size="1792x1024", input_reference=("a.png", png())
+        )
+        begun = raw.parse()
+        assert begun.id.startswith("video_")
+        assert (begun.object, begun.status, begun.seconds, begun.size) == ("video", "queued", "8", "1792x1024")
+        with pytest.raises(openai.NotFoundError, match="not ready"):
+            client.videos.download_content(begun.id)
     done = ended(client, begun.id)
     assert (done.status, done.progress, done.prompt, done.error) == ("completed", 100, PROMPT, None)
     assert done.completed_at is not None
@@ -78,7 +72,7 @@ def test_a_video_from_its_order_to_its_file(client: OpenAI, gateway: Gateway) ->
     assert film.read()[4:8] == b"ftyp"
     for variant, kind in (("thumbnail", "WEBP"), ("spritesheet", "JPEG")):
         data = client.videos.download_content(begun.id, variant=variant).read()  # pyright: ignore[reportArgumentType]
-        assert Image.open(io.BytesIO(data)).format == kind
+        assert opened(data).format == kind
     with pytest.raises(openai.BadRequestError):
         client.videos.download_content(begun.id, variant="hologram")  # pyright: ignore[reportArgumentType]
     row = usage_row(gateway, raw.headers["x-request-id"])
@@ -100,10 +94,11 @@ def test_what_is_not_said_is_as_at_openai(client: OpenAI, gateway: Gateway) -> N
 
 
 @pytest.mark.operation("openai.videos.remix")
-def test_a_remix_costs_what_its_source_did(client: OpenAI, gateway: Gateway) -> None:
-    first = client.videos.create(prompt=PROMPT, model="sora-2-pro", seconds="12", size="1280x720")
-    with pytest.raises(openai.BadRequestError, match="not completed"):
-        client.videos.remix(first.id, prompt="sooner")
+def test_a_remix_costs_what_its_source_did(client: OpenAI, gateway: Gateway, sandbox: Sandbox) -> None:
+    with sandbox.slowly():
+        first = client.videos.create(prompt=PROMPT, model="sora-2-pro", seconds="12", size="1280x720")
+        with pytest.raises(openai.BadRequestError, match="not completed"):
+            client.videos.remix(first.id, prompt="sooner")
     ended(client, first.id)
     raw = client.videos.with_raw_response.remix(first.id, prompt="now at night")
     begun = raw.parse()
@@ -224,7 +219,7 @@ def test_the_form_that_relays_have(client: OpenAI, gateway: Gateway) -> None:
         "width": 1280,
         "height": 720,
         "fps": 30,
-        "image": base64.b64encode(picture()).decode(),
+        "image": png_base64(),
         "seed": 7,
         "n": 1,
         "metadata": {"style": "x"},
@@ -242,7 +237,7 @@ def test_the_form_that_relays_have(client: OpenAI, gateway: Gateway) -> None:
     assert done["format"] == "mp4"
     assert done["metadata"] == {"duration": 8, "width": 1280, "height": 720}
     assert done["url"].startswith(gateway.url)
-    with urllib.request.urlopen(done["url"], timeout=10) as answer:
+    with urllib.request.urlopen(done["url"], timeout=PATIENCE) as answer:
         assert answer.read()[4:8] == b"ftyp"
     assert client.videos.retrieve(task).status == "completed"
     (row,) = rows(gateway, "SELECT cost FROM tasks WHERE id = ?", task)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.until import until
 
 MODEL = "gpt-realtime"
 ADD = {

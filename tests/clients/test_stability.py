@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import functools
-import io
 from typing import Any
 
 import pytest
 import requests
-from PIL import Image
 
-from tests.operator import rows, until, usage_row
+from tests.operator import rows, usage_row
 from tests.stack import Gateway, Sandbox
+from tests.support.pictures import opened, png
+from tests.support.until import PATIENCE, until
 
 CENT = 10_000_000
 """10⁻⁹ USD: the vendor's credit."""
@@ -21,29 +20,18 @@ XL = "/sd/v1/generation/stable-diffusion-xl-1024-v1-0"
 PROMPTS = {"text_prompts[0][text]": "a lake", "text_prompts[1][text]": "fog", "text_prompts[1][weight]": "-1"}
 
 
-@functools.cache
-def picture(side: int = 96, color: str = "teal") -> bytes:
-    made = io.BytesIO()
-    Image.new("RGB", (side, side), color).save(made, "PNG")
-    return made.getvalue()
-
-
 def post(
     gateway: Gateway, path: str, fields: dict[str, Any], *files: str, accept: str = "image/*", key: str | None = None
 ) -> requests.Response:
     """Send a form, multipart even where it has no file."""
     parts: dict[str, Any] = {name: (None, str(value)) for name, value in fields.items()}
-    parts |= {name: (f"{name}.png", picture(), "image/png") for name in files}
+    parts |= {name: (f"{name}.png", png(), "image/png") for name in files}
     headers = {"authorization": f"Bearer {key or gateway.live}", "accept": accept}
-    return requests.post(gateway.url + path, files=parts or {"none": ""}, headers=headers, timeout=20)
+    return requests.post(gateway.url + path, files=parts or {"none": ""}, headers=headers, timeout=PATIENCE)
 
 
 def cost(gateway: Gateway, answer: requests.Response) -> int:
     return usage_row(gateway, answer.headers["x-request-id"])["cost"]
-
-
-def opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data))
 
 
 GENERATIONS: tuple[tuple[str, dict[str, str], tuple[str, ...], tuple[int, int] | None, float], ...] = (
@@ -150,7 +138,7 @@ def accepted(gateway: Gateway, answer: requests.Response) -> str:
 
 def get(gateway: Gateway, path: str, accept: str = "*/*", key: str | None = None) -> requests.Response:
     headers = {"authorization": f"Bearer {key or gateway.live}", "accept": accept}
-    return requests.get(gateway.url + path, headers=headers, timeout=20)
+    return requests.get(gateway.url + path, headers=headers, timeout=PATIENCE)
 
 
 @pytest.mark.operation("stability.upscale.creative", "stability.results")
@@ -211,7 +199,7 @@ def test_text_to_image(gateway: Gateway) -> None:
     body = {"text_prompts": [{"text": "a lake"}], "samples": 2, "steps": 45, "width": 1152, "height": 896, "seed": 9}
     headers = {"authorization": f"Bearer {gateway.live}"}
     for path in (XL, XL.removeprefix("/sd")):
-        answer = requests.post(f"{gateway.url}{path}/text-to-image", json=body, headers=headers, timeout=20)
+        answer = requests.post(f"{gateway.url}{path}/text-to-image", json=body, headers=headers, timeout=PATIENCE)
         assert answer.status_code == 200, answer.text
         artifacts = answer.json()["artifacts"]
         assert [artifact["finishReason"] for artifact in artifacts] == ["SUCCESS"] * 2
@@ -221,7 +209,7 @@ def test_text_to_image(gateway: Gateway) -> None:
         f"{gateway.url}{XL}/text-to-image",
         json={**body, "samples": 1, "steps": 10},
         headers={**headers, "accept": "image/png"},
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert as_png.headers["content-type"] == "image/png"
     assert as_png.headers["finish-reason"] == "SUCCESS"
@@ -232,14 +220,14 @@ def test_text_to_image(gateway: Gateway) -> None:
 
 @pytest.mark.operation("stability.image-to-image", "stability.masking")
 def test_image_to_image(gateway: Gateway) -> None:
-    parts = {"init_image": ("a.png", picture(1024), "image/png")}
+    parts = {"init_image": ("a.png", png(1024), "image/png")}
     for path, fields, files in (
         ("image-to-image", {"image_strength": "0.4", "samples": "1"}, parts),
         ("image-to-image/masking", {"mask_source": "MASK_IMAGE_WHITE"}, {**parts, "mask_image": parts["init_image"]}),
     ):
         headers = {"authorization": f"Bearer {gateway.live}", "accept": "application/json"}
         answer = requests.post(
-            f"{gateway.url}{XL}/{path}", data={**PROMPTS, **fields}, files=files, headers=headers, timeout=20
+            f"{gateway.url}{XL}/{path}", data={**PROMPTS, **fields}, files=files, headers=headers, timeout=PATIENCE
         )
         assert answer.status_code == 200, (path, answer.text)
         assert opened(base64.b64decode(answer.json()["artifacts"][0]["base64"])).size == (1024, 1024)
@@ -299,14 +287,14 @@ def test_errors_of_v1(gateway: Gateway) -> None:
     headers = {"authorization": f"Bearer {gateway.live}"}
     url = f"{gateway.url}{XL}/text-to-image"
     for body in ({}, {"text_prompts": []}, {"text_prompts": [{"text": "x"}], "steps": 99}):
-        answer = requests.post(url, json=body, headers=headers, timeout=20)
+        answer = requests.post(url, json=body, headers=headers, timeout=PATIENCE)
         assert answer.status_code == 400
         assert set(answer.json()) == {"id", "name", "message"}
     unknown = requests.post(
         url.replace("stable-diffusion-xl-1024-v1-0", "no-engine"),
         json={"text_prompts": [{"text": "x"}]},
         headers=headers,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert unknown.status_code == 404
     assert unknown.json()["name"] == "not_found"

@@ -26,7 +26,7 @@ from deeepai.storage.cache import MemoryCache
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
 from tests.servers import new_postgresql
-from tests.stack import free_port
+from tests.support.until import until_async
 
 PASSWORD = "correct horse"
 
@@ -108,19 +108,13 @@ async def api(db: Database) -> AsyncIterator[API]:
         prices=PriceBook.shipped(),
         probe=probe,
     )
-    port = free_port()
     # A server catches signals only in the main thread's `run`; this one is told.
-    server = uvicorn.Server(uvicorn.Config(ControlAPI(context), port=port, lifespan="off", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(ControlAPI(context), port=0, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
+    await until_async(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession() as client:
         made = API(f"http://127.0.0.1:{port}", context, client, probed)
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await made("GET", "/me")
-                    break
-                except aiohttp.ClientConnectionError:
-                    await asyncio.sleep(0.01)
         made.key = await made.make_user("root", admin=True)
         yield made
     server.should_exit = True

@@ -8,23 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.stack import Gateway
-
-
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
+from tests.support.until import PATIENCE, until
 
 
 def alive(pid: int) -> bool:
@@ -50,7 +43,7 @@ def chat(gateway: Gateway, content: str = "hello") -> int:
         {"authorization": f"Bearer {gateway.test}", "content-type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             json.load(answer)
             return answer.status
     except urllib.error.HTTPError as error:
@@ -130,15 +123,15 @@ def test_a_signal_ends_all_and_lets_open_requests_finish(running: Gateway) -> No
         url = f"http://127.0.0.1:{running.port}/metrics"
 
         def is_open() -> bool:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 lines = answer.read().decode().splitlines()
             return any(line.startswith("deeepai_requests_open") and float(line.split()[-1]) >= 1 for line in lines)
 
         until(is_open)
         assert running.process is not None
         running.process.send_signal(signal.SIGTERM)
-        assert slow.result(20) == 200
-    assert running.process.wait(15) == 0
+        assert slow.result(PATIENCE) == 200
+    assert running.process.wait(PATIENCE) == 0
     until(lambda: not any(alive(pid) for pid in pids))
 
 
@@ -152,15 +145,15 @@ def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
         gateway.process.send_signal(signal.SIGINT)
         until(lambda: "Stopping" in log(gateway))
         gateway.process.send_signal(signal.SIGINT)
-        assert gateway.process.wait(10) == 0
-        assert slow.result(10) in (0, 502)
+        assert gateway.process.wait(PATIENCE) == 0
+        assert slow.result(PATIENCE) in (0, 502)
     until(lambda: not any(alive(pid) for pid in pids))
 
 
 def _requests(gateway: Gateway) -> bytes:
     found = gateway.cli("channels", "list", "--json")
     url = next(each["base_url"] for each in json.loads(found.stdout) if each["name"] == "sandbox-openai")
-    with urllib.request.urlopen(url.removesuffix("/openai/v1") + "/_sandbox/requests", timeout=5) as answer:
+    with urllib.request.urlopen(url.removesuffix("/openai/v1") + "/_sandbox/requests", timeout=PATIENCE) as answer:
         return answer.read()
 
 
@@ -168,7 +161,7 @@ def test_no_child_outlives_a_killed_supervisor(running: Gateway) -> None:
     pids = running.pids()
     assert running.process is not None
     running.process.kill()
-    running.process.wait(10)
+    running.process.wait(PATIENCE)
     until(lambda: not any(alive(pid) for pid in pids))
     # Its lock went with it.
     running.start()
@@ -177,7 +170,7 @@ def test_no_child_outlives_a_killed_supervisor(running: Gateway) -> None:
 
 def test_a_second_supervisor_stays_off_the_folder(shared: Gateway) -> None:
     command = [sys.executable, "-m", "deeepai", "serve", "--port", "0", "--data", str(shared.data), "--no-engines"]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    second = subprocess.run(command, capture_output=True, text=True)
     assert second.returncode == 1
     assert "another `deeepai serve` uses" in second.stderr
     assert chat(shared) == 200
@@ -189,7 +182,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         other.listen()
         port = str(other.getsockname()[1])
         command = [sys.executable, "-m", "deeepai", "serve", "--port", port, "--data", str(tmp_path), "--no-engines"]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 1
     assert f"port {port}" in ended.stderr
     assert not (tmp_path / "first-start.json").exists()
@@ -202,7 +195,7 @@ def test_the_declarative_file_is_applied_while_it_changes(shared: Gateway) -> No
     def works() -> bool:
         request = urllib.request.Request(f"{shared.url}/v1/models", headers={"authorization": f"Bearer {key}"})
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status == 200
         except urllib.error.HTTPError:
             return False

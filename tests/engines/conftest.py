@@ -1,4 +1,4 @@
-"""The engines' program as a subprocess, over real sockets; the pack is installed once, outside the repository."""
+"""The engines' program as a subprocess, over real sockets; the packs are installed once in a checkout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAI
 
 from deeepai.engines import install
-from deeepai.engines.packs import default_folder
+from tests.support.until import PATIENCE
 
 CHAT = "smollm2-135m-instruct"
 EMBEDDINGS = "multilingual-e5-small"
@@ -30,16 +30,9 @@ def program(packs: Path, *options: str) -> Iterator[str]:
     finally:
         process.terminate()
         try:
-            assert process.wait(15) == 0
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
-
-
-@pytest.fixture(scope="session")
-def packs() -> Path:
-    folder = default_folder()
-    install("smollm2-135m", folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -65,5 +58,5 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(engines: str) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{engines}/v1", api_key="not-needed", max_retries=0, timeout=60) as client:
+    with OpenAI(base_url=f"{engines}/v1", api_key="not-needed", max_retries=0, timeout=None) as client:
         yield client

@@ -245,7 +245,7 @@ def tiny_onnx(folder: Path) -> None:
 
 def command(packs: Path, *words: str) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "deeepai", "engines", *words, "--packs", str(packs)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60)
+    return subprocess.run(line, capture_output=True, text=True)
 
 
 def test_added_models_are_listed_and_answer(weights: bytes, packs: Path, tmp_path: Path):
@@ -269,7 +269,7 @@ def test_added_models_are_listed_and_answer(weights: bytes, packs: Path, tmp_pat
     assert listed["own-chat"]["model"]["licence"] == "apache-2.0"
     assert "own-onnx" in command(own, "list").stdout
 
-    with program(own) as url, OpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0, timeout=60) as client:
+    with program(own) as url, OpenAI(base_url=f"{url}/v1", api_key="-", max_retries=0, timeout=None) as client:
         cards = {model.id: model.model_dump() for model in client.models.list()}
         assert {"own-chat", "own-vectors", "own-onnx"} <= set(cards)
         assert cards["own-chat"]["owned_by"] == "operator"

@@ -21,12 +21,12 @@ from deeepai.engines.realtime.family import MOST_SESSIONS
 from deeepai.engines.realtime.response import sentences
 from deeepai.engines.realtime.settings import SettingsError, checked, defaults, laid
 from deeepai.engines.realtime.sound import Ears, decoded, encoded
+from tests.support.until import PATIENCE, until_async
 
 MODEL = "local-realtime"
 QUESTION = "What is the capital of France?"
 BRIEF = "Answer in one short sentence."
 STORY = "Tell me a story about a fox and a bear."
-DEADLINE = 60.0
 SECOND = 48_000
 
 pytestmark = pytest.mark.usefixtures("audio_packs")
@@ -52,12 +52,11 @@ class Talk:
             await self.connection.input_audio_buffer.append(audio=piece)
 
     async def until(self, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                event = (await self.connection.recv()).to_dict()
-                self.events.append(event)
-                if event["type"] == kind:
-                    return event
+        while True:
+            event = (await asyncio.wait_for(self.connection.recv(), PATIENCE)).to_dict()
+            self.events.append(event)
+            if event["type"] == kind:
+                return event
 
     async def configure(self, **session: Any) -> dict[str, Any]:
         await self.connection.session.update(session={"type": "realtime", **session})
@@ -362,11 +361,12 @@ async def test_sessions_are_few_and_those_that_end_make_room(engines: str):
             pass
         for socket in sockets:
             await socket.close()
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                try:
-                    async with session.ws_connect(url) as socket:
-                        assert (await socket.receive_json())["type"] == "session.created"
-                        return
-                except aiohttp.WSServerHandshakeError:
-                    await asyncio.sleep(0.05)
+
+        async def taken() -> bool:
+            try:
+                async with session.ws_connect(url) as socket:
+                    return (await socket.receive_json())["type"] == "session.created"
+            except aiohttp.WSServerHandshakeError:
+                return False
+
+        await until_async(taken)

@@ -15,6 +15,7 @@ from openai import AsyncOpenAI, OpenAI
 from tests.operator import rows
 from tests.plugins import coverage_results
 from tests.stack import Gateway
+from tests.support.until import PATIENCE
 
 QUESTION = "What is the capital of France?"
 SECOND = 48_000
@@ -34,7 +35,7 @@ def local(audio_packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.mark.operation("openai.realtime", "openai.audio.speech")
 async def test_a_spoken_question_is_answered(local: Gateway) -> None:
-    with OpenAI(base_url=f"{local.url}/v1", api_key=local.live, max_retries=0, timeout=90) as client:
+    with OpenAI(base_url=f"{local.url}/v1", api_key=local.live, max_retries=0, timeout=None) as client:
         spoken = client.audio.speech.create(model="tts-1", voice="nova", input=QUESTION, response_format="pcm").content
     sound = bytes(SECOND) + spoken + bytes(2 * SECOND)
     said, heard, words = b"", "", ""
@@ -42,7 +43,6 @@ async def test_a_spoken_question_is_answered(local: Gateway) -> None:
     async with (
         AsyncOpenAI(base_url=f"{local.url}/v1", api_key=local.live, max_retries=0) as client,
         client.realtime.connect(model="gpt-realtime") as connection,
-        asyncio.timeout(90),
     ):
         listening = {"input": {"transcription": {"model": "whisper-1"}}}
         session = {"type": "realtime", "instructions": "Answer in one short sentence.", "audio": listening}
@@ -52,7 +52,7 @@ async def test_a_spoken_question_is_answered(local: Gateway) -> None:
                 audio=base64.b64encode(sound[start : start + SECOND // 10]).decode()
             )
         while not done:
-            event: Any = (await connection.recv()).to_dict()
+            event: Any = (await asyncio.wait_for(connection.recv(), PATIENCE)).to_dict()
             match event["type"]:
                 case "conversation.item.input_audio_transcription.completed":
                     heard = event["transcript"]

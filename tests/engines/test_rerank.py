@@ -12,7 +12,7 @@ DOCUMENTS = ["The stock market fell today.", "It is sunny and warm outside.", "æ
 
 def rerank(engines: str, path: str = "/v1/rerank", **fields: Any) -> requests.Response:
     body = {"model": EMBEDDINGS, "query": "What is the weather like?", "documents": DOCUMENTS, **fields}
-    return requests.post(f"{engines}{path}", json=body, timeout=60)
+    return requests.post(f"{engines}{path}", json=body)
 
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank"])

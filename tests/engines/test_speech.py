@@ -129,7 +129,7 @@ def events_of(answer: requests.Response) -> list[dict[str, Any]]:
 def test_events(engines: str, greeting: bytes):
     text = f"{GREETING} The second sentence is a little longer."
     body = {"model": SPEECH, "voice": "nova", "input": text, "stream_format": "sse", "response_format": "pcm"}
-    answer = requests.post(f"{engines}/v1/audio/speech", json=body, stream=True, timeout=60)
+    answer = requests.post(f"{engines}/v1/audio/speech", json=body, stream=True)
     assert answer.headers["content-type"].startswith("text/event-stream")
     *deltas, done = events_of(answer)
     assert {event["type"] for event in deltas} == {"speech.audio.delta"}
@@ -189,7 +189,7 @@ def test_requests_wait_for_one_another(client: OpenAI, greeting: bytes):
 )
 def test_refusals(engines: str, fields: dict[str, Any], param: str):
     body = {"model": SPEECH, "voice": "nova", "input": GREETING, **fields}
-    answer = requests.post(f"{engines}/v1/audio/speech", json=body, timeout=60)
+    answer = requests.post(f"{engines}/v1/audio/speech", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
     assert answer.json()["error"]["type"] == "invalid_request_error"

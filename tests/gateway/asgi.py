@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deeepai.asgi import Receive
-from deeepai.declare import AnyOperation, Call, Protocol, Reply, Text
+from deeepai.declare import AnyOperation, Call, Protocol, Reply, Stream, Text
 from deeepai.gateway.body import HttpRequest
 from deeepai.gateway.routing import Route
 
@@ -16,6 +16,10 @@ NAME = Text("Try", "试")
 
 def operation(**more: Any) -> Call[Any]:
     return Call(**{"name": "try", "method": "POST", "path": "/try", "summary": NAME, **more})
+
+
+def stream(**more: Any) -> Stream[Any]:
+    return Stream(**{"name": "try", "method": "POST", "path": "/try", "summary": NAME, **more})
 
 
 def protocol(*operations: AnyOperation, **more: Any) -> Protocol:

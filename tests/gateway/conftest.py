@@ -8,7 +8,8 @@ import pytest
 from tests.gateway.realtime import CONFIG, FAULTS, MODEL, channel
 from tests.gateway.vendor_socket import VendorSocket
 from tests.plugins import coverage_results
-from tests.stack import Gateway, Sandbox, free_port
+from tests.stack import Gateway, Sandbox
+from tests.support.ports import reserve_port
 from tests.wire import people
 
 
@@ -25,7 +26,7 @@ def voice(sandbox: Sandbox, vendor: VendorSocket, tmp_path_factory: pytest.TempP
     toml = (
         channel("second", vendor.port, 10, models, f'model_map = {{"{MODEL}aliased" = "real"}}')
         + channel("quick", vendor.port, 20, f'models = ["{MODEL}mute"]', "settings = { first_byte = 0.5 }")
-        + channel("dead", free_port(), 20, f'models = ["{MODEL}failover"]')
+        + channel("dead", reserve_port(), 20, f'models = ["{MODEL}failover"]')
         # A channel each, so that one that rests takes nothing from another test.
         + "".join(
             channel(f"first-{word}", vendor.port, 20, f'models = ["{MODEL}{word}"]', path="first") for word in FAULTS

@@ -9,8 +9,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.until import PATIENCE, until
 
 MODEL = "gpt-realtime-2099-"
 """Priced as gpt-realtime."""
@@ -85,7 +86,7 @@ def open_session(gateway: Gateway, word: str, key: str = RICH, query: str = "", 
 
 
 def receive(session: ClientConnection) -> dict[str, Any]:
-    return json.loads(session.recv(timeout=10))
+    return json.loads(session.recv(timeout=PATIENCE))
 
 
 def receive_until(session: ClientConnection, kind: str) -> list[dict[str, Any]]:
@@ -98,7 +99,7 @@ def receive_until(session: ClientConnection, kind: str) -> list[dict[str, Any]]:
 def ends(session: ClientConnection) -> tuple[int, str]:
     try:
         while True:
-            session.recv(timeout=15)
+            session.recv(timeout=PATIENCE)
     except ConnectionClosed:
         pass
     assert session.close_code is not None

@@ -14,8 +14,9 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.operator import paid, rows, until
+from tests.operator import paid, rows
 from tests.stack import Gateway, Sandbox
+from tests.support.until import until
 from tests.upstream.clouds import RESOURCE_KEY, Azure, serving_apart
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")

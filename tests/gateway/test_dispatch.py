@@ -10,7 +10,7 @@ import pytest
 from deeepai.accounts.limits import Limiter
 from deeepai.accounts.models import Channel
 from deeepai.gateway import dispatch
-from deeepai.gateway.dispatch import FAILURES_TO_REST, FIRST_REST, LONGEST_REST, Attempt, Dispatcher, matches
+from deeepai.gateway.dispatch import FAILURES_TO_COOL_DOWN, FIRST_COOLDOWN, LONGEST_COOLDOWN, Attempt, Dispatcher, matches
 from tests.gateway.asgi import operation, protocol
 from tests.gateway.channels import channel
 
@@ -40,11 +40,11 @@ def dispatcher(*channels: Channel) -> Dispatcher:
 
 
 def names(given: Dispatcher, model: str = "m", mode: str = "live", group: str = "default") -> list[list[str]]:
-    return [[each.name for each in level] for level in given.levels("toy", model, mode, group)]  # pyright: ignore[reportArgumentType]
+    return [[each.name for each in tier] for tier in given.tiers("toy", model, mode, group)]  # pyright: ignore[reportArgumentType]
 
 
 def attempts(given: Dispatcher, most: int = 4) -> list[Attempt]:
-    return list(given.attempts(given.levels("toy", "m", "live", "default"), most))
+    return list(given.attempts(given.tiers("toy", "m", "live", "default"), most))
 
 
 def fail(given: Dispatcher, found: Channel, times: int = 1) -> None:
@@ -133,30 +133,30 @@ def test_without_weights_all_are_equal() -> None:
 def test_a_channel_rests_after_failures_in_a_row_only(clock: Clock) -> None:
     sick, well = channel("sick"), channel("well")
     given = dispatcher(sick, well)
-    fail(given, sick, FAILURES_TO_REST - 1)
+    fail(given, sick, FAILURES_TO_COOL_DOWN - 1)
     taken = given.take(sick)
     assert taken is not None
     taken.done(ok=True)
-    fail(given, sick, FAILURES_TO_REST - 1)
+    fail(given, sick, FAILURES_TO_COOL_DOWN - 1)
     assert len(attempts(given)) == 2
     fail(given, sick)
     assert [attempt.channel.name for attempt in attempts(given)] == ["well"]
-    clock.now += FIRST_REST - 0.01
+    clock.now += FIRST_COOLDOWN - 0.01
     assert given.take(sick) is None
 
 
 def test_after_the_rest_one_probe_decides(clock: Clock) -> None:
     sick = channel("sick")
     given = dispatcher(sick, channel("well"))
-    fail(given, sick, FAILURES_TO_REST)
-    clock.now += FIRST_REST
+    fail(given, sick, FAILURES_TO_COOL_DOWN)
+    clock.now += FIRST_COOLDOWN
     probe = given.take(sick)
     assert probe is not None
     assert probe.probe
     assert given.take(sick) is None  # while the probe is under way, nobody else
     probe.done(ok=False)
     assert given.take(sick) is None
-    clock.now += FIRST_REST * 2 - 0.01  # the second rest is twice as long
+    clock.now += FIRST_COOLDOWN * 2 - 0.01  # the second rest is twice as long
     assert given.take(sick) is None
     clock.now += 0.01
     again = given.take(sick)
@@ -165,14 +165,14 @@ def test_after_the_rest_one_probe_decides(clock: Clock) -> None:
     assert given.take(sick) is not None
     assert given.take(sick) is not None
     health = given.health[sick.id]
-    assert (health.failures, health.rests, health.rest_until) == (0, 0, 0.0)
+    assert (health.failures, health.cooldowns, health.cooldown_until) == (0, 0, 0.0)
 
 
 def test_a_probe_that_was_given_up_lets_the_next_one_through(clock: Clock) -> None:
     sick = channel("sick")
     given = dispatcher(sick)
-    fail(given, sick, FAILURES_TO_REST)
-    clock.now += FIRST_REST
+    fail(given, sick, FAILURES_TO_COOL_DOWN)
+    clock.now += FIRST_COOLDOWN
     probe = given.take(sick)
     assert probe is not None
     probe.cancelled()
@@ -186,7 +186,7 @@ def test_requests_that_fail_together_are_one_reason_to_rest(clock: Clock) -> Non
     for attempt in under_way:
         assert attempt is not None
         attempt.done(ok=False)
-    assert given.health[sick.id].rest_until == clock.now + FIRST_REST
+    assert given.health[sick.id].cooldown_until == clock.now + FIRST_COOLDOWN
 
 
 def test_rests_have_a_longest_however_long_the_trouble(clock: Clock) -> None:
@@ -194,9 +194,9 @@ def test_rests_have_a_longest_however_long_the_trouble(clock: Clock) -> None:
     given = dispatcher(sick)
     for _ in range(3000):
         fail(given, sick)
-        clock.now = max(clock.now, given.health[sick.id].rest_until)
+        clock.now = max(clock.now, given.health[sick.id].cooldown_until)
     fail(given, sick)
-    assert given.health[sick.id].rest_until == clock.now + LONGEST_REST
+    assert given.health[sick.id].cooldown_until == clock.now + LONGEST_COOLDOWN
 
 
 def test_a_refusal_with_a_wait_rests_at_once_and_not_shorter_than_before(clock: Clock) -> None:
@@ -205,8 +205,8 @@ def test_a_refusal_with_a_wait_rests_at_once_and_not_shorter_than_before(clock: 
     first, second = given.take(busy), given.take(busy)
     assert first is not None
     assert second is not None
-    first.done(ok=False, fault="HTTP 429", rest=30.0)
-    second.done(ok=False, fault="HTTP 429", rest=2.0)
+    first.done(ok=False, fault="HTTP 429", cooldown=30.0)
+    second.done(ok=False, fault="HTTP 429", cooldown=2.0)
     clock.now += 29.9
     assert given.take(busy) is None
     clock.now += 0.1
@@ -219,14 +219,14 @@ def test_where_all_rest_the_one_that_is_soonest_well_is_tried(clock: Clock) -> N
     for each, rest in ((long, 60.0), (short, 10.0)):
         attempt = given.take(each)
         assert attempt is not None
-        attempt.done(ok=False, rest=rest)
+        attempt.done(ok=False, cooldown=rest)
     assert [attempt.channel.name for attempt in attempts(given)] == ["short"]
 
 
 def test_a_follow_up_reaches_its_channel_even_while_it_rests() -> None:
     sick = channel("sick", concurrency=1)
     given = dispatcher(sick)
-    fail(given, sick, FAILURES_TO_REST)
+    fail(given, sick, FAILURES_TO_COOL_DOWN)
     assert given.take(sick) is None
     pinned = given.take(sick, pinned=True)
     assert pinned is not None
@@ -281,8 +281,8 @@ def test_a_channel_may_serve_some_operations_only() -> None:
     given = dispatcher(channel("all"), channel("some", settings={"operations": ["chat", "embed*"]}))
 
     def by(*operations: str) -> list[str]:
-        levels = given.levels("toy", "m", "live", "default", (("toy", operations),))
-        return [each.name for level in levels for each in level]
+        levels = given.tiers("toy", "m", "live", "default", (("toy", operations),))
+        return [each.name for tier in levels for each in tier]
 
     assert by("chat") == by("responses", "embeddings") == ["all", "some"]
     assert by("responses") == ["all"]
@@ -291,7 +291,7 @@ def test_a_channel_may_serve_some_operations_only() -> None:
 def test_channels_of_one_priority_are_chosen_as_routing_says() -> None:
     dear, cheap = channel("dear", settings={"cost": 2}), channel("cheap", settings={"cost": 0.5})
     given = dispatcher(dear, cheap, channel("plain"))
-    levels = given.levels("toy", "m", "live", "default")
+    levels = given.tiers("toy", "m", "live", "default")
     for _ in range(20):
         assert next(given.attempts(levels, 1, "price")).channel.name == "cheap"
     for name, seconds in (("dear", 0.1), ("cheap", 0.3), ("plain", 0.2)):

@@ -16,9 +16,10 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.operator import paid, rows, until, usage_row
+from tests.operator import paid, rows, usage_row
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
+from tests.support.until import PATIENCE, until
 from tests.wire.http import Got, call
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -324,7 +325,7 @@ def upload(house: House, size: int, *, chunked: bool, key: str = ANN) -> Got:
             yield block
         yield tail
 
-    connection = http.client.HTTPConnection("127.0.0.1", house.gateway.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", house.gateway.port, timeout=PATIENCE)
     headers = {"authorization": f"Bearer {key}", "content-type": f"multipart/form-data; boundary={boundary}"}
     if not chunked:
         headers["content-length"] = str(len(head) + size + len(tail))
@@ -370,7 +371,7 @@ def test_an_upload_that_is_cut_makes_nothing(house: House) -> None:
     def came() -> list[dict[str, Any]]:
         return [one for one in house.near.since(seen) if one["method"] == "POST"]
 
-    with socket.create_connection(("127.0.0.1", house.gateway.port), timeout=10) as caller:
+    with socket.create_connection(("127.0.0.1", house.gateway.port), timeout=PATIENCE) as caller:
         head = (
             "POST /v1/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer " + ANN + "\r\n"
             "content-type: multipart/form-data; boundary=test\r\ncontent-length: 5000000\r\n\r\n"
@@ -425,10 +426,11 @@ def test_fine_tuning(house: House) -> None:
     assert jobs.list(limit=1).data[0].id == made.id
     assert jobs.list_events(made.id).data
     assert not jobs.checkpoints.list(made.id).data
-    other = jobs.create(model="gpt-4.1", training_file=given.id)
-    assert jobs.pause(other.id).status == "paused"
-    assert jobs.resume(other.id).status == "queued"
-    assert jobs.cancel(other.id).status == "cancelled"
+    with house.near.slowly(), house.far.slowly():
+        other = jobs.create(model="gpt-4.1", training_file=given.id)
+        assert jobs.pause(other.id).status == "paused"
+        assert jobs.resume(other.id).status == "queued"
+        assert jobs.cancel(other.id).status == "cancelled"
     assert paid(gateway, other._request_id)["cost"] == 0
 
 

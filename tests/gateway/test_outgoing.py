@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deeepai.accounts.models import Channel
-from deeepai.declare import DROP, Facts, Failure, Operation, Reason
+from deeepai.declare import DROP, Call, Facts, Failure, Reason
 from deeepai.gateway import outgoing
 from tests.gateway.asgi import operation, protocol, request
 from tests.gateway.channels import channel
 
 
 def build(
-    given: Operation,
+    given: Call[Any],
     *,
     to: Channel | None = None,
     params: dict[str, str] | None = None,
@@ -33,7 +33,7 @@ def build(
 
 def test_paths_are_filled_in_below_the_base() -> None:
     found = build(
-        operation(native="/v1/{model}/{id}"),
+        operation(upstream_template="/v1/{model}/{id}"),
         to=channel("a", base_url="http://up.example/base/"),
         params={"id": "7"},
         model="org/model:free",
@@ -48,8 +48,8 @@ HOSTILE = ["../admin", "..", ".", "a/../../b", "a?x=1", "a#b", "a b", "a\r\nx: y
 @pytest.mark.parametrize("way", ["param", "model", "place"])
 def test_a_callers_words_lead_to_no_other_path(value: str, way: str) -> None:
     given = operation(
-        native="/v1/{id}/end",
-        place={
+        upstream_template="/v1/{id}/end",
+        upstream_path={
             "param": None,
             "model": lambda request, facts: "/v1/{model}/end",
             "place": lambda request, facts: f"/v1/{facts.model}/end",

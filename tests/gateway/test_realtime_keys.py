@@ -25,8 +25,9 @@ from tests.gateway.realtime import (
     say,
 )
 from tests.gateway.vendor_socket import VendorSocket
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.until import until
 from tests.wire.http import call
 
 

@@ -14,6 +14,7 @@ from anthropic import APIStatusError, AsyncAnthropic
 from openai import AsyncOpenAI
 
 from tests.stack import Gateway
+from tests.support.until import PATIENCE
 from tests.upstream import clouds
 from tests.upstream.clouds import ACCESS, EVENTS, MESSAGE, REGION, SECRET
 
@@ -105,7 +106,7 @@ settings = {{ resource = "r", api_version = "2024-10-21" }}
 
 async def test_official_clients_reach_the_clouds(gateway: Gateway, cloud: Cloud) -> None:
     asked: Any = {"max_tokens": 20, "messages": [{"role": "user", "content": "hello"}]}
-    async with AsyncAnthropic(base_url=gateway.url, api_key=gateway.live, max_retries=0, timeout=20) as anthropic:
+    async with AsyncAnthropic(base_url=gateway.url, api_key=gateway.live, max_retries=0, timeout=PATIENCE) as anthropic:
         for model in ("claude-haiku-4-5", "claude-haiku-5-5"):
             whole = await anthropic.messages.create(model=model, **asked)
             assert whole.content[0].to_dict()["text"] == "Hello 世界"
@@ -135,7 +136,7 @@ async def test_official_clients_reach_the_clouds(gateway: Gateway, cloud: Cloud)
 
 async def until_refused(anthropic: AsyncAnthropic) -> None:
     """Ask until the gateway has taken note of the change."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             await anthropic.messages.create(
                 model="claude-haiku-4-5", max_tokens=9, messages=[{"role": "user", "content": "hello"}]
@@ -153,7 +154,7 @@ async def test_a_wrong_key_is_not_shown_to_the_caller(gateway: Gateway, cloud: C
     tested = await asyncio.to_thread(gateway.cli, "channels", "test", "vertex")
     assert tested.returncode == 0, tested.stderr
     assert cloud.seen[-1][0] == "/vertex/v1/projects/p/locations/europe-west4"
-    async with AsyncAnthropic(base_url=gateway.url, api_key=gateway.live, max_retries=0, timeout=20) as anthropic:
+    async with AsyncAnthropic(base_url=gateway.url, api_key=gateway.live, max_retries=0, timeout=PATIENCE) as anthropic:
         with pytest.raises(APIStatusError) as caught:
             await until_refused(anthropic)
     assert caught.value.status_code >= 500

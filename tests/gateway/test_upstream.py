@@ -10,6 +10,7 @@ import pytest
 
 from deeepai.accounts.models import Limits
 from deeepai.upstream import Client, Cut, MaybeSent, NotSent, Stalled
+from tests.support.until import PATIENCE
 from tests.upstream.test_client import QUICK, Upstream, post
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -37,7 +38,7 @@ async def test_the_limit_between_chunks_holds_from_the_head_on(client: Client) -
 async def test_the_limit_for_the_first_byte_ends_with_the_head(client: Client) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD)
-        await asyncio.wait_for(late.wait(), 5)
+        await asyncio.wait_for(late.wait(), PATIENCE)
         writer.write(b"2\r\nok\r\n0\r\n\r\n")
 
     late = asyncio.Event()
@@ -157,9 +158,9 @@ async def test_giving_up_before_the_answer_closes_the_connection(client: Client)
     asked, left = asyncio.Event(), asyncio.Event()
     async with Upstream(serve) as upstream:
         sending = asyncio.ensure_future(client.send("POST", upstream.url, {}, b"{}", QUICK))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), PATIENCE)
         sending.cancel()
-        await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(left.wait(), PATIENCE)
 
 
 async def test_a_post_on_a_connection_that_dies_under_it_is_not_sent_again(client: Client) -> None:
@@ -193,7 +194,7 @@ async def test_a_whole_answer_has_a_limit_of_its_own(client: Client) -> None:
     async with Upstream(serve) as upstream:
         with pytest.raises(Stalled):
             await client.ask("GET", upstream.url, {}, None, Limits(whole=0.2))
-        await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(left.wait(), PATIENCE)
 
 
 async def test_no_cookie_of_one_call_goes_out_with_another(client: Client) -> None:

@@ -14,8 +14,9 @@ from aiohttp import web
 from google import genai
 from google.genai import types
 
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.until import PATIENCE, until
 from tests.upstream import clouds
 
 PLACE = "/v1/projects/p/locations/us-central1/publishers/google/models"
@@ -130,7 +131,7 @@ def post(gateway: Gateway, method: str, body: Any) -> Any:
     headers = {"content-type": "application/json", "x-goog-api-key": gateway.live}
     address = f"{gateway.url}/v1beta/models/{method}"
     with urllib.request.urlopen(
-        urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=20
+        urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=PATIENCE
     ) as answer:
         return json.load(answer)
 

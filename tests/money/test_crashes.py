@@ -12,6 +12,7 @@ from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
 from tests.money.world import add_account, hold, proved, rows, settle
 from tests.servers import database_url, new_postgresql
+from tests.support.until import PATIENCE
 
 USD = 1_000_000_000
 
@@ -53,7 +54,7 @@ async def test_a_process_killed_amid_its_work_loses_and_doubles_nothing(db_url: 
     told += len(process.stdout.read().splitlines())
     process.wait()
     ledger = Ledger(db, node="n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (await ledger.balance("a"))[1]:
             await ledger.maintain()
             await asyncio.sleep(0.02)

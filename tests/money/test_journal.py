@@ -13,6 +13,7 @@ from deeepai.money.ledger import Ledger
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
 from tests.money.world import add_account, hold, proved, rows, settle
+from tests.support.until import PATIENCE
 
 USD = 1_000_000_000
 
@@ -153,7 +154,7 @@ async def test_charges_wait_for_a_database_that_is_taken(file_db: Database, tmp_
     other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for one in held:
-        await asyncio.wait_for(settle(ledger, one, 10), 5)
+        await asyncio.wait_for(settle(ledger, one, 10), PATIENCE)
     draining = asyncio.ensure_future(ledger.drain())
     await asyncio.sleep(0)
     assert await spent(file_db) == 0

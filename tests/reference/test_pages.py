@@ -14,6 +14,7 @@ from deeepai.control.reference import Reference
 from deeepai.protocols import PROTOCOLS
 from deeepai.translators import TRANSLATORS
 from tests.stack import Gateway
+from tests.support.until import PATIENCE
 
 
 class Answer:
@@ -23,7 +24,7 @@ class Answer:
 
 def ask(gateway: Gateway, path: str, method: str = "GET", **headers: str) -> Answer:
     """One request, its path sent exactly as it is given."""
-    connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=PATIENCE)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, headers={"accept-encoding": "identity", **named})

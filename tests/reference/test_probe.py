@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,8 +12,8 @@ from deeepai.accounts.models import Channel, Limits
 from deeepai.control.probe import probe
 from deeepai.protocols import PROTOCOLS
 from deeepai.upstream import Client
-from tests.stack import PROTOCOLS as SANDBOX_PATHS
-from tests.stack import Sandbox, free_port
+from tests.stack import Sandbox
+from tests.support.ports import reserve_port
 
 KEY = "vendor-secret-0123456789"
 
@@ -69,11 +70,10 @@ def said(status: str, body: str) -> bytes:
 async def test_each_protocols_probe_is_answered_well_by_its_stand_in(
     sandbox: Sandbox, client: Client, name: str
 ) -> None:
-    ok, ms, error = await probe(
-        client, PROTOCOLS[name], channel(name, f"{sandbox.url}/{name}{SANDBOX_PATHS[name]}", "sk-any-key")
-    )
+    path = urlsplit(PROTOCOLS[name].base_url).path.rstrip("/")
+    ok, ms, error = await probe(client, PROTOCOLS[name], channel(name, f"{sandbox.url}/{name}{path}", "sk-any-key"))
     assert (ok, error) == (True, None)
-    assert 0 < ms < 10_000
+    assert ms > 0
 
 
 async def test_a_probe_sends_the_credential_as_the_protocol_does(client: Client) -> None:
@@ -99,7 +99,7 @@ async def test_a_bad_answer_is_told_without_the_credential(client: Client, statu
 
 
 async def test_nobody_there(client: Client) -> None:
-    ok, _, error = await probe(client, PROTOCOLS["openai"], channel("openai", f"http://127.0.0.1:{free_port()}"))
+    ok, _, error = await probe(client, PROTOCOLS["openai"], channel("openai", f"http://127.0.0.1:{reserve_port()}"))
     assert not ok
     assert error is not None
     assert "no connection" in error

@@ -11,7 +11,7 @@ import anthropic
 import pytest
 from anthropic import Anthropic
 
-from .conftest import post, until
+from .conftest import post, slowly, until
 
 MODEL = "claude-haiku-4-5"
 MESSAGES = "/anthropic/v1/messages"
@@ -170,19 +170,20 @@ def asked(*names: str, **more: Any) -> Any:
     return [{"custom_id": name, "params": {**said(f"this is {name}"), **more}} for name in names]
 
 
-async def test_the_life_of_a_batch(client: Anthropic) -> None:
+async def ended(client: Anthropic, name: str) -> Any:
+    return await until(lambda: client.messages.batches.retrieve(name), lambda batch: batch.processing_status == "ended")
+
+
+async def test_the_life_of_a_batch(client: Anthropic, http: aiohttp.ClientSession) -> None:
     batches = client.messages.batches
-    made = batches.create(requests=[*asked("a", "b"), *asked("c", max_tokens=0), *asked("d", stream=True)])
-    assert made.processing_status == "in_progress"
-    assert made.results_url is None
-    for early in (lambda: batches.delete(made.id), lambda: client.get(f"{_path(made.id)}/results", cast_to=object)):
-        with pytest.raises((anthropic.BadRequestError, anthropic.NotFoundError)):
-            early()
-
-    async def look() -> Any:
-        return batches.retrieve(made.id)
-
-    done = await until(look, lambda batch: batch.processing_status == "ended")
+    async with slowly(http):
+        made = batches.create(requests=[*asked("a", "b"), *asked("c", max_tokens=0), *asked("d", stream=True)])
+        assert made.processing_status == "in_progress"
+        assert made.results_url is None
+        for early in (lambda: batches.delete(made.id), lambda: client.get(f"{_path(made.id)}/results", cast_to=object)):
+            with pytest.raises((anthropic.BadRequestError, anthropic.NotFoundError)):
+                early()
+    done = await ended(client, made.id)
     assert done.ended_at > done.created_at
     counts = done.request_counts
     assert (counts.processing, counts.succeeded, counts.errored) == (0, 2, 2)
@@ -199,14 +200,11 @@ async def test_the_life_of_a_batch(client: Anthropic) -> None:
         batches.retrieve(made.id)
 
 
-async def test_a_cancelled_batch_has_no_answers(client: Anthropic) -> None:
-    made = client.messages.batches.create(requests=asked("a"))
-    assert client.messages.batches.cancel(made.id).processing_status == "canceling"
-
-    async def look() -> Any:
-        return client.messages.batches.retrieve(made.id)
-
-    done = await until(look, lambda batch: batch.processing_status == "ended")
+async def test_a_cancelled_batch_has_no_answers(client: Anthropic, http: aiohttp.ClientSession) -> None:
+    async with slowly(http):
+        made = client.messages.batches.create(requests=asked("a"))
+        assert client.messages.batches.cancel(made.id).processing_status == "canceling"
+    done = await ended(client, made.id)
     assert done.request_counts.canceled == 1
     assert done.cancel_initiated_at is not None
     assert [one.result.type for one in client.messages.batches.results(made.id)] == ["canceled"]

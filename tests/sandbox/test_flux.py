@@ -11,7 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from .conftest import Hook, get, picture, png, post, until
+from tests.support.receiver import Receiver
+
+from .conftest import get, picture, png, post, until
 
 
 async def finished(http: aiohttp.ClientSession, url: str) -> Any:
@@ -108,9 +110,9 @@ async def test_how_jobs_end(http: aiohttp.ClientSession, trigger: str, status: s
     assert (end["status"], end["result"]) == (status, None)
 
 
-async def test_a_signed_webhook(http: aiohttp.ClientSession, hook: Hook):
+async def test_a_signed_webhook(http: aiohttp.ClientSession, hook: Receiver):
     body = {"prompt": "x", "webhook_url": hook.url, "webhook_secret": "shh"}
-    hook.answers = [500]
+    hook.first = [500]
     answer = await post(http, "/v1/flux-dev", body)
     assert (answer["status"], answer["webhook_url"]) == ("Pending", hook.url)
 
@@ -118,9 +120,10 @@ async def test_a_signed_webhook(http: aiohttp.ClientSession, hook: Hook):
         return len(hook.received)
 
     await until(received, lambda count: count == 2)
-    (raw, headers), (repeated, _) = hook.received
-    assert raw == repeated
-    assert headers["X-BFL-Signature"] == "sha256=" + hmac.new(b"shh", raw, hashlib.sha256).hexdigest()
+    first, repeated = hook.received
+    raw = first.raw
+    assert raw == repeated.raw
+    assert first.headers["x-bfl-signature"] == "sha256=" + hmac.new(b"shh", raw, hashlib.sha256).hexdigest()
     told = json.loads(raw)
     assert (told["id"], told["status"]) == (answer["id"], "Ready")
     assert (await picture(http, told["result"]["sample"])).format == "JPEG"

@@ -17,7 +17,7 @@ from deeepai.sandbox.app import Sandbox
 from deeepai.sandbox.fields import Field
 from deeepai.sandbox.job_vendor import Hook, JobVendor, Lookup, Order, Result, Task, Work
 
-from .conftest import Hook as Receiver
+from tests.support.receiver import Receiver
 from .conftest import get, picture, post, until
 
 FIELDS = {

@@ -14,7 +14,10 @@ import aiohttp
 import jwt
 import pytest
 
-from .conftest import Hook, get, picture, png, post, sandbox, until
+from tests.support.pictures import png
+from tests.support.receiver import Receiver as Hook
+
+from .conftest import get, picture, post, sandbox, until
 
 V1 = "/kling/v1"
 TEXT, PICTURE, IMAGES = f"{V1}/videos/text2video", f"{V1}/videos/image2video", f"{V1}/images/generations"

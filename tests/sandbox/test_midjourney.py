@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import aiohttp
 import pytest
 
-from .conftest import Hook, get, picture, png, post, until
+from tests.support.receiver import Receiver
+
+from .conftest import get, picture, png, post, until
 
 IMAGE = "data:image/png;base64," + base64.b64encode(png(96, 96)).decode()
 OTHER = "data:image/png;base64," + base64.b64encode(png(96, 96, "olive")).decode()
@@ -207,11 +208,11 @@ async def test_a_wrong_secret_is_an_empty_401(base: str):
         assert (answer.status, await answer.read()) == (401, b"")
 
 
-async def test_callbacks_follow_every_change(http: aiohttp.ClientSession, hook: Hook):
+async def test_callbacks_follow_every_change(http: aiohttp.ClientSession, hook: Receiver):
     task_id = await submit(http, "/submit/imagine", {"prompt": "x", "notifyHook": hook.url, "state": "mine"})
 
     async def tasks() -> list[Any]:
-        return [json.loads(raw) for raw, _ in hook.received]
+        return [message.body for message in hook.received]
 
     told = await until(tasks, lambda seen: bool(seen) and seen[-1]["status"] == "SUCCESS")
     assert {task["id"] for task in told} == {task_id}

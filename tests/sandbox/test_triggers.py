@@ -14,8 +14,9 @@ import pytest
 
 from deeepai.sandbox.app import VENDORS
 from deeepai.sandbox.vendor import Vendor
+from tests.support.receiver import Receiver
 
-from .conftest import KEYS, Hook, get, post, sandbox, until
+from .conftest import KEYS, advance, get, post, sandbox, slowly, until
 from .test_stability import form
 
 CHAT = "/v1/chat/completions"
@@ -225,17 +226,19 @@ async def test_expire_url(http: aiohttp.ClientSession, vendor: str):
 
 
 @pytest.mark.parametrize(("trigger", "count"), [("duplicate-callback", 2), ("no-callback", 0), ("late-callback", 1)])
-async def test_callback_triggers(http: aiohttp.ClientSession, hook: Hook, trigger: str, count: int):
+async def test_callback_triggers(http: aiohttp.ClientSession, hook: Receiver, trigger: str, count: int):
     body = {"prompt": f"x [sandbox:{trigger}]", "webhook_url": hook.url}
-    answer = await post(http, "/v1/flux-2-klein-4b", body)
-    await until(lambda: get(http, answer["polling_url"]), lambda found: found["status"] == "Ready")
-    if trigger == "late-callback":
-        assert hook.received == []
+    async with slowly(http):
+        answer = await post(http, "/v1/flux-2-klein-4b", body)
+        await advance(http, 50)
+        assert (await get(http, answer["polling_url"]))["status"] == "Ready"
+        if trigger == "late-callback":
+            assert hook.received == []
     # A later job's callback shows that the earlier one's would have come by now.
     later = await post(http, "/v1/flux-2-klein-4b", {"prompt": "later", "webhook_url": hook.url})
 
     async def arrived() -> list[bytes]:
-        return [raw for raw, _ in hook.received]
+        return [message.raw for message in hook.received]
 
     def mine(raws: list[bytes]) -> list[bytes]:
         return [raw for raw in raws if answer["id"].encode() in raw]

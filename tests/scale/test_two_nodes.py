@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 import requests
 
-from tests.operator import until
 from tests.servers import new_postgresql, valkey_url
 from tests.stack import Gateway, Sandbox, channels
+from tests.support.until import PATIENCE, until
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say this is a test!"}]}
 
@@ -52,7 +52,9 @@ def query(url: str, sql: str, *args: Any) -> list[dict[str, Any]]:
 
 
 def post(gateway: Gateway, token: str, path: str, body: Any) -> requests.Response:
-    return requests.post(f"{gateway.url}{path}", json=body, headers={"authorization": f"Bearer {token}"}, timeout=30)
+    return requests.post(
+        f"{gateway.url}{path}", json=body, headers={"authorization": f"Bearer {token}"}, timeout=PATIENCE
+    )
 
 
 def test_a_task_of_one_node_is_served_by_the_other(nodes: tuple[Gateway, Gateway, str]) -> None:
@@ -61,12 +63,12 @@ def test_a_task_of_one_node_is_served_by_the_other(nodes: tuple[Gateway, Gateway
 
     def ready() -> Any:
         found = requests.get(
-            f"{two.url}/flux/v1/get_result", params={"id": task["id"]}, headers={"x-key": one.live}, timeout=10
+            f"{two.url}/flux/v1/get_result", params={"id": task["id"]}, headers={"x-key": one.live}, timeout=PATIENCE
         ).json()
         return found if found["status"] == "Ready" else None
 
     sample = until(ready)["result"]["sample"]
-    assert requests.get(sample, timeout=10).headers["content-type"] == "image/jpeg"
+    assert requests.get(sample, timeout=PATIENCE).headers["content-type"] == "image/jpeg"
 
 
 def test_both_hold_against_one_balance(nodes: tuple[Gateway, Gateway, str]) -> None:

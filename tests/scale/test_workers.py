@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway, Sandbox
+from tests.support.until import PATIENCE, until
 
 KEYS = re.compile(r"sk-\w+")
 
@@ -40,12 +41,12 @@ def chat(gateway: Gateway, key: str, words: str = "Say this is a test!") -> int:
     """Ask over a connection of its own, which either worker may take."""
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": words}]}
     return requests.post(
-        f"{gateway.url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=60
+        f"{gateway.url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}, timeout=PATIENCE
     ).status_code
 
 
 def figures(gateway: Gateway) -> dict[str, float]:
-    lines = requests.get(f"{gateway.url}/metrics", timeout=10).text.splitlines()
+    lines = requests.get(f"{gateway.url}/metrics", timeout=PATIENCE).text.splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
 
 

@@ -8,6 +8,7 @@ import pytest
 from deeepai.storage.cache import Cache, MemoryCache, ValkeyCache, open_cache
 from deeepai.storage.ids import new_id
 from tests.servers import valkey_url
+from tests.support.until import PATIENCE
 
 
 @pytest.fixture(params=["memory", "valkey"])
@@ -19,7 +20,7 @@ async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
 
 
 async def gone(cache: Cache, key: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while await cache.get(key) is not None:
             await asyncio.sleep(0.005)
 
@@ -47,7 +48,7 @@ async def test_counters_start_over(cache: Cache) -> None:
 
 async def test_messages_reach_all_subscribers_of_their_channel(cache: Cache) -> None:
     channel, other = new_id(), new_id()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         async with cache.subscribe(channel) as first, cache.subscribe(channel) as second:
             await cache.publish(other, "not for us")
             await cache.publish(channel, "eins")
@@ -60,7 +61,7 @@ async def test_messages_reach_all_subscribers_of_their_channel(cache: Cache) -> 
 async def test_a_subscription_outlives_a_lost_connection() -> None:
     cache = ValkeyCache(valkey_url())
     channel = new_id()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         async with cache.subscribe(channel) as messages:
             waiting = asyncio.ensure_future(anext(messages))
             await cache._client.client_kill_filter(_type="pubsub")

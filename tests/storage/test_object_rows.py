@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deeepai.declare import Made
-from deeepai.gateway import object_rows
+from deeepai.storage import object_rows
 from deeepai.storage.object_rows import Owned, Owner
 from deeepai.storage.database import Database
 from deeepai.storage.migrations import migrate

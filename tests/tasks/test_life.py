@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import Accepted, Answer, Ask, Hook, State, Task, Usage
+from deeepai.declare import Accepted, Answer, UpstreamCall, Hook, State, Task, Usage
 from deeepai.money.ledger import InsufficientFunds
 from deeepai.storage.ids import now_ms
 from deeepai.tasks.hosts import hook_address
@@ -179,9 +179,9 @@ async def test_an_error_answer_may_be_the_jobs_own_end(tmp_path: Path) -> None:
         return b'"error":403' in answer.body.replace(b" ", b"")
 
     def read(answer: Answer, task: Any) -> Any:
-        from deeepai.declare import Reading
+        from deeepai.declare import TaskStatus
 
-        return Reading(State.FAILED, None, error="forbidden content")
+        return TaskStatus(State.FAILED, None, error="forbidden content")
 
     async with world(tmp_path, ends=ends, read=read) as a:
         task = await a.accepted()
@@ -249,7 +249,7 @@ async def test_a_vendors_file_on_a_private_host_is_not_fetched_unless_it_is_its_
 
 
 async def test_a_lost_submission_is_found_by_its_reference(tmp_path: Path) -> None:
-    async with world(tmp_path, find_lost=lambda reference: Ask(f"/lost/{reference}"), found_lost=found_lost) as a:
+    async with world(tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost) as a:
         task = await a.begun()
         await a.life.lost(task)
         task = await a.look(task)
@@ -262,7 +262,7 @@ async def test_a_lost_submission_is_found_by_its_reference(tmp_path: Path) -> No
 
 
 async def test_a_submission_that_a_crash_left_is_looked_for_too(tmp_path: Path) -> None:
-    async with world(tmp_path, find_lost=lambda reference: Ask(f"/lost/{reference}"), found_lost=found_lost) as a:
+    async with world(tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost) as a:
         task = await a.begun()
         a.vendor.lost = {"id": "u9"}
         assert (await a.look(task)).upstream_id == "u9"
@@ -332,7 +332,7 @@ async def test_only_the_right_key_hints(a: World) -> None:
 
 
 async def test_many_jobs_are_asked_for_at_once(tmp_path: Path) -> None:
-    async with world(tmp_path, batch=lambda tasks: Ask("/batch", "POST", {"ids": len(tasks)}), split=split) as a:
+    async with world(tmp_path, batch=lambda tasks: UpstreamCall("/batch", "POST", {"ids": len(tasks)}), split=split) as a:
         tasks = [await a.accepted(f"u{number}") for number in range(3)]
         a.vendor.batch = [{"id": "u0", "state": "succeeded"}, {"id": "u1", "state": "running", "progress": 5}]
         await a.life.look(tasks)
@@ -354,7 +354,7 @@ def read_line(task: Task, data: bytes) -> Usage | None:
 
 
 async def test_each_call_of_a_job_is_priced_by_itself(tmp_path: Path) -> None:
-    async with world(tmp_path, poll=lambda task: Ask("/jobs/u1", lines=True), line=read_line) as a:
+    async with world(tmp_path, poll=lambda task: UpstreamCall("/jobs/u1", lines=True), line=read_line) as a:
         task = await a.accepted(amount=9 * PRICE)
         for trouble in (503, 404, 401):
             a.vendor.jobs["u1"] = trouble
@@ -370,7 +370,7 @@ async def test_each_call_of_a_job_is_priced_by_itself(tmp_path: Path) -> None:
 
 
 async def test_lines_that_break_off_are_read_again(tmp_path: Path) -> None:
-    async with world(tmp_path, poll=lambda task: Ask("/jobs/u1", lines=True), line=read_line) as a:
+    async with world(tmp_path, poll=lambda task: UpstreamCall("/jobs/u1", lines=True), line=read_line) as a:
         task = await a.accepted()
         a.channels["ch_a"] = channel("a", base_url="http://127.0.0.1:9")
         assert not (await a.look(task)).state.final

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +18,20 @@ from deeepai.accounts.vault import Vault
 from deeepai.declare import (
     Accepted,
     Answer,
-    Ask,
     Hook,
     HookMessage,
+    Job,
+    JobFace,
+    JobRules,
     Protocol,
-    Reading,
     Refused,
     Reply,
     Result,
     State,
+    Submit,
     Task,
-    TaskRules,
+    TaskStatus,
+    UpstreamCall,
     Usage,
 )
 from deeepai.money.ledger import Ledger, UsageRow, verify
@@ -46,7 +48,7 @@ from deeepai.tasks.safe_fetch import SafeFetch
 from deeepai.tasks.secrets import webhook_secret
 from deeepai.tasks.store import Stored
 from deeepai.upstream import Client
-from tests.gateway.asgi import operation, protocol
+from tests.gateway.asgi import NAME, protocol
 from tests.gateway.channels import channel
 from tests.money.world import add_account
 
@@ -60,14 +62,14 @@ def accept(answer: Answer, request: Any) -> Accepted | Refused:
     found = answer.json()
     if answer.status == 200 and isinstance(found, dict):
         return Accepted(found["id"], State(found.get("state", "queued")))
-    return Refused(elsewhere=answer.status >= 500 or answer.status == 429)
+    return Refused(retry_elsewhere=answer.status >= 500 or answer.status == 429)
 
 
-def read(answer: Answer, task: Task) -> Reading:
+def read(answer: Answer, task: Task) -> TaskStatus:
     found = answer.json()
     usage = Usage(images=found["images"], basis="vendor") if "images" in found else None
     results = tuple(Result(url=url) for url in found.get("urls", ()))
-    return Reading(State(found["state"]), found, found.get("progress"), results, found.get("error"), usage)
+    return TaskStatus(State(found["state"]), found, found.get("progress"), results, found.get("error"), usage)
 
 
 def split(answer: Answer) -> dict[str, Answer]:
@@ -80,12 +82,15 @@ def found_lost(answer: Answer, reference: str) -> str | None:
     return answer.json().get("id")
 
 
-def rules(**more: Any) -> TaskRules:
+FACE = ("new_id", "submitted", "render", "keep", "hook", "hook_message", "hook_each_change")
+
+
+def job(**more: Any) -> Job[Any]:
     given: dict[str, Any] = {
         "new_id": lambda: new_id("job_"),
         "accept": accept,
         "submitted": lambda task, links: Reply({"id": task.id}),
-        "poll": lambda task: Ask(f"/jobs/{task.upstream_id}"),
+        "poll": lambda task: UpstreamCall(f"/jobs/{task.upstream_id}"),
         "read": read,
         "render": lambda task, links: Reply({"state": task.state.value}),
         "hook_message": lambda task, links: HookMessage({"id": task.id, "state": task.state.value}, {"x-own": "1"}),
@@ -95,7 +100,12 @@ def rules(**more: Any) -> TaskRules:
         "timeout": 3600.0,
         **more,
     }
-    return TaskRules(**given)
+    face = {name: given.pop(name) for name in FACE if name in given}
+    return Job(rules=JobRules(**given), face=JobFace(**face))
+
+
+def submit(**more: Any) -> Submit[Any]:
+    return Submit(name="try", method="POST", path="/try", summary=NAME, job=job(**more))
 
 
 class Vendor:
@@ -224,7 +234,7 @@ async def world(folder: Path, *, timing: Timing | None = None, **more: Any) -> A
     ledger = Ledger(db, node="n")
     client = Client()
     fetch = SafeFetch([ipaddress.ip_network("127.0.0.0/8")])
-    protocols = {"toy": protocol(operation(), tasks=rules(**more))}
+    protocols = {"toy": protocol(submit(**more))}
     prices = {"m": PRICE}
     async with Vendor() as vendor:
         channels = {"ch_a": channel("a", base_url=vendor.url), "ch_b": channel("b", base_url=vendor.url)}
@@ -251,11 +261,3 @@ async def world(folder: Path, *, timing: Timing | None = None, **more: Any) -> A
             await client.close()
             await fetch.close()
             await db.close()
-
-
-async def until(look: Callable[[], Awaitable[Any]], seconds: float = 10.0) -> Any:
-    """Look until there is something to see."""
-    async with asyncio.timeout(seconds):
-        while not (found := await look()):
-            await asyncio.sleep(0.005)
-    return found

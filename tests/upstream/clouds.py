@@ -25,6 +25,7 @@ from google.auth import jwt
 from deeepai.accounts.models import Channel, Limits
 from deeepai.upstream import Client, Pieces
 from deeepai.upstream.transports import through
+from tests.support.until import PATIENCE
 
 LIMITS = Limits()
 
@@ -57,7 +58,7 @@ def serving_apart(handler: Handler) -> Generator[str]:
     thread.start()
     cloud = serving(handler)
     try:
-        yield asyncio.run_coroutine_threadsafe(cloud.__aenter__(), loop).result(10)
+        yield asyncio.run_coroutine_threadsafe(cloud.__aenter__(), loop).result(PATIENCE)
     finally:
         asyncio.run_coroutine_threadsafe(cloud.__aexit__(None, None, None), loop).result(70)
         loop.call_soon_threadsafe(loop.stop)

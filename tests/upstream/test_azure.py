@@ -16,6 +16,7 @@ from deeepai.gateway.dispatch import serves
 from deeepai.upstream import Client, NotSent, Pieces
 from deeepai.upstream.transports import handshake, through
 from tests.gateway.channels import channel
+from tests.support.until import PATIENCE
 
 from .clouds import LIMITS, Seen, post, serving
 
@@ -174,7 +175,7 @@ async def test_a_token_that_ends_soon_is_renewed_while_it_is_used(client: Client
         settings = {"transport": "azure", "auth": "entra", "token_url": f"{url}/token"}
         credential = json.dumps({"tenant_id": "t", "client_id": "c", "client_secret": "s"})
         to = channel("soon", base_url=url, credential=credential, settings=settings)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while "Bearer token-2" not in used:
                 await post(client, to, "/chat/completions", CHAT, "m")
         await post(client, to, "/chat/completions", CHAT, "m")

@@ -10,6 +10,7 @@ import pytest
 
 from deeepai.accounts.models import Limits
 from deeepai.upstream import Client, Cut, MaybeSent, NotSent, Stalled
+from tests.support.until import PATIENCE
 
 QUICK = Limits(connect=5, first_byte=2, between=2, whole=10)
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -199,7 +200,7 @@ async def test_released_connections_are_used_again_and_aborted_ones_are_closed(c
         response = await client.send("POST", upstream.url, {}, b"{}", QUICK)
         await response.next()
         response.abort()
-        await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(left.wait(), PATIENCE)
 
 
 async def test_a_kept_connection_that_was_closed_is_not_sent_upon_twice(client: Client) -> None:

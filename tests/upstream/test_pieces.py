@@ -10,6 +10,7 @@ import pytest
 
 from deeepai.accounts.models import Limits
 from deeepai.upstream import Client, MaybeSent, NotSent, Pieces, Stalled
+from tests.support.until import PATIENCE
 from tests.upstream.test_client import QUICK, Upstream
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -144,7 +145,7 @@ async def test_what_cuts_the_pieces_cuts_the_request(client: Client, fault: Exce
     async with Noting() as upstream:
         with pytest.raises(type(fault)):
             await sent(client, upstream.url, 10 * len(BLOCK), broken())
-        await asyncio.wait_for(upstream.closed.wait(), 5)
+        await asyncio.wait_for(upstream.closed.wait(), PATIENCE)
 
 
 async def test_an_answer_before_the_end_stops_the_pieces(client: Client) -> None:
@@ -160,7 +161,7 @@ async def test_an_answer_before_the_end_stops_the_pieces(client: Client) -> None
     async with Noting() as upstream:
         upstream.early = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno"
         assert await sent(client, upstream.url, None, waiting()) == 413
-        await asyncio.wait_for(upstream.closed.wait(), 5)
+        await asyncio.wait_for(upstream.closed.wait(), PATIENCE)
     assert taken == [1]
 
 

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from PIL import Image
-
 from deeepai.control.samples import Bodies, SampleRequest
-from deeepai.declare import Kind, Operation, Protocol
+from deeepai.declare import AnyOperation, Call, Media, ObjectCall, OfTask, Protocol, Submit
 from deeepai.protocols import PROTOCOLS
+from tests.support.pictures import png
 
 BOUNDARY = "wire-test-boundary"
-
-
-@functools.cache
-def picture(width: int = 64, height: int = 64, color: str = "teal") -> bytes:
-    made = io.BytesIO()
-    Image.new("RGB", (width, height), color).save(made, "PNG")
-    return made.getvalue()
 
 
 def form(fields: dict[str, Any], files: dict[str, bytes], *, whole: bool = True) -> bytes:
@@ -44,7 +34,7 @@ class Good:
     """A request that an operation takes."""
 
     protocol: Protocol
-    operation: Operation
+    operation: AnyOperation
     path: str
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -121,23 +111,24 @@ class Good:
         return bodies.schemas[bodies.name(self.operation.body)]
 
 
-def good(protocol: Protocol, operation: Operation) -> Good:
+def good(protocol: Protocol, operation: AnyOperation) -> Good:
     """Make a good request out of a declaration."""
     sample = SampleRequest(protocol, operation, Bodies(protocol))
     path = sample.path
     if sample.query:
         path += "?" + "&".join(f"{name}={quote(value)}" for name, value in sample.query.items())
     ids: list[str] = []
-    if operation.task is not None:
+    if isinstance(operation, OfTask):
         ids.append(operation.task(sample))
-    if operation.origin is not None:
-        ids += operation.origin(sample)
-    objects = tuple(operation.objects.uses(sample)) if operation.objects is not None else ()
+    if isinstance(operation, Call | Submit) and operation.origin is not None:
+        ids += operation.origin.ids(sample)
+    rules = operation.objects if isinstance(operation, Call | ObjectCall) else None
+    objects = tuple(rules.uses(sample)) if rules is not None else ()
     # What may come either way is sent as JSON here.
     form = operation.media == "multipart"
-    files = {name: picture() for name, required in operation.files.items() if required and form}
+    files = {name: png() for name, required in operation.files.items() if required and form}
     if operation.media == "multipart" and not files and not sample.fields:
-        files = {next(iter(operation.files), "none"): picture()}
+        files = {next(iter(operation.files), "none"): png()}
     return Good(protocol, operation, path, dict(sample.fields), files, tuple(dict.fromkeys(ids)), objects)
 
 
@@ -148,7 +139,7 @@ def every() -> Iterator[Good]:
 
 
 ALL = tuple(every())
-KEYED = tuple(item for item in ALL if not item.operation.public or item.operation.kind is Kind.MEDIA)
+KEYED = tuple(item for item in ALL if not item.operation.public or isinstance(item.operation, Media))
 BODIED = tuple(item for item in ALL if item.has_body)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox, channels
+from tests.support.until import PATIENCE
 from tests.wire.calls import ALL
 from tests.wire.people import PEOPLE
 
@@ -19,7 +20,7 @@ THEIRS = "-theirs"
 
 def own_objects(gateway: Gateway) -> None:
     """Give the victim all objects that good requests name, and somebody else others of like names."""
-    with closing(sqlite3.connect(gateway.data / "deeepai.db", timeout=20)) as database, database:
+    with closing(sqlite3.connect(gateway.data / "deeepai.db", timeout=PATIENCE)) as database, database:
         for good in ALL:
             for name in good.objects:
                 for token, suffix in (("victim", ""), ("other", THEIRS)):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.stack import Gateway
+from tests.support.until import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def call(
         sent.setdefault("content-type", "application/json")
     if key is not None:
         sent["authorization"] = f"Bearer {key}"
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     try:
         try:
             connection.request(method, path, body, sent)

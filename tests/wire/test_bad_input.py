@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from deeepai.declare import Kind
+from deeepai.declare import Submit
 from deeepai.protocols import PROTOCOLS
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.until import until
 from tests.wire import people
 from tests.wire.calls import ALL, BODIED, KEYED, Good
 from tests.wire.conftest import MAX_BODY, THEIRS
@@ -239,7 +240,7 @@ def foreign(wire: Gateway) -> dict[str, str]:
     """A finished task of another account, by protocol."""
     found: dict[str, str] = {}
     for good in ALL:
-        if good.operation.kind is Kind.SUBMIT and not good.ids and good.protocol.name not in found:
+        if isinstance(good.operation, Submit) and not good.ids and good.protocol.name not in found:
             got = send(wire, good, people.OTHER)
             assert got.status == 200, (good.name, got.body)
             named = got.json.get("id") or got.json.get("result") or got.json["name"]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from deeepai.protocols import PROTOCOLS
-from tests.operator import rows, until
-from tests.receiver import Receiver
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.receiver import Receiver
+from tests.support.until import until
 from tests.wire import people
 from tests.wire.http import Got, call
 from tests.wire.shapes import MANNERS

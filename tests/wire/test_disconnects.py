@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.operator import asked_of, rows, until
+from tests.operator import asked_of, rows
 from tests.stack import Gateway
+from tests.support.until import PATIENCE, until
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def test_what_came_is_charged(slow_vendors: Gateway, name: str, stage: str) -> N
     words = f"leave {name} {stage}"
     trigger = "[sandbox:slow=3] " if stage == "before the answer" else "[sandbox:delta-ms=400] "
     body = stream.body.replace("WORDS", trigger + words).encode()
-    with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=PATIENCE) as connection:
         head = f"POST {stream.path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {slow_vendors.live}\r\n"
         head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.operator import asked_of, rows, until
+from tests.operator import asked_of, rows
 from tests.stack import Gateway
+from tests.support.until import PATIENCE, until
 
 PARTIAL, DONE = b"event: image_generation.partial_image", b"event: image_generation.completed"
 IMAGE = 272 * 40_000
@@ -20,7 +21,7 @@ def ask(slow_vendors: Gateway, prompt: str, until_seen: bytes | None) -> bytes:
     """Send an order, and read until something is seen; or else all of it."""
     order = {"model": "gpt-image-1", "prompt": prompt, "quality": "low", "stream": True, "partial_images": 2}
     body = json.dumps(order).encode()
-    with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=PATIENCE) as connection:
         head = f"POST /v1/images/generations HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {slow_vendors.live}\r\n"
         head += f"content-type: application/json\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from deeepai.declare import Kind
-from tests.operator import rows, until, usage_row
+from deeepai.declare import Call, Submit
+from tests.operator import rows, usage_row
 from tests.stack import Gateway, Sandbox
+from tests.support.until import PATIENCE, until
 from tests.wire import people
 from tests.wire.calls import ALL, Good
 from tests.wire.http import Got, call
@@ -26,7 +27,7 @@ CHAT = "/v1/chat/completions"
 PAID = tuple(
     good
     for good in ALL
-    if good.operation.kind in (Kind.CALL, Kind.STREAM, Kind.SUBMIT) and not good.ids and not good.operation.free
+    if isinstance(good.operation, Call | Submit) and good.operation.paid and not good.ids
 )
 
 
@@ -276,7 +277,7 @@ def test_a_token_s_models(wire: Gateway) -> None:
 
 def leave(gateway: Gateway, path: str, body: Any, until_bytes: int) -> None:
     """Send a request, read so many bytes of the answer's body, and reset the connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
     headers = {"content-type": "application/json", "authorization": f"Bearer {people.OTHER}"}
     connection.request("POST", path, json.dumps(body).encode(), headers)
     if until_bytes:
@@ -325,7 +326,7 @@ def test_leaving_a_stream_cancels_it_and_pays_what_came(wire: Gateway, sandbox: 
 def test_leaving_before_the_first_byte_cancels_and_pays_the_prompt(wire: Gateway, sandbox: Sandbox) -> None:
     after = last_row(wire)
     leave_early = chat("[sandbox:never-finish] leaves at once", stream=True)
-    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=PATIENCE)
     headers = {"content-type": "application/json", "authorization": f"Bearer {people.OTHER}"}
     connection.request("POST", CHAT, json.dumps(leave_early).encode(), headers)
     until(seen(sandbox, "leaves at once"))
@@ -339,7 +340,7 @@ def test_leaving_before_the_first_byte_cancels_and_pays_the_prompt(wire: Gateway
 def test_leaving_an_image_drains_it_and_pays_it_whole(wire: Gateway, sandbox: Sandbox) -> None:
     after = last_row(wire)
     body = {"model": "dall-e-3", "prompt": "[sandbox:slow=0.4] left alone"}
-    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=PATIENCE)
     headers = {"content-type": "application/json", "authorization": f"Bearer {people.OTHER}"}
     connection.request("POST", "/v1/images/generations", json.dumps(body).encode(), headers)
     until(seen(sandbox, "left alone"))
@@ -352,7 +353,7 @@ def test_leaving_an_image_drains_it_and_pays_it_whole(wire: Gateway, sandbox: Sa
 
 
 def test_leaving_a_submission_does_not_lose_the_task(wire: Gateway, sandbox: Sandbox) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", wire.port, timeout=PATIENCE)
     headers = {"content-type": "application/json", "authorization": f"Bearer {people.OTHER}"}
     body = {"prompt": "[sandbox:slow=0.3] submitted and left"}
     connection.request("POST", "/flux/v1/flux-dev", json.dumps(body).encode(), headers)

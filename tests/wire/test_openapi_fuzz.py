@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway, Sandbox
+from tests.support.until import PATIENCE, until
 from tests.wire.people import PEOPLE, VICTIM
 
 EXAMPLES = 4
@@ -37,7 +38,7 @@ def fuzzed(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def session(gateway: Gateway) -> str:
     """Log in as the administrator."""
     body = {"name": "admin", "password": gateway.first_start()["admin_password"]}
-    answer = requests.post(f"{gateway.url}/api/login", json=body, timeout=10)
+    answer = requests.post(f"{gateway.url}/api/login", json=body, timeout=PATIENCE)
     assert answer.status_code < 300, answer.text
     return answer.json()["token"]
 
@@ -72,7 +73,7 @@ def fuzz(gateway: Gateway, operation: Any, key: str) -> None:
     @given(case=operation.as_strategy())
     def one(case: schemathesis.Case) -> None:
         headers = {"authorization": f"Bearer {key}"}
-        answer = case.call(base_url=gateway.url, headers=headers, timeout=20)
+        answer = case.call(base_url=gateway.url, headers=headers, timeout=PATIENCE)
         checks = [status_code_conformance, content_type_conformance]
         if answer.status_code not in PASSING:
             checks.append(not_a_server_error)
@@ -85,7 +86,7 @@ def test_the_interfaces(fuzzed: Gateway) -> None:
     found = [item for item in operations(fuzzed) if not item.path.startswith("/api/")]
     assert len(found) > 40
     assert not (said := faults(fuzzed, found, VICTIM)), "\n\n".join(said)
-    assert requests.get(f"{fuzzed.url}/readyz", timeout=5).status_code == 200
+    assert requests.get(f"{fuzzed.url}/readyz", timeout=PATIENCE).status_code == 200
     until(lambda: not rows(fuzzed, "SELECT 1 FROM tasks WHERE state = 'submitting'"))
     proof = fuzzed.cli("ledger", "verify")
     assert proof.returncode == 0, proof.stdout + proof.stderr
@@ -96,6 +97,6 @@ def test_the_control_interface(fuzzed: Gateway) -> None:
     found = [item for item in operations(fuzzed) if item.path.startswith("/api/") and item.path not in FORBIDDEN]
     assert len(found) > 30
     assert not (said := faults(fuzzed, found, key)), "\n\n".join(said)
-    assert requests.get(f"{fuzzed.url}/readyz", timeout=5).status_code == 200
+    assert requests.get(f"{fuzzed.url}/readyz", timeout=PATIENCE).status_code == 200
     proof = fuzzed.cli("ledger", "verify")
     assert proof.returncode == 0, proof.stdout + proof.stderr

@@ -18,8 +18,9 @@ from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
 from deeepai.storage.cache import MemoryCache
-from tests.operator import rows, until, usage_row
+from tests.operator import rows, usage_row
 from tests.stack import Gateway, Sandbox
+from tests.support.until import PATIENCE, until
 
 CACHED = "sk-live-cached-000000000000000000001"
 CACHED_TOO = "sk-live-cached-other-00000000000000002"
@@ -105,7 +106,7 @@ def ask(
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return Said(answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read())
     except urllib.error.HTTPError as fault:
         return Said(fault.code, {k.lower(): v for k, v in fault.headers.items()}, fault.read())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 from pathlib import Path
@@ -12,10 +11,12 @@ import jsonschema
 import pytest
 from jsonschema.protocols import Validator
 
-from tests.operator import rows, until
+from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.pictures import png, png_base64
+from tests.support.until import until
 from tests.wire import people
-from tests.wire.calls import BOUNDARY, form, picture
+from tests.wire.calls import BOUNDARY, form
 from tests.wire.http import Got, call
 
 SPECS = Path(__file__).parents[1] / "specs"
@@ -299,7 +300,7 @@ def test_flux(wire: Gateway) -> None:
         schema = resolved("bfl", operation("bfl", "POST", path)["requestBody"]["content"]["application/json"]["schema"])
         body: dict[str, Any] = {"prompt": f"a lake for {path}"}
         if "image" in schema.get("required", ()):
-            body |= {"image": base64.b64encode(picture(256, 256)).decode()}
+            body |= {"image": png_base64(256)}
         if "finetune_id" in schema["properties"]:
             body |= {"finetune_id": "mine"}
         if "top" in schema["properties"]:
@@ -355,7 +356,7 @@ def test_all_of_stability_s_forms_are_here() -> None:
 def test_stability(wire: Gateway, path: str, accept: str) -> None:
     fields, names = FORMS[path]
     allows("stability", "POST", path, {**fields, **dict.fromkeys(names, "bytes")}, "multipart/form-data")
-    body = form(fields, {name: picture(96, 96) for name in names})
+    body = form(fields, {name: png(96) for name in names})
     head = {"content-type": f"multipart/form-data; boundary={BOUNDARY}", "accept": accept}
     got = call(wire, "POST", f"/sd{path}", body, people.READER, head)
     assert got.status == 200, got.body

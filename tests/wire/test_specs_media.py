@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 import pytest
 
 from deeepai.sandbox.media.sounds import sound
-from tests.operator import until
 from tests.stack import Gateway
+from tests.support.pictures import png, png_url
+from tests.support.until import until
 from tests.wire import people
-from tests.wire.calls import BOUNDARY, form, picture
+from tests.wire.calls import BOUNDARY, form
 from tests.wire.http import Got, call
 from tests.wire.test_specs import allows, promised, validator
 
@@ -48,11 +48,11 @@ def events(got: Got, schema: str) -> list[dict[str, Any]]:
 
 @pytest.mark.operation("openai.images.edits", "openai.images.variations")
 def test_pictures_of_pictures(wire: Gateway) -> None:
-    given = {"image": picture(256, 256)}
+    given = {"image": png(256)}
     edit = {"model": "gpt-image-1", "prompt": "a hat", "quality": "low", "output_format": "jpeg"}
-    got = send(wire, "/images/edits", edit, {**given, "mask": picture(256, 256)})
+    got = send(wire, "/images/edits", edit, {**given, "mask": png(256)})
     promised("openai", "POST", "/images/edits", got)
-    images = [{"image_url": f"data:image/png;base64,{base64.b64encode(picture()).decode()}"}] * 2
+    images = [{"image_url": png_url()}] * 2
     got = send(wire, "/images/edits", {**edit, "images": images})
     promised("openai", "POST", "/images/edits", got)
     assert got.json["usage"]["input_tokens_details"]["image_tokens"] == 2 * IMAGE_TOKENS
@@ -64,7 +64,7 @@ def test_pictures_of_pictures(wire: Gateway) -> None:
 @pytest.mark.parametrize("names", [("image[]",), ("image[0]", "image[1]"), ("image",)])
 def test_pictures_are_named_with_brackets_or_without(wire: Gateway, names: tuple[str, ...]) -> None:
     fields = {"model": "gpt-image-1", "prompt": "a hat", "quality": "low"}
-    body = form(fields, dict.fromkeys(names, picture()))
+    body = form(fields, dict.fromkeys(names, png()))
     got = call(wire, "POST", "/v1/images/edits", body, people.READER, FORM)
     assert got.status == 200, got.body[:500]
     assert got.json["usage"]["input_tokens_details"]["image_tokens"] == len(names) * IMAGE_TOKENS
@@ -75,7 +75,7 @@ def test_events_of_pictures(wire: Gateway) -> None:
     body = {"model": "gpt-image-1", "prompt": "a lake", "quality": "low", "stream": True, "partial_images": 1}
     found = events(send(wire, "/images/generations", body), "ImageGenStreamEvent")
     assert [event["type"] for event in found] == ["image_generation.partial_image", "image_generation.completed"]
-    edit = form({**body, "stream": "true"}, {"image": picture(256, 256)})
+    edit = form({**body, "stream": "true"}, {"image": png(256)})
     got = call(wire, "POST", "/v1/images/edits", edit, people.READER, FORM)
     found = events(got, "ImageEditStreamEvent")
     assert [event["type"] for event in found] == ["image_edit.partial_image", "image_edit.completed"]
@@ -114,7 +114,7 @@ def test_videos(wire: Gateway) -> None:
     body = {"model": "sora-2", "prompt": "a lake", "seconds": "4", "size": "1280x720"}
     first = send(wire, "/videos", body)
     promised("openai", "POST", "/videos", first)
-    again = send(wire, "/videos", body, {"input_reference": picture()})
+    again = send(wire, "/videos", body, {"input_reference": png()})
     promised("openai", "POST", "/videos", again)
 
     def done(video_id: str) -> Got | None:

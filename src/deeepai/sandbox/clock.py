@@ -30,6 +30,7 @@ class Clock:
             raise ValueError("speed must be above 0")
         self.speed = speed
         self._start = time.monotonic()
+        self._passed = 0.0
         self._skipped = 0.0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -37,7 +38,7 @@ class Clock:
 
     def now(self) -> float:
         """Return job seconds since the start."""
-        return (time.monotonic() - self._start) * self.speed + self._skipped
+        return self._passed + (time.monotonic() - self._start) * self.speed + self._skipped
 
     def wall(self) -> float:
         """Return the time that clients are told, in Unix seconds."""
@@ -63,6 +64,15 @@ class Clock:
             self._skipped += max(0.0, self._due[0][0] - self.now())
             heapq.heappop(self._due)[2]()
         self._skipped += max(0.0, target - self.now())
+        self._arm()
+
+    def change_speed(self, speed: float) -> None:
+        """Let job seconds pass faster or slower from now on; `speed` is as at the start."""
+        if speed <= 0:
+            raise ValueError("speed must be above 0")
+        now = time.monotonic()
+        self._passed += (now - self._start) * self.speed
+        self._start, self.speed = now, speed
         self._arm()
 
     def _arm(self) -> None:

@@ -54,8 +54,10 @@ def add_routes(app: web.Application, world: World, log: deque[dict[str, Any]]) -
     async def move_clock(request: web.Request) -> web.Response:
         try:
             move = msgspec.json.decode(await request.read(), type=dict[str, float])
-        except msgspec.MsgspecError:
-            return _json({"error": 'wanted: {"advance": seconds}'}, 400)
+            if "speed" in move:
+                world.clock.change_speed(move["speed"])
+        except (msgspec.MsgspecError, ValueError):
+            return _json({"error": 'wanted: {"advance": seconds}, {"speed": more than 0}, or both'}, 400)
         world.clock.advance(max(0.0, move.get("advance", 0.0)))
         return await clock(request)
 

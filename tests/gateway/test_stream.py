@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeepai.declare import StreamRules, Usage
-from deeepai.gateway import streams
+from deeepai.gateway.answers import stream as streams
 from deeepai.gateway.exchange import Exchange
 from deeepai.gateway.routing import Route
 from deeepai.gateway.answers.stream import Relay
 from deeepai.upstream import Cut, Stalled
 from tests.gateway.asgi import operation, protocol, request
+from tests.support.until import PATIENCE
 
 
 def usage_of(event: bytes) -> Usage | None:
@@ -30,10 +31,11 @@ def rules(*, hidden: bool) -> StreamRules:
     return StreamRules(
         wanted=lambda request: True,
         usage=usage_of,
-        hide=lambda request, event: None if hidden and b'"usage":{' in event else event,
+        visible=lambda request, event: None if hidden and b'"usage":{' in event else event,
         text=lambda data: data.get("text", ""),
         prompt=lambda request: "",
-        last=lambda event: event.startswith(b"data: [DONE]"),
+        is_last=lambda event: event.startswith(b"data: [DONE]"),
+        scan_for=(b'"usage"', b"[DONE]"),
         error=lambda failure, request_id: (
             b"data: " + msgspec.json.encode({"error": failure.kind.word, "id": request_id}) + b"\n\n"
         ),
@@ -180,7 +182,7 @@ def test_an_event_passes_before_the_next_one_comes() -> None:
         caller = Caller()
         response = FakeResponse([b"data: 1\n\n", gate, b"data: [DONE]\n\n"])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not caller.seen:
                 await asyncio.sleep(0)
         assert caller.seen == [{"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True}]
@@ -232,7 +234,7 @@ def test_a_caller_that_leaves_cancels_the_upstream_where_that_is_the_rule() -> N
         caller = Caller(on_leave="cancel")
         response = FakeResponse([b"data: 1\n\n", asyncio.Event()])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not caller.seen:
                 await asyncio.sleep(0)
             caller.left.set()
@@ -251,7 +253,7 @@ def test_a_caller_that_leaves_lets_a_drained_stream_come_to_its_usage() -> None:
         rest = [b'data: {"usage":{"out":7}}\n\n', b"data: [DONE]\n\n"]
         response = FakeResponse([b"data: 1\n\n", gate, *rest])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)
@@ -272,7 +274,7 @@ def test_draining_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         caller = Caller(on_leave="drain")
         response = FakeResponse([gate, *[b"data: 1\n\n"] * 1000])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)
@@ -294,7 +296,7 @@ def test_an_event_that_comes_when_draining_ends_is_let_come(monkeypatch: pytest.
         pieces = [b"data: a picture in", b" pieces ", b'{"usage":{"out":7}}\n\n', b"data: [DONE]\n\n"]
         response = FakeResponse([gate, *pieces])
         relaying = asyncio.ensure_future(caller.take(response))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeepai.gateway.answers.json_outline import LONGEST, ROW, Skeleton
+from deeepai.gateway.answers.json_outline import LONGEST, ROW, Outline
 
 TEXTS = st.text() | st.text(alphabet='\\"a') | st.just("x" * (LONGEST + 1)) | st.just('\\"' * LONGEST)
 VALUES = st.recursive(
@@ -31,7 +31,7 @@ def short(value: Any) -> Any:
 
 
 def skeleton(document: bytes, cuts: list[int]) -> bytes:
-    found = Skeleton()
+    found = Outline()
     edges = [0, *sorted(cut % (len(document) + 1) for cut in cuts), len(document)]
     for start, end in itertools.pairwise(edges):
         found.feed(document[start:end])

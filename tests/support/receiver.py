@@ -22,9 +22,10 @@ class Received:
 
 @dataclass
 class Receiver:
-    """A callback receiver on a port of its own; answers `status`."""
+    """A callback receiver on a port of its own; answers with `first`, one by one, then with `status`."""
 
     status: int = 200
+    first: list[int] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
 
     def __enter__(self) -> Receiver:
@@ -35,7 +36,7 @@ class Receiver:
                 raw = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 outer.received.append(Received(self.path, headers, raw))
-                self.send_response(outer.status)
+                self.send_response(outer.first.pop(0) if outer.first else outer.status)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

@@ -10,7 +10,14 @@ import pytest
 from deeepai.accounts.limits import Limiter
 from deeepai.accounts.models import Channel
 from deeepai.gateway import dispatch
-from deeepai.gateway.dispatch import FAILURES_TO_COOL_DOWN, FIRST_COOLDOWN, LONGEST_COOLDOWN, Attempt, Dispatcher, matches
+from deeepai.gateway.dispatch import (
+    FAILURES_TO_COOL_DOWN,
+    FIRST_COOLDOWN,
+    LONGEST_COOLDOWN,
+    Attempt,
+    Dispatcher,
+    matches,
+)
 from tests.gateway.asgi import operation, protocol
 from tests.gateway.channels import channel
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from deeepai.declare import StreamRules, Usage
 from deeepai.gateway.answers import stream as streams
+from deeepai.gateway.answers.stream import Relay
 from deeepai.gateway.exchange import Exchange
 from deeepai.gateway.routing import Route
-from deeepai.gateway.answers.stream import Relay
 from deeepai.upstream import Cut, Stalled
 from tests.gateway.asgi import operation, protocol, request
 from tests.support.until import PATIENCE

@@ -16,8 +16,8 @@ from aiohttp import web
 from deeepai.sandbox.app import Sandbox
 from deeepai.sandbox.fields import Field
 from deeepai.sandbox.job_vendor import Hook, JobVendor, Lookup, Order, Result, Task, Work
-
 from tests.support.receiver import Receiver
+
 from .conftest import get, picture, post, until
 
 FIELDS = {

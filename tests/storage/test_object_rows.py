@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from deeepai.declare import Made
 from deeepai.storage import object_rows
-from deeepai.storage.object_rows import Owned, Owner
 from deeepai.storage.database import Database
 from deeepai.storage.migrations import migrate
+from deeepai.storage.object_rows import Owned, Owner
 
 ANN, BOB = Owner("ann", "openai"), Owner("bob", "openai")
 

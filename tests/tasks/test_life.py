@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import Accepted, Answer, UpstreamCall, Hook, State, Task, Usage
+from deeepai.declare import Accepted, Answer, Hook, State, Task, UpstreamCall, Usage
 from deeepai.money.ledger import InsufficientFunds
 from deeepai.storage.ids import now_ms
 from deeepai.tasks.hosts import hook_address
@@ -249,7 +249,9 @@ async def test_a_vendors_file_on_a_private_host_is_not_fetched_unless_it_is_its_
 
 
 async def test_a_lost_submission_is_found_by_its_reference(tmp_path: Path) -> None:
-    async with world(tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost) as a:
+    async with world(
+        tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost
+    ) as a:
         task = await a.begun()
         await a.life.lost(task)
         task = await a.look(task)
@@ -262,7 +264,9 @@ async def test_a_lost_submission_is_found_by_its_reference(tmp_path: Path) -> No
 
 
 async def test_a_submission_that_a_crash_left_is_looked_for_too(tmp_path: Path) -> None:
-    async with world(tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost) as a:
+    async with world(
+        tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost
+    ) as a:
         task = await a.begun()
         a.vendor.lost = {"id": "u9"}
         assert (await a.look(task)).upstream_id == "u9"
@@ -332,7 +336,9 @@ async def test_only_the_right_key_hints(a: World) -> None:
 
 
 async def test_many_jobs_are_asked_for_at_once(tmp_path: Path) -> None:
-    async with world(tmp_path, batch=lambda tasks: UpstreamCall("/batch", "POST", {"ids": len(tasks)}), split=split) as a:
+    async with world(
+        tmp_path, batch=lambda tasks: UpstreamCall("/batch", "POST", {"ids": len(tasks)}), split=split
+    ) as a:
         tasks = [await a.accepted(f"u{number}") for number in range(3)]
         a.vendor.batch = [{"id": "u0", "state": "succeeded"}, {"id": "u1", "state": "running", "progress": 5}]
         await a.life.look(tasks)

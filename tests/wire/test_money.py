@@ -24,11 +24,7 @@ MODEL = "gpt-4o-mini"
 INPUT, CACHED, OUTPUT = 150, 75, 600
 """10⁻⁹ USD a token of gpt-4o-mini."""
 CHAT = "/v1/chat/completions"
-PAID = tuple(
-    good
-    for good in ALL
-    if isinstance(good.operation, Call | Submit) and good.operation.paid and not good.ids
-)
+PAID = tuple(good for good in ALL if isinstance(good.operation, Call | Submit) and good.operation.paid and not good.ids)
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:

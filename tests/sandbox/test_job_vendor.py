@@ -38,8 +38,8 @@ def concat(order: Order) -> None:
 
 
 def shown(task: Task) -> Any:
-    songs = [{"id": made.id, "audio": made.url, "cover": made.cover} for made in task.made]
-    view = {"id": task.id, "songs": task.made_ids, "state": task.status, "percent": task.job.percent, "made": songs}
+    songs = [{"id": song.id, "audio": song.url, "cover": song.cover} for song in task.artefacts]
+    view = {"id": task.id, "songs": task.artefact_ids, "state": task.status, "percent": task.job.percent, "made": songs}
     return view | {"parent": task.facts["parent"].id if "parent" in task.facts else None}
 
 

@@ -29,9 +29,9 @@ SECRET = "a secret that nobody has but a test"
 
 def signed(account: str, **claims: Any) -> str:
     now = int(time.time())
-    said = {"iss": account, "exp": now + 1800, "nbf": now - 5} | claims
-    said = {name: value for name, value in said.items() if value is not None}
-    return "Bearer " + jwt.encode(said, SECRET, headers={"alg": "HS256", "typ": "JWT"})
+    payload = {"iss": account, "exp": now + 1800, "nbf": now - 5} | claims
+    payload = {name: value for name, value in payload.items() if value is not None}
+    return "Bearer " + jwt.encode(payload, SECRET, headers={"alg": "HS256", "typ": "JWT"})
 
 
 async def create(http: aiohttp.ClientSession, path: str, body: Any, status: int = 200, **headers: str) -> Any:

@@ -22,6 +22,7 @@ from .conftest import get, picture, post, until
 
 FIELDS = {
     "prompt": Field(required=True),
+    "notify": Field(),
     "seconds": Field("whole", 1, 30, default=2, lenient=True),
     "instrumental": Field("flag", lenient=True),
     "style": Field("object", fields={"genre": Field(choices=("folk", "jazz"), required=True)}),

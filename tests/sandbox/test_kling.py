@@ -185,6 +185,7 @@ def multi(shots: Any, **more: Any) -> Mapping[str, Any]:
         (TEXT, {"prompt": "x", "image": "", "camera_control": CAMERA}),
         (TEXT, {"prompt": "x", "camera_control": {"type": "down_back"}}),
         (TEXT, {"prompt": "x", "model_name": "kling-v3", "duration": "15", "sound": "on"}),
+        (TEXT, {"prompt": "x", "input": 5, "images": 1, "image_list": "none of this operation's fields"}),
         (TEXT, multi(SHOTS)),
         (TEXT, multi([{**shot, "duration": "5"} for shot in SHOTS], duration="10")),
         (PICTURE, {"image": IMAGE, "model_name": "kling-v1-5", "mode": "pro", "camera_control": CAMERA}),

@@ -130,6 +130,7 @@ class Work:
 
     path: str
     fields: Mapping[str, Field]
+    """All that it takes, the field of the callback among them; the rest is ignored."""
     seconds: float
     """Job seconds until it is done."""
     results: Callable[[Order], Sequence[Result]]

@@ -103,6 +103,7 @@ MULTI_IMAGE = {
 }
 EXTEND = {**(COMMON | PROMPTS), "video_id": _text().must(), "cfg_scale": _number(0, 1)}
 SPEECH = {
+    **dict.fromkeys(("video_id", "video_url", "voice_id", "audio_file", "audio_url"), Field()),
     "mode": Field(choices=("text2video", "audio2video"), required=True),
     "text": _text(120),
     "voice_language": Field(choices=("zh", "en"), default="zh"),

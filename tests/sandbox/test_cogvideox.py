@@ -114,10 +114,10 @@ def test_a_token_signed_by_the_sdk(name: str, base: str):
 async def test_tokens_that_are_refused(
     http: aiohttp.ClientSession, claims: dict[str, Any], head: dict[str, str], code: str
 ):
-    said: dict[str, Any] = {"api_key": "id-three", **claims}
-    if "exp" in said:
-        said["exp"] += int(time.time() * 1000)
-    token = jwt.encode(said, SECRET * 2, head.get("alg", "HS256"))
+    payload: dict[str, Any] = {"api_key": "id-three", **claims}
+    if "exp" in payload:
+        payload["exp"] += int(time.time() * 1000)
+    token = jwt.encode(payload, SECRET * 2, head.get("alg", "HS256"))
     answer = await post(http, SUBMIT, {"model": MODEL, "prompt": "x"}, 401, authorization=f"Bearer {token}")
     assert answer["error"]["code"] == code
     answer = await post(http, SUBMIT, {"model": MODEL, "prompt": "x"}, 401, authorization="")

@@ -22,6 +22,7 @@ from .conftest import get, picture, post, until
 
 FIELDS = {
     "prompt": Field(required=True),
+    "notify": Field(),
     "seconds": Field("whole", 1, 30, default=2, lenient=True),
     "instrumental": Field("flag", lenient=True),
     "style": Field("object", fields={"genre": Field(choices=("folk", "jazz"), required=True)}),
@@ -38,8 +39,8 @@ def concat(order: Order) -> None:
 
 
 def shown(task: Task) -> Any:
-    songs = [{"id": made.id, "audio": made.url, "cover": made.cover} for made in task.made]
-    view = {"id": task.id, "songs": task.made_ids, "state": task.status, "percent": task.job.percent, "made": songs}
+    songs = [{"id": song.id, "audio": song.url, "cover": song.cover} for song in task.artefacts]
+    view = {"id": task.id, "songs": task.artefact_ids, "state": task.status, "percent": task.job.percent, "made": songs}
     return view | {"parent": task.facts["parent"].id if "parent" in task.facts else None}
 
 

@@ -32,9 +32,9 @@ SECRET = "a secret that nobody has but a test"
 
 def signed(account: str, **claims: Any) -> str:
     now = int(time.time())
-    said = {"iss": account, "exp": now + 1800, "nbf": now - 5} | claims
-    said = {name: value for name, value in said.items() if value is not None}
-    return "Bearer " + jwt.encode(said, SECRET, headers={"alg": "HS256", "typ": "JWT"})
+    payload = {"iss": account, "exp": now + 1800, "nbf": now - 5} | claims
+    payload = {name: value for name, value in payload.items() if value is not None}
+    return "Bearer " + jwt.encode(payload, SECRET, headers={"alg": "HS256", "typ": "JWT"})
 
 
 async def create(http: aiohttp.ClientSession, path: str, body: Any, status: int = 200, **headers: str) -> Any:
@@ -188,6 +188,7 @@ def multi(shots: Any, **more: Any) -> Mapping[str, Any]:
         (TEXT, {"prompt": "x", "image": "", "camera_control": CAMERA}),
         (TEXT, {"prompt": "x", "camera_control": {"type": "down_back"}}),
         (TEXT, {"prompt": "x", "model_name": "kling-v3", "duration": "15", "sound": "on"}),
+        (TEXT, {"prompt": "x", "input": 5, "images": 1, "image_list": "none of this operation's fields"}),
         (TEXT, multi(SHOTS)),
         (TEXT, multi([{**shot, "duration": "5"} for shot in SHOTS], duration="10")),
         (PICTURE, {"image": IMAGE, "model_name": "kling-v1-5", "mode": "pro", "camera_control": CAMERA}),

@@ -62,17 +62,17 @@ class FieldError(Exception):
 
 
 def read(fields: Mapping[str, Field], body: Mapping[str, Any], within: str = "") -> dict[str, Any]:
-    """Return a body as its table has it: nulls left out, defaults filled in; fields without a rule as they came.
+    """Return a body as its table has it: nulls and unknown fields left out, defaults filled in.
 
     Raises
     ------
     FieldError
         For the first field that does not fit.
     """
-    values = {name: value for name, value in body.items() if value is not None}
+    values: dict[str, Any] = {}
     for name, rule in fields.items():
-        if name in values:
-            values[name] = _value(rule, values[name], within + name)
+        if body.get(name) is not None:
+            values[name] = _value(rule, body[name], within + name)
         elif rule.default is not None:
             values[name] = rule.default
         if rule.required and values.get(name) in (None, "", []):

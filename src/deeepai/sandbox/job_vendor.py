@@ -52,7 +52,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Made:
+class Artefact:
     """A finished result: its id at the vendor, its address, and that of a film's or a sound's cover."""
 
     id: str
@@ -75,14 +75,14 @@ class Order:
         """Return the exception that refuses the order."""
         return self.vendor.refused(self.call, kind, message)
 
-    def parent(self, made_id: str) -> tuple[Task, Made]:
+    def parent(self, artefact_id: str) -> tuple[Task, Artefact]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
         for task in self.vendor.tasks(self.call):
-            if made_id in task.made_ids:
-                if not task.made:
-                    raise self.refused("unfinished", f"{made_id} is not finished")
-                return task, task.made[task.made_ids.index(made_id)]
-        raise self.refused("unknown_id", f"{made_id[:80]} is not known")
+            if artefact_id in task.artefact_ids:
+                if not task.artefacts:
+                    raise self.refused("unfinished", f"{artefact_id} is not finished")
+                return task, task.artefacts[task.artefact_ids.index(artefact_id)]
+        raise self.refused("unknown_id", f"{artefact_id[:80]} is not known")
 
     def draw(self, size: tuple[int, int], *, number: int = 0, source: bytes | None = None) -> Picture:
         """Return a picture that follows from the request, or shows `source`."""
@@ -101,12 +101,12 @@ class Task:
     body: Mapping[str, Any]
     facts: Mapping[str, Any]
     results: Sequence[Result]
-    made_ids: Sequence[str]
+    artefact_ids: Sequence[str]
     """Of the results, which some vendors tell before there are any."""
     price: float
     origin: str
     words: Mapping[str, str]
-    made: list[Made] = field(default_factory=list[Made])
+    artefacts: list[Artefact] = field(default_factory=list[Artefact])
 
     @property
     def status(self) -> str:
@@ -130,6 +130,7 @@ class Work:
 
     path: str
     fields: Mapping[str, Field]
+    """All that it takes, the field of the callback among them; the rest is ignored."""
     seconds: float
     """Job seconds until it is done."""
     results: Callable[[Order], Sequence[Result]]
@@ -211,7 +212,7 @@ class JobVendor:
     found_by_unique: bool = False
     """Whether it finds a task as the id does."""
     task_id: Callable[[Ids], str] = Ids.uuid
-    made_id: Callable[[Ids], str] = Ids.uuid
+    artefact_id: Callable[[Ids], str] = Ids.uuid
     lifetime: float = 86400
     """Seconds that the address of a result works."""
     pictures: Format = "png"
@@ -268,34 +269,35 @@ class JobVendor:
         except FieldError as error:
             raise self.refused(call, error.kind, str(error)) from None
         work.check(order)
-        own = order.body.get(self.unique)
-        if own is not None and any(task.body.get(self.unique) == own for task in self.tasks(call)):
+        unique = order.body.get(self.unique)
+        if unique is not None and any(task.body.get(self.unique) == unique for task in self.tasks(call)):
             raise order.refused("duplicate", f"{self.unique} has been used before")
         world = call.world
-        job = world.jobs.accept(self.task_id(world.ids), self.name, work.name, call.owner, call.triggers)
         results, price = work.results(order), work.price(order) if callable(work.price) else work.price
-        ids = [self.made_id(world.ids) for _ in results]
+        job = world.jobs.accept(self.task_id(world.ids), self.name, work.name, call.owner, call.triggers)
+        ids = [self.artefact_id(world.ids) for _ in results]
         task = Task(job, work, order.body, order.facts, results, ids, round(price, 6), call.origin, self.words)
         job.data["task"] = task
         call.accepted.append(job.id)
         answer = self.envelope(call, (self.accepted or self.shown)(task))
-        told = [task.status]
-        world.jobs.start(job, work.seconds, lambda job: self._changed(world, task, told))
+        announced = [task.status]
+        world.jobs.start(job, work.seconds, lambda job: self._changed(world, task, announced))
         return json_answer(answer, self.accepted_status)
 
     async def _look_up(self, way: Lookup, call: Call) -> Answer:
         match way.where:
             case "path":
-                asked: Any = call.params[way.field]
+                wanted: Any = call.params[way.field]
             case "query":
-                asked = call.request.query.get(way.field)
+                wanted = call.request.query.get(way.field)
             case "body":
-                asked = call.json.get(way.field)
-        if not asked or (way.many and not isinstance(asked, list)):
+                wanted = call.json.get(way.field)
+        if not wanted or (way.many and not isinstance(wanted, list)):
             raise self.refused(call, "missing", f"{way.field} is required")
         if way.many:
-            return json_answer(self.envelope(call, [self.shown(self.find(call, one, way.of)) for one in asked]))
-        return json_answer(self.envelope(call, self.shown(self.find(call, asked, way.of))))
+            tasks = [self.find(call, task_id, way.of) for task_id in wanted]
+            return json_answer(self.envelope(call, [self.shown(task) for task in tasks]))
+        return json_answer(self.envelope(call, self.shown(self.find(call, wanted, way.of))))
 
     async def _list(self, way: Listing, call: Call) -> Answer:
         rules = {
@@ -310,20 +312,20 @@ class JobVendor:
         tasks = self.tasks(call, way.of)[::-1][start : start + query[way.size]]
         return json_answer(self.envelope(call, [self.shown(task) for task in tasks]))
 
-    def _changed(self, world: World, task: Task, told: list[str]) -> None:
+    def _changed(self, world: World, task: Task, announced: list[str]) -> None:
         job = task.job
         if job.state == "done":
-            pairs = zip(task.made_ids, task.results, strict=True)
-            task.made.extend(self._keep(world, task, made_id, result) for made_id, result in pairs)
+            pairs = zip(task.artefact_ids, task.results, strict=True)
+            task.artefacts.extend(self._keep(world, task, artefact_id, result) for artefact_id, result in pairs)
             world.spent[self.name, job.owner] += task.price
-        changed, told[0] = told[0] != task.status, task.status
+        changed, announced[0] = announced[0] != task.status, task.status
         address = task.body.get(self.hook.field) if self.hook else None
         if self.hook is None or not address or not changed or not (job.is_final or self.hook.on_change):
             return
         raw = msgspec.json.encode(self.hook.body(task))
         world.callbacks.send(job, address, raw, self.hook.headers(task, raw), self.hook.retries)
 
-    def _keep(self, world: World, task: Task, made_id: str, result: Result) -> Made:
+    def _keep(self, world: World, task: Task, artefact_id: str, result: Result) -> Artefact:
         lifetime = -1 if "expire-url" in task.job.triggers else self.lifetime
 
         def url(make: Callable[[], bytes], suffix: str, media_type: str) -> str:
@@ -333,18 +335,20 @@ class JobVendor:
         image = url(recipe(shown), shown.format, MIME[shown.format])
         match result.kind:
             case "picture":
-                return Made(made_id, image, "", result)
+                return Artefact(artefact_id, image, "", result)
             case "film":
-                return Made(made_id, url(partial(_film, shown, result.seconds), "mp4", "video/mp4"), image, result)
+                return Artefact(
+                    artefact_id, url(partial(_film, shown, result.seconds), "mp4", "video/mp4"), image, result
+                )
             case "sound":
                 make = partial(sound, result.format, result.seconds)
-                return Made(made_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
+                return Artefact(artefact_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
 
     def _refuse(self, call: Call, why: Refusal) -> Answer:
         if why.kind == "unauthorized":
             return self.refused(call, self.fault(call.request) or why.kind, why.message).answer
-        told = why.status if why.kind == "server_error" else None
-        return self.refused(call, why.kind, why.message, told).answer
+        status = why.status if why.kind == "server_error" else None
+        return self.refused(call, why.kind, why.message, status).answer
 
 
 def _film(shown: Picture, seconds: float) -> bytes:

@@ -94,7 +94,7 @@ def _accepted(task: Task) -> dict[str, Any]:
 def _shown(task: Task) -> dict[str, Any]:
     view = _accepted(task)
     if task.job.state == "done":
-        view["video_result"] = [{"url": made.url, "cover_image_url": made.cover} for made in task.made]
+        view["video_result"] = [{"url": film.url, "cover_image_url": film.cover} for film in task.artefacts]
     elif task.job.is_final:
         # Where the reason stands is documented nowhere; the SDKs take the field.
         code, words = ("1301", "unsafe content") if task.job.state == "moderated" else ("500", task.job.error)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...fields import Field, inline
-from ...job_vendor import Hook, JobVendor, Listing, Lookup, Made, Order, Result, Task, Work
+from ...job_vendor import Artefact, Hook, JobVendor, Listing, Lookup, Order, Result, Task, Work
 from ...keys import WebTokens
 from ...media.draw import fit, size_of
 from ...vendor import Answer, Call, Route, json_answer
@@ -25,7 +25,10 @@ STEPS: Mapping[str, tuple[float, float]] = {
     "kling-v2-6": (2.5, 2.5),
     "kling-v3": (3, 4),
 }
-"""Units of five seconds, `std` and `pro`; of all other models 2 and 3.5. Price lists of 2024 to 2026."""
+"""Units of five seconds, `std` and `pro`; of all other models 2 and 3.5.
+
+Source: price lists of 2025 and 2026; those of versions 1 to 2.1, and of pictures, are unverified.
+"""
 LOUDER = {"kling-v2-6": 2.0, "kling-v3": 1.5}
 """How many times dearer sound makes it."""
 IMAGE_UNITS = {"kling-v1": 0.025, "kling-v3": 0.2}
@@ -71,7 +74,7 @@ def _images(order: Order) -> Sequence[Result]:
     return [Result("picture", order.draw(size, number=number, source=source)) for number in count]
 
 
-def _film_view(film: Made) -> dict[str, Any]:
+def _film_view(film: Artefact) -> dict[str, Any]:
     return {"id": film.id, "url": film.url, "duration": f"{film.result.seconds:g}"}
 
 
@@ -92,10 +95,10 @@ def _shown(task: Task) -> dict[str, Any]:
         view["watermark_info"] = marked
     if task.job.state != "done":
         return view
-    if task.made[0].result.kind == "film":
-        items = [_film_view(film) for film in task.made]
+    if task.artefacts[0].result.kind == "film":
+        items = [_film_view(film) for film in task.artefacts]
     else:
-        items = [{"index": index, "url": image.url} for index, image in enumerate(task.made)]
+        items = [{"index": index, "url": image.url} for index, image in enumerate(task.artefacts)]
     for item in items:
         item["watermark_url"] = item["url"] if marked.get("enabled") else ""
     view["task_result"] = {"videos" if "id" in items[0] else "images": items}
@@ -180,7 +183,7 @@ JOBS = JobVendor(
     unique="external_task_id",
     found_by_unique=True,
     task_id=lambda ids: ids.digits(18),
-    made_id=lambda ids: ids.digits(18),
+    artefact_id=lambda ids: ids.digits(18),
     lifetime=bodies.KEEPS,
     credential=KEYS.account,
     fault=KEYS.fault,

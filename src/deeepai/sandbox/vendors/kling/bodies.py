@@ -17,8 +17,8 @@ LONGEST_FILM = 180
 EXTENSION = 5
 OLD = ("kling-v1", "kling-v1-5", "kling-v1-6")
 EXTENDABLE = ("videos/text2video", "videos/image2video", "videos/video-extend")
-SPOKEN = ("kling-v2-6", "kling-v3")
-TEXT_MODELS = ("kling-v1", "kling-v1-6", "kling-v2-master", "kling-v2-1-master", "kling-v2-5-turbo", *SPOKEN)
+WITH_SOUND = ("kling-v2-6", "kling-v3")
+TEXT_MODELS = ("kling-v1", "kling-v1-6", "kling-v2-master", "kling-v2-1-master", "kling-v2-5-turbo", *WITH_SOUND)
 PEOPLE = ("hug", "kiss", "heart_gesture")
 SCENES = (*PEOPLE, "bloombloom", "dizzydizzy", "fuzzyfuzzy", "squish", "expansion")
 CAMERAS = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
@@ -55,13 +55,13 @@ COMMON = {
     "external_task_id": _text(),
     "watermark_info": Field("object", fields={"enabled": FLAG}),
 }
-SAID = {"prompt": _text(), "negative_prompt": _text()}
+PROMPTS = {"prompt": _text(), "negative_prompt": _text()}
 CAMERA = {
     "type": Field(choices=CAMERAS, required=True),
     "config": Field("object", fields={axis: _number(-10, 10) for axis in AXES}),
 }
 FILM = {
-    **(COMMON | SAID),
+    **(COMMON | PROMPTS),
     "cfg_scale": _number(0, 1, default=0.5),
     "mode": MODE,
     "duration": SECONDS,
@@ -82,7 +82,7 @@ IMAGE_TO_VIDEO = {
     "voice_list": Field("list", 0, 2),
 }
 IMAGES = {
-    **(COMMON | SAID),
+    **(COMMON | PROMPTS),
     "model_name": _model("kling-v1", "kling-v1-5", "kling-v2", "kling-v2-new", "kling-v2-1", "kling-v3"),
     "prompt": _text().must(),
     "image": IMAGE,
@@ -93,7 +93,7 @@ IMAGES = {
     "aspect_ratio": RATIO,
 }
 MULTI_IMAGE = {
-    **(COMMON | SAID),
+    **(COMMON | PROMPTS),
     "model_name": _model("kling-v1-6"),
     "prompt": _text().must(),
     "image_list": _list(1, 4, image=IMAGE.must()).must(),
@@ -101,8 +101,9 @@ MULTI_IMAGE = {
     "duration": FIVE_OR_TEN,
     "aspect_ratio": FILM_RATIO,
 }
-EXTEND = {**(COMMON | SAID), "video_id": _text().must(), "cfg_scale": _number(0, 1)}
+EXTEND = {**(COMMON | PROMPTS), "video_id": _text().must(), "cfg_scale": _number(0, 1)}
 SPEECH = {
+    **dict.fromkeys(("video_id", "video_url", "voice_id", "audio_file", "audio_url"), Field()),
     "mode": Field(choices=("text2video", "audio2video"), required=True),
     "text": _text(120),
     "voice_language": Field(choices=("zh", "en"), default="zh"),
@@ -144,7 +145,7 @@ def _film(order: Order) -> None:
     _forbid(order, {"multi_prompt is required": custom and not shots}, "missing")
     cases = {
         "duration must be 5 or 10": model != "kling-v3" and body["duration"] not in FIVE_OR_TEN.choices,
-        f"{model} has no sound": body["sound"] == "on" and model not in SPOKEN,
+        f"{model} has no sound": body["sound"] == "on" and model not in WITH_SOUND,
         f"{model} has no multi_shot": body.get("multi_shot") and model != "kling-v3",
         "multi_prompt does not last as long as duration": custom
         and sum(int(shot["duration"]) for shot in shots) != int(body["duration"]),
@@ -215,14 +216,14 @@ def extend(order: Order) -> None:
 
 def lip_sync(order: Order) -> None:
     """Judge speech for a film: the key's own by its id, or anybody's by its address."""
-    said = order.body["input"]
-    film, address, spoken = said.get("video_id"), said.get("video_url"), said["mode"] == "text2video"
-    by_file = said.get("audio_type") == "file"
+    speech = order.body["input"]
+    film, address, spoken = speech.get("video_id"), speech.get("video_url"), speech["mode"] == "text2video"
+    by_file = speech.get("audio_type") == "file"
     cases = {
         "input.video_id or input.video_url is required": not film and not address,
-        "input.text and input.voice_id are required": spoken and not (said.get("text") and said.get("voice_id")),
-        "input.audio_type is required": not spoken and not said.get("audio_type"),
-        "the audio is required": not spoken and not said.get("audio_file" if by_file else "audio_url"),
+        "input.text and input.voice_id are required": spoken and not (speech.get("text") and speech.get("voice_id")),
+        "input.audio_type is required": not spoken and not speech.get("audio_type"),
+        "the audio is required": not spoken and not speech.get("audio_file" if by_file else "audio_url"),
     }
     _forbid(order, cases, "missing")
     _forbid(order, {"input.video_id and input.video_url exclude each other": film and address})
@@ -233,8 +234,8 @@ def lip_sync(order: Order) -> None:
 
 def effects(order: Order) -> None:
     """Judge an effect: of two people, or of one picture, which kling-v1-6 alone makes, for five seconds."""
-    given, scene = order.body["input"], order.body["effect_scene"]
+    inputs, scene = order.body["input"], order.body["effect_scene"]
     wanted = "images" if scene in PEOPLE else "image"
-    _forbid(order, {f"input.{wanted} is required": not given.get(wanted)}, "missing")
-    single = scene not in PEOPLE and (given["model_name"], given["duration"]) != ("kling-v1-6", "5")
+    _forbid(order, {f"input.{wanted} is required": not inputs.get(wanted)}, "missing")
+    single = scene not in PEOPLE and (inputs["model_name"], inputs["duration"]) != ("kling-v1-6", "5")
     _forbid(order, {f"{scene} is for five seconds of kling-v1-6": single})

@@ -42,7 +42,8 @@ TOY = protocol(
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     settings = Settings.load({}, data=str(tmp_path), port=free_port())
     application = Application(settings, {**PROTOCOLS, "toy": TOY})
-    server = uvicorn.Server(uvicorn.Config(application, port=settings.port, lifespan="on", log_config=None))
+    config = uvicorn.Config(application, port=settings.port, lifespan="on", interface="asgi3", log_config=None)
+    server = uvicorn.Server(config)
     thresholds = gc.get_threshold()
     serving = asyncio.create_task(server.serve())
     try:

@@ -179,8 +179,10 @@ def check_part(settings: Mapping[str, Any], kind: type[msgspec.Struct]) -> None:
         msgspec.convert({name: settings[name] for name in names if name in settings}, kind)
     except msgspec.ValidationError as fault:
         what, field = field_at_fault(fault)
-        message = f"settings.{field} is missing" if is_missing(what) else f"settings.{field}: {what}"
-        raise Failure(Reason.INVALID, message, param=f"settings.{field}") from None
+        # What stands within a table is not said by its key.
+        name = (field or "").partition("[")[0].partition(".")[0]
+        message = f"settings.{name} is missing" if is_missing(what) else f"settings.{name}: {what}"
+        raise Failure(Reason.INVALID, message, param=f"settings.{name}") from None
 
 
 def check_base_url(url: str) -> str:

@@ -18,6 +18,7 @@ from .accounts.limits import Limiter
 from .accounts.models import Channel
 from .accounts.vault import Vault
 from .asgi import Receive, Scope, Send
+from .control import presets
 from .control.api import ControlAPI
 from .control.probe import probe
 from .control.reference import Reference
@@ -142,7 +143,10 @@ class Application:
         dispatcher = Dispatcher(protocols, limiter)
         prices = Prices()
 
+        warned: set[tuple[str, str | None]] = set()
+
         def use(snapshot: Snapshot) -> None:
+            presets.warn(snapshot.channels, protocols, warned)
             dispatcher.use(snapshot.channels)
             prices.use(snapshot)
 

@@ -174,6 +174,24 @@ FAULTS = [
     ('[[channels]]\nname = "a"\nprotocol = "openai"\nprioritty = 1\n', ":4:", "prioritty"),
     ('[[channels]]\nname = "a"\nprotocol = "openai"\nbase_url = "ftp://x"\n', ":4:", "base_url"),
     ('[[channels]]\nname = "a"\nprotocol = "openai"\nsettings = { connect = 0 }\n', ":4:", "settings.connect"),
+    (
+        '[[channels]]\nname = "a"\nprotocol = "openai"\nsettings = { rennme = { a = "b" } }\n',
+        ":4: channels[0].settings.rennme",
+        "no setting 'rennme' here; did you mean 'rename'?",
+    ),
+    (
+        '[[channels]]\nname = "a"\nprotocol = "openai"\n[channels.settings]\ndrop = ["x"]\n'
+        '[[channels]]\nname = "b"\nprotocol = "openai"\n[channels.model_map]\nx = "y"\n'
+        "[channels.settings]\nconnect = 1\nrename.x = 1\n",
+        ":13:",
+        "channels[1].settings.rename",
+    ),
+    (
+        '[[channels]]\nname = "a"\npreset = "deepseek"\ncredential = "k"\nsettings.oprations = []\n',
+        ":5:",
+        "did you mean 'operations'?",
+    ),
+    ('[[tokens]]\nkey = "sk-secret-secret-secret"\nsettings = { cach = 5 }\n', ":3:", "tokens[0].settings.cach"),
     ('[[channels]]\nname = "a"\nprotocol = "openai"\ncredential = "env:NONE"\n', ":4:", "the environment has no NONE"),
     ('[[channels]]\nname = "a"\nprotocol = "openai"\n[[channels]]\nname = "a"\nprotocol = "openai"\n', ":4:", "twice"),
     ('[[tokens]]\nname = "a"\n', ":1:", "one of key and key_env"),

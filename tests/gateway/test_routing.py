@@ -107,10 +107,20 @@ def test_unknown_paths_are_answered_by_whoever_they_are_meant_for() -> None:
     found = Router([first, second, third])
     assert found.owner("/second/x") == (second, None)
     assert found.owner("/elsewhere") == (first, None)
+    assert found.owner("/second") == (second, None), "it came by a method that is not declared"
+    assert found.owner("/second//") == (second, None)
     owner, failure = found.owner("/second/third")
     assert owner is third
     assert failure is not None
     assert failure.message == "mine"
+
+
+def test_what_a_protocol_has_is_known_by_whatever_method() -> None:
+    found = router(operation(path="/a/b"), operation(name="c", path="/a/{id}/c"), own_paths=("/own/",))
+    for path in ("/a/b", "/a/b/", "//a/b", "/a/7/c", "/own/whatever"):
+        assert found.has(path), path
+    for path in ("/a", "/a/7", "/a/7/d", "/own", "/"):
+        assert not found.has(path), path
 
 
 def test_a_placeholder_may_end_in_a_verb() -> None:

@@ -1,10 +1,11 @@
-"""The whole application over a real socket: who answers below `/api`."""
+"""The whole application over a real socket: who answers below `/api`, and what does not keep it from starting."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,15 @@ import aiohttp
 import pytest
 import uvicorn
 
+from deeepai.accounts import channels
+from deeepai.accounts.channels import NewChannel
+from deeepai.accounts.vault import Vault
 from deeepai.app import Application
 from deeepai.declare import Local, Reply, Text, View
 from deeepai.protocols import PROTOCOLS
 from deeepai.settings import Settings
+from deeepai.storage.connect import open_database
+from deeepai.storage.database import Tx
 from tests.gateway.asgi import protocol
 from tests.stack import free_port
 
@@ -38,11 +44,11 @@ TOY = protocol(
 )
 
 
-@pytest.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    settings = Settings.load({}, data=str(tmp_path), port=free_port())
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[str]:
     application = Application(settings, {**PROTOCOLS, "toy": TOY})
-    server = uvicorn.Server(uvicorn.Config(application, port=settings.port, lifespan="on", log_config=None))
+    config = uvicorn.Config(application, port=settings.port, lifespan="on", interface="asgi3", log_config=None)
+    server = uvicorn.Server(config)
     thresholds = gc.get_threshold()
     serving = asyncio.create_task(server.serve())
     try:
@@ -56,6 +62,12 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
         await serving
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    async with running(Settings.load({}, data=str(tmp_path), port=free_port())) as address:
+        yield address
 
 
 async def ask(url: str, method: str = "GET") -> tuple[int, Any]:
@@ -91,3 +103,19 @@ async def test_pages_and_vendors_paths_beside_them(url: str) -> None:
         for path, status in (("/healthz", 200), ("/openapi.json", 200), ("/static/none.js", 404), ("/v1/models", 401)):
             async with client.get(url + path) as answer:
                 assert answer.status == status, path
+
+
+async def test_a_stored_setting_that_nobody_knows_stops_no_start(tmp_path: Path) -> None:
+    settings = Settings.load({}, data=str(tmp_path), port=free_port())
+    vault = Vault.open(settings.secret_path)
+
+    async def store(tx: Tx) -> None:
+        new = NewChannel(name="old", protocol="openai", base_url="https://example.com")
+        await channels.create(tx, vault, new)
+        await tx.execute("UPDATE channels SET settings = $1", '{"rennme": {}, "whole": "long", "transport": "gone"}')
+
+    database = await open_database(settings.database_url)
+    await database.write(store)
+    await database.close()
+    async with running(settings) as url, aiohttp.ClientSession() as client, client.get(f"{url}/readyz") as answer:
+        assert answer.status == 200

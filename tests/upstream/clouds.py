@@ -24,7 +24,7 @@ from google.auth import jwt
 
 from deeepai.accounts.models import Channel, Limits
 from deeepai.upstream import Client, Pieces
-from deeepai.upstream.transports import through
+from deeepai.upstream.transports import client_for
 from tests.support.until import PATIENCE
 
 LIMITS = Limits()
@@ -83,7 +83,7 @@ class Seen:
 async def post(client: Client, to: Channel, path: str, body: Any, model: str = "", **headers: str) -> Any:
     sent = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     raw = body if isinstance(body, bytes | Pieces) else json.dumps(body).encode()
-    return await through(client, to, model).ask("POST", to.base_url + path, sent, raw, LIMITS)
+    return await client_for(client, to, model).ask("POST", to.base_url + path, sent, raw, LIMITS)
 
 
 # Microsoft -----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, Meta, UnsetType
 
+from ..asgi import field_at_fault, is_missing
 from ..declare import Failure, Reason
 from ..storage.database import Row, Tx, Value
 from ..storage.ids import new_id, now_ms
@@ -26,7 +28,53 @@ _log = structlog.get_logger("deeepai.channels")
 BaseUrl = Annotated[str, Meta(min_length=1, max_length=2000, description="Address below which the vendor's paths lie")]
 Secret = Annotated[str, Meta(min_length=1, max_length=10_000, description="Write-only")]
 Whole = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Seconds = Annotated[float, Meta(gt=0, lt=1e7)]
 LIMITS = tuple(Limits.__dataclass_fields__)
+
+
+class CommonSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Settings that a channel may have whatever its protocol and its transport.
+
+    Attributes
+    ----------
+    connect, first_byte, between, whole : float
+        Time limits.
+    operations : list of str
+        Names and patterns of the operations that it takes; by default all.
+    objects : bool
+        Whether it keeps objects for callers.
+    cost : float
+        What it costs, in any unit, for routing by price.
+    unpriced : str
+        Whether models without a price are free, where all channels that serve one say so.
+    owned_by : str
+        Whom lists of models name.
+    headers : mapping
+        Headers on the way out.
+    rename, drop, set
+        What of JSON bodies is changed on the way out, all of top-level keys: old names and new, names, names and
+        values.
+    transport : str
+        The cloud that carries the protocol.
+    preset : str
+        What the channel was made of.
+    """
+
+    connect: Seconds | UnsetType = UNSET
+    first_byte: Seconds | UnsetType = UNSET
+    between: Seconds | UnsetType = UNSET
+    whole: Seconds | UnsetType = UNSET
+    operations: list[str] | UnsetType = UNSET
+    objects: bool | UnsetType = UNSET
+    cost: float | UnsetType = UNSET
+    unpriced: Literal["free", "refused"] | UnsetType = UNSET
+    owned_by: str | UnsetType = UNSET
+    headers: dict[str, str] | UnsetType = UNSET
+    rename: dict[str, str] | UnsetType = UNSET
+    drop: list[str] | UnsetType = UNSET
+    set: dict[str, Any] | UnsetType = UNSET
+    transport: str | UnsetType = UNSET
+    preset: str | UnsetType = UNSET
 
 
 class ChannelView(msgspec.Struct, kw_only=True):
@@ -56,8 +104,8 @@ class ChannelFields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a channel is made of.
 
     `settings` may hold the time limits connect, first_byte, between and whole, in seconds; what of JSON bodies is
-    changed on the way out: rename (old = new), drop (names) and set (name = value), all of top-level keys; and a
-    transport.
+    changed on the way out: rename (old = new), drop (names) and set (name = value), all of top-level keys; a
+    transport, and what the transport and the protocol know. Others are refused.
     """
 
     base_url: BaseUrl | UnsetType = UNSET
@@ -118,33 +166,23 @@ def _where(channel_id: str) -> str:
     return f"channels.credential:{channel_id}"
 
 
-def limits_of(settings: dict[str, Any]) -> Limits:
-    """Return the time limits that a channel's settings hold.
+def check_part(settings: Mapping[str, Any], kind: type[msgspec.Struct]) -> None:
+    """Check those of a channel's settings that a struct knows.
 
     Raises
     ------
     Failure
-        INVALID.
+        INVALID, with the setting's name.
     """
-    given = {name: settings[name] for name in LIMITS if name in settings}
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e7:
-            raise Failure(Reason.INVALID, f"settings.{name} must be seconds above 0", param=f"settings.{name}")
-    return Limits(**given)
-
-
-def _check_adjustments(settings: dict[str, Any]) -> None:
-    if settings.get("unpriced", "free") not in ("free", "refused"):
-        raise Failure(Reason.INVALID, "settings.unpriced must be free or refused", param="settings.unpriced")
-    for name, kind, said in (
-        ("rename", dict[str, str], "a table of names"),
-        ("drop", list[str], "a list of names"),
-        ("set", dict[str, Any], "a table"),
-    ):
-        try:
-            msgspec.convert(settings.get(name, kind()), kind)
-        except msgspec.ValidationError:
-            raise Failure(Reason.INVALID, f"settings.{name} must be {said}", param=f"settings.{name}") from None
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    try:
+        msgspec.convert({name: settings[name] for name in names if name in settings}, kind)
+    except msgspec.ValidationError as fault:
+        what, field = field_at_fault(fault)
+        # What stands within a table is not said by its key.
+        name = (field or "").partition("[")[0].partition(".")[0]
+        message = f"settings.{name} is missing" if is_missing(what) else f"settings.{name}: {what}"
+        raise Failure(Reason.INVALID, message, param=f"settings.{name}") from None
 
 
 def check_base_url(url: str) -> str:
@@ -172,8 +210,7 @@ def _columns(channel_id: str, changes: ChannelFields, vault: Vault) -> dict[str,
     if isinstance(changes.credential, str):
         values["credential"] = vault.encrypt(changes.credential, _where(channel_id))
     if isinstance(changes.settings, dict):
-        limits_of(changes.settings)
-        _check_adjustments(changes.settings)
+        check_part(msgspec.to_builtins(changes.settings), CommonSettings)
     for name in ("models", "model_map", "price_groups", "settings"):
         if values.get(name) is not None:
             values[name] = msgspec.json.encode(values[name]).decode()
@@ -346,6 +383,21 @@ async def put(tx: Tx, vault: Vault, new: NewChannel, *, source: str) -> Literal[
     return "changed" if await update(tx, vault, row["id"], whole) else "same"
 
 
+def _limits(channel: str, settings: dict[str, Any]) -> Limits:
+    """Return the time limits among settings; what cannot be used of those that were stored stops nobody."""
+    limits: dict[str, float] = {}
+    for name in LIMITS:
+        if name not in settings:
+            continue
+        try:
+            check_part({name: settings[name]}, CommonSettings)
+        except Failure as failure:
+            _log.warning("setting is not used", channel=channel, error=failure.message)
+        else:
+            limits[name] = settings[name]
+    return Limits(**limits)
+
+
 def opened(row: Row, vault: Vault) -> Channel:
     """Return a channel as the gateway uses it. One whose credential cannot be decrypted comes disabled."""
     credential, enabled = None, row["status"] == "enabled"
@@ -372,7 +424,7 @@ def opened(row: Row, vault: Vault) -> Channel:
         concurrency=row["concurrency"],
         rpm=row["rpm"],
         enabled=enabled,
-        limits=limits_of(settings),
+        limits=_limits(row["name"], settings),
         settings={name: value for name, value in settings.items() if name not in LIMITS},
         source=row["source"],
     )

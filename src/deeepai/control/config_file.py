@@ -25,6 +25,7 @@ from ..accounts.people import Name, NewUser, Password, Role, UserChanges
 from ..accounts.tokens import NewToken, TokenChanges
 from ..accounts.units import Usd
 from ..accounts.vault import Vault
+from ..asgi import field_at_fault
 from ..declare import Failure, Protocol, Reason
 from ..money.ledger import Ledger
 from ..storage.database import Database, Tx
@@ -96,29 +97,38 @@ class Source:
         return ConfigError(f"{self.name}{f':{line}' if line else ''}: {f'{path}: ' if path else ''}{message}")
 
     def _line(self, path: str) -> int | None:
-        found = re.match(r"(\w+)(?:\[(\d+)\])?\.?([^.\[]*)", path)
-        if found is None:
+        match = re.match(r"(\w+)(?:\[(\d+)\])?\.?([^.\[]*)(?:\.(\w+))?", path)
+        if match is None:
             return None
-        section, number, name = found[1], int(found[2] or 0), found[3]
+        section, number, name, below = match[1], int(match[2] or 0), match[3], match[4]
         header = None
         seen = -1
         inside = False
+        table = ""
         for index, line in enumerate(self.text.splitlines(), 1):
             text = line.strip()
             if text.startswith("["):
                 words = re.findall(r'"[^"]*"|[^\s\[\].]+', text.partition("#")[0])
                 inside = bool(words) and words[0] == section
-                if inside and text.startswith("[[") and len(words) == 1:
+                table = words[1].strip('"') if len(words) > 1 else ""
+                if inside and text.startswith("[[") and not table:
                     seen += 1
-                    inside = seen == number
-                    header = index if inside else header
-                elif inside and not text.startswith("[["):
-                    if len(words) > 1 and words[1].strip('"') == name:
-                        return index
-                    header = header or index
-            elif inside and name and re.match(rf'"?{re.escape(name)}"?\s*[=.]', text):
-                return index
+                # A table within an entry of a list stands after the entry's own head.
+                inside = inside and (seen == number or seen < 0)
+                if inside and table == name and not below:
+                    return index
+                if inside and (table == name or not table or header is None):
+                    header = index
+            elif inside:
+                wanted = name if not table else below if table == name else None
+                if wanted and _names(text, wanted):
+                    return index
         return header
+
+
+def _names(line: str, key: str) -> bool:
+    """Tell whether a line of a table sets a key, or a part of it."""
+    return re.match(rf'"?{re.escape(key)}"?\s*[=.]', line) is not None
 
 
 def parse(source: Source) -> Config:
@@ -137,12 +147,8 @@ def parse(source: Source) -> Config:
     try:
         return msgspec.convert(raw, Config)
     except msgspec.ValidationError as fault:
-        what, _, where = str(fault).partition(" - at `$.")
-        path = where.rstrip("`")
-        unknown = re.search(r"unknown field `([^`]+)`", what)
-        if unknown:
-            path = f"{path}.{unknown[1]}".lstrip(".")
-        raise source.fault(path, what) from None
+        what, field = field_at_fault(fault)
+        raise source.fault(field or "", what) from None
 
 
 def read(path: Path) -> tuple[Source, Config]:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from msgspec import UNSET, Meta, UnsetType
 
 from ..accounts.channels import ChannelFields, NewChannel
+from ..accounts.models import Channel
 from ..accounts.people import Name
 from ..declare import Failure, Protocol, Reason
-from ..upstream import transports
+from . import channel_settings
 
+_log = structlog.get_logger("deeepai.channels")
 _WORD: Final = re.compile(r"\{(\w+)\}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -122,8 +125,41 @@ def resolve(
     elif new.base_url is UNSET:
         new.base_url = protocol.base_url
     if isinstance(new.settings, dict):
-        transports.check(new.settings, name)
+        check_settings(new.settings, protocol)
     return new
+
+
+def _faults(settings: Mapping[str, Any], protocol: Protocol) -> Iterator[Failure]:
+    preset = PRESETS.get(str(settings.get("preset")))
+    return channel_settings.faults(settings, protocol, () if preset is None else preset.needs)
+
+
+def check_settings(settings: Mapping[str, Any], protocol: Protocol) -> None:
+    """Refuse settings that nobody knows, that cannot be used, or by which a channel could reach nothing.
+
+    Raises
+    ------
+    Failure
+        INVALID, with the setting's name.
+    """
+    for failure in _faults(settings, protocol):
+        raise failure
+
+
+def warn(channels: Iterable[Channel], protocols: Mapping[str, Protocol], warned: set[tuple[str, str | None]]) -> None:
+    """Say once in the log what is wrong with the settings of stored channels, which go on without it.
+
+    Parameters
+    ----------
+    warned : set
+        What was said before, by channel and setting.
+    """
+    for channel in channels:
+        protocol = protocols.get(channel.protocol)
+        for failure in _faults(channel.settings, protocol) if protocol is not None else ():
+            if (channel.id, failure.param) not in warned:
+                warned.add((channel.id, failure.param))
+                _log.warning("channel.setting", channel=channel.name, setting=failure.param, error=failure.message)
 
 
 def _fill(new: NewChannel, preset: Preset, environ: Mapping[str, str]) -> None:

@@ -108,12 +108,17 @@ class Router:
 
     def has(self, path: str) -> bool:
         """Tell whether a protocol declares a path, by whatever method, or owns what lies there."""
-        if path in self._fixed or any(path.startswith(prefix) for prefix, _ in self._own):
-            return True
-        if self._walk(self._root, path.strip("/").split("/"), 0, ()) is not None:
-            return True
+        return any(path.startswith(prefix) for prefix, _ in self._own) or self._first(path) is not None
+
+    def _first(self, path: str) -> Route | None:
+        """Return what was first declared at a path, by whatever method."""
+        if path in self._fixed:
+            return next(iter(self._fixed[path].values()))
+        found = self._walk(self._root, path.strip("/").split("/"), 0, ())
+        if found is not None:
+            return next(iter(found[0].routes.values()))[0]
         clean = _clean(path)
-        return clean != path and self.has(clean)
+        return self._first(clean) if clean != path else None
 
     def _walk(
         self, node: _Node, segments: list[str], at: int, values: tuple[str, ...]
@@ -137,7 +142,7 @@ class Router:
         return None
 
     def owner(self, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[Protocol, Failure | None]:
-        """Return the protocol in whose shape an error on an unknown path is answered, and what it says of it."""
+        """Return the protocol in whose shape an error about a path is answered, and what it says of it."""
         for protocol in self.protocols:
             if protocol.claims is not None:
                 failure = protocol.claims(path)
@@ -149,7 +154,8 @@ class Router:
         for name, _ in headers:
             if name in self._marks and path.startswith("/v1/"):
                 return self._marks[name], None
-        return self.protocols[0], None
+        route = self._first(path)
+        return self.protocols[0] if route is None else route.protocol, None
 
 
 def _share(first: Route, other: Route, path: str) -> None:

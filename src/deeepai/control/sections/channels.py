@@ -9,9 +9,8 @@ import msgspec
 
 from ...accounts import channels
 from ...accounts.channels import ChannelChanges, ChannelView
-from ...declare import Failure, Reason
+from ...declare import Failure, Protocol, Reason
 from ...storage.database import Tx
-from ...upstream import transports
 from .. import presets
 from ..presets import ChannelEntry, Preset
 from ..routes import Call, Route
@@ -71,11 +70,18 @@ async def _change(call: Call, changes: ChannelChanges) -> ChannelView:
         found = await channels.get(tx, call.params["id"])
         channels.check_source(found, changes)
         if isinstance(changes.settings, dict):
-            transports.check(changes.settings, found.protocol)
+            presets.check_settings(changes.settings, _protocol(call, found))
         await channels.update(tx, call.context.vault, found.id, changes)
         return await channels.get(tx, found.id)
 
     return await call.configure(work)
+
+
+def _protocol(call: Call, channel: ChannelView) -> Protocol:
+    protocol = call.context.protocols.get(channel.protocol)
+    if protocol is None:
+        raise Failure(Reason.INVALID, f"The channel's protocol {channel.protocol} is gone", param="settings")
+    return protocol
 
 
 async def _update(call: Call) -> ChannelView:

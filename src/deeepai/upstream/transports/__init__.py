@@ -21,17 +21,17 @@ from .vertex import Vertex
 TRANSPORTS: Final[Mapping[str, Transport]] = {"azure": Azure(), "bedrock": Bedrock(), "vertex": Vertex()}
 
 
-def check(settings: Mapping[str, Any], protocol: str) -> None:
-    """Refuse settings by which a channel could reach nothing.
+def named(settings: Mapping[str, Any], protocol: str) -> Transport | None:
+    """Return the transport that a channel's settings name; None where they name none.
 
     Raises
     ------
     Failure
-        INVALID, where the transport is none, cannot carry the protocol, or needs more.
+        INVALID, where there is no such transport, or it cannot carry the protocol.
     """
     name = settings.get("transport")
     if name is None:
-        return
+        return None
     transport = TRANSPORTS.get(name) if isinstance(name, str) else None
     if transport is None:
         message = f"There is no such transport; there are {', '.join(sorted(TRANSPORTS))}"
@@ -39,9 +39,7 @@ def check(settings: Mapping[str, Any], protocol: str) -> None:
     if protocol not in transport.carries:
         message = f"The transport {name} carries {', '.join(transport.carries)}, not {protocol}"
         raise Failure(Reason.INVALID, message, param="settings.transport")
-    for needed in transport.needs:
-        if not isinstance(settings.get(needed), str) or not settings[needed]:
-            raise Failure(Reason.INVALID, f"The transport {name} needs settings.{needed}", param=f"settings.{needed}")
+    return transport
 
 
 def operations(settings: Mapping[str, Any]) -> Sequence[str] | None:
@@ -78,4 +76,4 @@ async def handshake(
     return await sender.handshake(url, headers) if isinstance(sender, TransportClient) else (url, headers)
 
 
-__all__ = ["TRANSPORTS", "check", "client_for", "handshake", "operations"]
+__all__ = ["TRANSPORTS", "client_for", "handshake", "named", "operations"]

@@ -12,10 +12,11 @@ Source: Azure OpenAI's REST reference, data plane; the openai package's `AzureOp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ...accounts.models import Channel
 from ..client import Client, Response
@@ -68,11 +69,20 @@ class Entra(msgspec.Struct):
     client_secret: str
 
 
+class AzureSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a channel's settings may hold for the transport."""
+
+    api_version: str | UnsetType = UNSET
+    auth: Literal["key", "token", "entra"] | UnsetType = UNSET
+    token_url: str | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
+
+
 class Azure:
     """The transport."""
 
     carries: tuple[str, ...] = ("openai",)
-    needs: tuple[str, ...] = ()
+    settings: type[msgspec.Struct] = AzureSettings
 
     def __init__(self) -> None:
         self._tokens = Tokens()

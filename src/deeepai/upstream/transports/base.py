@@ -124,12 +124,12 @@ class Transport(Interface):
     ----------
     carries : tuple of str
         Protocols.
-    needs : tuple of str
-        Settings without which it cannot work.
+    settings : type
+        A msgspec struct of what a channel's settings may hold for it; without the required ones it cannot work.
     """
 
     carries: tuple[str, ...]
-    needs: tuple[str, ...]
+    settings: type[msgspec.Struct]
 
     def operations(self, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return which operations a channel with these settings has, as names or patterns."""

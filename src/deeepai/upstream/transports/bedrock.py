@@ -12,10 +12,11 @@ import base64
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Meta
 
 from ...accounts.models import Channel
 from ..client import Client, Response
@@ -45,11 +46,17 @@ _BY_CODE: Final = {
 }
 
 
+class BedrockSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a channel's settings may hold for the transport."""
+
+    region: Annotated[str, Meta(min_length=1)]
+
+
 class Bedrock:
     """The transport."""
 
     carries: tuple[str, ...] = ("anthropic",)
-    needs: tuple[str, ...] = ("region",)
+    settings: type[msgspec.Struct] = BedrockSettings
 
     def operations(self, settings: Mapping[str, Any]) -> Sequence[str]:
         """Return messages and their counts; batches lie in buckets."""

@@ -14,10 +14,11 @@ import importlib
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from ...accounts.models import Channel
 from ..client import Client, Response
@@ -48,11 +49,18 @@ OPERATIONS: Final = (
 )
 
 
+class VertexSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What a channel's settings may hold for the transport."""
+
+    project: Annotated[str, Meta(min_length=1)]
+    location: str | UnsetType = UNSET
+
+
 class Vertex:
     """The transport."""
 
     carries: tuple[str, ...] = ("gemini", "anthropic")
-    needs: tuple[str, ...] = ("project",)
+    settings: type[msgspec.Struct] = VertexSettings
 
     def __init__(self) -> None:
         self._tokens = Tokens()

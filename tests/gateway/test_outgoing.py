@@ -72,7 +72,7 @@ def test_a_callers_words_lead_to_no_other_path(value: str, way: str) -> None:
 
 def test_the_channels_credential_goes_out_and_the_callers_stays() -> None:
     found = build(
-        operation(headers=lambda request, facts: {"x-own": facts.asked}),
+        operation(headers=lambda request, facts: {"x-own": facts.requested_model}),
         to=channel("a", credential="theirs", settings={"headers": {"x-extra": "1"}}),
         headers={"authorization": "Bearer ours", "x-version": "2", "cookie": "c", "content-type": "application/json"},
         forward_headers=("x-version",),

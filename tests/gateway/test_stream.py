@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeepai.declare import StreamRules, Usage
-from deeepai.gateway.answers import stream as streams
+from deeepai.gateway.answers import stream as streaming
 from deeepai.gateway.answers.stream import Relay
 from deeepai.gateway.exchange import Exchange
 from deeepai.gateway.routing import Route
 from deeepai.upstream import Cut, Stalled
-from tests.gateway.asgi import operation, protocol, request
+from tests.gateway.asgi import operation, protocol, request, stream
 from tests.support.until import PATIENCE
 
 
@@ -79,7 +79,8 @@ class Caller:
     def __init__(self, **more: Any) -> None:
         self.seen: list[Any] = []
         self.left = asyncio.Event()
-        given = operation(**more)
+        self._more = more
+        given = operation()
         route = Route(protocol(given), given, {}, "toy.try")
         self.x = Exchange("req_1", route, request(given), self._receive, self._send)
         self.relay: Relay | None = None
@@ -95,7 +96,8 @@ class Caller:
         self.seen.append("charged")
 
     async def take(self, response: FakeResponse, *, hidden: bool = False) -> Relay:
-        self.relay = Relay(self.x, rules(hidden=hidden), response, self._charge)  # pyright: ignore[reportArgumentType]
+        given = stream(rules=rules(hidden=hidden), **self._more)
+        self.relay = Relay(self.x, given, response, self._charge)  # pyright: ignore[reportArgumentType]
         await self.relay.run()
         return self.relay
 
@@ -267,7 +269,7 @@ def test_a_caller_that_leaves_lets_a_drained_stream_come_to_its_usage() -> None:
 
 
 def test_draining_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr(streaming, "DRAIN_SECONDS", 0.0)
 
     async def run() -> None:
         gate = asyncio.Event()
@@ -288,7 +290,7 @@ def test_draining_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_event_that_comes_when_draining_ends_is_let_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr(streaming, "DRAIN_SECONDS", 0.0)
 
     async def run() -> None:
         gate = asyncio.Event()
@@ -300,7 +302,7 @@ def test_an_event_that_comes_when_draining_ends_is_let_come(monkeypatch: pytest.
             caller.left.set()
             while caller.relay is None or not caller.relay.left:
                 await asyncio.sleep(0)
-            monkeypatch.setattr(streams, "DRAIN_SECONDS", 60.0)
+            monkeypatch.setattr(streaming, "DRAIN_SECONDS", 60.0)
             gate.set()
             relay = await relaying
         assert (relay.usage, response.ended) == (Usage(output=7, basis="vendor"), "released")
@@ -309,7 +311,7 @@ def test_an_event_that_comes_when_draining_ends_is_let_come(monkeypatch: pytest.
 
 
 def test_what_is_kept_for_counting_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "KEPT", 100)
+    monkeypatch.setattr(streaming, "KEPT", 100)
     event = b"data: " + b"x" * 42 + b"\n\n"
     caller, relay, _ = take([event] * 20 + [b"data: [DONE]\n\n"])
     assert len(relay.events) == 2

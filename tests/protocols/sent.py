@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from deeepai.declare import Answer, Facts, Protocol, Task
-from deeepai.gateway.body.request import HttpRequest, read_body
+from deeepai.gateway.body import read_body
+from deeepai.gateway.body.request import HttpRequest
 from deeepai.gateway.routing import Router
 
 BOUNDARY = "x7f3"

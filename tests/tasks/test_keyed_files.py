@@ -50,14 +50,14 @@ async def test_a_credential_is_shown_to_the_vendor_only(a: World) -> None:
     own = channel("own", base_url=str(ours.make_url("/api")))
     vendor.leads_to = str(theirs.make_url("/public"))
 
-    data, kind = await a.life.fetch_from(own, str(ours.make_url("/secret")), keyed=True)
+    data, kind = await a.life.results.fetch_from(own, str(ours.make_url("/secret")), keyed=True)
     assert (data, kind) == (PNG, "image/png")
     with pytest.raises(Cut):
-        await a.life.fetch_from(own, str(ours.make_url("/secret")))
+        await a.life.results.fetch_from(own, str(ours.make_url("/secret")))
 
-    data, _ = await a.life.fetch_from(own, str(ours.make_url("/moved")), keyed=True)
+    data, _ = await a.life.results.fetch_from(own, str(ours.make_url("/moved")), keyed=True)
     assert data == PNG
-    await a.life.fetch_from(own, str(theirs.make_url("/named")), keyed=True)
+    await a.life.results.fetch_from(own, str(theirs.make_url("/named")), keyed=True)
     assert other.shown == [("/public", None), ("/named", None)]
     assert vendor.shown[-1] == ("/moved", "Bearer k")
 
@@ -69,6 +69,6 @@ async def test_without_a_credential_none_is_shown(a: World) -> None:
     vendor = Store()
     server = await vendor.start()
     bare = channel("bare", base_url=str(server.make_url("")), credential="")
-    await a.life.fetch_from(bare, str(server.make_url("/open")), keyed=True)
+    await a.life.results.fetch_from(bare, str(server.make_url("/open")), keyed=True)
     assert vendor.shown == [("/open", None)]
     await server.close()

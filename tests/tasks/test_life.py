@@ -14,7 +14,8 @@ from deeepai.declare import Accepted, Answer, Hook, State, Task, UpstreamCall, U
 from deeepai.money.ledger import InsufficientFunds
 from deeepai.storage.ids import now_ms
 from deeepai.tasks.hosts import hook_address
-from deeepai.tasks.life import FETCH_TRIES, MISSES, Timing
+from deeepai.tasks.life import MISSES, Timing
+from deeepai.tasks.results import FETCH_TRIES
 from deeepai.tasks.safe_fetch import Unsafe
 from tests.gateway.channels import channel
 from tests.tasks.world import PNG, PRICE, USD, World, found_lost, split, world
@@ -199,7 +200,7 @@ async def test_a_result_that_cannot_be_had_is_tried_again_before_the_end_is_told
     task = await a.accepted()
     a.vendor.jobs["u1"] = {"state": "succeeded", "urls": [f"{a.vendor.url}/files/x.png"]}
     task = await a.look(task)
-    assert (task.state, task.facts["fetch_tries"]) == (State.QUEUED, 1)
+    assert (task.state, task.fetch_tries) == (State.QUEUED, 1)
     a.vendor.files["/files/x.png"] = PNG
     task = await a.look(task)
     assert (task.state, task.results) == (State.SUCCEEDED, 1)
@@ -226,7 +227,7 @@ async def test_a_file_server_that_breaks_off_is_given_up_in_the_end(a: World, se
     a.vendor.jobs["u1"] = {"state": "succeeded", "urls": [url]}
     for tries in range(1, FETCH_TRIES):
         task = await a.look(task)
-        assert (task.state, task.facts["fetch_tries"]) == (State.QUEUED, tries)
+        assert (task.state, task.fetch_tries) == (State.QUEUED, tries)
     task = await a.look(task)
     assert task.state is State.SUCCEEDED
     assert await a.rows("SELECT * FROM assets") == []
@@ -239,10 +240,10 @@ async def test_a_vendors_file_on_a_private_host_is_not_fetched_unless_it_is_its_
         own = channel("a", base_url=a.vendor.url)
         strict = a.life
         strict._fetch._allowed = ()  # pyright: ignore[reportPrivateUsage]
-        data, _ = await strict.fetch_from(own, f"{a.vendor.url}/files/x.png")
+        data, _ = await strict.results.fetch_from(own, f"{a.vendor.url}/files/x.png")
         assert data == PNG
         with pytest.raises(Unsafe):
-            await strict.fetch_from(channel("b", base_url="http://vendor.example"), f"{a.vendor.url}/files/x.png")
+            await strict.results.fetch_from(channel("b", base_url="http://vendor.example"), f"{a.vendor.url}/files/x.png")
 
 
 # Lost submissions ---------------------------------------------------------------------------------------------------

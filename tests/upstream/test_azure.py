@@ -14,7 +14,7 @@ from aiohttp import web
 from deeepai.accounts.models import Channel
 from deeepai.gateway.dispatch import serves
 from deeepai.upstream import Client, NotSent, Pieces
-from deeepai.upstream.transports import handshake, through
+from deeepai.upstream.transports import client_for, handshake
 from tests.gateway.channels import channel
 from tests.support.until import PATIENCE
 
@@ -39,7 +39,7 @@ async def test_azure_by_deployment(client: Client) -> None:
         await post(client, to, "/responses", CHAT, "my gpt")
         await post(client, to, "/batches", {"input_file_id": "f"})
         for path in ("/models", "/files?limit=5&api-version=1999-01-01", "/files/file-1/content"):
-            await through(client, to).ask("GET", url + path, {}, None, LIMITS)
+            await client_for(client, to).ask("GET", url + path, {}, None, LIMITS)
     assert [path for _, path, _, _ in seen.requests] == [
         f"/openai/deployments/my%20gpt/chat/completions?api-version={VERSION}",
         f"/openai/responses?api-version={VERSION}",
@@ -59,7 +59,7 @@ async def test_azure_of_the_newer_form(client: Client) -> None:
     async with serving(seen) as url:
         await post(client, azure(url), "/chat/completions", CHAT, "my gpt")
         await post(client, azure(url, auth="token"), "/videos", {"model": "sora-2"}, "sora-2")
-        await through(client, azure(url)).ask("GET", f"{url}/batches?limit=5", {}, None, LIMITS)
+        await client_for(client, azure(url)).ask("GET", f"{url}/batches?limit=5", {}, None, LIMITS)
     assert [path for _, path, _, _ in seen.requests] == [
         "/openai/v1/chat/completions",
         "/openai/v1/videos",

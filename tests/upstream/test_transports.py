@@ -14,7 +14,7 @@ from aiohttp import web
 from deeepai.accounts.models import Channel, Limits
 from deeepai.protocols import PROTOCOLS
 from deeepai.upstream import Client, Cut, NotSent, Pieces
-from deeepai.upstream.transports import TRANSPORTS, handshake, through
+from deeepai.upstream.transports import TRANSPORTS, client_for, handshake
 from tests.gateway.channels import channel
 
 from . import clouds
@@ -23,7 +23,7 @@ from .clouds import ACCESS, EVENTS, LIMITS, MESSAGE, REGION, SECRET, Seen, post,
 
 def test_a_channel_without_a_transport_has_the_client_itself() -> None:
     made = Client.__new__(Client)
-    assert through(made, channel("a")) is made
+    assert client_for(made, channel("a")) is made
 
 
 async def test_a_transport_that_writes_the_body_anew_takes_none_in_pieces(client: Client) -> None:
@@ -92,7 +92,7 @@ async def test_vertex(client: Client) -> None:
                 client, to, path, body, x_goog_api_key="{", anthropic_version="2023-06-01", anthropic_beta="b"
             )
             assert answer.status == 200, answer
-        await through(client, to).ask("GET", f"{url}/v1/models", {}, None, LIMITS)
+        await client_for(client, to).ask("GET", f"{url}/v1/models", {}, None, LIMITS)
         with pytest.raises(NotSent, match="does not carry"):
             await post(client, to, "/v1/files", {})
     place = "/v1/projects/my-project/locations/europe-west4"
@@ -237,11 +237,11 @@ async def test_vertex_makes_pictures_and_films(client: Client) -> None:
         }
         film = {"instances": [instance], "parameters": parameters}
         await post(client, to, "/v1beta/models/veo-3.1-generate-001:predictLongRunning", film)
-        running = await through(client, to).ask("GET", f"{url}/v1beta/{name}", {}, None, LIMITS)
+        running = await client_for(client, to).ask("GET", f"{url}/v1beta/{name}", {}, None, LIMITS)
         assert running.json() == {"name": name}
         videos = [{"bytesBase64Encoded": "aGk=", "mimeType": "video/mp4"}, {"gcsUri": "gs://b/o"}]
         seen.reply = {"name": name, "done": True, "response": {"raiMediaFilteredCount": 1, "videos": videos}}
-        done = await through(client, to).ask("GET", f"{url}/v1beta/{name}", {}, None, LIMITS)
+        done = await client_for(client, to).ask("GET", f"{url}/v1beta/{name}", {}, None, LIMITS)
     assert done.json()["response"]["generateVideoResponse"] == {
         "raiMediaFilteredCount": 1,
         "generatedSamples": [
@@ -272,7 +272,7 @@ async def test_vertex_makes_pictures_and_films(client: Client) -> None:
 async def test_vertex_asks_for_operations_of_its_own_only(client: Client) -> None:
     to = vertex("http://127.0.0.1:9")
     with pytest.raises(NotSent, match="no such operation"):
-        await through(client, to).ask("GET", f"{to.base_url}/v1beta/projects/p/operations/x", {}, None, LIMITS)
+        await client_for(client, to).ask("GET", f"{to.base_url}/v1beta/projects/p/operations/x", {}, None, LIMITS)
 
 
 # Bedrock -------------------------------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def bedrock(url: str, credential: str = f"{ACCESS}:{SECRET}") -> Channel:
 
 async def streamed(client: Client, to: Channel) -> list[tuple[str, Any]]:
     raw = json.dumps({**ASKED, "stream": True}).encode()
-    response = await through(client, to).send(
+    response = await client_for(client, to).send(
         "POST", f"{to.base_url}/v1/messages", {"content-type": "application/json"}, raw, LIMITS
     )
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -332,7 +332,7 @@ async def test_bedrock_signs_and_asks(client: Client) -> None:
             x_api_key="k",
         )
         assert answer.json() == MESSAGE
-        probed = await through(client, bedrock(url)).ask("GET", f"{url}/v1/models", {}, None, LIMITS)
+        probed = await client_for(client, bedrock(url)).ask("GET", f"{url}/v1/models", {}, None, LIMITS)
         assert probed.status == 200
     (_, path, headers, body), (_, listed, _, _) = seen.requests
     assert path == "/model/eu.anthropic.claude-haiku-4-5-20251001-v1%3A0/invoke"

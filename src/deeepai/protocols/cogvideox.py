@@ -42,7 +42,7 @@ class VideoBody(msgspec.Struct, omit_defaults=True):
 
     model: str
     prompt: Annotated[str, Meta(max_length=1500)] | None = None
-    image_url: str | list[str] | None = None
+    image_url: str | list[str] | dict[str, Any] | None = None
     request_id: str | None = None
 
 

@@ -31,7 +31,7 @@ from ..common.errors import ErrorTable
 from ..common.operations import Paths
 from ..common.paths import get
 from . import bodies
-from .bodies import Body, EffectsBody, ImagesBody, VideoBody
+from .bodies import EffectsBody, ImagesBody, ModelBody, VideoBody
 from .jobs import ACCOUNT, JOBS, UNIT, job, patch, patch_effect, patch_model, video
 
 AT = Paths(("/kling/v1",), "/v1")
@@ -52,7 +52,7 @@ def signed(credential: str, now: int) -> Mapping[str, str]:
 # Models and prices -------------------------------------------------------------------------------------------------
 
 
-def named(default: str) -> Callable[[Request[Body]], str]:
+def named(default: str) -> Callable[[Request[ModelBody]], str]:
     """Make what finds the model: under the name that the vendor reads, or else the older one."""
     return lambda request: request.body.model_name or request.body.model or default
 

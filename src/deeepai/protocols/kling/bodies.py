@@ -24,13 +24,18 @@ Prompt: TypeAlias = Annotated[str, Meta(max_length=2500)]
 class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What every task's body may have."""
 
-    model_name: str | None = None
-    model: str | None = None
     callback_url: str | None = None
     external_task_id: str | None = None
 
 
-class VideoBody(Body, kw_only=True, omit_defaults=True):
+class ModelBody(Body, kw_only=True, omit_defaults=True):
+    """A body that may name its model, under the name that the vendor reads or an older one."""
+
+    model_name: str | None = None
+    model: str | None = None
+
+
+class VideoBody(ModelBody, kw_only=True, omit_defaults=True):
     """Body of a video."""
 
     prompt: Prompt | None = None
@@ -85,7 +90,7 @@ class EffectsBody(Body, kw_only=True, omit_defaults=True):
     input: Effect
 
 
-class ImagesBody(Body, kw_only=True, omit_defaults=True):
+class ImagesBody(ModelBody, kw_only=True, omit_defaults=True):
     """Body of pictures."""
 
     prompt: Prompt
@@ -95,7 +100,7 @@ class ImagesBody(Body, kw_only=True, omit_defaults=True):
     human_fidelity: Number | None = None
 
 
-class TryOnBody(Body, kw_only=True, omit_defaults=True):
+class TryOnBody(ModelBody, kw_only=True, omit_defaults=True):
     """Body of a try-on."""
 
     human_image: str

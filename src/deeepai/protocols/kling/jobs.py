@@ -11,7 +11,7 @@ import msgspec
 from ...declare import DROP, Answer, Facts, Job, Json, Links, Request, State, Task, UpstreamCall, Usage
 from ..common.jobs import ChildPath, FilePath, JobFormat
 from ..common.paths import each, get
-from .bodies import Body, EffectsBody, typed
+from .bodies import Body, EffectsBody, ModelBody, typed
 
 UNIT = 140_000_000
 """10⁻⁹ USD: list price of a unit of the vendor's resource packs."""
@@ -50,7 +50,7 @@ def patch(request: Request[Body], facts: Facts) -> dict[str, Any]:
     return JOBS.patch(request, facts) | typed(request.body) | named
 
 
-def patch_model(request: Request[Body], facts: Facts) -> dict[str, Any]:
+def patch_model(request: Request[ModelBody], facts: Facts) -> dict[str, Any]:
     """Name the model as the upstream does, too, under both its names."""
     names = ("model_name",) if request.body.model is None else ("model_name", "model")
     return patch(request, facts) | {name: facts.model for name in names if getattr(request.body, name) != facts.model}

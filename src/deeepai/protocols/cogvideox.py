@@ -115,8 +115,8 @@ cogvideox = Protocol(
     name="cogvideox",
     title=Text("CogVideoX (Zhipu)", "CogVideoX(官方格式)"),
     base_url="https://open.bigmodel.cn/api/paas/v4",
-    env_key="ZHIPUAI_API_KEY",
-    env_base_url="ZHIPUAI_BASE_URL",
+    # What the vendor's SDK reads brings the channel of its chat models.
+    env_key="COGVIDEOX_API_KEY",
     models=("cogvideox*", "viduq1-*", "vidu2-*"),
     own_paths=tuple(f"{place}/" for place in AT.gateway),
     authorize=bearer,

@@ -22,6 +22,7 @@ from ...declare import (
     Submit,
     Task,
     Text,
+    UpstreamCall,
     Usage,
     View,
     Window,
@@ -237,6 +238,7 @@ kling = Protocol(
         },
     ),
     channel_fault=lambda answer: answer.status == 401 or get(answer.json(), "code") in ACCOUNT,
+    probe=UpstreamCall("/v1/videos/text2video?pageNum=1&pageSize=1"),
     operations=(
         *SUBMISSIONS,
         AT.fetch(

@@ -23,7 +23,7 @@ from deeepai.settings import Settings
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Tx
 from tests.gateway.asgi import protocol
-from tests.stack import free_port
+from tests.support.ports import reserve_port
 
 
 async def thing(view: View[Any]) -> Reply:
@@ -66,7 +66,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def url(tmp_path: Path) -> AsyncIterator[str]:
-    async with running(Settings.load({}, data=str(tmp_path), port=free_port())) as address:
+    async with running(Settings.load({}, data=str(tmp_path), port=reserve_port())) as address:
         yield address
 
 
@@ -106,7 +106,7 @@ async def test_pages_and_vendors_paths_beside_them(url: str) -> None:
 
 
 async def test_a_stored_setting_that_nobody_knows_stops_no_start(tmp_path: Path) -> None:
-    settings = Settings.load({}, data=str(tmp_path), port=free_port())
+    settings = Settings.load({}, data=str(tmp_path), port=reserve_port())
     vault = Vault.open(settings.secret_path)
 
     async def store(tx: Tx) -> None:

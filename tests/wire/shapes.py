@@ -81,6 +81,23 @@ def anthropic(got: Got) -> None:
     assert got.headers["request-id"] == got.json["request_id"]
 
 
+def kling(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "request_id"}
+    assert isinstance(body["code"], int)
+    assert 1000 <= body["code"] < 6000
+    assert _words(body["message"])
+    assert _words(body["request_id"])
+
+
+def cogvideox(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    error = got.json["error"]
+    assert set(error) == {"code", "message"}
+    assert error["code"].isdigit()
+    assert _words(error["message"])
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -132,5 +149,7 @@ MANNERS: Mapping[str, Manner] = {
     "gemini": Manner(gemini),
     "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
+    "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
+    "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }

@@ -20,6 +20,7 @@ from tests.wire.shapes import MANNERS
 
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
+    "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
 }
 """Path, body, and the field for the address."""
@@ -58,7 +59,7 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
-    return got.json.get("id") or got.json["result"]
+    return got.json.get("id") or got.json.get("result") or got.json["data"]["task_id"]
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ..declare import Protocol
 from .anthropic import anthropic
+from .cogvideox import cogvideox
 from .flux import flux
 from .gemini import gemini
 from .ideogram import ideogram
+from .kling import kling
 from .midjourney import midjourney
 from .openai import openai
 from .stability import stability
 
 PROTOCOLS: dict[str, Protocol] = {
-    protocol.name: protocol for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic)
+    protocol.name: protocol
+    for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox)
 }

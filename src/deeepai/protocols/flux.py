@@ -30,7 +30,6 @@ from ..declare import (
     Reply,
     Request,
     State,
-    Submit,
     Task,
     Text,
     UpstreamCall,
@@ -38,7 +37,7 @@ from ..declare import (
     View,
 )
 from .common.jobs import FilePath, JobFormat
-from .common.operations import fetch, own
+from .common.operations import Paths
 
 SLUGS = (
     *("flux-pro-1.1", "flux-pro", "flux-dev", "flux-pro-1.1-ultra", "flux-kontext-pro", "flux-kontext-max"),
@@ -47,6 +46,7 @@ SLUGS = (
     *("flux-2-pro", "flux-2-pro-preview", "flux-2-max", "flux-2-flex"),
     *("flux-2-klein-4b", "flux-2-klein-9b", "flux-2-klein-9b-preview"),
 )
+AT = Paths(("/flux/v1", "/bfl/v1"), "/v1")
 DEFAULT_MODEL = "flux-pro-1.1"
 CREDIT = 10_000_000
 """10⁻⁹ USD: a credit is one cent."""
@@ -237,14 +237,12 @@ flux = Protocol(
     channel_fault=channel_fault,
     probe=UpstreamCall("/v1/credits"),
     operations=(
-        Submit(
+        AT.submit(
+            "{model}",
+            Text("Generate an image", "生成图像(image)"),
             name="generate",
-            method="POST",
-            path="/flux/v1/{model}",
-            aliases=("/bfl/v1/{model}", *(f"/v1/{slug}" for slug in SLUGS)),
-            upstream_template="/v1/{model}",
+            aliases=tuple(f"/v1/{slug}" for slug in SLUGS),
             rows=(29,),
-            summary=Text("Generate an image", "生成图像(image)"),
             body=GenerateBody,
             example={"prompt": "A cat in a spacesuit", "width": 1024, "height": 768},
             job=JOB,
@@ -253,21 +251,19 @@ flux = Protocol(
             patch=patch,
             upstream_path=lambda request, facts: f"/v1/{facts.model}",
         ),
-        fetch(
+        AT.fetch(
             "get_result",
-            "/flux/v1/get_result",
             Text("Get a task's result", "查询任务(get_result)"),
-            upstream_template="/v1/get_result",
-            aliases=("/bfl/v1/get_result", "/v1/get_result"),
+            name="get_result",
+            aliases=("/v1/get_result",),
             rows=(30,),
             task=result_id,
             query=("id",),
         ),
-        own(
+        AT.own(
             "credits",
-            "/flux/v1/credits",
             Text("Credits left", "余额查询"),
-            aliases=("/bfl/v1/credits", "/v1/credits"),
+            aliases=("/v1/credits",),
             example_answer={"credits": 1250.0},
             answer=credits_left,
         ),

@@ -243,7 +243,9 @@ async def test_a_vendors_file_on_a_private_host_is_not_fetched_unless_it_is_its_
         data, _ = await strict.results.fetch_from(own, f"{a.vendor.url}/files/x.png")
         assert data == PNG
         with pytest.raises(Unsafe):
-            await strict.results.fetch_from(channel("b", base_url="http://vendor.example"), f"{a.vendor.url}/files/x.png")
+            await strict.results.fetch_from(
+                channel("b", base_url="http://vendor.example"), f"{a.vendor.url}/files/x.png"
+            )
 
 
 # Lost submissions ---------------------------------------------------------------------------------------------------

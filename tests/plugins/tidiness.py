@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     tempfile.tempdir = None
     # In a session of its own: it hears no signal that is meant for the run.
     config.stash[_running] = subprocess.Popen(
-        [sys.executable, "-I", str(_CARETAKER), MARK, folder, folder],
+        [sys.executable, "-I", str(_CARETAKER), MARK, folder],
         stdin=subprocess.PIPE,
         env=outer,
         start_new_session=True,

@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     folder = tempfile.mkdtemp(prefix="deeepai-tests-")
     outer = dict(os.environ)
-    os.environ |= {MARK: folder, "TMPDIR": folder}
+    os.environ |= {MARK: folder, "TMPDIR": folder, "XDG_RUNTIME_DIR": folder}
     tempfile.tempdir = None
     # In a session of its own: it hears no signal that is meant for the run.
     config.stash[_running] = subprocess.Popen(

@@ -27,8 +27,8 @@ from tests.gateway.realtime import (
 from tests.gateway.vendor_socket import VendorSocket
 from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.http import call
 from tests.support.until import until
-from tests.wire.http import call
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from anthropic import Anthropic
 from tests.operator import paid, rows
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
+from tests.support.http import call
 from tests.support.until import until
-from tests.wire.http import call
 
 MODEL = "claude-haiku-4-5"
 ANN = "sk-live-ann-00000000000000000000000001"

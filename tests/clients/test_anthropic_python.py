@@ -14,8 +14,8 @@ from anthropic._constants import ANTHROPIC_API_VERSION
 
 from tests.operator import usage_row
 from tests.stack import Gateway
+from tests.support.http import call
 from tests.support.until import PATIENCE, until
-from tests.wire.http import call
 
 MODEL = "claude-haiku-4-5"
 HELLO: Any = [{"role": "user", "content": "Say this is a test!"}]

@@ -17,6 +17,7 @@ from google.genai import errors, types
 
 from tests.operator import rows, usage_row
 from tests.stack import Gateway
+from tests.support.http import call
 from tests.support.pictures import opened, png
 from tests.support.until import PATIENCE, until
 
@@ -54,13 +55,8 @@ def post(
     gateway: Gateway, path: str, body: Any, *, key: str | None = None, bare: bool = False
 ) -> tuple[int, dict[str, str], Any]:
     """Send a request as no SDK does; return status, headers, and JSON."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
-    headers = {"content-type": "application/json"} | ({} if bare else {"x-goog-api-key": key or gateway.live})
-    connection.request("POST", path, json.dumps(body), headers)
-    answer = connection.getresponse()
-    data = answer.read()
-    connection.close()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, json.loads(data)
+    got = call(gateway, "POST", path, body, headers={} if bare else {"x-goog-api-key": key or gateway.live})
+    return got.status, dict(got.headers), got.json
 
 
 def said(text: str) -> dict[str, Any]:

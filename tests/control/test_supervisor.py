@@ -62,7 +62,7 @@ def start(data: Path, *flags: str, **env: str) -> Gateway:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Gateway]:
-    gateway = start(tmp_path / "data")
+    gateway = start(tmp_path / "data", DEEEPAI_GRACE="60")
     yield gateway
     gateway.stop()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from deeepai.accounts.models import Channel, Limits
+from tests.support.until import PATIENCE
 
-QUICK = Limits(connect=5, first_byte=5, between=5, whole=20)
+QUICK = Limits(connect=PATIENCE, first_byte=PATIENCE, between=PATIENCE, whole=PATIENCE)
 
 
 def channel(name: str, **more: Any) -> Channel:

@@ -19,8 +19,8 @@ from openai import OpenAI
 from tests.operator import paid, rows, usage_row
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
+from tests.support.http import Got, call
 from tests.support.until import PATIENCE, until
-from tests.wire.http import Got, call
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 MODEL = "gpt-4o-mini"

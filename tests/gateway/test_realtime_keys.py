@@ -27,8 +27,8 @@ from tests.gateway.realtime import (
 from tests.gateway.vendor_socket import VendorSocket
 from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.http import call
 from tests.support.until import until
-from tests.wire.http import call
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_transcription_goes_by_the_model_that_it_names(gateway: Gateway, model
 
 def test_a_key_opens_what_it_was_made_for(gateway: Gateway, vendor: VendorSocket) -> None:
     session = {"type": "realtime", "model": MODEL + "made"}
-    status, made = post(gateway, "client_secrets", {"session": session, "expires_after": {"seconds": 10}})
+    status, made = post(gateway, "client_secrets", {"session": session, "expires_after": {"seconds": 600}})
     assert (status, made["session"]["model"]) == (200, MODEL + "made")
     key = made["value"]
     status, error, _ = refused(gateway, "other", key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from google.genai import types
 
 from tests.operator import rows
 from tests.stack import Gateway
-from tests.support.until import PATIENCE, until
+from tests.support.http import post
+from tests.support.until import until
 from tests.upstream import clouds
 
 PLACE = "/v1/projects/p/locations/us-central1/publishers/google/models"
@@ -126,26 +126,19 @@ def client(gateway: Gateway, project: Project) -> Iterator[genai.Client]:
     made.close()
 
 
-def post(gateway: Gateway, method: str, body: Any) -> Any:
-    """Ask as the SDK did: of these it knows only Vertex AI's own form now."""
-    headers = {"content-type": "application/json", "x-goog-api-key": gateway.live}
-    address = f"{gateway.url}/v1beta/models/{method}"
-    with urllib.request.urlopen(
-        urllib.request.Request(address, json.dumps(body).encode(), headers), timeout=PATIENCE
-    ) as answer:
-        return json.load(answer)
-
-
 def film(gateway: Gateway, **instance: Any) -> types.GenerateVideosOperation:
     given = {"prompt": "a lighthouse", **instance}
     parameters = {"durationSeconds": 4, "sampleCount": 1, "resolution": "720p"}
-    made = post(gateway, f"{VEO}:predictLongRunning", {"instances": [given], "parameters": parameters})
+    # As the SDK did: it knows only Vertex AI's own form now.
+    asked = {"instances": [given], "parameters": parameters}
+    made = post(gateway, f"/v1beta/models/{VEO}:predictLongRunning", asked).json
     return types.GenerateVideosOperation.model_validate(made)
 
 
 def test_words_and_pictures(client: genai.Client, gateway: Gateway, project: Project) -> None:
     assert client.models.generate_content(model="gemini-2.5-flash", contents="hello").text == "from Vertex"
-    drawn = post(gateway, "imagen-4.0-generate-001:predict", {"instances": [{"prompt": "a cat"}]})
+    asked = {"instances": [{"prompt": "a cat"}]}
+    drawn = post(gateway, "/v1beta/models/imagen-4.0-generate-001:predict", asked).json
     assert drawn == {"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": "UE5H"}]}
     assert [path.removeprefix(PLACE) for path, _ in project.seen] == [
         "/gemini-2.5-flash:generateContent",

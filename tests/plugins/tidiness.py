@@ -28,11 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     folder = tempfile.mkdtemp(prefix="deeepai-tests-")
     outer = dict(os.environ)
-    os.environ |= {MARK: folder, "TMPDIR": folder}
+    os.environ |= {MARK: folder, "TMPDIR": folder, "XDG_RUNTIME_DIR": folder}
     tempfile.tempdir = None
     # In a session of its own: it hears no signal that is meant for the run.
     config.stash[_running] = subprocess.Popen(
-        [sys.executable, "-I", str(_CARETAKER), MARK, folder, folder],
+        [sys.executable, "-I", str(_CARETAKER), MARK, folder],
         stdin=subprocess.PIPE,
         env=outer,
         start_new_session=True,

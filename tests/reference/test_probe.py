@@ -14,6 +14,7 @@ from deeepai.protocols import PROTOCOLS
 from deeepai.upstream import Client
 from tests.stack import Sandbox
 from tests.support.ports import reserve_port
+from tests.support.until import PATIENCE
 
 KEY = "vendor-secret-0123456789"
 
@@ -41,7 +42,7 @@ def channel(protocol: str, base_url: str, credential: str | None = KEY) -> Chann
         concurrency=None,
         rpm=None,
         enabled=True,
-        limits=Limits(connect=2.0, first_byte=2.0),
+        limits=Limits(connect=PATIENCE, first_byte=PATIENCE),
         settings={},
         source="api",
     )

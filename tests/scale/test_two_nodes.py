@@ -14,6 +14,7 @@ import requests
 
 from tests.servers import new_postgresql, valkey_url
 from tests.stack import Gateway, Sandbox, channels
+from tests.support.http import post
 from tests.support.until import PATIENCE, until
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say this is a test!"}]}
@@ -51,15 +52,9 @@ def query(url: str, sql: str, *args: Any) -> list[dict[str, Any]]:
     return asyncio.run(ask())
 
 
-def post(gateway: Gateway, token: str, path: str, body: Any) -> requests.Response:
-    return requests.post(
-        f"{gateway.url}{path}", json=body, headers={"authorization": f"Bearer {token}"}, timeout=PATIENCE
-    )
-
-
 def test_a_task_of_one_node_is_served_by_the_other(nodes: tuple[Gateway, Gateway, str]) -> None:
     one, two, _ = nodes
-    task = post(one, one.live, "/flux/v1/flux-dev", {"prompt": "across"}).json()
+    task = post(one, "/flux/v1/flux-dev", {"prompt": "across"}).json
 
     def ready() -> Any:
         found = requests.get(
@@ -80,7 +75,7 @@ def test_both_hold_against_one_balance(nodes: tuple[Gateway, Gateway, str]) -> N
 
     def mj(number: int) -> int:
         node = (one, two)[number % 2]
-        return post(node, one.live, "/flux/v1/flux-pro-1.1", {"prompt": f"one of many {number}"}).status_code
+        return post(node, "/flux/v1/flux-pro-1.1", {"prompt": f"one of many {number}"}, one.live).status
 
     until(lambda: mj(0) in (200, 402))
     with ThreadPoolExecutor(8) as pool:
@@ -96,7 +91,7 @@ def test_both_hold_against_one_balance(nodes: tuple[Gateway, Gateway, str]) -> N
     assert after["spent"] + after["held"] <= budget
     query(url, "UPDATE tokens SET budget = NULL WHERE id = $1", token["id"])
     query(url, "UPDATE settings SET value = (value::bigint + 1)::text WHERE key = 'config_version'")
-    until(lambda: post(two, one.live, "/v1/chat/completions", CHAT).status_code == 200)
+    until(lambda: post(two, "/v1/chat/completions", CHAT, one.live).status == 200)
 
 
 def test_a_change_on_one_node_is_seen_by_the_other(nodes: tuple[Gateway, Gateway, str]) -> None:
@@ -104,15 +99,15 @@ def test_a_change_on_one_node_is_seen_by_the_other(nodes: tuple[Gateway, Gateway
     config = Path(one.env["DEEEPAI_CONFIG"])
     config.write_text(config.read_text() + '\n[[aliases]]\nname = "house-model"\ntarget = "gpt-4o-mini"\n')
     body = CHAT | {"model": "house-model"}
-    until(lambda: post(two, one.live, "/v1/chat/completions", body).status_code == 200)
+    until(lambda: post(two, "/v1/chat/completions", body, one.live).status == 200)
 
 
 def test_the_ledger_holds(nodes: tuple[Gateway, Gateway, str]) -> None:
     one, two, url = nodes
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda n: post((one, two)[n % 2], one.live, "/v1/chat/completions", CHAT), range(60)))
-    assert {answer.status_code for answer in answers} == {200}
-    ids = [answer.headers["x-request-id"] for answer in answers]
+        answers = list(pool.map(lambda n: post((one, two)[n % 2], "/v1/chat/completions", CHAT, one.live), range(60)))
+    assert {answer.status for answer in answers} == {200}
+    ids = [answer.request_id for answer in answers]
     charged = query(url, "SELECT request_id FROM ledger WHERE kind = 'charge' AND request_id = ANY($1)", ids)
     assert sorted(row["request_id"] for row in charged) == sorted(ids)
     two.kill()

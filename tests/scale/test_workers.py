@@ -83,12 +83,14 @@ def test_either_serves_and_both_are_counted(gateway: Gateway) -> None:
     assert len(workers(gateway)) == 2
 
 
-def test_requests_at_once(gateway: Gateway) -> None:
+def test_requests_at_once(gateway: Gateway, sandbox: Sandbox) -> None:
     key = token(gateway, "--concurrency", "3")
     with ThreadPoolExecutor(3) as pool:
-        slow = [pool.submit(chat, gateway, key, "[sandbox:slow=4] under way") for _ in range(3)]
-        until(lambda: figures(gateway)["deeepai_requests_open"] >= 3)
-        assert [chat(gateway, key) for _ in range(8)] == [429] * 8
+        with sandbox.slowly():
+            seen = sandbox.newest()
+            slow = [pool.submit(chat, gateway, key) for _ in range(3)]
+            until(lambda: len(sandbox.since(seen)) == 3)
+            assert [chat(gateway, key) for _ in range(8)] == [429] * 8
         assert [one.result() for one in slow] == [200] * 3
     assert [chat(gateway, key) for _ in range(8)] == [200] * 8
 
@@ -106,7 +108,7 @@ def test_what_a_killed_worker_had_taken_comes_back(gateway: Gateway) -> None:
     key = token(gateway, "--concurrency", "1")
     before = workers(gateway)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(chat, gateway, key, "[sandbox:slow=30] under way")
+        slow = pool.submit(chat, gateway, key, "[sandbox:never-finish] under way")
         until(lambda: figures(gateway)["deeepai_requests_open"] >= 1)
         assert chat(gateway, key) == 429
         for pid in before:

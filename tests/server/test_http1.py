@@ -12,8 +12,7 @@ import pytest
 import uvicorn
 
 from deeepai.http1 import Connection
-
-SECONDS = 10
+from tests.support.until import PATIENCE
 
 
 @dataclass
@@ -91,7 +90,7 @@ class Caller:
         self.writer.write(data)
 
     async def head(self) -> bytes:
-        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), SECONDS)
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
 
     async def get(self, *, method: str = "GET") -> tuple[int, bytes]:
         """Read an answer of known length."""
@@ -101,7 +100,7 @@ class Caller:
         return status, await self.reader.readexactly(0 if method == "HEAD" else length)
 
     async def rest(self) -> bytes:
-        return await asyncio.wait_for(self.reader.read(), SECONDS)
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
 
 
 @asynccontextmanager
@@ -122,7 +121,7 @@ async def served(**more: Any) -> AsyncIterator[tuple[App, Any]]:
     finally:
         app.go.set()
         server.should_exit = True
-        await asyncio.wait_for(serving, SECONDS)
+        await asyncio.wait_for(serving, PATIENCE)
 
 
 async def test_one_connection_serves_many_requests() -> None:
@@ -270,7 +269,7 @@ async def test_a_caller_that_leaves_is_noticed(start: bytes) -> None:
         while not app.scopes:
             await asyncio.sleep(0.005)
         caller.writer.close()
-        await asyncio.wait_for(app.left.wait(), SECONDS)
+        await asyncio.wait_for(app.left.wait(), PATIENCE)
 
 
 async def test_a_slow_caller_slows_the_answer() -> None:

@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 
 from deeepai.http1 import Connection
+from tests.support.until import PATIENCE
 
-SECONDS = 10
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 """The answer to that key, from RFC 6455, section 1.3."""
@@ -95,13 +95,13 @@ class Caller:
 
     async def open(self, path: str = "/", more: str = "", rest: bytes = b"") -> bytes:
         self.send(f"GET {path} HTTP/1.1\r\n{HEAD}{more}\r\n".encode() + rest)
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), SECONDS)
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
         assert head.startswith(b"HTTP/1.1 101 "), head
         return head
 
     async def frame(self) -> tuple[int, bytes]:
         """Read a frame; the server's are not masked, and these are all whole."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             first, second = await self.reader.readexactly(2)
             assert first & 0x80
             assert second < 0x80
@@ -119,14 +119,14 @@ class Caller:
             opcode, data = await self.frame()
         self.send(frame(CLOSE, data[:2]))
         try:
-            assert await asyncio.wait_for(self.reader.read(), SECONDS) == b""
+            assert await asyncio.wait_for(self.reader.read(), PATIENCE) == b""
         except ConnectionResetError:
             pass  # it was still sending
         (code,) = struct.unpack("!H", data[:2])
         return code
 
     async def rest(self) -> bytes:
-        return await asyncio.wait_for(self.reader.read(), SECONDS)
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
 
 
 @asynccontextmanager
@@ -188,7 +188,7 @@ async def test_after_a_plain_request_on_the_same_connection() -> None:
     async with served() as (_, connect, _):
         caller = await connect()
         caller.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        answer = await asyncio.wait_for(caller.reader.readuntil(b"ok"), SECONDS)
+        answer = await asyncio.wait_for(caller.reader.readuntil(b"ok"), PATIENCE)
         assert answer.startswith(b"HTTP/1.1 200 ")
         await caller.open()
         caller.send(frame(TEXT, b"hello"))
@@ -220,7 +220,7 @@ async def test_what_asks_for_no_socket_is_a_plain_request(start: str) -> None:
         caller = await connect()
         lines = HEAD.replace("Connection: Upgrade\r\n", "") if "keep-alive" in start else HEAD
         caller.send(f"{start}{lines}Content-Length: 0\r\n\r\n".encode())
-        head = await asyncio.wait_for(caller.reader.readuntil(b"\r\n\r\n"), SECONDS)
+        head = await asyncio.wait_for(caller.reader.readuntil(b"\r\n\r\n"), PATIENCE)
         assert head.startswith(b"HTTP/1.1 200 ")
         assert app.scopes[0]["type"] == "http"
 
@@ -249,7 +249,7 @@ async def test_messages_in_pieces_and_of_bytes() -> None:
         caller.send(frame(PONG, b"unasked"))
         caller.send(frame(CLOSE, struct.pack("!H", 1000) + b"bye"))
         assert await caller.closed() == 1000
-        await asyncio.wait_for(app.done.wait(), SECONDS)
+        await asyncio.wait_for(app.done.wait(), PATIENCE)
         assert app.heard[-1] == {"type": "websocket.disconnect", "code": 1000, "reason": "bye"}
 
 
@@ -274,7 +274,7 @@ async def test_what_breaks_the_protocol_ends_it(data: bytes, code: int) -> None:
         await caller.open()
         caller.send(data)
         assert await caller.closed() == code
-        await asyncio.wait_for(app.done.wait(), SECONDS)
+        await asyncio.wait_for(app.done.wait(), PATIENCE)
         assert app.heard[-1]["type"] == "websocket.disconnect"
 
 
@@ -294,7 +294,7 @@ async def test_the_application_closes() -> None:
         caller = await connect()
         await caller.open("/closes")
         assert await caller.closed() == 4001
-        await asyncio.wait_for(app.done.wait(), SECONDS)
+        await asyncio.wait_for(app.done.wait(), PATIENCE)
 
 
 async def test_a_caller_that_goes_without_a_word() -> None:
@@ -307,12 +307,12 @@ async def test_a_caller_that_goes_without_a_word() -> None:
                 caller.writer.transport.abort()
             else:
                 caller.writer.write_eof()
-            await asyncio.wait_for(app.done.wait(), SECONDS)
+            await asyncio.wait_for(app.done.wait(), PATIENCE)
             assert app.heard[-1]["type"] == "websocket.disconnect"
 
 
 async def test_a_caller_that_no_longer_answers_is_given_up() -> None:
-    async with served(ws_ping_interval=0.1, ws_ping_timeout=0.3) as (app, connect, _):
+    async with served(ws_ping_interval=0.1, ws_ping_timeout=1.5) as (app, connect, _):
         caller = await connect()
         await caller.open()
         for _ in range(3):
@@ -320,7 +320,7 @@ async def test_a_caller_that_no_longer_answers_is_given_up() -> None:
             assert opcode == PING
             caller.send(frame(PONG, data))
         assert await caller.closed() == 1011
-        await asyncio.wait_for(app.done.wait(), SECONDS)
+        await asyncio.wait_for(app.done.wait(), PATIENCE)
 
 
 async def test_both_sides_wait_for_a_slow_reader() -> None:
@@ -357,7 +357,7 @@ async def test_a_stop_is_told() -> None:
         await caller.open()
         server.should_exit = True
         assert await caller.closed() == 1012
-        await asyncio.wait_for(app.done.wait(), SECONDS)
+        await asyncio.wait_for(app.done.wait(), PATIENCE)
 
 
 async def test_without_the_protocol_it_is_a_plain_request() -> None:

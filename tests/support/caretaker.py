@@ -1,7 +1,8 @@
 """Outlives a test run, however that ends, and takes away what it leaves: processes, then the folder of temporary files.
 
-A program of its own, which the run starts: `python caretaker.py NAME MARK FOLDER`. Its standard input ends when the run
-does. Processes are told by their environment, where Linux shows it: what the run starts inherits `NAME=MARK`.
+A program of its own, which the run starts: `python caretaker.py NAME FOLDER`. Its standard input ends when the run
+does. It knows the processes by what Linux shows of them, proc(5): what the run starts inherits `NAME=FOLDER` in its
+environment; servers that write their title over it work below the folder.
 """
 
 from __future__ import annotations
@@ -14,19 +15,21 @@ import time
 from pathlib import Path
 from typing import Final
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 5.0
 """Seconds that processes have to end by themselves, counted anew whenever one has ended."""
 _PAUSE: Final = 0.05
 _TRIES: Final = 100
 
 
-def marked(entry: bytes) -> set[int]:
-    """Return the ids of the running processes that were started with this variable."""
+def left(name: str, folder: str) -> set[int]:
+    """Return the ids of the run's processes that are there still."""
+    entry = f"{name}={folder}".encode()
     pids: set[int] = set()
-    for folder in Path("/proc").glob("[0-9]*"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if entry in (folder / "environ").read_bytes().split(b"\0"):
-                pids.add(int(folder.name))
+            place = os.readlink(process / "cwd") + "/"
+            if place.startswith(f"{folder}/") or entry in (process / "environ").read_bytes().split(b"\0"):
+                pids.add(int(process.name))
         except OSError:
             continue  # it has ended, or is somebody else's
     return pids - {os.getpid()}
@@ -40,12 +43,12 @@ def send(number: int, pids: set[int]) -> None:
             continue
 
 
-def end(entry: bytes) -> None:
-    """End all processes with the mark, with SIGTERM if they heed it."""
+def end(name: str, folder: str) -> None:
+    """End the run's processes, with SIGTERM if they heed it."""
     told: set[int] = set()
     last: set[int] = set()
     deadline = 0.0
-    while running := marked(entry):
+    while running := left(name, folder):
         if running != last:
             last, deadline = running, time.monotonic() + PATIENCE
         send(signal.SIGTERM, running - told)
@@ -55,9 +58,9 @@ def end(entry: bytes) -> None:
         time.sleep(_PAUSE)
 
 
-def main(name: str, mark: str, folder: str) -> None:
+def main(name: str, folder: str) -> None:
     sys.stdin.buffer.read()
-    end(f"{name}={mark}".encode())
+    end(name, folder)
     for _ in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.isdir(folder):

@@ -279,10 +279,10 @@ async def test_a_lost_submission_that_never_turns_up_is_given_up_and_paid_back(t
     async with world(tmp_path, timing=Timing(submit=1, unknown=10)) as a:
         task = await a.begun(hook=HOOK)
         await a.life.lost(task)
-        task = await a.look(await a.set(task, submitted_at=now_ms() - 10_500))
+        task = await a.look(await a.set(task, submitted_at=now_ms() - 6_000))
         assert (task.state, task.finished_at) == (State.UNKNOWN, None)
         assert await a.balance() == (USD - PRICE, PRICE, 0)
-        task = await a.look(await a.set(task, submitted_at=now_ms() - 11_500))
+        task = await a.look(await a.set(task, submitted_at=now_ms() - 16_000))
         assert task.state is State.FAILED
         assert await a.balance() == (USD, 0, 0)
         assert len(await a.rows("SELECT * FROM outbox")) == 1

@@ -12,7 +12,7 @@ from deeepai.accounts.models import Limits
 from deeepai.upstream import Client, Cut, MaybeSent, NotSent, Stalled
 from tests.support.until import PATIENCE
 
-QUICK = Limits(connect=5, first_byte=2, between=2, whole=10)
+QUICK = Limits(connect=PATIENCE, first_byte=PATIENCE, between=PATIENCE, whole=PATIENCE)
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -186,11 +186,11 @@ async def test_a_slow_reader_makes_the_upstream_wait(client: Client) -> None:
             sent += 1
 
     async with Upstream(serve) as upstream:
-        response = await client.send("POST", upstream.url, {}, b"{}", Limits(between=0.3))
+        response = await client.send("POST", upstream.url, {}, b"{}", Limits(between=1))
         seen = -1
         while sent != seen:
             seen = sent
-            await asyncio.sleep(0.4)  # longer than the limit, which does not count while we are the slow side
+            await asyncio.sleep(1.1)  # longer than the limit, which does not count while we are the slow side
         assert sent < 40
         assert len(await response.read(64 << 20)) == 64 << 20
         response.release()

@@ -96,7 +96,9 @@ async def test_a_slow_upstream_holds_the_pieces_back(client: Client) -> None:
     taken: list[int] = []
     async with Noting() as upstream:
         upstream.hold.clear()
-        sending = asyncio.ensure_future(sent(client, upstream.url, None, blocks(2000, taken), Limits(first_byte=20)))
+        sending = asyncio.ensure_future(
+            sent(client, upstream.url, None, blocks(2000, taken), Limits(first_byte=PATIENCE))
+        )
         before = -1
         while len(taken) != before or not taken:
             before = len(taken)
@@ -119,11 +121,11 @@ async def test_a_slow_caller_is_no_stall(client: Client) -> None:
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(4):
             yield BLOCK
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
         yield b"END"
 
     async with Noting() as upstream:
-        limits = Limits(connect=5, first_byte=0.3, between=0.5)
+        limits = Limits(first_byte=1, between=1.5)
         assert await sent(client, upstream.url, None, slow(), limits) == 200
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.wire.http import Got
+from tests.support.http import Got
 
 
 def _words(value: Any) -> bool:

@@ -15,11 +15,11 @@ from deeepai.declare import Submit
 from deeepai.protocols import PROTOCOLS
 from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.http import Got, call, cut
 from tests.support.until import until
 from tests.wire import people
 from tests.wire.calls import ALL, BODIED, KEYED, Good
 from tests.wire.conftest import MAX_BODY, THEIRS
-from tests.wire.http import Got, call, cut
 from tests.wire.shapes import MANNERS
 
 KEYS = {

@@ -12,10 +12,10 @@ import pytest
 from deeepai.protocols import PROTOCOLS
 from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.http import Got, call
 from tests.support.receiver import Receiver
 from tests.support.until import until
 from tests.wire import people
-from tests.wire.http import Got, call
 from tests.wire.shapes import MANNERS
 
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -59,7 +59,12 @@ STAGES = ("before the answer", "after its head", "midway", "before the last even
 def test_what_came_is_charged(slow_vendors: Gateway, name: str, stage: str) -> None:
     stream = STREAMS[name]
     words = f"leave {name} {stage}"
-    trigger = "[sandbox:slow=3] " if stage == "before the answer" else "[sandbox:delta-ms=400] "
+    # Long enough for a busy machine, too; whoever leaves does not wait for it.
+    trigger = "[sandbox:delta-ms=400] "
+    if stage == "before the answer":
+        trigger = "[sandbox:slow=60] "
+    elif stage != "before the last event":
+        trigger += "[sandbox:tokens=200] "
     body = stream.body.replace("WORDS", trigger + words).encode()
     with socket.create_connection(("127.0.0.1", slow_vendors.port), timeout=PATIENCE) as connection:
         head = f"POST {stream.path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {slow_vendors.live}\r\n"

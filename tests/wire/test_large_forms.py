@@ -16,7 +16,7 @@ import pytest
 from deeepai.gateway.body.forms import parse_multipart
 from tests.plugins import coverage_results
 from tests.stack import Gateway
-from tests.wire.http import call
+from tests.support.http import call
 
 SOUND = random.Random(3).randbytes(6_000_000)
 SIZES = (8_000_000, 32_000_000)

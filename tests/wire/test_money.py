@@ -14,10 +14,10 @@ import pytest
 from deeepai.declare import Call, Submit
 from tests.operator import rows, usage_row
 from tests.stack import Gateway, Sandbox
+from tests.support.http import Got, call
 from tests.support.until import PATIENCE, until
 from tests.wire import people
 from tests.wire.calls import ALL, Good
-from tests.wire.http import Got, call
 from tests.wire.shapes import MANNERS
 
 MODEL = "gpt-4o-mini"

@@ -9,8 +9,8 @@ import pytest
 
 from tests.operator import usage_row
 from tests.stack import Gateway
+from tests.support.http import call
 from tests.wire import people
-from tests.wire.http import call
 
 SLOW = 0.5
 ASKED = f"[sandbox:slow={SLOW}] a fox"

@@ -253,14 +253,15 @@ def test_what_failed_may_be_tried_again(place: Gateway) -> None:
 
 
 def test_a_key_that_is_under_way_is_refused(place: Gateway, sandbox: Sandbox) -> None:
-    words = "[sandbox:slow=1] under way"
+    words = "the first of two with one key"
     found: list[Said] = []
     first = threading.Thread(target=lambda: found.append(ask(place, words, idempotency_key="busy")))
-    first.start()
-    until(lambda: rows(place, "SELECT 1 FROM idempotency WHERE status IS NULL"))
-    second = ask(place, words, idempotency_key="busy")
-    assert second.status == 409
-    assert second.headers["retry-after"] == "1"
+    with sandbox.slowly():
+        first.start()
+        until(lambda: sent(sandbox, words) and rows(place, "SELECT 1 FROM idempotency WHERE status IS NULL"))
+        second = ask(place, words, idempotency_key="busy")
+        assert second.status == 409
+        assert second.headers["retry-after"] == "1"
     first.join()
     assert found[0].status == 200
     assert ask(place, words, idempotency_key="busy").body == found[0].body

@@ -13,11 +13,11 @@ from jsonschema.protocols import Validator
 
 from tests.operator import rows
 from tests.stack import Gateway
+from tests.support.http import Got, call
 from tests.support.pictures import png, png_base64
 from tests.support.until import until
 from tests.wire import people
 from tests.wire.calls import BOUNDARY, form
-from tests.wire.http import Got, call
 
 SPECS = Path(__file__).parents[1] / "specs"
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say this is a test!"}]}

@@ -9,11 +9,11 @@ import pytest
 
 from deeepai.sandbox.media.sounds import sound
 from tests.stack import Gateway
+from tests.support.http import Got, call
 from tests.support.pictures import png, png_url
 from tests.support.until import until
 from tests.wire import people
 from tests.wire.calls import BOUNDARY, form
-from tests.wire.http import Got, call
 from tests.wire.test_specs import allows, promised, validator
 
 IMAGE_TOKENS = 323

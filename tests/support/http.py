@@ -58,11 +58,18 @@ def call(
         connection.close()
 
 
+def post(
+    gateway: Gateway, path: str, body: bytes | Any, key: str | None = None, headers: Mapping[str, str] | None = None
+) -> Got:
+    """Send a POST, with the gateway's first token where no key is given."""
+    return call(gateway, "POST", path, body, key or gateway.live, headers)
+
+
 def cut(gateway: Gateway, method: str, path: str, head: Mapping[str, str], body: bytes) -> bytes:
     """Send the head and the first half of a body, then hang up; return what came back."""
     lines = [f"{method} {path} HTTP/1.1", "Host: gateway", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in head.items()]
-    with socket.create_connection(("127.0.0.1", gateway.port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body[: len(body) // 2])
         connection.shutdown(socket.SHUT_WR)
         received = b""

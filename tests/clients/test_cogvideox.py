@@ -12,8 +12,9 @@ from PIL import Image
 from zai import ZhipuAiClient
 from zai.core import APIAuthenticationError, APIRequestFailedError
 
-from tests.operator import asked_of, rows, until, usage_row
+from tests.operator import asked_of, rows, usage_row
 from tests.stack import Gateway
+from tests.support.until import until
 
 PLACES = ("/cogvideox/v4", "/zhipu/api/paas/v4", "/api/paas/v4")
 

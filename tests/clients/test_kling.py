@@ -12,9 +12,10 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.operator import asked_of, rows, until, usage_row
-from tests.receiver import Receiver
+from tests.operator import asked_of, rows, usage_row
 from tests.stack import Gateway
+from tests.support.receiver import Receiver
+from tests.support.until import until
 
 
 def picture(side: int = 320) -> str:

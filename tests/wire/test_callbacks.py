@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deeepai.declare import Submit
 from deeepai.protocols import PROTOCOLS
 from tests.operator import rows
 from tests.stack import Gateway
@@ -24,7 +25,11 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
 }
 """Path, body, and the field for the address."""
-CALLING = sorted(name for name, protocol in PROTOCOLS.items() if protocol.tasks and protocol.tasks.hook)
+CALLING = sorted(
+    name
+    for name, protocol in PROTOCOLS.items()
+    if any(isinstance(each, Submit) and each.job.face.hook for each in protocol.operations)
+)
 
 REFUSED = (
     "http://169.254.169.254/latest/meta-data/",

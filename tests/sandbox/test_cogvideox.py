@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 import urllib.request
 from io import BytesIO
 from types import ModuleType
@@ -89,9 +90,8 @@ def test_errors_by_the_sdk(sdk: tuple[Any, ModuleType], base: str):
         stranger.videos.generations(model=MODEL, prompt="x")
 
 
-@pytest.mark.parametrize("name", SDKS)
-def test_a_token_signed_by_the_sdk(name: str, base: str):
-    client = SDKS[name][0](api_key=f"id-two.{SECRET}", base_url=base + BASE, disable_token_cache=False)
+def test_a_token_signed_by_the_sdk(base: str):
+    client = zai.ZhipuAiClient(api_key=f"id-two.{SECRET}", base_url=base + BASE, disable_token_cache=False)
     task = client.videos.generations(model="cogvideox-flash", prompt="x")
     assert ended(client, task.id).task_status == "SUCCESS"
 

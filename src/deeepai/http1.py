@@ -376,6 +376,9 @@ class Request:
             # Here, and not when the task is done: that would be a turn of the loop of its own.
             if self.task is not None:
                 connection.state.tasks.discard(self.task)
+                self.task = None
+            # The scope holds `push`, which holds this: without it, what a request leaves needs no collector.
+            self.scope.pop(PUSH, None)
         if self.complete or connection.closed:
             return
         if self.started:

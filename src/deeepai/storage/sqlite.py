@@ -37,7 +37,10 @@ _PLACEHOLDER = re.compile(r"'(?:[^']|'')*'|\$(\d+)")
 @functools.lru_cache(maxsize=4096)
 def _translate(sql: str) -> str:
     """Turn `$n` into `?n`, outside of string literals."""
-    return _PLACEHOLDER.sub(lambda match: "?" + match[1] if match[1] else match[0], sql)
+    numbers = [int(match[1]) for match in _PLACEHOLDER.finditer(sql) if match[1]]
+    # From CPython 3.12 on, binding asks for the name of each numbered placeholder, which SQLite looks for among all.
+    plain = numbers == list(range(1, len(numbers) + 1))
+    return _PLACEHOLDER.sub(lambda match: ("?" if plain else "?" + match[1]) if match[1] else match[0], sql)
 
 
 class _SQLiteTx:

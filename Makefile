@@ -54,7 +54,7 @@ lock: $(UV)
 		{ echo "a lock file names a package registry"; exit 1; }
 
 clean:
-	rm -rf .venv $(STATIC) $(NODE_TESTS)/node_modules
+	rm -rf .venv .cache $(STATIC) $(NODE_TESTS)/node_modules
 
 $(UV):
 	$(PYTHON) -m venv .venv

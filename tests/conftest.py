@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from random_order.config import Config as RandomOrder
 
 from deeepai.engines import install
 from tests.stack import Gateway, Sandbox
@@ -27,8 +28,14 @@ _LONGEST = (
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no worker is left alone with one at the end."""
-    if not config.getoption("random_order_enabled"):
+    if not RandomOrder(config).is_enabled:
         items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how an order by chance can be had again."""
+    if RandomOrder(config).is_enabled:
+        terminalreporter.write_line(f"--random-order-seed={RandomOrder(config).seed}")
 
 
 @pytest.fixture(scope="session")

@@ -283,6 +283,11 @@ def test_the_clock_moves_jobs_and_expiry_and_one_key_can_be_demanded():
             async with http.get(url) as answer:
                 assert answer.status == 403
             assert await get(http, "/healthz") == {"status": "ok"}
+            poll = (await post(http, "/v1/flux-dev", {"prompt": "y"}))["polling_url"]
+            await post(http, "/_sandbox/clock", {"speed": 0}, 400)
+            assert (await get(http, poll))["status"] == "Pending"
+            assert (await post(http, "/_sandbox/clock", {"speed": 1000}))["speed"] == 1000
+            await until(lambda: get(http, poll), lambda found: found["status"] == "Ready")
 
     with sandbox("--key", "right", "--speed", "0.01") as url:
         asyncio.run(run(url))

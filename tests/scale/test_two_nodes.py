@@ -126,3 +126,4 @@ def test_the_ledger_holds(nodes: tuple[Gateway, Gateway, str]) -> None:
         return str(report)
 
     assert "proved" in asyncio.run(proof())
+    two.start()

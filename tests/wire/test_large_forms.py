@@ -95,6 +95,7 @@ def upload(place: Gateway, model: str, sound: bytes) -> Any:
 
 @pytest.mark.operation("openai.audio.transcriptions")
 def test_a_form_arrives_whole_at_the_channel_that_takes_it(place: Gateway, vendor: Vendor) -> None:
+    vendor.forms.clear()
     got = upload(place, "twice", SOUND)
     assert got.status == 200, got.body
     digest = hashlib.sha256(SOUND).hexdigest()

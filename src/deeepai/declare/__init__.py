@@ -7,6 +7,7 @@ they read a request or an answer and return plain values; they never do input or
 
 from __future__ import annotations
 
+from .answers import AnswerShape
 from .jobs import (
     Accepted,
     AnyJob,
@@ -41,7 +42,7 @@ from .operations import (
     Stream,
     Submit,
 )
-from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Signing, TaskTranslator
+from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Reframer, Signing, TaskTranslator
 from .sockets import Meter, SocketRules, Spent
 from .streams import Events, StreamRules
 from .values import (
@@ -71,6 +72,7 @@ __all__ = [
     "Accepted",
     "Allowance",
     "Answer",
+    "AnswerShape",
     "AnyJob",
     "AnyOperation",
     "AnyRequest",
@@ -110,6 +112,7 @@ __all__ = [
     "Piece",
     "Protocol",
     "Reason",
+    "Reframer",
     "Refused",
     "Reply",
     "Request",

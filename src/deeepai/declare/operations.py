@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
+from .answers import AnswerShape
 from .jobs import BodyT_contra, Job, Links, Task
 from .objects import Listing, ObjectRules
 from .sockets import SocketRules
@@ -262,6 +263,8 @@ class Call(Paid[BodyT]):
 
     Attributes
     ----------
+    shape : AnswerShape or None
+        What its answer must hold; None: it is not judged.
     usage : callable
         What it did consume, read from the answer; None: nothing to pay.
     free : bool
@@ -283,6 +286,7 @@ class Call(Paid[BodyT]):
     """
 
     kind: ClassVar[Kind] = Kind.CALL
+    shape: AnswerShape | None = None
     usage: Callable[[Request[BodyT], Answer], Usage | None] | None = None
     free: bool = False
     further_models: Callable[[Request[BodyT]], Sequence[str]] | None = None

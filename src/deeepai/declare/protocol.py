@@ -190,3 +190,22 @@ class CallTranslator:
     error: Callable[[Answer], Failure]
     events: Callable[[Request[Any]], Events]
     stream_target: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reframer:
+    """Turns a whole answer of an operation into its event stream, and back, where an upstream sent the other one.
+
+    Attributes
+    ----------
+    operation : str
+        `protocol.operation`.
+    to_events : callable
+        The stream that a whole answer stands for; raises `Failure` for what is no answer.
+    to_document : callable
+        The whole answer that a stream's events add up to; raises `Failure` where they come to no end.
+    """
+
+    operation: str
+    to_events: Callable[[Request[Any], bytes], bytes]
+    to_document: Callable[[Request[Any], bytes], bytes]

@@ -43,6 +43,12 @@ class StreamRules(Generic[BodyT_contra]):
         Whether an event ends the stream: it waits for the charge.
     error : callable
         The protocol's own error event.
+    only_opens : callable
+        Whether an event says nothing yet (a ping, a role, what was created): the answer has not begun with it.
+    finishes : callable
+        Whether an event says why the answer ends, though it may not be the last.
+    failure : callable
+        What an event says of a failure, as JSON with the vendor's words; None: it tells of none.
     scan_for : tuple of bytes
         Bytes without which an event can neither carry usage nor be the last nor hide anything.
     merge : callable
@@ -63,6 +69,9 @@ class StreamRules(Generic[BodyT_contra]):
     is_last: Callable[[bytes], bool]
     error: Callable[[Failure, str], bytes]
     scan_for: tuple[bytes, ...]
+    only_opens: Callable[[bytes], bool] = lambda event: False
+    finishes: Callable[[bytes], bool] = lambda event: False
+    failure: Callable[[bytes], Json] = lambda event: None
     merge: Callable[[Usage, Usage], Usage] | None = None
     at_close: bool = False
     usage_without_report: Callable[[Request[BodyT_contra]], Usage] | None = None

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Final, Generic, TypeVar
 from typing import Protocol as Interface
 
@@ -101,10 +102,17 @@ class Lost(Failure):
 
 
 class ErrorInside(UpstreamError):
-    """What came with a good status is an error: it is known to have done nothing."""
+    """What came with a good status is an error: it is known to have done nothing.
 
-    def __init__(self) -> None:
-        super().__init__("an error inside a good answer")
+    Attributes
+    ----------
+    account : bool
+        It blames the channel's account.
+    """
+
+    def __init__(self, message: str = "an error inside a good answer", *, account: bool = False) -> None:
+        super().__init__(message)
+        self.account = account
 
 
 def judge(protocol: Protocol, answer: Answer) -> Verdict:
@@ -125,9 +133,19 @@ def cooldown(answer: Answer, verdict: Verdict) -> float | None:
     if verdict is Verdict.ACCOUNT:
         return ACCOUNT_COOLDOWN
     if verdict is Verdict.ELSEWHERE and answer.status == 429:
-        after = answer.headers.get("retry-after", "")
-        return min(LONGEST_COOLDOWN, float(after)) if after.replace(".", "", 1).isdigit() else RATE_COOLDOWN
+        after = waited(answer.headers.get("retry-after", ""))
+        return RATE_COOLDOWN if after is None else min(LONGEST_COOLDOWN, after)
     return None
+
+
+def waited(value: str) -> float | None:
+    """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None where it is neither."""
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, IndexError, TypeError):
+        return None
 
 
 class Attempts(Generic[_T]):
@@ -231,7 +249,8 @@ class Attempts(Generic[_T]):
         Failure
             Where nobody else may be asked.
         """
-        attempt.done(ok=False, fault=str(fault))
+        account = isinstance(fault, ErrorInside) and fault.account
+        attempt.done(ok=False, fault=str(fault), cooldown=ACCOUNT_COOLDOWN if account else None)
         failure = self._failure = upstream_failure(self._core, self._x, attempt.channel, fault)
         self._outcome.error = str(fault)
         if isinstance(fault, NotSent | ErrorInside) or self._sender.repeats(fault):
@@ -276,5 +295,12 @@ def upstream_failure(core: Core, x: Exchange, channel: Channel, fault: UpstreamE
     if isinstance(fault, Stalled):
         return Failure(Reason.TIMEOUT, "The upstream did not answer in time")
     if isinstance(fault, ErrorInside):
-        return Failure(Reason.UPSTREAM, "The upstream answered with an error")
+        return told(fault)
     return Failure(Reason.UPSTREAM, "The upstream could not be reached, or broke off")
+
+
+def told(fault: ErrorInside) -> Failure:
+    """Return what the caller is told of an error inside an answer."""
+    if fault.account:
+        return Failure(Reason.UPSTREAM, "The upstream account that serves this is not usable now")
+    return Failure(Reason.UPSTREAM, f"The upstream answered with an error: {fault}")

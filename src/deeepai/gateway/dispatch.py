@@ -218,21 +218,24 @@ class Dispatcher:
     def attempts(self, tiers: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight") -> Iterator[Attempt]:
         """Yield channels to try, best first, each at most once; those that cool down or are full are passed over.
 
-        `routing` decides among channels of one priority. Where all cool down, the one that may soonest be tried is:
-        its own answer tells the caller more than ours could.
+        `routing` decides among channels of one priority. Where no other has taken the request, the one whose cooldown
+        ends soonest is tried all the same: its own answer tells the caller more than ours could.
         """
         tried = 0
+        passed_over: set[str] = set()
         for tier in tiers:
             left = list(tier)
             while left and tried < most:
                 channel = left[0] if len(left) == 1 else self._choose(left, routing)
                 left.remove(channel)
                 attempt = self.take(channel)
-                if attempt is not None:
+                if attempt is None:
+                    passed_over.add(channel.id)
+                else:
                     tried += 1
                     yield attempt
-        if tried == 0:
-            cooling = [channel for tier in tiers for channel in tier if channel.id in self.health]
+        if tried < most:
+            cooling = [channel for tier in tiers for channel in tier if channel.id in passed_over]
             for channel in sorted(cooling, key=lambda channel: self.health[channel.id].cooldown_until):
                 attempt = self.take(channel, pinned=True)
                 if attempt is not None:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
 
 from ... import crash
-from ...declare import Answer, Call, CallTranslator, Failure, Reason, Request, Stream, Usage
+from ...declare import Answer, Call, CallTranslator, Failure, Request, Stream, StreamRules, Usage
 from ...upstream import Response, UpstreamError
 from .. import settlement
-from ..attempts import ErrorInside, Refusal, Taken, is_error
+from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, waited
 from ..core import Core
-from ..exchange import Exchange, Tap, pairs
+from ..exchange import HEADER_PAIRS, Exchange, Tap, pairs
 from ..settlement import Billing
 from ..translation import Translator
 from . import outputs, passthrough
+from .head import BOM, Begun
+from .judge import error_inside, judge_whole
 from .stream import Relay
 
 log = structlog.get_logger()
 
+LONGEST_WAIT: Final = 60.0
+"""Seconds."""
+_NOT_KEPT: HEADER_PAIRS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 UsageReader = Callable[[Request[Any], Answer], Usage | None]
 
 
@@ -45,18 +50,30 @@ async def refuse(x: Exchange, refusal: Refusal) -> None:
         await pass_on(x, answer)
         return
     failure = translated.translator.error(answer)
-    await x.reply(x.protocol.error(failure, x.operation, x.id), _retry(answer))
+    await x.reply(x.protocol.error(failure, x.operation, x.id), retry_headers(answer.headers))
 
 
 async def pass_on(x: Exchange, answer: Answer) -> None:
     """Send an upstream's error as it is."""
     headers = answer_headers(x, answer.headers)
-    headers += pairs(_retry(answer))
+    headers += pairs(retry_headers(answer.headers))
     await x.answer(answer.status, headers, answer.body)
 
 
-def _retry(answer: Answer) -> dict[str, str]:
-    return {name: answer.headers[name] for name in ("retry-after", "retry-after-ms") if name in answer.headers}
+def retry_headers(sent: Mapping[str, str]) -> dict[str, str]:
+    """Return what an upstream says of asking again: no wait that is longer than we believe ourselves.
+
+    Some clients sleep for whatever they are told, a day included; others give up where it is much.
+    """
+    headers = {name: sent[name] for name in ("x-should-retry",) if name in sent}
+    if "retry-after" in sent:
+        seconds = waited(sent["retry-after"])
+        if seconds is not None:
+            headers["retry-after"] = str(math.ceil(min(seconds, LONGEST_WAIT)))
+    milliseconds = sent.get("retry-after-ms", "")
+    if milliseconds.replace(".", "", 1).isdigit():
+        headers["retry-after-ms"] = str(math.ceil(min(float(milliseconds), LONGEST_WAIT * 1000)))
+    return headers
 
 
 def answer_headers(x: Exchange, sent: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -75,42 +92,152 @@ async def answer(core: Core, x: Exchange, taken: Taken[Response], billing: Billi
     Raises
     ------
     UpstreamError
-        It broke off before anything was sent.
+        It broke off, or was none, before anything was sent.
     """
-    response, attempt, translated = taken.reply, taken.attempt, taken.translated
-    kind = response.headers.get("content-type", "")
-    own = x.operation
-    if isinstance(own, Stream) and kind.startswith("text/event-stream"):
-        await _stream(x, own, taken, billing, tap)
-        return
     if tap is None and passthrough.wanted(x, taken):
-        await passthrough.relay(x, taken, answer_headers(x, response.headers), billing)
+        await passthrough.relay(x, taken, answer_headers(x, taken.reply.headers), billing)
         return
-    before = time.perf_counter()
     try:
-        body = await response.read(core.settings.max_answer)
+        await _Answering(core, x, taken, billing, tap).run()
     except UpstreamError:
-        response.abort()
+        taken.reply.abort()
         raise
-    x.waited += time.perf_counter() - before
-    response.release()
-    answer = Answer(response.status, response.headers, body)
-    if is_error(answer):
-        raise ErrorInside
-    attempt.done(ok=True, first_byte=billing.outcome.first_byte)
-    operation, request = (own, x.request) if translated is None else (translated.operation, translated.request)
-    usage = _usage(operation.usage, request, answer) if isinstance(operation, Call) else None
-    headers = answer_headers(x, answer.headers)
-    if translated is not None:
-        body = _translated(x, translated.translator, answer)
-        headers = [(b"content-type", b"application/json")]
-    elif isinstance(own, Call) and own.outputs is not None:
-        body = await outputs.keep(core, x, taken, answer, own.outputs)
-    if tap is not None and translated is None:
-        await tap.whole(answer.json(), attempt.channel)
-    await billing.settle(response.status, usage)
-    crash.point("charged")
-    await x.answer(response.status, headers, body)
+
+
+class _Answering:
+    """One answer on its way: judged, counted, turned into what the caller asked for, charged, sent."""
+
+    def __init__(self, core: Core, x: Exchange, taken: Taken[Response], billing: Billing, tap: Tap | None) -> None:
+        self._core = core
+        self._x = x
+        self._taken = taken
+        self._billing = billing
+        self._tap = tap if taken.translated is None else None
+        translated = taken.translated
+        self._operation = x.operation if translated is None else translated.operation
+        self._request: Request[Any] = x.request if translated is None else translated.request
+        self._reframer = core.reframers.get(x.route.name)
+
+    async def run(self) -> None:
+        x, own, response = self._x, self._x.operation, self._taken.reply
+        if isinstance(own, Stream) and own.rules.wanted(x.request):
+            await self._stream_wanted(own)
+            return
+        with x.waiting():
+            body = await response.read(self._core.settings.max_answer)
+        response.release()
+        if looks_like_events(body) and isinstance(self._operation, Stream):
+            body = self._document(body)
+        await x.answer(response.status, *await self._whole(body))
+
+    async def _stream_wanted(self, own: Stream[Any]) -> None:
+        x, response, begun = self._x, self._taken.reply, Begun(self._taken.reply)
+        if isinstance(self._operation, Stream):
+            with x.waiting():
+                await begun.open(self._operation.rules)
+            reframer = self._core.reframers.get(self._target_name())
+            if begun.is_document and begun.is_array and reframer is not None:
+                # The events of a stream, in another framing.
+                with x.waiting():
+                    array = await begun.rest(self._core.settings.max_answer)
+                begun.replace(reframer.to_events(self._request, array))
+            if not begun.is_document:
+                await self._stream(own, self._operation.rules, begun)
+                return
+        with x.waiting():
+            body = await begun.rest(self._core.settings.max_answer)
+        response.release()
+        headers, document = await self._whole(body)
+        if self._reframer is None:
+            await x.answer(response.status, headers, document)
+            return
+        events = self._reframer.to_events(x.request, document)
+        await x.answer(response.status, [(b"content-type", b"text/event-stream"), *_NOT_KEPT], events)
+
+    # Whole ---------------------------------------------------------------------------------------------------------
+
+    async def _whole(self, body: bytes) -> tuple[HEADER_PAIRS, bytes]:
+        """Judge a whole answer, and charge it; return it as the caller's protocol says it."""
+        x, taken, operation = self._x, self._taken, self._operation
+        response, own, status = taken.reply, x.operation, taken.reply.status
+        answer = Answer(status, response.headers, body)
+        shape = operation.shape if isinstance(operation, Call) else None
+        if shape is not None:
+            judge_whole(shape, answer)
+        elif is_error(answer):
+            raise ErrorInside
+        usage = _usage(operation.usage, self._request, answer) if isinstance(operation, Call) else None
+        headers = answer_headers(x, answer.headers)
+        if taken.translated is not None:
+            body = _translated(x, taken.translated.translator, answer)
+            headers = [(b"content-type", b"application/json")]
+        taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
+        if taken.translated is None and isinstance(own, Call) and own.outputs is not None:
+            body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+        if self._tap is not None:
+            await self._tap.whole(answer.json(), taken.attempt.channel)
+        await self._billing.settle(status, usage)
+        crash.point("charged")
+        return headers, body
+
+    def _document(self, stream: bytes) -> bytes:
+        """Return what a stream adds up to that came where a whole answer was asked for."""
+        reframer = self._core.reframers.get(self._target_name())
+        if reframer is None:
+            raise ErrorInside("a stream where an answer was asked for")
+        try:
+            return reframer.to_document(self._request, stream)
+        except Failure as failure:
+            raise error_inside(failure.message) from None
+
+    def _target_name(self) -> str:
+        translated = self._taken.translated
+        return self._x.route.name if translated is None else f"{translated.protocol.name}.{translated.operation.name}"
+
+    # Streams -------------------------------------------------------------------------------------------------------
+
+    async def _stream(self, own: Stream[Any], rules: StreamRules[Any], begun: Begun) -> None:
+        x, response, billing, translated = self._x, self._taken.reply, self._billing, self._taken.translated
+        billing.outcome.streamed = True
+        framing = own.rules.reshape(x.request) if own.rules.reshape is not None else None
+        headers = answer_headers(x, response.headers)
+        headers[0] = (b"content-type", b"text/event-stream" if framing is None else framing[0].encode())
+        if translated is not None:
+            del headers[1:]
+        await x.head(response.status, headers + _NOT_KEPT)
+        relay = Relay(x, own, begun, self._charge)
+        if translated is not None and isinstance(translated.translator, CallTranslator):
+            relay.translate(rules, self._request, translated.translator.events(x.request))
+        if framing is not None:
+            relay.reshape(framing[1])
+        if self._tap is not None:
+            relay.tap = (self._tap, self._taken.attempt.channel)
+        await relay.run()
+
+    async def _charge(self, relay: Relay) -> None:
+        outcome, rules = self._billing.outcome, relay.rules
+        usage = relay.usage
+        if usage is None or (rules.merge is not None and not relay.ended):
+            counted = await asyncio.to_thread(settlement.counted, self._request, rules, relay.events)
+            usage = counted if usage is None else settlement.completed(usage, counted)
+        outcome.first_byte = relay.first
+        if relay.fault is not None:
+            outcome.error = str(relay.fault)
+        elif relay.left:
+            outcome.error = "the caller left"
+        account = isinstance(relay.fault, ErrorInside) and relay.fault.account
+        self._taken.attempt.done(
+            ok=relay.fault is None,
+            fault=outcome.error or "",
+            cooldown=ACCOUNT_COOLDOWN if account else None,
+            first_byte=outcome.first_byte,
+        )
+        await self._billing.settle(self._taken.reply.status, usage)
+
+
+def looks_like_events(body: bytes) -> bool:
+    """Tell whether what came is an event stream, whatever its content type says."""
+    return body[:64].removeprefix(BOM).lstrip().startswith((b"data:", b"event:", b": ", b"id:"))
 
 
 def _usage(read: UsageReader | None, request: Request[Any], answer: Answer) -> Usage | None:
@@ -119,51 +246,11 @@ def _usage(read: UsageReader | None, request: Request[Any], answer: Answer) -> U
 
 def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:
     if not isinstance(translator, CallTranslator):
-        raise Failure(Reason.INTERNAL, "The translator is not one of calls")
+        raise TypeError(f"{translator.target} is not a call")
     try:
         return translator.answer(x.request, answer)
     except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError) as fault:
         log.warning("answer.unreadable", request_id=x.id, target=translator.target, error=str(fault)[:300])
-        raise Failure(Reason.UPSTREAM, "The upstream's answer could not be read") from None
-
-
-async def _stream(x: Exchange, own: Stream[Any], taken: Taken[Response], billing: Billing, tap: Tap | None) -> None:
-    response, attempt, translated, outcome = taken.reply, taken.attempt, taken.translated, billing.outcome
-    target = own if translated is None else translated.operation
-    request = x.request if translated is None else translated.request
-    if not isinstance(target, Stream):
-        # Events where the vendor's protocol has none.
-        response.abort()
-        raise ErrorInside
-    rules = target.rules
-    outcome.streamed = True
-
-    async def charge(relay: Relay) -> None:
-        usage = relay.usage
-        if usage is None or (rules.merge is not None and not relay.ended):
-            counted = await asyncio.to_thread(settlement.counted, request, rules, relay.events)
-            usage = counted if usage is None else settlement.completed(usage, counted)
-        outcome.first_byte = relay.first
-        if relay.fault is not None:
-            outcome.error = str(relay.fault)
-        elif relay.left:
-            outcome.error = "the caller left"
-        attempt.done(ok=relay.fault is None, fault=outcome.error or "", first_byte=outcome.first_byte)
-        await billing.settle(response.status, usage)
-
-    framing = own.rules.reshape(x.request) if own.rules.reshape is not None else None
-    if framing is not None:
-        headers = [(b"content-type", framing[0].encode())]
-    else:
-        plain = [(b"content-type", b"text/event-stream")]
-        headers = answer_headers(x, response.headers) if translated is None else plain
-    headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    await x.head(response.status, headers)
-    relay = Relay(x, own, response, charge)
-    if translated is not None and isinstance(translated.translator, CallTranslator):
-        relay.translate(rules, request, translated.translator.events(x.request))
-    if framing is not None:
-        relay.reshape(framing[1])
-    if tap is not None and translated is None:
-        relay.tap = (tap, attempt.channel)
-    await relay.run()
+        raise ErrorInside("an answer that could not be read") from None
+    except Failure as failure:
+        raise error_inside(failure.message) from None

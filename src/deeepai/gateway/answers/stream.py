@@ -14,12 +14,17 @@ from typing import Any
 from ... import crash
 from ...accounts.models import Channel
 from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Usage
-from ...upstream import Cut, Response, Stalled
+from ...upstream import Cut, Stalled
+from ..attempts import ErrorInside, told
 from ..exchange import PUSH, Exchange, Tap
+from .head import BLANK, Begun
+from .judge import failure_of
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
 DRAIN_SECONDS = 60.0
+_LOOK_BACK = 8
+"""Events before the body's end among which one may say why the answer ends."""
 
 
 class Relay:
@@ -42,15 +47,17 @@ class Relay:
         The caller left before the end.
     fault : Exception or None
         How the upstream broke off.
+    rules : StreamRules
+        The upstream's.
     ended : bool
         The last event has come.
     """
 
-    def __init__(self, x: Exchange, operation: Stream[Any], response: Response, charge: Charge) -> None:
+    def __init__(self, x: Exchange, operation: Stream[Any], response: Begun, charge: Charge) -> None:
         self._x = x
         self._operation = operation
         self._request: Request[Any] = x.request
-        self._rules: StreamRules[Any] = operation.rules
+        self.rules: StreamRules[Any] = operation.rules
         self._translate: Events | None = None
         self._error = operation.rules.error
         self._response = response
@@ -64,7 +71,7 @@ class Relay:
         self.usage: Usage | None = None
         self.events: list[bytes] = []
         self.left = False
-        self.fault: Cut | Stalled | None = None
+        self.fault: Cut | Stalled | ErrorInside | None = None
         self.first: float | None = None
         self.ended = False
         self._last = b""
@@ -74,10 +81,14 @@ class Relay:
         self._telling = False
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
+        self._finished = False
+        """An event has said why the answer ends."""
+        self._failure = b""
+        """The event that told of a failure."""
 
     def translate(self, rules: StreamRules[Any], request: Request[Any], events: Events) -> None:
         """Turn the events of an upstream that speaks another protocol, by that one's rules, into the caller's."""
-        self._rules, self._request, self._translate = rules, request, events
+        self.rules, self._request, self._translate = rules, request, events
 
     def reshape(self, shape: Events) -> None:
         """Turn the caller's events into the framing that it asked for."""
@@ -99,7 +110,8 @@ class Relay:
                 visible = self._take(chunk)
                 if self._told:
                     await self._tell()
-                if self.ended:
+                if self.ended or self.fault is not None:
+                    self._last = visible + self._last
                     break
                 if visible and (not self.left or self._x.recording):
                     await self._x.send({"type": "http.response.body", "body": visible, "more_body": True})
@@ -116,7 +128,7 @@ class Relay:
                 self.fault = fault
         finally:
             watch.cancel()
-        if self.ended:
+        if self.ended and self.fault is None:
             self._response.release()
         else:
             self._response.abort()
@@ -125,18 +137,24 @@ class Relay:
             await self._x.send({"type": "http.response.body", "body": self._end(), "more_body": False})
 
     def _close(self) -> None:
-        """Judge a stream whose body has ended."""
-        rules = self._rules
-        if self._rest and rules.is_last(self._rest):
+        """Judge a stream whose body has ended: with its last event, or after one that says why the answer ends."""
+        rules = self.rules
+        rest = self._rest.rstrip()
+        if rest and (rules.is_last(rest) or rules.finishes(rest)):
             # Some upstreams end without the blank line.
-            self._rest = self._rest.rstrip()
-            self._take(b"\n\n")
-        if self._pending is not None:
-            self._last, self._pending, self.ended = self._pending, None, True
-            if self._translate is not None:
-                self._last += self._translate.end()
-        if not self.ended and not self.left and (self.usage is None or rules.merge is not None or rules.at_close):
+            self._rest = rest
+            self._last = self._take(b"\n\n") + self._last
+        if self.ended or self.left or self.fault is not None:
+            return
+        finished = self._finished or any(rules.finishes(event) for event in self.events[-_LOOK_BACK:])
+        if not finished and (self.usage is None or rules.merge is not None or rules.at_close):
             self.fault = Cut("the stream ended before its last event")
+            return
+        self.ended = True
+        self._last += self._pending or b""
+        self._pending = None
+        if self._translate is not None:
+            self._last += self._translate.end()
 
     def _pass(self, chunk: bytes) -> bool:
         """Send on what concerns nobody here, just as it comes in from the socket."""
@@ -146,9 +164,11 @@ class Relay:
         if self._marked(chunk):
             # Only an event alone is looked at here: that its usage is not known yet, say many on each.
             alone = chunk.find(b"\n\n") == len(chunk) - 2
-            if not alone or self._rules.is_last(chunk) or self._rules.usage(chunk) is not None:
+            rules = self.rules
+            concerns = not alone or rules.is_last(chunk) or rules.usage(chunk) is not None
+            if concerns or rules.failure(chunk) is not None:
                 return False
-            shown = self._rules.visible(self._request, chunk)
+            shown = self.rules.visible(self._request, chunk)
         assert self._push is not None
         if shown is None or self._pending is not None or not self._push(shown):
             return False
@@ -172,22 +192,25 @@ class Relay:
         self._telling = False
 
     def _marked(self, data: bytes) -> bool:
-        return any(mark in data for mark in self._rules.scan_for)
+        return any(mark in data for mark in self.rules.scan_for)
 
     def _end(self) -> bytes:
-        if self.fault is not None:
-            self._x.ended_in_error = True
-            failure = Failure(
-                Reason.TIMEOUT if isinstance(self.fault, Stalled) else Reason.UPSTREAM,
-                f"The upstream broke off: {self.fault}",
-            )
-            return (self._pending or b"") + self._error(failure, self._x.id)
-        return self._last
+        fault = self.fault
+        if fault is None:
+            return self._last
+        self._x.ended_in_error = True
+        before = self._last + (self._pending or b"")
+        if isinstance(fault, ErrorInside):
+            # The vendor's own event says it best, where it is the caller's to read.
+            own = self._failure if self._translate is None and not fault.account else None
+            return before + (own or self._error(told(fault), self._x.id))
+        reason = Reason.TIMEOUT if isinstance(fault, Stalled) else Reason.UPSTREAM
+        return before + self._error(Failure(reason, f"The upstream broke off: {fault}"), self._x.id)
 
     def _take(self, chunk: bytes) -> bytes:
         """Return what the caller may see now; the last event is kept back."""
         data = self._rest + chunk if self._rest else chunk
-        translate, rules = self._translate, self._rules
+        translate, rules = self._translate, self.rules
         quiet = not (self._marked(data) or self._tapped(data))
         if translate is None and self._pending is None and data.endswith(b"\n\n") and quiet:
             # Nothing in it concerns the tap: it passes whole.
@@ -196,13 +219,14 @@ class Relay:
             return data
         visible: list[bytes] = []
         while True:
-            at = data.find(b"\n\n")
-            crlf = data.find(b"\r\n\r\n", 0, at if at >= 0 else len(data))
-            if crlf >= 0:
-                at = crlf + 2
-            if at < 0:
+            blank = BLANK.search(data)
+            if blank is None:
                 break
-            event, data = data[: at + 2], data[at + 2 :]
+            event, data = data[: blank.end()], data[blank.end() :]
+            failure = rules.failure(event)
+            if failure is not None:
+                self.fault, self._failure, self._rest = failure_of(failure), event, b""
+                return b"".join(visible)
             if self._tapped(event):
                 self._told.append(event)
             usage = rules.usage(event)
@@ -217,10 +241,11 @@ class Relay:
             if self._pending is not None:
                 visible.append(self._pending)
                 self._pending = None
-            if not last:
+            if rules.at_close and (last or self._finished):
+                # Whatever comes after it, the body's end is the answer's.
+                self._finished, self._pending = True, b"" if is_done(event) else shown
+            elif not last:
                 visible.append(shown)
-            elif rules.at_close:
-                self._pending = shown
             else:
                 visible.append(shown if translate is None else shown + translate.end())
                 self._last, self.ended = b"".join(visible), True
@@ -229,7 +254,7 @@ class Relay:
         return b"".join(visible)
 
     def _keep(self, event: bytes) -> None:
-        if (self.usage is None or self._rules.merge is not None) and self._kept < KEPT:
+        if (self.usage is None or self.rules.merge is not None) and self._kept < KEPT:
             self.events.append(event)
             self._kept += len(event)
 
@@ -244,6 +269,11 @@ class Relay:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS
+
+
+def is_done(event: bytes) -> bool:
+    """Tell whether an event is the end mark that some write in every format."""
+    return event.startswith(b"data:") and event[5:].strip() == b"[DONE]"
 
 
 class Reshaped:

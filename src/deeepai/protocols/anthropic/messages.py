@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ...declare import (
+    AnswerShape,
     AnyRequest,
     Call,
     Facts,
@@ -21,6 +22,7 @@ from ...declare import (
     Text,
 )
 from ..common import body_model
+from ..common.events import event_failure, event_json
 from .bodies import CountBody, Fallback, MessagesBody, Tool
 from .common import member, version
 from .errors import error_object
@@ -72,6 +74,13 @@ def whole(request: AnyRequest, event: bytes) -> bytes | None:
     return event
 
 
+def only_opens(event: bytes) -> bool:
+    """Tell whether an event says nothing yet: the message's beginning, a ping, or the end of what held nothing."""
+    value = event_json(event)
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind in ("message_start", "ping", "message_stop")
+
+
 STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
@@ -80,8 +89,10 @@ STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"message_stop"),
+    scan_for=(b'"usage"', b"message_stop", b'"error"'),
     merge=merge,
+    only_opens=only_opens,
+    failure=event_failure,
 )
 
 
@@ -141,6 +152,7 @@ EXAMPLE_ANSWER: Final = {
 OPERATIONS = (
     Stream(
         name="messages",
+        shape=AnswerShape(fields=("content",), blank=True),
         method="POST",
         path="/v1/messages",
         upstream_template="/v1/messages",

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ...declare import (
+    AnswerShape,
     AnyRequest,
     Call,
     Events,
@@ -18,6 +19,7 @@ from ...declare import (
     StreamRules,
     Text,
 )
+from ..common.events import event_failure
 from .bodies import CountBody, EmbedBody, EmbedManyBody, GenerateBody
 from .common import decoded, event_data, model, model_patch, parts, paths, place, resource, text_of
 from .errors import error_object
@@ -118,7 +120,9 @@ STREAM: Final[StreamRules[GenerateBody]] = StreamRules(
     prompt=prompt_text,
     is_last=may_end,
     error=stream_error,
-    scan_for=(b'"usageMetadata"', b'"finishReason"', b'"blockReason"'),
+    scan_for=(b'"usageMetadata"', b'"finishReason"', b'"blockReason"', b'"error"'),
+    only_opens=lambda event: b'"parts"' not in event and not may_end(event),
+    failure=event_failure,
     at_close=True,
     reshape=reshape,
 )
@@ -144,9 +148,12 @@ _EMBED, _EMBED_ALSO = paths("embedContent")
 _EMBED_MANY, _EMBED_MANY_ALSO = paths("batchEmbedContents")
 _EMBEDDER = {"model": "gemini-embedding-001"}
 
+_CANDIDATES: Final = AnswerShape(fields=("candidates", "promptFeedback"))
+
 OPERATIONS = (
     Call(
         name="generateContent",
+        shape=_CANDIDATES,
         method="POST",
         path=_GENERATE,
         aliases=_GENERATE_ALSO,
@@ -164,6 +171,7 @@ OPERATIONS = (
     ),
     Stream(
         name="streamGenerateContent",
+        shape=_CANDIDATES,
         method="POST",
         path=_STREAM,
         aliases=_STREAM_ALSO,
@@ -202,6 +210,7 @@ OPERATIONS = (
     ),
     Call(
         name="embedContent",
+        shape=AnswerShape(fields=("embedding",)),
         method="POST",
         path=_EMBED,
         aliases=_EMBED_ALSO,
@@ -220,6 +229,7 @@ OPERATIONS = (
     ),
     Call(
         name="batchEmbedContents",
+        shape=AnswerShape(fields=("embeddings",)),
         method="POST",
         path=_EMBED_MANY,
         aliases=_EMBED_MANY_ALSO,

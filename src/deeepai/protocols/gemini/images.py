@@ -6,6 +6,7 @@ import msgspec
 
 from ...declare import (
     Answer,
+    AnswerShape,
     Call,
     Request,
     Text,
@@ -58,6 +59,7 @@ _PATH, _ALIASES = paths("predict")
 OPERATIONS = (
     Call(
         name="predict",
+        shape=AnswerShape(fields=("predictions",)),
         method="POST",
         path=_PATH,
         aliases=_ALIASES,

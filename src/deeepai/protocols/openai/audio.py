@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from ...declare import (
     Answer,
+    AnswerShape,
     AnyRequest,
     Call,
     Facts,
@@ -23,6 +24,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model
+from ..common.events import event_failure
 from .common import ModelName, event_data, member, model_patch, wants_stream
 from .errors import error_object
 from .sounds import seconds_of
@@ -167,7 +169,8 @@ LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     prompt=lambda request: request.body.prompt or "",
     is_last=heard_last,
     error=stream_error,
-    scan_for=(b'"transcript.text.done"',),
+    scan_for=(b'"transcript.text.done"', b'"error"'),
+    failure=event_failure,
     usage_without_report=heard_estimate,
 )
 
@@ -221,7 +224,8 @@ SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     prompt=lambda request: request.body.input,
     is_last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
-    scan_for=(b'"speech.audio.done"',),
+    scan_for=(b'"speech.audio.done"', b'"error"'),
+    failure=event_failure,
     usage_without_report=spoken,
 )
 
@@ -232,9 +236,15 @@ UNHEARD = (
 _HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}
 _KINDS = ("application/json", "text/plain", "text/event-stream")
 
+_WORDS: Final = AnswerShape(
+    fields=("text", "segments"), media=("text/plain", "text/vtt", "text/srt", "application/x-subrip"), blank=True
+)
+_SOUND: Final = AnswerShape(media=("audio/", "application/octet-stream", "binary/", "video/"))
+
 OPERATIONS = (
     Stream(
         name="audio.transcriptions",
+        shape=_WORDS,
         method="POST",
         path="/v1/audio/transcriptions",
         upstream_template="/audio/transcriptions",
@@ -257,6 +267,7 @@ OPERATIONS = (
     ),
     Call(
         name="audio.translations",
+        shape=_WORDS,
         method="POST",
         path="/v1/audio/translations",
         upstream_template="/audio/translations",
@@ -278,6 +289,7 @@ OPERATIONS = (
     ),
     Stream(
         name="audio.speech",
+        shape=_SOUND,
         method="POST",
         path="/v1/audio/speech",
         upstream_template="/audio/speech",

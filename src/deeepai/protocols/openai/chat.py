@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from ...declare import (
     DROP,
+    AnswerShape,
     Call,
     ChannelSettings,
     Facts,
@@ -25,6 +26,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens, service_tier
+from ..common.events import event_failure, event_json
 from .common import ModelName, member, members, model_patch, wants_stream
 from .errors import error_object
 from .stored_completions import STORING
@@ -221,6 +223,30 @@ def ends_stream(event: bytes) -> bool:
     return event.startswith((b"data: [DONE]", b"data:[DONE]"))
 
 
+def only_opens(event: bytes) -> bool:
+    """Tell whether a chunk says nothing yet: a role, an empty text, or the end of what held nothing."""
+    if ends_stream(event):
+        return True
+    chunk = event_json(event)
+    choices = members(chunk, "choices")
+    if not choices:
+        return isinstance(chunk, dict)
+    return not any(member(choice, "finish_reason") or _says(choice) for choice in choices)
+
+
+def _says(choice: Json) -> bool:
+    delta = member(choice, "delta")
+    words = delta.items() if isinstance(delta, dict) else ()
+    return bool(member(choice, "text")) or any(value for name, value in words if name != "role")
+
+
+def finishes(event: bytes) -> bool:
+    """Tell whether a chunk says why a choice ends."""
+    return b'"finish_reason"' in event and any(
+        member(choice, "finish_reason") for choice in members(event_json(event), "choices")
+    )
+
+
 def stream_error(failure: Failure, request_id: str) -> bytes:
     """Return the event that tells of a failure in mid-stream."""
     return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\n\n"
@@ -234,12 +260,18 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"[DONE]"),
+    scan_for=(b'"usage"', b"[DONE]", b'"error"'),
+    only_opens=only_opens,
+    finishes=finishes,
+    failure=event_failure,
 )
+
+CHOICES: Final = AnswerShape(fields=("choices",))
 
 OPERATIONS = (
     Stream(
         name="chat.completions",
+        shape=CHOICES,
         method="POST",
         path="/v1/chat/completions",
         upstream_template="/chat/completions",
@@ -269,6 +301,7 @@ OPERATIONS = (
     ),
     Stream(
         name="completions",
+        shape=CHOICES,
         method="POST",
         path="/v1/completions",
         upstream_template="/completions",
@@ -295,6 +328,7 @@ OPERATIONS = (
     ),
     Call(
         name="embeddings",
+        shape=AnswerShape(fields=("data",)),
         method="POST",
         path="/v1/embeddings",
         upstream_template="/embeddings",

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from ...declare import (
     Answer,
+    AnswerShape,
     AnyRequest,
     Call,
     Failure,
@@ -23,6 +24,7 @@ from ...declare import (
     Text,
     Usage,
 )
+from ..common.events import event_failure
 from .common import ModelName, event_data, member, members, optional_model_patch, wants_stream
 from .errors import error_object
 
@@ -243,16 +245,19 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     prompt=lambda request: request.body.prompt,
     is_last=ends,
     error=stream_error,
-    scan_for=(b".completed", b".partial_image"),
+    scan_for=(b".completed", b".partial_image", b'"error"'),
+    failure=event_failure,
     merge=add,
     at_close=True,
 )
 
+_DATA: Final = AnswerShape(fields=("data",))
 _EXAMPLE_ANSWER = {"created": 1760000000, "data": [{"url": "https://…", "revised_prompt": "…"}]}
 
 OPERATIONS = (
     Stream(
         name="images.generations",
+        shape=_DATA,
         method="POST",
         path="/v1/images/generations",
         upstream_template="/images/generations",
@@ -273,6 +278,7 @@ OPERATIONS = (
     ),
     Stream(
         name="images.edits",
+        shape=_DATA,
         method="POST",
         path="/v1/images/edits",
         upstream_template="/images/edits",
@@ -301,6 +307,7 @@ OPERATIONS = (
     ),
     Call(
         name="images.variations",
+        shape=_DATA,
         method="POST",
         path="/v1/images/variations",
         upstream_template="/images/variations",

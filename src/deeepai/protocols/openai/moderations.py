@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from ...declare import Call, Facts, Request, Text
+from ...declare import (
+    AnswerShape,
+    Call,
+    Facts,
+    Request,
+    Text,
+)
 from .common import ModelName
 
 DEFAULT = "omni-moderation-latest"
@@ -32,6 +38,7 @@ def patch(request: Request[ModerationBody], facts: Facts) -> dict[str, Any]:
 OPERATIONS = (
     Call(
         name="moderations",
+        shape=AnswerShape(fields=("results",)),
         method="POST",
         path="/v1/moderations",
         upstream_template="/moderations",

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Answer, AnyRequest, Call, Text, Usage
+from ...declare import (
+    Answer,
+    AnswerShape,
+    AnyRequest,
+    Call,
+    Text,
+    Usage,
+)
 from ..common import body_model, rough_tokens
 from .common import ModelName, model_patch
 
@@ -66,6 +73,7 @@ def estimate(request: AnyRequest) -> Usage:
 OPERATIONS = (
     Call(
         name="rerank",
+        shape=AnswerShape(fields=("results", "data")),
         method="POST",
         path="/v1/rerank",
         aliases=("/rerank", "/v2/rerank"),

@@ -15,6 +15,7 @@ from msgspec import Meta
 from ...declare import (
     Accepted,
     Answer,
+    AnswerShape,
     AnyRequest,
     BackgroundRules,
     Call,
@@ -35,6 +36,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens, service_tier
+from ..common.events import event_json
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
 from .object_calls import made, object_call, page
@@ -274,6 +276,29 @@ def _texts(item: Mapping[str, Any]) -> Sequence[str]:
     return [str(part["text"]) for part in members(content) if isinstance(part, dict) and "text" in part]
 
 
+def only_opens(event: bytes) -> bool:
+    """Tell whether an event only says that the response exists."""
+    return member(event_json(event), "type") in ("response.created", "response.in_progress", "response.queued")
+
+
+def response_failure(event: bytes) -> Json:
+    """Return what an event tells of a failure."""
+    if b"error" not in event and b"response.failed" not in event:
+        return None
+    value = event_json(event)
+    kind = member(value, "type")
+    told = kind in ("error", "response.failed") or (kind is None and member(value, "error"))
+    return value if told else None
+
+
+def response_failed(value: Json) -> str | None:
+    """Return why a whole response failed."""
+    if member(value, "status") != "failed":
+        return None
+    message = member(value, "error", "message")
+    return f"{member(value, 'error', 'code') or 'failed'}: {message}" if message else "the response failed"
+
+
 def stream_error(failure: Failure, request_id: str) -> bytes:
     """Return the event that tells of a failure in mid-stream."""
     error = error_object(failure)
@@ -292,6 +317,8 @@ STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     is_last=ends,
     error=stream_error,
     scan_for=_SCAN_FOR,
+    only_opens=only_opens,
+    failure=response_failure,
 )
 RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     wanted=lambda request: request.query.get("stream") == "true",
@@ -414,6 +441,7 @@ class ItemsBody(msgspec.Struct):
 OPERATIONS = (
     Stream(
         name="responses.create",
+        shape=AnswerShape(fields=("output", "status"), failed=response_failed),
         method="POST",
         path="/v1/responses",
         upstream_template="/responses",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ...declare import Answer, AnyRequest, CallTranslator, Events, Failure, Json, Reason
+from ...declare import Answer, AnyRequest, CallTranslator, Events, Failure, Json, Reason, Reframer
 from . import (
     anthropic,
     anthropic_stream,
@@ -23,6 +23,7 @@ from . import (
 )
 from .common import Body, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts
 from .model import Broken, Completion, Conversation, Done, Start
+from .reframe import gathered, written
 
 _MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a value of an unexpected type or depth raises."""
@@ -220,3 +221,29 @@ CHAT_TRANSLATORS: tuple[CallTranslator, ...] = tuple(
     for target in FORMATS.values()
     if target is not source
 )
+
+
+def _reframer(name: str, own: Format) -> Reframer:
+    def to_events(request: AnyRequest, body: bytes) -> bytes:
+        asked = _asked(request)
+        try:
+            value = decode(body)
+            if isinstance(value, list):
+                # The events of a stream, in another framing.
+                return b"".join(b"data: " + encode(event) + b"\n\n" for event in value)
+            return written(own.writer(_model(request, asked), asked), own.read_answer(value))
+        except _MALFORMED:
+            raise no_answer("it is not of its format") from None
+
+    def to_document(request: AnyRequest, stream: bytes) -> bytes:
+        asked = _asked(request)
+        try:
+            completion = gathered(own.reader(), stream)
+            return encode(own.write_answer(completion, _model(request, asked), asked))
+        except _MALFORMED:
+            raise no_answer("it is not of its format") from None
+
+    return Reframer(operation=name, to_events=to_events, to_document=to_document)
+
+
+REFRAMERS: Mapping[str, Reframer] = {name: _reframer(name, own) for own in FORMATS.values() for name in own.operations}

@@ -1,0 +1,156 @@
+"""The beginning of an event stream, read until it says something: until then another channel may still be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+from ...declare import StreamRules
+from ...upstream import Response
+from ..attempts import ErrorInside
+from .judge import failure_of
+
+PATIENCE: Final = 10.0
+"""Seconds that an answer which has only opened is waited for, before the caller is told that it has."""
+MOST: Final = 256 * 1024
+"""Bytes of it."""
+BLANK: Final = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")
+"""The end of an event."""
+BOM: Final = b"\xef\xbb\xbf"
+_FIELDS: Final = (b"data", b"event", b"id", b"retry", b":")
+
+
+class Begun:
+    """A stream whose beginning was read; the rest is still to come. Reads as a `Response` does.
+
+    Attributes
+    ----------
+    is_document : bool
+        It is none: what came is something whole.
+    """
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self._ahead = b""
+        self._next: asyncio.Future[bytes] | None = None
+        self._read = False
+        self.is_document = False
+
+    async def open(self, rules: StreamRules[Any]) -> None:
+        """Read until something is said.
+
+        Raises
+        ------
+        ErrorInside
+            An error, or nothing.
+        UpstreamError
+        """
+        looked, until = 0, 0.0
+        while True:
+            piece = await self._response.next()
+            if not piece:
+                self._over(rules)
+                return
+            self._ahead = (self._ahead + piece).removeprefix(BOM)
+            if not looked and not self._ahead.lstrip().startswith(_FIELDS):
+                self.is_document = True
+                return
+            for event, end in _events(self._ahead, looked):
+                looked = end
+                if _says_something(rules, event):
+                    return
+            until = until or time.monotonic() + PATIENCE
+            if len(self._ahead) > MOST or not await self._more(until):
+                return
+
+    @property
+    def is_array(self) -> bool:
+        """Whether what came begins as a JSON array."""
+        return self._ahead.lstrip().startswith(b"[")
+
+    async def _more(self, until: float) -> bool:
+        """Wait for more; False where none comes in time."""
+        waiting = asyncio.ensure_future(self._response.next())
+        done, _ = await asyncio.wait((waiting,), timeout=max(0.0, until - time.monotonic()))
+        self._next = waiting
+        return bool(done)
+
+    def _over(self, rules: StreamRules[Any]) -> None:
+        """Judge a stream that ended before it said anything: its last event may lack the blank line."""
+        for event, _ in _events(self._ahead + b"\n\n", 0):
+            if _says_something(rules, event):
+                return
+        raise ErrorInside("a stream that holds nothing")
+
+    def replace(self, events: bytes) -> None:
+        """Take events for what came, which was read whole."""
+        self._ahead, self._read, self.is_document = events, True, False
+
+    def next(self) -> Awaitable[bytes]:
+        """Return what comes next."""
+        if self._ahead or self._read:
+            piece, self._ahead = self._ahead, b""
+            return _known(piece)
+        if self._next is not None:
+            waiting, self._next = self._next, None
+            return waiting
+        return self._response.next()
+
+    async def rest(self, limit: int) -> bytes:
+        """Return all that there is."""
+        pieces = [self._ahead]
+        self._ahead = b""
+        if self._next is not None:
+            pieces.append(await self.next())
+        pieces.append(await self._response.read(limit))
+        return b"".join(pieces)
+
+    def divert(self, sink: Callable[[bytes], bool]) -> None:
+        """Offer pieces to `sink` as they come."""
+        if self._next is None and not self._read:
+            self._response.divert(sink)
+
+    def release(self) -> None:
+        """Give the connection back."""
+        self._drop()
+        self._response.release()
+
+    def abort(self) -> None:
+        """Close the connection."""
+        self._drop()
+        self._response.abort()
+
+    def _drop(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+
+async def _known(piece: bytes) -> bytes:
+    return piece
+
+
+def _events(data: bytes, start: int) -> Iterator[tuple[bytes, int]]:
+    """Yield the whole events in some bytes, each with where it ends."""
+    for blank in BLANK.finditer(data, start):
+        yield data[start : blank.end()], blank.end()
+        start = blank.end()
+
+
+def _says_something(rules: StreamRules[Any], event: bytes) -> bool:
+    """Tell whether an event says something.
+
+    Raises
+    ------
+    ErrorInside
+        It tells of a failure.
+    """
+    if all(line.startswith(b":") or not line for line in event.splitlines()):
+        return False
+    failure = rules.failure(event)
+    if failure is not None:
+        raise failure_of(failure)
+    return not rules.only_opens(event)

@@ -1,0 +1,88 @@
+"""Is this an answer at all? What an upstream sends with a good status is judged before anything is charged for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from ...declare import Answer, AnswerShape, Json
+from ..attempts import ErrorInside
+
+_EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""'})
+_MESSAGES: Final = ("message", "error_msg", "detail", "msg", "error")
+_OF_THE_ACCOUNT: Final = re.compile(
+    r"insufficient.{0,3}(?:quota|balance|credit|fund)|exceeded your current quota|credit balance|billing"
+    r"|invalid.{0,3}api.{0,3}key|incorrect api key|payment required|arrears",
+    re.IGNORECASE,
+)
+_LONGEST: Final = 500
+_decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def judge_whole(shape: AnswerShape, answer: Answer) -> None:
+    """Judge a whole answer.
+
+    Raises
+    ------
+    ErrorInside
+        It is none.
+    """
+    kind = answer.headers.get("content-type", "").lower()
+    if not answer.body.strip():
+        if shape.blank and kind.startswith(shape.media):
+            return
+        raise ErrorInside("an empty answer")
+    if shape.media and kind.startswith(shape.media):
+        return
+    try:
+        top = _decode_top.decode(answer.body)
+    except (msgspec.DecodeError, RecursionError):
+        _judge_text(shape, answer.body)
+        return
+    if not any(name in top and (shape.blank or bytes(top[name]) not in _EMPTY) for name in shape.fields):
+        raise failure_of(answer.json())
+    if shape.failed is not None and (reason := shape.failed(answer.json())) is not None:
+        raise error_inside(reason)
+
+
+def _judge_text(shape: AnswerShape, body: bytes) -> None:
+    """Judge what is no JSON object as strict readers have it: lenient ones may read it."""
+    text = body.lstrip()
+    if text[:1] == b"{" and any(b'"%b"' % name.encode() in body for name in shape.fields):
+        return
+    if shape.blank and text[:1] == b'"':
+        return
+    raise ErrorInside("an answer of another kind")
+
+
+def failure_of(value: Json) -> ErrorInside:
+    """Return the failure that a JSON answer, or an error event, tells of."""
+    return error_inside(message_in(value) or "an answer without what was asked for")
+
+
+def error_inside(message: str) -> ErrorInside:
+    """Return a failure; what an upstream says of its own account with the vendor is not for callers."""
+    return ErrorInside(message[:_LONGEST], account=_OF_THE_ACCOUNT.search(message) is not None)
+
+
+def message_in(value: Json) -> str:
+    """Return what an error object says, with its code, wherever it stands; nothing, where it says nothing."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, dict):
+        return ""
+    found: Mapping[str, Any] = value
+    inner = found.get("error") or (found.get("response") or {}).get("error") if _is_mapping(found) else None
+    if isinstance(inner, dict | str) and inner:
+        return message_in(inner)
+    words = [str(found[name]) for name in ("code", "status", "type") if isinstance(found.get(name), str)]
+    text = next((found[name] for name in _MESSAGES if isinstance(found.get(name), str)), "")
+    return f"{text} ({', '.join(words)})" if text and words else text or ", ".join(words)
+
+
+def _is_mapping(value: Mapping[str, Any]) -> bool:
+    response = value.get("response")
+    return response is None or isinstance(response, dict)

@@ -37,6 +37,7 @@ class Begun:
         self._ahead = b""
         self._next: asyncio.Future[bytes] | None = None
         self._read = False
+        self._sink: Callable[[bytes], bool] | None = None
         self.is_document = False
 
     async def open(self, rules: StreamRules[Any]) -> None:
@@ -50,7 +51,8 @@ class Begun:
         """
         looked, until = 0, 0.0
         while True:
-            piece = await self._response.next()
+            piece = await (self._response.next() if self._next is None else self._next)
+            self._next = None
             if not piece:
                 self._over(rules)
                 return
@@ -97,6 +99,10 @@ class Begun:
         if self._next is not None:
             waiting, self._next = self._next, None
             return waiting
+        if self._sink is not None:
+            # Only now: what was read ahead has been sent on.
+            self._response.divert(self._sink)
+            self._sink = None
         return self._response.next()
 
     async def rest(self, limit: int) -> bytes:
@@ -110,8 +116,7 @@ class Begun:
 
     def divert(self, sink: Callable[[bytes], bool]) -> None:
         """Offer pieces to `sink` as they come."""
-        if self._next is None and not self._read:
-            self._response.divert(sink)
+        self._sink = sink
 
     def release(self) -> None:
         """Give the connection back."""

@@ -7,9 +7,9 @@ import time
 import structlog
 
 from ... import crash
-from ...declare import Answer, Call, Usage
+from ...declare import Answer, Call, Stream, Usage
 from ...upstream import Cut, Response, Stalled
-from ..attempts import Taken
+from ..attempts import ErrorInside, Taken
 from ..exchange import HEADER_PAIRS, Exchange
 from ..settlement import Billing
 from .json_outline import Outline
@@ -25,9 +25,13 @@ def wanted(x: Exchange, taken: Taken[Response]) -> bool:
     operation = x.operation
     if taken.translated is not None or x.recording or not (isinstance(operation, Call) and operation.passthrough):
         return False
+    if isinstance(operation, Stream) and operation.rules.wanted(x.request):
+        return False
     headers = taken.reply.headers
-    if "json" not in headers.get("content-type", "json"):
-        return True
+    kind = headers.get("content-type", "json").lower()
+    if "json" not in kind:
+        # What should be a sound and says that it is a page is read and judged.
+        return operation.shape is None or kind.startswith(operation.shape.media)
     length = headers.get("content-length", "")
     return length.isdigit() and int(length) > LARGE
 
@@ -50,6 +54,9 @@ async def relay(x: Exchange, taken: Taken[Response], headers: HEADER_PAIRS, bill
         response.abort()
         raise
     x.waited += time.perf_counter() - before
+    if not piece:
+        response.abort()
+        raise ErrorInside("an empty answer")
     length = response.headers.get("content-length", "")
     if length.isdigit() and "content-encoding" not in response.headers:
         headers.append((b"content-length", length.encode()))

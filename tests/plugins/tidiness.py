@@ -7,6 +7,7 @@ the folders of tests that failed, to be looked at.
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -19,7 +20,6 @@ import pytest
 MARK: Final = "TEST_RUN"
 """Variable in the environment of all that a run starts."""
 _CARETAKER: Final = Path(__file__).parents[1] / "support" / "caretaker.py"
-_running: pytest.StashKey[subprocess.Popen[bytes]] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,16 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {MARK: folder, "TMPDIR": folder, "XDG_RUNTIME_DIR": folder}
     tempfile.tempdir = None
     # In a session of its own: it hears no signal that is meant for the run.
-    config.stash[_running] = subprocess.Popen(
+    caretaker = subprocess.Popen(
         [sys.executable, "-I", str(_CARETAKER), MARK, folder],
         stdin=subprocess.PIPE,
         env=outer,
         start_new_session=True,
     )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    caretaker = config.stash.get(_running, None)
-    if caretaker is not None:
-        caretaker.communicate()
+    # What registers later ends earlier, and may still write into the folder.
+    atexit.register(caretaker.communicate)

@@ -204,7 +204,7 @@ class _Submission:
             await self._drop(taken.answer.status, outcome)
             raise Declined(taken)
         taken.attempt.done(ok=True, first_byte=outcome.first_byte)
-        accepted, outcome.error = taken.reply, None
+        accepted = taken.reply
         if accepted.existing:
             known = await life.existing(task, accepted.upstream_id)
             if known is None:

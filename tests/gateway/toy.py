@@ -228,7 +228,10 @@ async def serving(settings: Settings, protocols: Mapping[str, Protocol]) -> Asyn
 
 
 def config(vendor_url: str) -> str:
-    """Return an operator's file: two accounts, and two channels, of which `low` alone serves the model `own`."""
+    """Return an operator's file: two accounts, and two channels, of which `low` alone serves the model `own`.
+
+    A third, `chat`, speaks another protocol.
+    """
     people = "".join(
         f'[[users]]\nname = "{name}"\npassword = "{name}-password"\ncredit = 1\n'
         f'[[tokens]]\nname = "{name}"\nkey = "{key}"\naccount = "{name}"\n'
@@ -239,6 +242,7 @@ def config(vendor_url: str) -> str:
         f"priority = {priority}\nmodels = {models}\n"
         for name, priority, models in (("low", 1, '["m", "own"]'), ("high", 2, '["m"]'))
     )
+    channels += f'[[channels]]\nname = "chat"\nprotocol = "openai"\nbase_url = "{vendor_url}/chat"\n'
     return people + channels + '[prices.m]\nper_call = "0.01"\n[prices.own]\nper_call = "0.01"\n'
 
 

@@ -20,10 +20,11 @@ import structlog
 from ..accounts.models import Channel
 from ..declare import Answer, Failure, Protocol, Reason
 from ..upstream import NotSent, Stalled, UpstreamError
-from .candidates import Candidate, speaks
+from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
+from .outgoing import speaks
 from .settlement import Outcome
 from .translation import Translated
 

@@ -1,4 +1,4 @@
-"""The type of a declaration says what may be said: nothing has to be asserted, and nothing stands where few may say it."""
+"""The type of a declaration says what may be said: nothing needs asserting, nothing stands where few may say it."""
 
 from __future__ import annotations
 

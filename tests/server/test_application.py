@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import uvicorn
 
 from deeepai.accounts import channels
 from deeepai.accounts.channels import NewChannel
 from deeepai.accounts.vault import Vault
-from deeepai.app import Application
 from deeepai.declare import Local, Reply, Text, View
 from deeepai.protocols import PROTOCOLS
 from deeepai.settings import Settings
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Tx
 from tests.gateway.asgi import protocol
+from tests.gateway.toy import serving
 from tests.support.ports import reserve_port
 
 
@@ -44,24 +41,8 @@ TOY = protocol(
 )
 
 
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[str]:
-    application = Application(settings, {**PROTOCOLS, "toy": TOY})
-    config = uvicorn.Config(application, port=settings.port, lifespan="on", interface="asgi3", log_config=None)
-    server = uvicorn.Server(config)
-    thresholds = gc.get_threshold()
-    serving = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(20):
-            while not server.started:
-                assert not serving.done()
-                await asyncio.sleep(0.01)
-        yield settings.local_url
-    finally:
-        server.should_exit = True
-        await serving
-        gc.unfreeze()
-        gc.set_threshold(*thresholds)
+def running(settings: Settings) -> AbstractAsyncContextManager[str]:
+    return serving(settings, {**PROTOCOLS, "toy": TOY})
 
 
 @pytest.fixture

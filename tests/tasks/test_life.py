@@ -261,8 +261,22 @@ async def test_a_lost_submission_is_found_by_its_reference(tmp_path: Path) -> No
         assert task.state is State.UNKNOWN
         assert a.vendor.asked == [f"/lost/{task.request_id}"]
         a.vendor.lost = {"id": "u9"}
-        task = await a.look(task)
+        task = await a.look(await a.set(task, leased_until=now_ms() + 60_000))
         assert (task.state, task.upstream_id) == (State.QUEUED, "u9")
+        assert task.leased_until == 0, "the next look need not wait for the lease's end"
+        assert await a.balance() == (USD - PRICE, PRICE, 0)
+
+
+async def test_a_good_answer_without_an_id_leaves_a_task_to_look_for(tmp_path: Path) -> None:
+    async with world(
+        tmp_path, find_lost=lambda reference: UpstreamCall(f"/lost/{reference}"), found_lost=found_lost
+    ) as a:
+        task = await a.begun()
+        await a.life.accepted(task, Accepted("", State.UNKNOWN, facts={"place": "eu"}))
+        task = await a.task(task.id)
+        assert (task.state, task.upstream_id, task.facts) == (State.UNKNOWN, None, {"place": "eu"})
+        a.vendor.lost = {"id": "u9"}
+        assert (await a.look(task)).upstream_id == "u9"
         assert await a.balance() == (USD - PRICE, PRICE, 0)
 
 

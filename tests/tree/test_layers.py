@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,12 @@ def test_imports_flow_down(path: Path) -> None:
             assert own in ("cli", "supervisor"), f"{own} imports {other}"
             continue
         assert layer(other) <= layer(own), f"{own} imports {'.'.join(names)}, which lies above it"
+
+
+def test_the_architecture_shows_these_layers() -> None:
+    section = (ROOT / "docs" / "architecture.md").read_text().split("## The layers\n")[1].split("\n## ")[0]
+    shown = [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in section.splitlines() if row.startswith("| `")]
+    assert shown == [parts - {"__init__"} for parts in reversed(LAYERS)]
 
 
 def test_protocols_import_declarations_only() -> None:

@@ -31,6 +31,7 @@ class Accepted:
     Attributes
     ----------
     upstream_id : str
+        Empty, where a good answer names none: the state is UNKNOWN then.
     state : State
         QUEUED, or WAITING where more input is needed first.
     facts : dict

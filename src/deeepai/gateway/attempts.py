@@ -21,10 +21,11 @@ import structlog
 from ..accounts.models import Channel
 from ..declare import Answer, Failure, Protocol, Reason
 from ..upstream import NotSent, Stalled, UpstreamError
-from .candidates import Candidate, speaks
+from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
+from .outgoing import speaks
 from .settlement import Outcome
 from .translation import Translated
 
@@ -35,6 +36,7 @@ RATE_COOLDOWN: Final = 2.0
 LONGEST_COOLDOWN: Final = 300.0
 """Seconds."""
 _ERROR_INSIDE: Final = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
+_ERROR_INSIDE_WORDS: Final = "an error inside a good answer"
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -110,7 +112,7 @@ class ErrorInside(UpstreamError):
         It blames the channel's account.
     """
 
-    def __init__(self, message: str = "an error inside a good answer", *, account: bool = False) -> None:
+    def __init__(self, message: str = _ERROR_INSIDE_WORDS, *, account: bool = False) -> None:
         super().__init__(message)
         self.account = account
 
@@ -188,6 +190,8 @@ class Attempts(Generic[_T]):
         """
         x, outcome, sender = self._x, self._outcome, self._sender
         while True:
+            if sender.spent:
+                return self._give_up()
             attempt = next(self._plan, None)
             if attempt is None:
                 if self._next_candidate():
@@ -216,8 +220,6 @@ class Attempts(Generic[_T]):
             except UpstreamError as fault:
                 x.waited += time.perf_counter() - before
                 self.failed(attempt, fault)
-                if sender.spent:
-                    return self._give_up()
                 continue
             except BaseException:
                 attempt.cancelled()
@@ -226,11 +228,11 @@ class Attempts(Generic[_T]):
             x.waited += now - before
             outcome.first_byte = now - x.started
             if not isinstance(reply, Refusal):
+                # What became of those before is counted, and is no error of the call's.
+                outcome.error = None
                 return Taken(attempt, self.candidate, reply, translated)
             if self._refused(attempt, reply):
                 return reply
-            if sender.spent:
-                return self._give_up()
 
     def _next_candidate(self) -> bool:
         following = next(self._others, None)
@@ -260,7 +262,7 @@ class Attempts(Generic[_T]):
     def _refused(self, attempt: Attempt, refusal: Refusal) -> bool:
         """Note a refusal; return whether it is the caller's to see."""
         answer, verdict, outcome = refusal.answer, refusal.verdict, self._outcome
-        outcome.error = f"HTTP {answer.status}"
+        outcome.error = _ERROR_INSIDE_WORDS if is_error(answer) else f"HTTP {answer.status}"
         if verdict is Verdict.CALLER:
             attempt.done(ok=True, first_byte=outcome.first_byte)
             protocol = self._x.protocol if refusal.translated is None else refusal.translated.protocol

@@ -10,7 +10,7 @@ from ..accounts.models import Channel
 from ..declare import Call, Failure, Stream, Task
 from ..tasks.store import Stored
 from ..upstream import Response, Stalled, UpstreamError, transports
-from . import answers, candidates, outgoing, settlement, translated_tasks
+from . import admission, answers, candidates, outgoing, settlement, translated_tasks
 from .attempts import Attempts, Refusal, judge
 from .candidates import Candidate
 from .core import Core
@@ -66,15 +66,13 @@ class _Passage:
         self._tap = tap
 
     async def run(self, plan: list[Candidate], origin: Stored | None) -> None:
-        billing = Billing(self._core.ledger, self._core.prices, self._x, plan[0].priced)
+        core, x = self._core, self._x
+        routing = admission.routing(x.caller, x.request)
+        billing = Billing(core.ledger, core.prices, x, plan[0].priced)
         amount = billing.priced.amount if len(plan) == 1 else max(candidate.priced.amount for candidate in plan)
         await billing.hold(amount)
-        attempts = Attempts(
-            self._core, self._x, CallSender(self._core, self._x, self._operation, origin), billing.outcome
-        )
-        attempts.over(
-            (candidate, candidates.attempts(self._core, self._x, candidate.tiers, origin)) for candidate in plan
-        )
+        attempts = Attempts(core, x, CallSender(core, x, self._operation, origin), billing.outcome)
+        attempts.over((candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan)
         try:
             await self._serve(attempts, billing)
         except Failure as failure:
@@ -136,15 +134,9 @@ class CallSender:
 
     def prepare(self, channel: Channel, candidate: Candidate) -> Translated | None:
         """Make the request ready for a channel."""
-        x = self._x
-        facts = candidates.facts(x, channel, candidate.model, self._origin)
-        translated = self._translated = candidates.translated(self._core, x, channel, candidate.model)
-        if translated is None:
-            self._outgoing = outgoing.build(x.protocol, self._operation, x.request, channel, facts)
-        else:
-            operation = outgoing.forwarded(translated.operation)
-            self._outgoing = outgoing.build(translated.protocol, operation, translated.request, channel, facts)
-        return translated
+        facts = outgoing.facts(self._x, channel, candidate.model, self._origin)
+        self._outgoing, self._translated = outgoing.prepare(self._core, self._x, self._operation, channel, facts)
+        return self._translated
 
     async def send(self, channel: Channel) -> Response | Refusal:
         """Send it; where it is cancelled when its caller leaves, watch for that meanwhile."""

@@ -8,16 +8,15 @@ from typing import Any
 import msgspec
 
 from ..accounts.models import Channel, Token
-from ..declare import AnyOperation, Call, Facts, Failure, Forwarded, Paid, Reason, Submit, Task, Usage
+from ..declare import AnyOperation, Call, Failure, Forwarded, Paid, Reason, Submit, Task, Usage
 from ..tasks import store
 from ..tasks.links import SignedLinks
 from ..tasks.store import Stored
 from . import admission, fallbacks, pricing
 from .core import Core
-from .dispatch import Attempt, serves, unavailable
+from .dispatch import Attempt, Routing, unavailable
 from .exchange import Exchange
 from .pricing import Priced, Tiers
-from .translation import Translated
 
 MAX_ATTEMPTS = 4
 """Channels that are asked for one model."""
@@ -154,45 +153,12 @@ def estimated(operation: AnyOperation, request: Any) -> Usage:
     return Usage(calls=1) if estimate is None else estimate(request)
 
 
-def attempts(core: Core, x: Exchange, served: Tiers, origin: Task | None = None) -> Iterator[Attempt]:
+def attempts(core: Core, served: Tiers, routing: Routing, origin: Task | None = None) -> Iterator[Attempt]:
     """Yield the attempts to make. A follow-up has one channel only, which is asked even while it cools down."""
     if origin is None:
-        return core.dispatcher.attempts(served, MAX_ATTEMPTS, admission.routing(x.caller, x.request))
+        return core.dispatcher.attempts(served, MAX_ATTEMPTS, routing)
     attempt = core.dispatcher.take(served[0][0], pinned=True)
     return iter(() if attempt is None else (attempt,))
-
-
-# What a channel is told --------------------------------------------------------------------------------------------
-
-
-def facts(x: Exchange, channel: Channel, model: str, origin: Task | None = None, hook_url: str | None = None) -> Facts:
-    """Gather what a declaration may need to make the request ready."""
-    return Facts(
-        model=channel.model_map.get(model, model),
-        requested_model=x.requested_model,
-        origin=origin,
-        hook_url=hook_url,
-        reference=x.id,
-        settings=channel.settings,
-    )
-
-
-def speaks(x: Exchange, channel: Channel) -> bool:
-    """Tell whether a channel serves the caller's operation itself."""
-    return channel.protocol == x.protocol.name and serves(channel, x.operation.name)
-
-
-def translated(core: Core, x: Exchange, channel: Channel, model: str) -> Translated | None:
-    """Return the request as a channel's protocol says it; None where that is the caller's own.
-
-    Raises
-    ------
-    Failure
-        INVALID, where the channel's protocol cannot carry it.
-    """
-    if speaks(x, channel):
-        return None
-    return core.translators.translate(x, channel, channel.model_map.get(model, model))
 
 
 # Tasks -------------------------------------------------------------------------------------------------------------

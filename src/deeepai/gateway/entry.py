@@ -104,16 +104,16 @@ class Gateway:
     async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket; what is refused is answered in plain HTTP."""
         await receive()
-        request_id, answer = new_id("req_"), refusing(send)
+        request_id = new_id("req_")
         scope = {**scope, "method": "GET"}
         try:
             route, params = self._core.router.find("GET", scope["path"])
             if not isinstance(route.operation, Socket):
                 raise Failure(Reason.NOT_FOUND, f"There is no WebSocket at {scope['path']}")
         except Failure as failure:
-            await self._lost(scope, receive, answer, request_id, failure)
+            await self._lost(scope, receive, refusing(send), request_id, failure)
             return
-        await self._run(Session(request_id, route, HttpRequest(scope, route, params), receive, answer, send))
+        await self._run(Session(request_id, route, HttpRequest(scope, route, params), receive, send))
 
     async def _run(self, x: Exchange) -> None:
         self._open += 1

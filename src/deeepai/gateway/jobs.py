@@ -32,7 +32,7 @@ from ..tasks.hosts import hook_address
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import MaybeSent, UpstreamError, transports
-from . import answers, candidates, files, outgoing, settlement
+from . import admission, answers, candidates, files, outgoing, settlement
 from .attempts import Attempts, Lost, Refusal, Verdict, is_error, judge
 from .candidates import Candidate
 from .core import Core
@@ -101,12 +101,13 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
     tiers = candidates.tiers(core, x, origin)
-    following = candidates.attempts(core, x, tiers, origin)
+    following = candidates.attempts(core, tiers, admission.routing(x.caller, x.request), origin)
     first = next(following, None)
     if first is None:
         raise unavailable(x.model)
     try:
-        translated = candidates.translated(core, x, first.channel, x.model)
+        model_there = first.channel.model_map.get(x.model, x.model)
+        translated = outgoing.translate(core, x, first.channel, model_there)
         if translated is not None and usage is None:
             # The vendor that does it says in what its price is measured.
             usage = candidates.estimated(translated.operation, translated.request)
@@ -204,7 +205,7 @@ class _Submission:
             await self._drop(taken.answer.status, outcome)
             raise Declined(taken)
         taken.attempt.done(ok=True, first_byte=outcome.first_byte)
-        accepted, outcome.error = taken.reply, None
+        accepted = taken.reply
         if accepted.existing:
             known = await life.existing(task, accepted.upstream_id)
             if known is None:
@@ -229,14 +230,9 @@ class _Submission:
         """Make the request ready for a channel."""
         x, settings, task = self._x, self._core.settings, self.task
         hook_url = hook_address(task, channel, settings.public_url, settings.local_url)
-        facts = candidates.facts(x, channel, candidate.model, self._origin, hook_url)
-        translated = self._translated = candidates.translated(self._core, x, channel, candidate.model)
-        if translated is None:
-            self._outgoing = outgoing.build(x.protocol, self._operation, x.request, channel, facts)
-        else:
-            operation = outgoing.forwarded(translated.operation)
-            self._outgoing = outgoing.build(translated.protocol, operation, translated.request, channel, facts)
-        return translated
+        facts = outgoing.facts(x, channel, candidate.model, self._origin, hook_url)
+        self._outgoing, self._translated = outgoing.prepare(self._core, x, self._operation, channel, facts)
+        return self._translated
 
     async def send(self, channel: Channel) -> Accepted | Refusal:
         """Send it, and read whether it was taken."""

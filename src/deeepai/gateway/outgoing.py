@@ -12,10 +12,14 @@ from urllib.parse import quote
 import msgspec
 
 from ..accounts.models import Channel, Limits
-from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Part, Protocol, Reason
+from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Part, Protocol, Reason, Task
 from ..upstream import Pieces, credentials
 from .body.request import HttpRequest
 from .body.spool import Piece, Spool
+from .core import Core
+from .dispatch import serves
+from .exchange import Exchange
+from .translation import Translated
 
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 ADJUSTMENTS = frozenset(("rename", "drop", "set"))
@@ -31,6 +35,55 @@ class Outgoing(msgspec.Struct, frozen=True):
     body: bytes | Pieces | None
     limits: Limits
     model: str = ""
+
+
+def facts(x: Exchange, channel: Channel, model: str, origin: Task | None = None, hook_url: str | None = None) -> Facts:
+    """Gather what a declaration may need to make the request ready."""
+    return Facts(
+        model=channel.model_map.get(model, model),
+        requested_model=x.requested_model,
+        origin=origin,
+        hook_url=hook_url,
+        reference=x.id,
+        settings=channel.settings,
+    )
+
+
+def prepare(
+    core: Core, x: Exchange, operation: Forwarded[Any], channel: Channel, facts: Facts
+) -> tuple[Outgoing, Translated | None]:
+    """Make the request for one channel, in its protocol's words where that is another; see `build`.
+
+    Raises
+    ------
+    Failure
+    """
+    translated = translate(core, x, channel, facts.model)
+    if translated is None:
+        return build(x.protocol, operation, x.request, channel, facts), None
+    other = forwarded(translated.operation)
+    return build(translated.protocol, other, translated.request, channel, facts), translated
+
+
+def translate(core: Core, x: Exchange, channel: Channel, model: str) -> Translated | None:
+    """Return the request as a channel's protocol says it; None where that is the caller's own.
+
+    Parameters
+    ----------
+    model : str
+        As the channel names it.
+
+    Raises
+    ------
+    Failure
+        INVALID, where the channel's protocol cannot carry it.
+    """
+    return None if speaks(x, channel) else core.translators.translate(x, channel, model)
+
+
+def speaks(x: Exchange, channel: Channel) -> bool:
+    """Tell whether a channel serves the caller's operation itself."""
+    return channel.protocol == x.protocol.name and serves(channel, x.operation.name)
 
 
 def build(

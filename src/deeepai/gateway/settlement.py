@@ -166,7 +166,7 @@ def counted(request: Request[Any], rules: StreamRules[Any], events: list[bytes])
                 continue
             try:
                 pieces.append(rules.text(msgspec.json.decode(line[5:])))
-            except (msgspec.DecodeError, AttributeError, TypeError):
+            except (msgspec.DecodeError, AttributeError, LookupError, TypeError):
                 continue
     output = encoding.count("".join(pieces))
     return Usage(calls=1, input=encoding.count(rules.prompt(request)), output=output, basis="counted")

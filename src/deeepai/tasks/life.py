@@ -51,7 +51,7 @@ MISSES = 3
 PASSING = frozenset({408, 409, 425, 429})
 
 
-_ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "hold_id", "background_path", "within")
+_ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "leased_until", "hold_id", "background_path", "within")
 
 
 class SubmissionOutcome(Interface):
@@ -211,12 +211,15 @@ class TaskLife:
     async def accepted(self, task: Stored, accepted: Accepted) -> None:
         """Record that the upstream took the submission. A task that waits for input costs nothing yet."""
         now = now_ms()
-        task.upstream_id = accepted.upstream_id
+        # A good answer may name none yet: the task is looked for like one whose answer was lost.
+        task.upstream_id = accepted.upstream_id or None
         task.facts = {**task.facts, **accepted.facts}
         task.background_path, task.within = accepted.path, list(accepted.within)
         task.state = accepted.state
         waiting = accepted.state is State.WAITING
         task.next_poll_at = None if waiting else now + int(self.rules(task).interval * 1000)
+        # One that was lost is found under a poller's lease.
+        task.leased_until = 0
         hold = task.hold_id
         if waiting:
             task.hold_id = None

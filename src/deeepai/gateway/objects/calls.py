@@ -67,7 +67,7 @@ class ObjectSender:
 
 def build(x: Exchange, operation: Forwarded[Any], channel: Channel, model: str) -> Outgoing:
     """Make the request for one channel, the query with it but for keys."""
-    out = outgoing.build(x.protocol, operation, x.request, channel, candidates.facts(x, channel, model))
+    out = outgoing.build(x.protocol, operation, x.request, channel, outgoing.facts(x, channel, model))
     query: str = x.request.scope["query_string"].decode("latin-1")
     if query:
         if x.protocol.key_queries:

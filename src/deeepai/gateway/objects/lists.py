@@ -18,7 +18,7 @@ from ...declare import Answer, Json, ObjectList, Window
 from ...storage import object_rows
 from ...storage.object_rows import Owned
 from ...upstream import UpstreamError, credentials, transports
-from .. import candidates, settlement
+from .. import candidates, outgoing, settlement
 from ..core import Core
 from ..exchange import Exchange
 from ..settlement import Outcome
@@ -91,7 +91,7 @@ async def _tell(core: Core, x: Exchange, operation: ObjectList[Any], row: Owned,
     headers = credentials.headers(x.protocol, channel)
     headers.update(x.request.present(x.protocol.forward_headers))
     if operation.headers is not None:
-        headers.update(operation.headers(x.request, candidates.facts(x, channel, x.model)))
+        headers.update(operation.headers(x.request, outgoing.facts(x, channel, x.model)))
     url = channel.base_url.rstrip("/") + operation.listing.item(row.id)
     async with turn:
         try:

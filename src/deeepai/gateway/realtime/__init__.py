@@ -18,7 +18,7 @@ from ...declare import Answer, Facts, Failure
 from ...declare import Socket as Operation
 from ...upstream import NotSent, UpstreamError, transports
 from ...upstream.sockets import Refused, Socket, open_socket
-from .. import answers, candidates, outgoing
+from .. import admission, answers, candidates, outgoing
 from ..attempts import Attempts, Refusal, Taken, judge
 from ..candidates import Candidate
 from ..core import Core
@@ -56,7 +56,8 @@ async def run(core: Core, x: Session, operation: Operation[Any]) -> None:
     outcome = Outcome(streamed=True)
     bill = Bill(core, x, max((each.priced for each in plan), key=lambda priced: priced.amount), outcome)
     attempts = Attempts(core, x, _Opening(core, x, operation), outcome)
-    attempts.over((each, candidates.attempts(core, x, each.tiers)) for each in plan)
+    routing = admission.routing(x.caller, x.request)
+    attempts.over((each, candidates.attempts(core, each.tiers, routing)) for each in plan)
     try:
         await bill.cover()
         opened = await attempts.take()
@@ -128,7 +129,7 @@ class _Opening:
     def prepare(self, channel: Channel, candidate: Candidate) -> None:
         """Make the handshake ready for a channel."""
         x = self._x
-        self._facts = candidates.facts(x, channel, candidate.model)
+        self._facts = outgoing.facts(x, channel, candidate.model)
         self._outgoing = outgoing.build(x.protocol, self._operation, x.request, channel, self._facts)
 
     async def send(self, channel: Channel) -> Opened | Refusal:

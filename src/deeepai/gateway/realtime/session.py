@@ -43,10 +43,8 @@ class Session(Exchange):
     digest: str
     secret: Secret | None
 
-    def __init__(
-        self, request_id: str, route: Route, request: HttpRequest, receive: Receive, send: Send, tell: Send
-    ) -> None:
-        super().__init__(request_id, route, request, receive, send)
+    def __init__(self, request_id: str, route: Route, request: HttpRequest, receive: Receive, tell: Send) -> None:
+        super().__init__(request_id, route, request, receive, refusing(tell))
         self.tell = tell
 
     def begin(self, rules: SocketRules, digest: str, secret: Secret | None) -> None:

@@ -66,5 +66,6 @@ def core(operation: AnyOperation, channels: Sequence[Channel], **snapshot: Any) 
         directory=SimpleNamespace(snapshot=configuration),
         prices=prices,
         translators=TranslatorIndex.build({"toy": protocol(operation)}, ()),
+        metrics=SimpleNamespace(failover=lambda operation, channel: None),
     )
     return cast("Core", services)

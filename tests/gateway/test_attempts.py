@@ -10,26 +10,39 @@ import itertools
 import json
 import re
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from deeepai.declare import Answer
+from deeepai.accounts.models import Channel
+from deeepai.declare import Answer, Failure, Reason, Usage
+from deeepai.gateway import candidates, pricing
 from deeepai.gateway.attempts import (
     ACCOUNT_COOLDOWN,
     LONGEST_COOLDOWN,
     RATE_COOLDOWN,
+    Attempts,
+    Lost,
+    Refusal,
+    Taken,
     Verdict,
     cooldown,
     is_error,
     judge,
 )
-from tests.gateway.asgi import protocol
+from deeepai.gateway.candidates import MAX_ATTEMPTS, Candidate
+from deeepai.gateway.settlement import Outcome
+from deeepai.upstream import MaybeSent, NotSent, Stalled, UpstreamError
+from tests.gateway import callers
+from tests.gateway.asgi import operation, protocol
+from tests.gateway.channels import channel
 from tests.gateway.scripted import RETRY_AFTER, ScriptedUpstream
 from tests.operator import rows, usage_row
 from tests.stack import Gateway
@@ -406,3 +419,97 @@ def test_a_channel_that_is_asked_too_often_cools_down_as_long_as_it_says(named: 
 def test_only_refusals_that_say_so_make_a_channel_cool_down_at_once() -> None:
     assert cooldown(answered(503, retry_after="20"), Verdict.ELSEWHERE) is None
     assert cooldown(answered(400), Verdict.CALLER) is None
+
+
+# Any order of any channels, without a socket ------------------------------------------------------------------------
+
+OUTCOMES: Final[Mapping[str, Refusal | UpstreamError | str]] = {
+    "good": "the answer",
+    "caller": Refusal(answered(400), Verdict.CALLER),
+    "busy": Refusal(answered(429), Verdict.ELSEWHERE),
+    "down": Refusal(answered(503), Verdict.ELSEWHERE),
+    "account": Refusal(answered(401), Verdict.ACCOUNT),
+    "inside": Refusal(answered(200, b'{"error":{}}'), Verdict.ELSEWHERE),
+    "unsent": NotSent("no connection"),
+    "cut": MaybeSent("cut"),
+    "silent": Stalled("nothing came", answered=False),
+}
+
+
+class Scripted:
+    """A sender whose channels do what is said, one after the other; a body may come but once."""
+
+    def __init__(self, outcomes: Sequence[str], *, repeats: bool, once: bool) -> None:
+        self.asked: list[str] = []
+        self._outcomes = iter(outcomes)
+        self._repeats = repeats
+        self._once = once
+
+    @property
+    def spent(self) -> bool:
+        return self._once and bool(self.asked)
+
+    def repeats(self, fault: UpstreamError) -> bool:
+        return self._repeats
+
+    def prepare(self, asked: Channel, candidate: Candidate) -> None:
+        return None
+
+    async def send(self, asked: Channel) -> str | Refusal:
+        self.asked.append(asked.name)
+        outcome = OUTCOMES[next(self._outcomes)]
+        if isinstance(outcome, UpstreamError):
+            raise outcome
+        return outcome
+
+
+def asked_until(outcomes: Sequence[str], *, repeats: bool, once: bool) -> list[str]:
+    """The outcomes up to the one at which asking ends."""
+    asked: list[str] = []
+    for outcome in outcomes[:MAX_ATTEMPTS]:
+        asked.append(outcome)
+        if outcome in ("good", "caller") or once or (outcome in ("cut", "silent") and not repeats):
+            break
+    return asked
+
+
+async def end_of(attempts: Attempts[str]) -> Taken[str] | Refusal | Failure:
+    try:
+        return await attempts.take()
+    except Failure as failure:
+        return failure
+
+
+@given(st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=1, max_size=6), st.booleans(), st.booleans())
+async def test_whatever_the_order_each_is_asked_once_and_the_right_one_is_told(
+    outcomes: list[str], repeats: bool, once: bool
+) -> None:
+    channels = [channel(f"c{number}", priority=-number) for number in range(len(outcomes))]
+    call = operation()
+    services, x, record = callers.core(call, channels), callers.exchange(call), Outcome()
+    sender = Scripted(outcomes, repeats=repeats, once=once)
+    candidate = Candidate("m", "m", [[each] for each in channels], pricing.unpriced(x.caller, "m", Usage()))
+    attempts = Attempts(services, x, sender, record)
+    attempts.over([(candidate, candidates.attempts(services, candidate.tiers, "weight"))])
+    asked = asked_until(outcomes, repeats=repeats, once=once)
+    last = asked[-1]
+    refused = [outcome for outcome in asked if outcome in ("busy", "down")]
+    lost = last in ("cut", "silent") and not repeats
+    end = await end_of(attempts)
+    assert isinstance(end, Lost) is lost
+    if isinstance(end, Failure):
+        assert lost or not refused, "a vendor's refusal says more"
+        assert end.kind is (Reason.TIMEOUT if last == "silent" else Reason.UPSTREAM)
+        assert last not in ("good", "caller")
+    elif isinstance(end, Taken):
+        assert (last, end.attempt.channel, record.error) == ("good", channels[len(asked) - 1], None)
+        end.attempt.done(ok=True)
+    else:
+        assert end is OUTCOMES["caller" if last == "caller" else refused[-1]]
+        assert record.error == f"HTTP {end.answer.status}"
+    assert sender.asked == [each.name for each in channels[: len(asked)]]
+    assert (record.attempts, record.channel_id) == (len(asked), channels[len(asked) - 1].id)
+    health = services.dispatcher.health
+    assert all(each.inflight == 0 for each in health.values()), "every attempt has ended"
+    cooling = {name for name, outcome in zip(sender.asked, asked, strict=True) if outcome in ("busy", "account")}
+    assert {each.name for each in channels if each.id in health and health[each.id].cooldown_until} == cooling

@@ -131,19 +131,34 @@ def candidates(core: Core, x: Exchange, origin: Stored | None = None, pin: Chann
     ]
 
 
-def priced(core: Core, x: Exchange, model: str, served: Tiers, usage: Usage | None = None) -> Priced:
+def priced(
+    core: Core, x: Exchange, model: str, served: Tiers, usage: Usage | None = None, first: Channel | None = None
+) -> Priced:
     """Say what the call will cost with a model, by what it will probably consume.
+
+    Parameters
+    ----------
+    first : Channel, optional
+        The one that is asked first: where its protocol is another, the price is that one's.
 
     Raises
     ------
     Failure
         UNAVAILABLE, where the model has no price.
     """
-    operation = x.operation
-    key = operation.price(x.request) if isinstance(operation, Submit) and operation.price is not None else model
+    operation, request = x.operation, x.request
+    if first is not None and not speaks(x, first):
+        carried = core.translators.translate(x, first, first.model_map.get(model, model))
+        operation, request = carried.operation, carried.request
     if usage is None:
-        usage = estimated(operation, x.request)
-    if not operation.paid:
+        usage = estimated(operation, request)
+    key = model
+    if isinstance(operation, Submit) and operation.price is not None:
+        if first is not None and operation is not x.operation:
+            # Prices are under the operator's name of a model, not the vendor's.
+            request = core.translators.translate(x, first, model).request
+        key = operation.price(request)
+    if not x.operation.paid:
         return pricing.unpriced(x.caller, key, usage)
     return pricing.price(core.prices, x.caller, key, usage, served)
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -19,7 +20,6 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
-    JobTranslator,
     Reason,
     Reply,
     State,
@@ -39,6 +39,7 @@ from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
 from .outgoing import Outgoing
+from .pricing import Priced, Tiers
 from .settlement import Outcome
 from .translation import Translated
 
@@ -102,15 +103,8 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         candidates.name_model(core, x, model)
     tiers = candidates.tiers(core, x, origin)
     following = candidates.attempts(core, x, tiers, origin)
-    first = next(following, None)
-    if first is None:
-        raise unavailable(x.model)
+    first, priced = _first(core, x, tiers, following, usage)
     try:
-        translated = candidates.translated(core, x, first.channel, x.model)
-        if translated is not None and usage is None:
-            # The vendor that does it says in what its price is measured.
-            usage = candidates.estimated(translated.operation, translated.request)
-        priced = candidates.priced(core, x, x.model, tiers, usage)
         candidate = Candidate(x.requested_model, x.model, tiers, priced)
         sender = _Submission(core, x, operation, origin)
         await (sender.resume(candidate, hook) if operation.resumes else sender.begin(candidate, first, hook))
@@ -119,6 +113,30 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
+
+
+def _first(
+    core: Core, x: Exchange, tiers: Tiers, attempts: Iterator[Attempt], usage: Usage | None
+) -> tuple[Attempt, Priced]:
+    """Return the first attempt whose channel's protocol can carry the request, and what the vendor's work costs.
+
+    Raises
+    ------
+    Failure
+    """
+    failure: Failure | None = None
+    for attempt in attempts:
+        try:
+            return attempt, candidates.priced(core, x, x.model, tiers, usage, attempt.channel)
+        except Failure as fault:
+            attempt.cancelled()
+            if candidates.speaks(x, attempt.channel):
+                raise
+            failure = failure or fault
+        except BaseException:
+            attempt.cancelled()
+            raise
+    raise failure or unavailable(x.model)
 
 
 def _check(core: Core, hook: Hook) -> None:
@@ -262,11 +280,11 @@ class _Submission:
         translated = self._translated
         protocol, request = self._x.protocol, self._x.request
         rules: JobRules[Any] = self._operation.job.rules
-        if translated is not None and isinstance(translated.translator, JobTranslator):
-            protocol, request, rules = translated.protocol, translated.request, translated.translator.rules
+        if translated is not None:
+            protocol, request, rules = translated.protocol, translated.request, self._core.life.rules(self.task)
         verdict = rules.accept(answer, request)
         if isinstance(verdict, Accepted):
-            return verdict
+            return verdict if translated is None else replace(verdict, facts={**translated.facts, **verdict.facts})
         if protocol.channel_fault(answer):
             return Refusal(answer, Verdict.ACCOUNT, translated)
         elsewhere = verdict.retry_elsewhere or is_error(answer) or judge(protocol, answer) is Verdict.ELSEWHERE

@@ -1,11 +1,8 @@
-"""Translators, each named after its two ends."""
+"""Translators between wire formats: of chats, and of long jobs."""
 
 from __future__ import annotations
 
-from ..declare import CallTranslator, JobTranslator, TaskTranslator
-from .chat import CHAT_TRANSLATORS
-from .openai_to_flux import openai_to_flux
+from .chat import CHAT_TRANSLATORS as CALL_TRANSLATORS
+from .jobs import JOB_TRANSLATORS, TASK_TRANSLATORS
 
-TASK_TRANSLATORS: tuple[TaskTranslator, ...] = (openai_to_flux,)
-CALL_TRANSLATORS: tuple[CallTranslator, ...] = CHAT_TRANSLATORS
-JOB_TRANSLATORS: tuple[JobTranslator, ...] = ()
+__all__ = ["CALL_TRANSLATORS", "JOB_TRANSLATORS", "TASK_TRANSLATORS"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from typing import Protocol as Interface
 
-from ...declare import Answer, AnyRequest, Failure, Json, Links, Reason, Reply, Request, Task, TaskTranslator
+from ...declare import AnyRequest, Failure, Json, Links, Reason, Reply, Request, Task, TaskTranslator
 from .common import Target, body_of, frame, ratio, size, whole
 from .model import Picture
 
@@ -76,18 +76,12 @@ def served_by(target: Target[Picture]) -> TaskTranslator:
         seeds = [None if wanted.seed is None else wanted.seed + number for number in range(wanted.count)]
         return [target.write(dataclasses.replace(wanted, seed=seed, count=1), model) for seed in seeds]
 
-    def error(refusal: Answer) -> Failure:
-        fault = target.error(refusal)
-        if fault.kind is Reason.MODERATED:
-            return Failure(Reason.INVALID, fault.message, code="content_policy_violation")
-        return fault
-
     return TaskTranslator(
         source=SOURCE,
         target=next(iter(target.operations)),
         requests=requests,
         answer=answer,
         failed=failed,
-        error=error,
+        error=target.error,
         inline=inline,
     )

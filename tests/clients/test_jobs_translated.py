@@ -238,6 +238,7 @@ def test_kling_s_format_on_cogvideox_calls_back(gateway: Gateway) -> None:
     task = begun["data"]["task_id"]
     assert (last["task_id"], last["task_info"]) == (task, {"external_task_id": "order-22"})
     (film,) = last["task_result"]["videos"]
+    assert film["duration"] == "5"
     played(requests.get(film["url"], timeout=20).content)
     assert charged(gateway, task) == 100_000_000
     assert gateway.sandbox is not None

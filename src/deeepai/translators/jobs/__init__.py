@@ -6,7 +6,8 @@ refused with a 400 that names the field; what has no meaning beyond its own vend
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 from ...declare import AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
 from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos
@@ -38,9 +39,10 @@ def protocol_of(operation: str) -> str:
     return operation.partition(".")[0]
 
 
-def _reading(source: Source[WantedT], request: AnyRequest) -> WantedT:
+@contextmanager
+def _malformed() -> Generator[None]:
     try:
-        return source.read(request)
+        yield
     except _MALFORMED:
         raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
@@ -48,14 +50,19 @@ def _reading(source: Source[WantedT], request: AnyRequest) -> WantedT:
 def _translator(
     name: str, source: Source[WantedT], target: Target[WantedT], operation: str, fits: Callable[[WantedT], bool]
 ) -> JobTranslator:
-    def request(request: AnyRequest, model: str) -> Body:
-        return target.write(_reading(source, request), model)
+    def takes(request: AnyRequest) -> bool:
+        with _malformed():
+            return fits(source.read(request))
+
+    def write(request: AnyRequest, model: str) -> Body:
+        with _malformed():
+            return target.write(source.read(request), model)
 
     return JobTranslator(
         source=name,
         target=operation,
-        takes=lambda request: fits(_reading(source, request)),
-        request=request,
+        takes=takes,
+        request=write,
         error=target.error,
         facts=target.facts,
     )

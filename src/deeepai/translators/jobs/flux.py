@@ -64,10 +64,10 @@ def _shape(picture: Picture, model: str) -> Body:
         return {}
     if "ultra" in model or "kontext" in model:
         return {"aspect_ratio": nearest_ratio(shape, RATIOS)[0]}
-    if picture.ratio is not None:
-        scale = USUAL / math.sqrt(picture.ratio[0] * picture.ratio[1])
-        shape = round(picture.ratio[0] * scale), round(picture.ratio[1] * scale)
     low, high, step = (64, 2048, 16) if model.startswith("flux-2") else (256, 1440, 32)
+    if picture.ratio is not None:
+        scale = min(USUAL / math.sqrt(shape[0] * shape[1]), high / max(shape))
+        shape = round(shape[0] * scale), round(shape[1] * scale)
     width, height = (min(high, max(low, round(side / step) * step)) for side in shape)
     return {"width": width, "height": height}
 

@@ -292,13 +292,20 @@ def test_kling_s_format_on_openai_s_videos(gateway: Gateway) -> None:
 
 @pytest.fixture(scope="module")
 def crossing(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with a model of pictures at Kling under a name of the operator's own."""
+    """A gateway with models under names of the operator's own: pictures at Kling, and films at two vendors."""
     assert gateway.sandbox is not None
     toml = (
         f'[[channels]]\nname = "pictures"\nprotocol = "kling"\nbase_url = "{gateway.sandbox.url}/kling"\n'
         'credential = "sk-upstream"\nmodels = ["brush"]\nmodel_map = { brush = "kling-v2" }\n\n'
-        '[prices."brush-image"]\nper_image = "0.05"\n'
+        '[prices."brush-image"]\nper_image = "0.05"\n\n'
     )
+    for protocol, path, model in (("kling", "", "kling-v2-6"), ("cogvideox", "/api/paas/v4", "cogvideox-3")):
+        toml += (
+            f'[[channels]]\nname = "duo by {protocol}"\nprotocol = "{protocol}"\n'
+            f'base_url = "{gateway.sandbox.url}/{protocol}{path}"\n'
+            f'credential = "sk-upstream"\nmodels = ["duo"]\nmodel_map = {{ duo = "{model}" }}\n\n'
+        )
+    toml += '[prices.duo]\nper_call = "0.30"\n'
     made = Gateway(Path(tmp_path_factory.mktemp("pictures")), gateway.sandbox, toml=toml).start()
     yield made
     made.stop()
@@ -341,6 +348,21 @@ def test_flux_s_format_on_kling_s_pictures(crossing: Gateway) -> None:
     assert charged(crossing, begun["id"]) == 50_000_000
     refused = ask(crossing, "POST", "/flux/v1/brush", {"prompt": "x", "aspect_ratio": "5:1"})
     assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["body", "aspect_ratio"])
+
+
+@pytest.mark.parametrize(("more", "vendor"), [({}, "kling"), ({"fps": 60}, "cogvideox"), ({"duration": 40}, "")])
+def test_a_vendor_that_cannot_be_told_is_passed_over(crossing: Gateway, more: dict[str, Any], vendor: str) -> None:
+    words = f"passed {time.time_ns()}"
+    begun = ask(crossing, "POST", "/v1/video/generations", {"model": "duo", "prompt": words, **more})
+    sent = asked_of(crossing, words)
+    if not vendor:
+        assert (begun.status_code, begun.json()["error"]["param"], sent) == (400, "duration", None)
+        return
+    assert sent is not None
+    assert (begun.status_code, sent["path"].split("/")[1]) == (200, vendor)
+    path = f"/v1/video/generations/{begun.json()['id']}"
+    until(lambda: ask(crossing, "GET", path).json()["status"] == "completed")
+    assert charged(crossing, begun.json()["id"]) == 300_000_000
 
 
 @pytest.mark.operation("kling.images.generations", "kling.tasks.get")

@@ -109,15 +109,15 @@ def test_the_channel_s_account(answer: Any, status: int, blamed: bool) -> None:
 def test_polls() -> None:
     assert RULES.poll(task()) == UpstreamCall(f"/async-result/{THEIRS}")
     done = RULES.read(answered(DONE), task())
-    cover = Result("https://vendor/f/0.png", optional=True)
-    assert (done.state, done.results) == (State.SUCCEEDED, (Result("https://vendor/f/0.mp4"), cover))
+    cover = Result("https://vendor/f/0.png", optional=True, role="cover")
+    assert (done.state, done.results) == (State.SUCCEEDED, (Result("https://vendor/f/0.mp4", role="video"), cover))
     failed = RULES.read(answered({"task_status": "FAIL", "error": {"code": "1301", "message": "unsafe"}}), task())
     assert (failed.state, failed.error) == (State.FAILED, "unsafe")
     assert RULES.read(answered({"task_status": "FAIL"}), task()).error == "FAIL"
     assert RULES.read(answered(ACCEPTED), task()).state is State.RUNNING
     assert RULES.read(answered({"error": {"code": "1214"}}, 400), task()).state is State.NOT_FOUND
     image = RULES.read(answered({"task_status": "SUCCESS", "image_result": [{"url": "https://vendor/i"}]}), task())
-    assert image.results == (Result("https://vendor/i"),)
+    assert image.results == (Result("https://vendor/i", role="image"),)
 
 
 def shown(seen: Task) -> Any:

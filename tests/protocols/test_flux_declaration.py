@@ -143,7 +143,7 @@ def test_states(answer: Any, state: State, progress: int | None, error: str | No
 def test_the_end() -> None:
     status = RULES.read(answered(READY), task())
     assert status.state is State.SUCCEEDED
-    assert status.results == (Result("https://vendor/x.jpeg?sig=1"),)
+    assert status.results == (Result("https://vendor/x.jpeg?sig=1", role="image"),)
     assert status.usage == Usage(images=1, cost=50_000_000, megapixels=0.79, basis="vendor")
     at_once = RULES.read(answered({**READY, "cost": None}), task(facts={"cost": 3.0, "output_mp": 1.0}))
     assert at_once.usage == Usage(images=1, cost=30_000_000, megapixels=1.0, basis="vendor")

@@ -29,6 +29,7 @@ from deeepai.declare import (
 from deeepai.protocols.common.errors import ErrorTable, no_retry
 from deeepai.protocols.common.jobs import ChildPath, FilePath, JobFormat
 from deeepai.protocols.common.paths import each, get, mirror, put
+from deeepai.tasks.jobs import foreign
 from tests.protocols.plain import PlainLinks, PlainRequest, answered
 
 WORDS = {"queued": State.QUEUED, "working": State.RUNNING, "done": State.SUCCEEDED, "error": State.FAILED}
@@ -287,8 +288,8 @@ DONE: dict[str, Any] = {
 def test_the_end() -> None:
     status = JOB.rules.read(answered(DONE), task())
     assert status.state is State.SUCCEEDED
-    cover = Result("https://v/1.jpg", optional=True)
-    assert status.results == (Result("https://v/1.mp4"), Result("https://v/2.mp4"), cover)
+    films = [Result(f"https://v/{number}.mp4", role="video") for number in (1, 2)]
+    assert status.results == (*films, Result("https://v/1.jpg", optional=True, role="cover"))
     assert status.children == (Child("v1", "video", {"duration": "5"}), Child("v2", "video"))
     assert (status.usage, status.share) == (Usage(images=2), 1.0)
 
@@ -436,9 +437,9 @@ def test_addresses_of_a_job_under_way_are_not_told() -> None:
 
 
 def test_another_vendor_s_task_tells_the_role_of_each_file() -> None:
-    foreign = FORMAT.foreign_rules(JOB)
-    status = foreign.read(answered(DONE), task())
-    assert status.snapshot == {"roles": ["video", "video", "cover"]}
+    rules = foreign(JOB.rules)
+    status = rules.read(answered(DONE), task())
+    assert (status.snapshot, status.children) == ({"roles": ["video", "video", "cover"]}, ())
     assert len(status.results) == 3
     asset = "https://gw/assets/ours-1/{}?sig=1".format
     seen = task(State.SUCCEEDED, snapshot=status.snapshot, results=3)
@@ -447,7 +448,7 @@ def test_another_vendor_s_task_tells_the_role_of_each_file() -> None:
     # Where nobody told, the first file is of the format's first role.
     assert FORMAT.links(task(State.SUCCEEDED, results=2), PlainLinks()) == {"video": [asset(0)]}
     assert FORMAT.links(task(State.FAILED), PlainLinks()) == {}
-    assert foreign.read(answered({"data": {"state": "error"}}), task()).snapshot == {"roles": []}
+    assert rules.read(answered({"data": {"state": "error"}}), task()).snapshot == {"roles": []}
 
 
 @given(trees, st.sampled_from(["queued", "working", "done", "error"]))

@@ -284,7 +284,7 @@ def test_what_the_vendor_says_that_it_took_counts() -> None:
 
 def test_the_end_of_a_video() -> None:
     status = RULES.read(answered(DONE), task())
-    assert (status.state, status.results) == (State.SUCCEEDED, (Result("https://vendor/f/x.mp4"),))
+    assert (status.state, status.results) == (State.SUCCEEDED, (Result("https://vendor/f/x.mp4", role="video"),))
     assert status.children == (Child("831922345799999999", "video"),)
     failed = {**CREATED, "data": {**CREATED["data"], "task_status": "failed", "task_status_msg": "unsafe"}}
     assert (RULES.read(answered(failed), task()).state, RULES.read(answered(failed), task()).error) == (

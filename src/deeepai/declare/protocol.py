@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from .jobs import JobRules, Links, Task, UpstreamCall
+from .jobs import Links, Task, UpstreamCall
 from .operations import AnyOperation
 from .streams import Events
 from .values import Answer, Failure, Json, Reply, Request, Text
@@ -140,26 +140,29 @@ class TaskTranslator:
 class JobTranslator:
     """Serves a submission of one protocol by a submission of another.
 
-    The task is the source's, and is shown by the source's face; the target's vendor does it.
+    The task is the source's, and is shown by the source's face; the target's vendor does it, by the target's rules.
 
     Attributes
     ----------
     source, target : str
         Operation names, `protocol.operation`.
+    takes : callable
+        Whether it is the one for a request, where several lead to one protocol; raises `Failure` as `request` does.
     request : callable
         The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
         carry.
     error : callable
         What the target's refusal says; the source's protocol gives it its shape.
-    rules : JobRules
-        The target's, but a task's snapshot is told in the source's words.
+    facts : callable
+        What the target's body asks for at last, kept among the task's facts: `seconds` (text) and `size`.
     """
 
     source: str
     target: str
+    takes: Callable[[Request[Any]], bool]
     request: Callable[[Request[Any], str], Mapping[str, Json]]
     error: Callable[[Answer], Failure]
-    rules: JobRules[Any]
+    facts: Callable[[Mapping[str, Json]], Mapping[str, Json]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

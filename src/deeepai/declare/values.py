@@ -296,6 +296,8 @@ class Result:
     """Only the channel's credential opens it; that goes to the channel's own host alone."""
     optional: bool = False
     """The task is done without it: it is asked for once."""
+    role: str = ""
+    """What the file is, for another protocol's face: video, cover, image, audio …"""
 
 
 DROP: Final = object()

@@ -139,12 +139,18 @@ def priced(core: Core, x: Exchange, model: str, served: Tiers, usage: Usage | No
         UNAVAILABLE, where the model has no price.
     """
     operation = x.operation
-    key = operation.price(x.request) if isinstance(operation, Submit) and operation.price is not None else model
+    key = price_key(operation, x.request, model)
     if usage is None:
         usage = estimated(operation, x.request)
     if not operation.paid:
         return pricing.unpriced(x.caller, key, usage)
     return pricing.price(core.prices, x.caller, key, usage, served)
+
+
+def price_key(operation: AnyOperation, request: Any, model: str) -> str:
+    """Return under what a request is priced."""
+    own = operation.price if isinstance(operation, Submit) else None
+    return model if own is None else own(request)
 
 
 def estimated(operation: AnyOperation, request: Any) -> Usage:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -19,7 +20,6 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
-    JobTranslator,
     Reason,
     Reply,
     State,
@@ -32,13 +32,14 @@ from ..tasks.hosts import hook_address
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import MaybeSent, UpstreamError, transports
-from . import admission, answers, candidates, files, outgoing, settlement
+from . import admission, answers, candidates, files, outgoing, pricing, settlement
 from .attempts import Attempts, Lost, Refusal, Verdict, is_error, judge
 from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
 from .outgoing import Outgoing
+from .pricing import Priced, Tiers
 from .settlement import Outcome
 from .translation import Translated
 
@@ -102,16 +103,8 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         candidates.name_model(core, x, model)
     tiers = candidates.tiers(core, x, origin)
     following = candidates.attempts(core, tiers, admission.routing(x.caller, x.request), origin)
-    first = next(following, None)
-    if first is None:
-        raise unavailable(x.model)
+    first, priced = _first(core, x, tiers, following, usage)
     try:
-        model_there = first.channel.model_map.get(x.model, x.model)
-        translated = outgoing.translate(core, x, first.channel, model_there)
-        if translated is not None and usage is None:
-            # The vendor that does it says in what its price is measured.
-            usage = candidates.estimated(translated.operation, translated.request)
-        priced = candidates.priced(core, x, x.model, tiers, usage)
         candidate = Candidate(x.requested_model, x.model, tiers, priced)
         sender = _Submission(core, x, operation, origin)
         await (sender.resume(candidate, hook) if operation.resumes else sender.begin(candidate, first, hook))
@@ -120,6 +113,43 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
+
+
+def _first(
+    core: Core, x: Exchange, tiers: Tiers, attempts: Iterator[Attempt], usage: Usage | None
+) -> tuple[Attempt, Priced]:
+    """Return the first attempt whose channel's protocol can carry the request, and what the vendor's work costs.
+
+    Raises
+    ------
+    Failure
+    """
+    failure: Failure | None = None
+    for attempt in attempts:
+        try:
+            return attempt, _priced(core, x, tiers, usage, attempt.channel)
+        except Failure as fault:
+            attempt.cancelled()
+            if outgoing.speaks(x, attempt.channel):
+                raise
+            failure = failure or fault
+        except BaseException:
+            attempt.cancelled()
+            raise
+    raise failure or unavailable(x.model)
+
+
+def _priced(core: Core, x: Exchange, tiers: Tiers, usage: Usage | None, channel: Channel) -> Priced:
+    """Say what the work costs at a channel; where another protocol's vendor does it, as that one measures it."""
+    translated = outgoing.translate(core, x, channel, x.model)
+    if translated is None:
+        return candidates.priced(core, x, x.model, tiers, usage)
+    operation = translated.operation
+    # Prices are under the operator's name of a model, not the vendor's.
+    named = core.translators.translate(x, channel, x.model).request
+    key = candidates.price_key(operation, named, x.model)
+    estimate = usage or candidates.estimated(operation, translated.request)
+    return pricing.price(core.prices, x.caller, key, estimate, tiers)
 
 
 def _check(core: Core, hook: Hook) -> None:
@@ -258,11 +288,11 @@ class _Submission:
         translated = self._translated
         protocol, request = self._x.protocol, self._x.request
         rules: JobRules[Any] = self._operation.job.rules
-        if translated is not None and isinstance(translated.translator, JobTranslator):
-            protocol, request, rules = translated.protocol, translated.request, translated.translator.rules
+        if translated is not None:
+            protocol, request, rules = translated.protocol, translated.request, self._core.life.rules(self.task)
         verdict = rules.accept(answer, request)
         if isinstance(verdict, Accepted):
-            return verdict
+            return verdict if translated is None else replace(verdict, facts={**translated.facts, **verdict.facts})
         if protocol.channel_fault(answer):
             return Refusal(answer, Verdict.ACCOUNT, translated)
         elsewhere = verdict.retry_elsewhere or is_error(answer) or judge(protocol, answer) is Verdict.ELSEWHERE

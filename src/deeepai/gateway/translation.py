@@ -14,6 +14,7 @@ from ..declare import (
     CallTranslator,
     Failure,
     JobTranslator,
+    Json,
     Protocol,
     Reason,
     Stream,
@@ -46,6 +47,8 @@ class Translated:
     operation: AnyOperation
     request: HttpRequest
     translator: Translator
+    facts: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    """Of a job: what is kept with the task, of what the vendor is asked for."""
 
 
 @dataclass(slots=True)
@@ -104,16 +107,21 @@ class TranslatorIndex:
         Failure
             INVALID, where the target cannot carry the request.
         """
-        entry = next(
-            each
-            for each in self._by_source[x.route.name][channel.protocol]
-            if serves(channel, each.plain.operation.name)
-        )
-        operation = x.operation
+        entries = self._by_source.get(x.route.name, {}).get(channel.protocol, ())
+        served = (each for each in entries if serves(channel, each.plain.operation.name))
+        entry = next((each for each in served if _takes(each.translator, x.request)), None)
+        if entry is None:
+            raise Failure(Reason.INVALID, "The vendor of this model has nothing like it", code="unsupported_operation")
+        operation, translator = x.operation, entry.translator
         streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
         route = entry.stream if streams else entry.plain
-        body = entry.translator.request(x.request, model)
-        return Translated(route.protocol, route.operation, inner_request(route, body, model), entry.translator)
+        body = translator.request(x.request, model)
+        facts = translator.facts(body) if isinstance(translator, JobTranslator) else {}
+        return Translated(route.protocol, route.operation, inner_request(route, body, model), translator, facts)
+
+
+def _takes(translator: Translator, request: HttpRequest) -> bool:
+    return translator.takes(request) if isinstance(translator, JobTranslator) else True
 
 
 def inner_request(route: Route, body: Mapping[str, Any], model: str) -> HttpRequest:

@@ -78,7 +78,9 @@ def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> 
         where = failure.param.split(".")
         where = where if where[0] == "query" else ["body", *where]
         return Reply({"detail": [{"loc": where, "msg": failure.message, "type": "value_error"}]}, 422)
-    return Reply({"detail": failure.message, "message": failure.message}, failure.kind.status)
+    # To clients, 403 is a bad key.
+    status = 422 if failure.kind is Reason.MODERATED else failure.kind.status
+    return Reply({"detail": failure.message, "message": failure.message}, status)
 
 
 def channel_fault(answer: Answer) -> bool:

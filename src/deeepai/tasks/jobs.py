@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ..declare import Call, JobFace, JobRules, JobTranslator, Protocol, Submit
+from ..declare import Answer, Call, JobFace, JobRules, JobTranslator, Protocol, Submit, Task, TaskStatus
 
 
 class JobIndex:
@@ -29,7 +30,7 @@ class JobIndex:
                 elif isinstance(operation, Call) and operation.objects is not None and operation.objects.background:
                     self._rules[name, None] = operation.objects.background.rules
         for translator in translators:
-            self._rules[translator.source, translator.target] = translator.rules
+            self._rules[translator.source, translator.target] = foreign(self._rules[translator.target, None])
 
     def rules(self, operation: str, served_by: str | None) -> JobRules[Any]:
         """Return how a task is watched.
@@ -45,3 +46,13 @@ class JobIndex:
             No such operation makes tasks.
         """
         return self._rules[operation, served_by]
+
+
+def foreign(rules: JobRules[Any]) -> JobRules[Any]:
+    """Return the rules for tasks that another protocol shows: all they tell of the vendor's answer is files' roles."""
+
+    def read(answer: Answer, task: Task) -> TaskStatus:
+        status = rules.read(answer, task)
+        return replace(status, snapshot={"roles": [result.role for result in status.results]}, children=())
+
+    return replace(rules, read=read)

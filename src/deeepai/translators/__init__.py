@@ -1,12 +1,9 @@
-"""Translators, each named after its two ends."""
+"""Translators, each named after its two ends; and the chats' own formats, whole and streamed."""
 
 from __future__ import annotations
 
-from ..declare import CallTranslator, JobTranslator, TaskTranslator
-from .chat import CHAT_TRANSLATORS
-from .chat import REFRAMERS as REFRAMERS
-from .openai_to_flux import openai_to_flux
+from .chat import CHAT_TRANSLATORS as CALL_TRANSLATORS
+from .chat import REFRAMERS
+from .jobs import JOB_TRANSLATORS, TASK_TRANSLATORS
 
-TASK_TRANSLATORS: tuple[TaskTranslator, ...] = (openai_to_flux,)
-CALL_TRANSLATORS: tuple[CallTranslator, ...] = CHAT_TRANSLATORS
-JOB_TRANSLATORS: tuple[JobTranslator, ...] = ()
+__all__ = ["CALL_TRANSLATORS", "JOB_TRANSLATORS", "REFRAMERS", "TASK_TRANSLATORS"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -252,7 +252,8 @@ class JobFormat:
             said,
             progress=self._progress(job),
             results=tuple(
-                Result(url, keyed=file.keyed, optional=file.optional) for url, file in self._files(job).items()
+                Result(url, keyed=file.keyed, optional=file.optional, role=file.role)
+                for url, file in self._files(job).items()
             )
             if well
             else (),
@@ -279,17 +280,6 @@ class JobFormat:
         """Return the id that the vendor's callback names."""
         name = get(body, self.hook_id)
         return str(name) if _is_id(name) else None
-
-    def foreign_rules(self, job: Job[object]) -> JobRules[object]:
-        """Return a job's rules for tasks that another protocol shows: all they tell of the vendor's answer is roles."""
-        read = job.rules.read
-
-        def told(answer: Answer, task: Task) -> TaskStatus:
-            status = read(answer, task)
-            files = self._files(get(status.snapshot, self.body)) if status.results else {}
-            return replace(status, snapshot={"roles": [file.role for file in files.values()]})
-
-        return replace(job.rules, read=told)
 
     # Shown ---------------------------------------------------------------------------------------------------------
 

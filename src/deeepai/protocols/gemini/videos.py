@@ -41,6 +41,7 @@ _ANSWER = "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRu
 _ALPHABET = string.ascii_lowercase + string.digits
 _CODES = {"cancelled": 1, "internal": 13}
 """Of `google.rpc.Code`."""
+_PRICED = ("durationSeconds", "sampleCount", "resolution")
 
 
 def estimate(request: Request[VideoBody]) -> Usage:
@@ -56,23 +57,17 @@ def _usage(parameters: Mapping[str, Json] | None, films: int | None) -> Usage:
     return Usage(seconds=each * number, params=params, basis="estimated" if films is None else "second")
 
 
-def keep(request: Request[VideoBody]) -> Json:
-    """Keep what a film's price depends on."""
-    parameters = request.body.parameters
-    names = ("durationSeconds", "sampleCount", "resolution")
-    return {name: either(parameters, name) for name in names if either(parameters, name) is not None}
-
-
 def new_id() -> str:
     """Make an id of the letters that Google's clients find in a file's address."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(24))
 
 
-def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
-    """Read the answer to a submission."""
+def accept(answer: Answer, request: Request[VideoBody]) -> Accepted | Refused:
+    """Read the answer to a submission; of the request, what a film's price depends on is kept."""
     found = answer.json()
     if answer.status == 200 and isinstance(found, dict) and isinstance(found.get("name"), str):
-        return Accepted(found["name"])
+        asked = {name: either(request.body.parameters, name) for name in _PRICED}
+        return Accepted(found["name"], facts={name: value for name, value in asked.items() if value is not None})
     return Refused(retry_elsewhere=answer.status in (401, 402, 403, 429, 503))
 
 
@@ -105,7 +100,7 @@ def read(answer: Answer, task: Task) -> TaskStatus:
     # Films that came with the answer are files now, and too large for a row.
     rest = {name: value for name, value in response.items() if name != "generatedSamples"}
     shown = {"response": {"generateVideoResponse": rest}}
-    return TaskStatus(State.SUCCEEDED, shown, results=results, usage=_usage(task.request, len(results)))
+    return TaskStatus(State.SUCCEEDED, shown, results=results, usage=_usage(task.facts, len(results)))
 
 
 def _response(operation: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -119,11 +114,12 @@ def _result(sample: Json) -> Result | None:
     if not isinstance(film, dict):
         return None
     if isinstance(film.get("uri"), str):
-        return Result(film["uri"], content_type="video/mp4", keyed=True)
+        return Result(film["uri"], content_type="video/mp4", keyed=True, role="video")
     try:
-        return Result(data=base64.b64decode(film["encodedVideo"]), content_type=film.get("encoding") or "video/mp4")
+        data = base64.b64decode(film["encodedVideo"])
     except (KeyError, TypeError, binascii.Error):
         return None
+    return Result(data=data, content_type=film.get("encoding") or "video/mp4", role="video")
 
 
 def render(task: Task, links: Links) -> Reply:
@@ -135,9 +131,12 @@ def render(task: Task, links: Links) -> Reply:
     snapshot: Mapping[str, Json] = task.snapshot or {}
     response = dict(_response(snapshot))
     if task.state is State.SUCCEEDED:
+        # Where another vendor did it, its files are of several roles.
+        roles = snapshot.get("roles") or ["video"] * task.results
         response["generatedSamples"] = [
             {"video": {"uri": links.at(f"/v1beta/files/{task.id}{number}:download?alt=media")}}
-            for number in range(task.results)
+            for number, role in enumerate(roles)
+            if role == "video"
         ]
     if response:
         body["response"] = {"@type": _ANSWER, "generateVideoResponse": response}
@@ -172,7 +171,7 @@ JOB: Final[Job[VideoBody]] = Job(
         fresh=1.0,
         timeout=3600.0,
     ),
-    face=JobFace(new_id=new_id, submitted=submitted, render=render, keep=keep),
+    face=JobFace(new_id=new_id, submitted=submitted, render=render),
 )
 
 _PATH, _ALIASES = paths("predictLongRunning")

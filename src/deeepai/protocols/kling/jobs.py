@@ -84,7 +84,8 @@ def show(task: Task, links: Links) -> Json:
         "updated_at": task.finished_at or task.started_at or task.submitted_at,
     }
     if "video" in files:
-        data["task_result"] = {"videos": [{"id": task.id, "url": url, "duration": ""} for url in files["video"]]}
+        length = str(task.facts.get("seconds") or "")
+        data["task_result"] = {"videos": [{"id": task.id, "url": url, "duration": length} for url in files["video"]]}
     elif files:
         data["task_result"] = {
             "images": [{"index": index, "url": url} for index, url in enumerate(files.get("image", ()))]

@@ -16,9 +16,14 @@ _TYPES = {
     Reason.UNAVAILABLE: "server_error",
     Reason.TIMEOUT: "upstream_error",
 }
-_CODES = {Reason.INVALID: None, Reason.UNPROCESSABLE: None, Reason.INTERNAL: None, Reason.BAD_METHOD: None}
-
-
+_CODES = {
+    Reason.INVALID: None,
+    Reason.MODERATED: "content_policy_violation",
+    Reason.UNPROCESSABLE: None,
+    Reason.INTERNAL: None,
+    Reason.BAD_METHOD: None,
+}
+_STATUS = {Reason.UNFUNDED: 403, Reason.MODERATED: 400}
 _BARE_GPT = re.compile(r"'(g-[A-Za-z0-9]{6,}[\w-]*)'")
 
 
@@ -44,7 +49,7 @@ def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> 
 
     A balance that is spent answers 403: official clients would retry a 429.
     """
-    status = 403 if failure.kind is Reason.UNFUNDED else failure.kind.status
+    status = _STATUS.get(failure.kind, failure.kind.status)
     headers: dict[str, str] = {}
     if failure.lasting:
         headers["x-should-retry"] = "false"

@@ -42,8 +42,12 @@ from .common import ModelName
 DEFAULT_MODEL, DEFAULT_SECONDS, DEFAULT_SIZE = "sora-2", "4", "720x1280"
 LONGEST = 600.0
 """Seconds that may be asked for; the models themselves stop far below."""
-VARIANTS = {"video": ("0", "video/mp4"), "thumbnail": ("1", "image/webp"), "spritesheet": ("2", "image/jpeg")}
-"""Of a video's content: which of the task's files, and its usual type."""
+VARIANTS = {
+    "video": ("video", "video/mp4"),
+    "thumbnail": ("cover", "image/webp"),
+    "spritesheet": ("sheet", "image/jpeg"),
+}
+"""Of a video's content: the file's role, and its usual type."""
 PREFIX = "video_"
 _REMIX, _UNIFIED = "openai.videos.remix", "openai.video.generations"
 _STATES = {
@@ -259,8 +263,9 @@ def read(answer: Answer, task: Task) -> TaskStatus:
             content_type=kind,
             keyed=True,
             optional=variant != "video",
+            role=role,
         )
-        for variant, (_, kind) in VARIANTS.items()
+        for variant, (role, kind) in VARIANTS.items()
     )
     size = known(task, snapshot, "size")
     # What the vendor tells of an extension is the length of it all.
@@ -298,6 +303,12 @@ def known(task: Task, snapshot: Mapping[str, Json] | None, key: str) -> Json:
 def property_of(task: Task, key: str) -> Json:
     """Return a property of a video: by what is known, or by default."""
     return known(task, task.snapshot, key) or (DEFAULT_SECONDS if key == "seconds" else DEFAULT_SIZE)
+
+
+def numbered(task: Task, role: str) -> int | None:
+    """Return which of a task's files has a role, whoever did it; None where none has."""
+    roles = (task.snapshot or {}).get("roles") or [role for role, _ in VARIANTS.values()]
+    return roles.index(role) if role in roles[: task.results] else None
 
 
 # Answers -----------------------------------------------------------------------------------------------------------
@@ -340,7 +351,7 @@ def unified(task: Task, links: Links) -> dict[str, Json]:
         metadata: dict[str, Json] = {"duration": _length(shown["seconds"]) or 0}
         if size[0].isdigit() and size[2].isdigit():
             metadata |= {"width": int(size[0]), "height": int(size[2])}
-        body |= {"url": links.asset(task), "format": "mp4", "metadata": metadata}
+        body |= {"url": links.asset(task, numbered(task, "video") or 0), "format": "mp4", "metadata": metadata}
     elif shown["error"] is not None:
         body["error"] = {"code": 500, "message": shown["error"]["message"], "type": shown["error"]["code"]}
     return body

@@ -41,6 +41,7 @@ from .video_tasks import (
     known,
     length_usage,
     model,
+    numbered,
     path_of,
     property_of,
     sora_body,
@@ -68,8 +69,11 @@ def content(request: AnyRequest, task: Task, links: Links) -> Reply:
         raise Failure(
             Reason.NOT_FOUND, "Video is not ready yet, use GET /v1/videos/{video_id} to check status", param="video_id"
         )
-    number, kind = VARIANTS[variant]
-    return Reply(content_type=kind, asset=number)
+    role, kind = VARIANTS[variant]
+    number = numbered(task, role)
+    if number is None:
+        raise Failure(Reason.NOT_FOUND, f"The video has no {variant}", param="variant")
+    return Reply(content_type=kind, asset=str(number))
 
 
 def named(request: AnyRequest) -> str:

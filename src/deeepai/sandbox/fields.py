@@ -107,7 +107,7 @@ def _single(values: Mapping[str, Any]) -> str:
 
 def several(low: int, high: int, each: Field | None = None, **fields: Field) -> Field:
     """Return the field of a list: of some field, of objects with some fields, or of anything."""
-    return Field("list", low, high, each=group(**fields) if fields else each)
+    return Field("list", low, high, each=group(fields) if fields else each)
 
 
 def table(*tables: Mapping[str, Field], **fields: Field) -> Mapping[str, Field]:

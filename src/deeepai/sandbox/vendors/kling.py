@@ -23,17 +23,12 @@ AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 SECONDS = tuple(map(str, range(1, 16)))
 PACK = 10_000.0
 """Units that a key starts with; one is 0.14 USD."""
-STEPS = {
-    "kling-v1": (1, 3.5),
-    "kling-v3": (3, 4),
-    **dict.fromkeys(MASTERS, (10, 10)),
-    **dict.fromkeys(TURBO, (2.5, 2.5)),
-}
-"""Units of five seconds, std and pro; of other models 2 and 3.5. Source: lists of 2025 and 2026, in part unverified."""
-LOUDER = {"kling-v2-6": 2.0, "kling-v3": 1.5}
-"""How many times dearer sound makes it."""
-IMAGE_UNITS = {"kling-v1": 0.025, "kling-v3": 0.2}
-"""Of a picture; of all other models 0.1."""
+STEPS = {OLD[0]: (1, 3.5), LOUD[1]: (3, 4)} | dict.fromkeys(MASTERS, (10, 10)) | dict.fromkeys(TURBO, (2.5, 2.5))
+LOUDER, OF_PICTURES = {"kling-v2-6": 2.0, "kling-v3": 1.5}, {"kling-v1": 0.025, "kling-v3": 0.2}
+"""Units of five seconds, std and pro (of other models 2 and 3.5); how many times dearer sound is; of a picture (0.1).
+
+Source: price lists of 2025 and 2026; those of versions 1 to 2.1, and of pictures, are unverified.
+"""
 
 # What is taken -----------------------------------------------------------------------------------------------------
 
@@ -42,8 +37,9 @@ def _total(body: Mapping[str, Any]) -> str:
     return str(sum(int(shot["duration"]) for shot in body["multi_prompt"]))
 
 
-TEXT, FLAG, IMAGE = text(2500), Field("flag"), picture(least=300, steepest=2.5, data_urls=False)
-FIVE, MODE, RATIOS = usually("5", "10"), usually("std", "pro"), ("16:9", "9:16", "1:1")
+TEXT, FLAG, WHOLE = text(2500), Field("flag"), Field("whole", required=True)
+IMAGE, RATIOS = picture(least=300, steepest=2.5, data_urls=False), ("16:9", "9:16", "1:1")
+FIVE, MODE, RATIO = usually("5", "10"), usually("std", "pro"), usually(*RATIOS)
 COMMON = table(callback_url=Field(), external_task_id=TEXT, watermark_info=group(enabled=FLAG))
 ASKED = table(COMMON, prompt=TEXT, negative_prompt=TEXT)
 
@@ -62,14 +58,10 @@ OF_FILMS = (
     Rule({"model_name": LOUD}, {"sound": "on"}),
     Rule({"model_name": "kling-v1", "mode": "std", "duration": "5"}, {"camera_control": GIVEN}, unless=ZOOMED),
 )
-TEXTS = table(
-    FILM, model_name=model("kling-v1", "kling-v1-6", *MASTERS, TURBO[0], *LOUD), aspect_ratio=usually(*RATIOS)
-)
-
+TEXTS = table(FILM, model_name=model(OLD[0], OLD[2], *MASTERS, TURBO[0], *LOUD), aspect_ratio=RATIO)
 NEEDS_PROMPT = Rule({"prompt": GIVEN}, unless=SHOTS)
 
-POINT = group(x=Field("whole", required=True), y=Field("whole", required=True))
-MASK = group(mask=IMAGE.must(), trajectories=several(2, 77, POINT).must())
+MASK = group(mask=IMAGE.must(), trajectories=several(2, 77, x=WHOLE, y=WHOLE).must())
 # The document's news of November 2024.
 MASKED: Mapping[str, Any] = {"model_name": "kling-v1", "duration": "5", "image_tail": ABSENT, "camera_control": ABSENT}
 BRUSH = table(static_mask=IMAGE.only(**MASKED), dynamic_masks=several(0, 6, MASK).only(**MASKED))
@@ -102,12 +94,11 @@ OF_EFFECTS = (
 
 LIKE = choice("subject", "face").only(image=GIVEN).when(image=GIVEN, model_name="kling-v1-5")
 LIKENESS = table(image=IMAGE, image_reference=LIKE, image_fidelity=number(0, 1), human_fidelity=number(0, 1))
-SHEET = table(n=Field("whole", 1, 9, default=1), resolution=usually("1k", "2k"))
-IMAGES = table(
-    table(COMMON, LIKENESS, SHEET, prompt=TEXT.must(), negative_prompt=TEXT.only(image=ABSENT)),
-    model_name=model("kling-v1", "kling-v1-5", "kling-v2", "kling-v2-new", "kling-v2-1", "kling-v3"),
-    aspect_ratio=usually(*RATIOS, "4:3", "3:4", "3:2", "2:3", "21:9"),
-)
+SHAPE = usually(*RATIOS, "4:3", "3:4", "3:2", "2:3", "21:9")
+SHEET = table(n=Field("whole", 1, 9, default=1), resolution=usually("1k", "2k"), aspect_ratio=SHAPE)
+WORDS = table(prompt=TEXT.must(), negative_prompt=TEXT.only(image=ABSENT))
+DRAWERS = model("kling-v1", "kling-v1-5", "kling-v2", "kling-v2-new", "kling-v2-1", "kling-v3")
+IMAGES = table(COMMON, WORDS, LIKENESS, SHEET, model_name=DRAWERS)
 TRY_ON = model("kolors-virtual-try-on-v1", "kolors-virtual-try-on-v1-5")
 DRESSED = table(COMMON, model_name=TRY_ON, human_image=IMAGE.must(), cloth_image=IMAGE)
 
@@ -118,16 +109,17 @@ def _film(order: Order) -> Sequence[Result]:
     body: Mapping[str, Any] = order.body.get("input", order.body)
     seconds = float(body.get("duration", 5)) if order.parent is None else order.parent.result.seconds
     seconds += EXTENSION if order.work.name.endswith("extend") else 0
-    return [
-        order.film(seconds, side=1080 if body.get("mode") == "pro" else 720, ratio=body.get("aspect_ratio", "16:9"))
-    ]
+    side, ratio = 1080 if body.get("mode") == "pro" else 720, body.get("aspect_ratio", "16:9")
+    return [order.film(seconds, side=side, ratio=ratio)]
 
 
 def _units(order: Order) -> float:
     body: Mapping[str, Any] = order.body.get("input", order.body)
-    model_name, loud = body["model_name"], body.get("sound") == "on"
+    model_name, louder = body["model_name"], LOUDER if body.get("sound") == "on" else {}
+    if "n" in body:
+        return OF_PICTURES.get(model_name, 0.1) * body["n"]
     steps = STEPS.get(model_name, (2, 3.5))[body["mode"] == "pro"] * int(body["duration"]) / 5
-    return steps * LOUDER[model_name] if loud else steps
+    return steps * louder.get(model_name, 1)
 
 
 def _images(order: Order) -> Sequence[Result]:
@@ -168,17 +160,11 @@ def _costs(call: Call, left: float) -> dict[str, Any]:
 WORKS = (
     Work("/v1/videos/text2video", 319, TEXTS, _film, rules=(NEEDS_PROMPT, *OF_FILMS), price=_units),
     Work("/v1/videos/image2video", 164, FRAMES, _film, rules=OF_FILMS, price=_units),
-    Work("/v1/videos/multi-image2video", 164, table(SEVERAL, aspect_ratio=usually(*RATIOS)), _film, price=_units),
+    Work("/v1/videos/multi-image2video", 164, table(SEVERAL, aspect_ratio=RATIO), _film, price=_units),
     Work("/v1/videos/video-extend", 320, EXTEND, _film, parent="video_id", rules=OF_EXTENSIONS, price=2),
     Work("/v1/videos/lip-sync", 455, SPEECH, _film, parent="input.video_id", price=0.7),
     Work("/v1/videos/effects", 320, EFFECTS, _film, rules=OF_EFFECTS, price=_units),
-    Work(
-        "/v1/images/generations",
-        32,
-        IMAGES,
-        _images,
-        price=lambda order: IMAGE_UNITS.get(order.body["model_name"], 0.1) * order.body["n"],
-    ),
+    Work("/v1/images/generations", 32, IMAGES, _images, price=_units),
     Work("/v1/images/kolors-virtual-try-on", 19, DRESSED, _images, price=0.5),
 )
 VENDOR = JobVendor(
@@ -190,9 +176,7 @@ VENDOR = JobVendor(
     envelope=lambda call, data: {"code": 0, "message": "SUCCEED", "request_id": call.world.ids.uuid(), "data": data},
     lookups=[Lookup("GET", f"{work.path}/{{id}}", of=work.name) for work in WORKS],
     listings=[Listing(work.path, work.name, "pageNum", "pageSize") for work in WORKS],
-    balances=[
-        Balance("/account/costs", PACK, _costs, dict.fromkeys(("start_time", "end_time"), Field("whole").must()))
-    ],
+    balances=[Balance("/account/costs", PACK, _costs, table(start_time=WHOLE, end_time=WHOLE))],
     hook=Hook("callback_url", _shown, on_change=True),
     errors={
         **at(401, unauthorized=1000, no_key=1001, bad_key=1002, early_key=1003, expired_key=1004),

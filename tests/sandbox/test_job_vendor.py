@@ -14,7 +14,8 @@ from aiohttp import web
 
 from deeepai.sandbox.app import Sandbox
 from deeepai.sandbox.fields import Field
-from deeepai.sandbox.job_vendor import Hook, JobVendor, Lookup, Order, Result, Task, Work
+from deeepai.sandbox.job_vendor import Hook, JobVendor, Lookup, Order, Task, Work
+from deeepai.sandbox.results import Result
 from tests.support.receiver import Receiver
 
 from .conftest import get, picture, post, until

@@ -7,7 +7,7 @@ Refusals, triggers, ids, files, callbacks and balances follow.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -17,15 +17,10 @@ from .fields import Field, FieldError, Rule, inline, read, value_at
 from .ids import Ids
 from .jobs import Job
 from .keys import Bearer, Keys
-from .media.draw import MIME, Format, Picture, fit, frames, recipe, size_of
-from .media.sounds import MIME as SOUND_MIME
-from .media.sounds import sound
-from .media.video import mp4
+from .media.draw import Format, Picture, fit, size_of
+from .results import Artefact, Result, keep
 from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
 
-FILM_FRAMES = 8
-LONGEST_SIDE = 640
-"""Pixels of a film."""
 ALIKE: Mapping[str, str] = {
     "missing": "value",
     "type": "value",
@@ -40,28 +35,6 @@ ALIKE: Mapping[str, str] = {
 """Kinds of error that a vendor's table may leave out, and what they count as then; others count as `bad_request`."""
 REASONS = {"failed": "internal error", "moderated": "the content breaks the platform's rules"}
 NEEDED = frozenset({"bad_request", "unauthorized", "not_found", "moderated", "rate_limited", "server_error"})
-
-
-@dataclass(frozen=True)
-class Result:
-    """One thing that a job makes: a picture, a film of that picture, or a sound."""
-
-    kind: Literal["picture", "film", "sound"]
-    picture: Picture
-    """Of a film or a sound the cover; a film is smaller than it, for nobody looks long at a test."""
-    seconds: float = 0
-    format: str = "mp3"
-    """Of a sound."""
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A finished result: its id at the vendor, its address, and that of a film's or a sound's cover."""
-
-    id: str
-    url: str
-    cover: str
-    result: Result
 
 
 @dataclass
@@ -390,7 +363,8 @@ class JobVendor:
         job = task.job
         if job.state == "done":
             pairs = zip(task.artefact_ids, task.results, strict=True)
-            task.artefacts.extend(self._keep(world, task, artefact_id, result) for artefact_id, result in pairs)
+            seconds = -1 if "expire-url" in job.triggers else self.lifetime
+            task.artefacts.extend(keep(world.files, task.origin, seconds, *pair) for pair in pairs)
             world.spent[self.name, job.owner] += task.price
         changed, announced[0] = announced[0] != task.status, task.status
         address = task.body.get(self.hook.field) if self.hook else None
@@ -398,25 +372,6 @@ class JobVendor:
             return
         raw = msgspec.json.encode(self.hook.body(task))
         world.callbacks.send(job, address, raw, self.hook.headers(task, raw), self.hook.retries)
-
-    def _keep(self, world: World, task: Task, artefact_id: str, result: Result) -> Artefact:
-        lifetime = -1 if "expire-url" in task.job.triggers else self.lifetime
-
-        def url(make: Callable[[], bytes], suffix: str, media_type: str) -> str:
-            return world.files.url(task.origin, world.files.add(make, suffix, media_type), lifetime)
-
-        shown = result.picture
-        image = url(recipe(shown), shown.format, MIME[shown.format])
-        match result.kind:
-            case "picture":
-                return Artefact(artefact_id, image, "", result)
-            case "film":
-                return Artefact(
-                    artefact_id, url(partial(_film, shown, result.seconds), "mp4", "video/mp4"), image, result
-                )
-            case "sound":
-                make = partial(sound, result.format, result.seconds)
-                return Artefact(artefact_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
 
     def _refuse(self, call: Call, why: Refusal) -> Answer:
         if why.kind == "unauthorized":
@@ -428,9 +383,3 @@ class JobVendor:
 def at(status: int, **codes: Any) -> Mapping[str, tuple[int, Any]]:
     """Return the part of a table of errors that has one HTTP status, from the vendor's code for each kind."""
     return {kind: (status, code) for kind, code in codes.items()}
-
-
-def _film(shown: Picture, seconds: float) -> bytes:
-    scale = min(1, LONGEST_SIDE / max(shown.width, shown.height))
-    small = replace(shown, width=round(shown.width * scale), height=round(shown.height * scale))
-    return mp4(frames(small, FILM_FRAMES), seconds)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..fields import Field, picture
-from ..job_vendor import JobVendor, Lookup, Order, Result, Task, Work, at
+from ..job_vendor import JobVendor, Lookup, Order, Task, Work, at
 from ..keys import WebTokens
+from ..results import Result
 
 BASE = "/api/paas/v4"
 OWN = ("cogvideox", "cogvideox-2", "cogvideox-flash", "cogvideox-3")

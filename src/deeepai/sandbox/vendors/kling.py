@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..fields import ABSENT, GIVEN, Field, Rule, choice, group, model, number, picture, several, table, text, usually
-from ..job_vendor import Artefact, Balance, Hook, JobVendor, Listing, Lookup, Order, Result, Task, Work, at
+from ..job_vendor import Balance, Hook, JobVendor, Listing, Lookup, Order, Task, Work, at
 from ..keys import WebTokens
+from ..results import Artefact, Result
 from ..vendor import Call
 
 OLD, LOUD = ("kling-v1", "kling-v1-5", "kling-v1-6"), ("kling-v2-6", "kling-v3")

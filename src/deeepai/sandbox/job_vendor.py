@@ -54,6 +54,11 @@ class Order:
         """The first picture that came as base64."""
         return next(inline(self.body), None)
 
+    def said(self, name: str, default: Any = None) -> Any:
+        """Return a field's value, be it in the body or in an object within."""
+        within = (value for value in self.body.values() if isinstance(value, dict))
+        return next((body[name] for body in (self.body, *within) if name in body), default)
+
     def refused(self, kind: str, message: str) -> RefusedError:
         """Return the exception that refuses the order."""
         return self.vendor.refused(self.call, kind, message)
@@ -87,20 +92,20 @@ class Order:
         text = str(self.body.get("prompt") or self.work.name)
         return Picture(*size, text, digest_of(self.work.name, material, number), self.vendor.pictures, source)
 
-    def film(self, seconds: float, *, side: int, ratio: str = "16:9") -> Result:
-        """Return a film of its parent's size; or of a shorter side, shaped as the caller's picture or by a ratio."""
+    def film(self, seconds: float, *, side: int) -> Result:
+        """Return a film of its parent's size; or of a shorter side, in the shape of the picture or `aspect_ratio`."""
         if self.parent is not None:
             shown = self.parent.result.picture
             return Result("film", self.draw((shown.width, shown.height)), seconds)
-        wide, high = size_of(self.inline or b"") or map(int, ratio.split(":"))
+        wide, high = size_of(self.inline or b"") or map(int, self.said("aspect_ratio", "16:9").split(":"))
         size = fit(wide / high, side * side * max(wide / high, high / wide), 8)
         return Result("film", self.draw(size, source=self.inline), seconds)
 
-    def images(self, count: int, *, side: int, ratio: str = "1:1") -> Sequence[Result]:
-        """Return pictures of as many pixels as a square of some side."""
-        wide, high = map(int, ratio.split(":"))
+    def images(self, *, side: int) -> Sequence[Result]:
+        """Return `n` pictures in the shape `aspect_ratio`, of as many pixels as a square of some side."""
+        wide, high = map(int, self.said("aspect_ratio", "1:1").split(":"))
         size = fit(wide / high, side * side, 8)
-        drawn = [self.draw(size, number=number, source=self.inline) for number in range(count)]
+        drawn = [self.draw(size, number=number, source=self.inline) for number in range(self.said("n", 1))]
         return [Result("picture", picture) for picture in drawn]
 
 

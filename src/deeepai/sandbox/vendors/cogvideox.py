@@ -79,7 +79,7 @@ def _results(order: Order) -> Sequence[Result]:
     if body.get("size"):
         width, height = (int(side) for side in body["size"].split("x"))
         return [Result("film", order.draw((width, height), source=order.inline), seconds)]
-    return [order.film(seconds, side=1080, ratio=body.get("aspect_ratio", "16:9"))]
+    return [order.film(seconds, side=1080)]
 
 
 def _accepted(task: Task) -> dict[str, Any]:

@@ -17,10 +17,8 @@ from ..vendor import Call
 OLD, LOUD = ("kling-v1", "kling-v1-5", "kling-v1-6"), ("kling-v2-6", "kling-v3")
 MASTERS, TURBO = ("kling-v2-master", "kling-v2-1-master"), ("kling-v2-5-turbo", "kling-v2-6")
 PEOPLE, ALONE = ("hug", "kiss", "heart_gesture"), ("bloombloom", "dizzydizzy", "fuzzyfuzzy", "squish", "expansion")
-MOVES = ("down_back", "forward_up", "right_turn_forward", "left_turn_forward")
 LONGEST, EXTENSION = 180, 5
 """Seconds of a film, and by how many it is extended."""
-AXES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 SECONDS = tuple(map(str, range(1, 16)))
 PACK = 10_000.0
 """Units that a key starts with; one is 0.14 USD."""
@@ -47,8 +45,10 @@ ASKED = table(COMMON, prompt=TEXT, negative_prompt=TEXT)
 SHOTS: Mapping[str, Any] = {"multi_shot": True, "shot_type": "customize"}
 SHOT = group(prompt=text(512).must(), duration=choice(*SECONDS).must())
 CUTS = table(shot_type=choice("customize", "intelligence"), multi_prompt=several(1, 6, SHOT).when(**SHOTS))
-TURN = group(single=True, **dict.fromkeys(AXES, number(-10, 10))).when(type="simple").only(type="simple")
-CAMERA = group(type=choice("simple", *MOVES).must(), config=TURN)
+TURN = table(**dict.fromkeys(("horizontal", "vertical", "pan", "tilt", "roll", "zoom"), number(-10, 10)))
+ONE_TURN = group(TURN, single=True).when(type="simple").only(type="simple")
+MOVES = choice("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
+CAMERA = group(type=MOVES.must(), config=ONE_TURN)
 TAKE = table(cfg_scale=number(0, 1, 0.5), mode=MODE, duration=usually("5", *SECONDS[2:]), sound=usually("off", "on"))
 FILM = table(ASKED, CUTS, TAKE, multi_shot=FLAG.only(model_name="kling-v3"), camera_control=CAMERA)
 # As the document's map of capabilities has it.
@@ -107,25 +107,21 @@ DRESSED = table(COMMON, model_name=TRY_ON, human_image=IMAGE.must(), cloth_image
 
 
 def _film(order: Order) -> Sequence[Result]:
-    body: Mapping[str, Any] = order.body.get("input", order.body)
-    seconds = float(body.get("duration", 5)) if order.parent is None else order.parent.result.seconds
-    seconds += EXTENSION if order.work.name.endswith("extend") else 0
-    side, ratio = 1080 if body.get("mode") == "pro" else 720, body.get("aspect_ratio", "16:9")
-    return [order.film(seconds, side=side, ratio=ratio)]
-
-
-def _units(order: Order) -> float:
-    body: Mapping[str, Any] = order.body.get("input", order.body)
-    model_name, louder = body["model_name"], LOUDER if body.get("sound") == "on" else {}
-    if "n" in body:
-        return OF_PICTURES.get(model_name, 0.1) * body["n"]
-    steps = STEPS.get(model_name, (2, 3.5))[body["mode"] == "pro"] * int(body["duration"]) / 5
-    return steps * louder.get(model_name, 1)
+    seconds = float(order.said("duration", 5)) if order.parent is None else order.parent.result.seconds
+    longer = EXTENSION if order.work.path.endswith("video-extend") else 0
+    return [order.film(seconds + longer, side=1080 if order.said("mode") == "pro" else 720)]
 
 
 def _images(order: Order) -> Sequence[Result]:
-    body, side = order.body, 2048 if order.body.get("resolution") == "2k" else 1024
-    return order.images(body.get("n", 1), side=side, ratio=body.get("aspect_ratio", "1:1"))
+    return order.images(side=2048 if order.said("resolution") == "2k" else 1024)
+
+
+def _units(order: Order) -> float:
+    model_name, louder = order.said("model_name"), LOUDER if order.said("sound") == "on" else {}
+    if "n" in order.body:
+        return OF_PICTURES.get(model_name, 0.1) * order.body["n"]
+    std, pro = STEPS.get(model_name, (2, 3.5))
+    return (pro if order.said("mode") == "pro" else std) * int(order.said("duration")) / 5 * louder.get(model_name, 1)
 
 
 def _told(film: Artefact) -> dict[str, Any]:
@@ -133,10 +129,10 @@ def _told(film: Artefact) -> dict[str, Any]:
 
 
 def _accepted(task: Task) -> dict[str, Any]:
-    info = {"external_task_id": task.body.get("external_task_id"), "parent_video": task.parent and _told(task.parent)}
+    info = {name: word for name, word in task.body.items() if name == "external_task_id"}
+    info |= {"parent_video": _told(task.parent)} if task.parent is not None else {}
     times = {"created_at": int(task.job.created * 1000), "updated_at": int(task.updated * 1000)}
-    named = {name: value for name, value in info.items() if value is not None}
-    return {"task_id": task.id, "task_status": task.status, "task_info": named, **times}
+    return {"task_id": task.id, "task_status": task.status, "task_info": info, **times}
 
 
 def _shown(task: Task) -> dict[str, Any]:

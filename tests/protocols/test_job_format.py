@@ -27,7 +27,7 @@ from deeepai.declare import (
     Usage,
 )
 from deeepai.protocols.common.errors import ErrorTable, no_retry
-from deeepai.protocols.common.jobs import ChildPath, FilePath, JobFormat
+from deeepai.protocols.common.jobs import ChildPath, FilePath, JobFormat, kept
 from deeepai.protocols.common.paths import each, get, mirror, put
 from deeepai.tasks.jobs import foreign
 from tests.protocols.plain import PlainLinks, PlainRequest, answered
@@ -461,6 +461,93 @@ def test_no_id_or_address_leaks_whatever_else_the_answer_holds(tree: Any, word: 
     assert THEIRS not in shown
     assert "cdn.vendor" not in shown
     assert json.dumps(tree) in shown
+
+
+# The gateway's own answer ------------------------------------------------------------------------------------------
+
+OWN = JobFormat(
+    id="data.id",
+    reference="order",
+    code="code",
+    account=(1102,),
+    body="data",
+    states={"Waiting": State.QUEUED, "done": State.SUCCEEDED, "ready": State.SUCCEEDED, "failed": State.FAILED},
+    error=("reason.text",),
+    files=(
+        FilePath("videos[].url", "video", beside=lambda task, at: {"index": at}),
+        FilePath("videos[].cover", "cover", optional=True),
+        FilePath("songs[].url", "song"),
+        FilePath("sheet", "sheet"),
+    ),
+    hidden=("parent.url",),
+    show=lambda task, links: OWN.own_answer(task, links),
+    written={"request_id": lambda task: f"req-{task.id}", "data.order": kept("order")},
+    beside={"code": 0, "data.note": lambda task: DROP if task.error else "fine"},
+)
+OWN_JOB = OWN.below("/v1/videos").job(str)
+
+
+def own(state: State, **changes: Any) -> Any:
+    return OWN_JOB.face.render(task(state, **changes), PlainLinks()).body
+
+
+def test_id_state_error_and_words_stand_where_the_format_has_them() -> None:
+    frame = {"code": 0, "request_id": "req-ours-1"}
+    waiting = {"id": "ours-1", "status": "Waiting", "note": "fine", "order": "17"}
+    for state in (State.SUBMITTING, State.UNKNOWN, State.WAITING, State.QUEUED, State.RUNNING):
+        assert own(state, request={"order": "17"}) == {**frame, "data": waiting}
+    failed = {"id": "ours-1", "status": "failed", "reason": {"text": "why"}}
+    for state in (State.FAILED, State.CANCELLED):
+        assert own(state, error="why", request={"order": None}) == {**frame, "data": failed}
+    assert own(State.FAILED)["data"]["reason"] == {"text": "failed"}
+    assert (OWN.word(State.SUCCEEDED), OWN.word(State.RUNNING)) == ("done", "Waiting")
+
+
+def test_links_stand_where_the_format_has_files() -> None:
+    asset = "https://gw/assets/ours-1/{}?sig=1".format
+    done = own(State.SUCCEEDED, results=4, snapshot={"roles": ["video", "video", "cover", "sheet"]})["data"]
+    assert done["videos"] == [
+        {"url": asset(0), "index": 0, "cover": asset(2)},
+        {"url": asset(1), "index": 1, "cover": ""},
+    ]
+    assert (done["sheet"], "songs" in done) == (asset(3), False)
+    assert "videos" not in own(State.SUCCEEDED, results=1, snapshot={"roles": ["song"]})["data"]
+
+
+def test_what_is_hidden_is_shown_to_nobody() -> None:
+    said = {"data": {"id": "x", "status": "READY", "parent": {"url": "https://v/old.mp4"}}}
+    assert own(State.SUCCEEDED, snapshot=said)["data"] == {"id": "x", "status": "READY", "parent": {"url": ""}}
+
+
+def test_a_caller_s_own_name_is_the_gateway_s_at_the_vendor() -> None:
+    named, nameless = request({"order": "17"}), request({"order": None})
+    sent = Facts(model="m", requested_model="m", reference="req_1")
+    assert OWN.patch(named, sent) == {"order": "req_1"}
+    assert OWN.patch(nameless, sent) == {}
+    # Where the vendor finds jobs by it, each has one.
+    assert OWN.below("/v1/videos").patch(nameless, sent) == {"order": "req_1"}
+    assert OWN.patch(named, Facts(model="m", requested_model="m")) == {}
+    assert OWN_JOB.face.keep is not None
+    assert OWN_JOB.face.keep(named) == {"order": "17"}
+
+
+def test_a_lost_submission_is_found_by_its_reference() -> None:
+    rules = OWN_JOB.rules
+    assert rules.find_lost is not None
+    assert rules.found_lost is not None
+    assert rules.find_lost("req/1") == UpstreamCall("/v1/videos/req%2F1")
+    assert rules.found_lost(answered({"data": {"id": 77}}), "req/1") == "77"
+    assert rules.found_lost(answered({"code": 404}), "req/1") is None
+    assert rules.poll(task()) == UpstreamCall("/v1/videos/their-task")
+    assert JOB.rules.find_lost is None
+
+
+def test_codes_that_blame_the_account() -> None:
+    assert OWN.channel_fault(answered({"code": 1102}, 429))
+    assert OWN.channel_fault(answered("a page", 401))
+    assert not OWN.channel_fault(answered({"code": 1303}, 429))
+    assert not OWN.channel_fault(answered({"code": [1102]}))
+    assert OWN_JOB.rules.accept(answered({"code": 1102}, 400), request({})) == Refused(retry_elsewhere=True)
 
 
 # Odd functions and errors ------------------------------------------------------------------------------------------

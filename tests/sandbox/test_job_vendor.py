@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,8 @@ from aiohttp import web
 
 from deeepai.sandbox.app import Sandbox
 from deeepai.sandbox.fields import Field
-from deeepai.sandbox.job_vendor import Hook, JobVendor, Lookup, Order, Result, Task, Work
+from deeepai.sandbox.job_vendor import Hook, JobVendor, Lookup, Order, Task, Work
+from deeepai.sandbox.results import Result
 from tests.support.receiver import Receiver
 
 from .conftest import get, picture, post, until
@@ -34,14 +34,10 @@ def results(order: Order) -> list[Result]:
     return [Result("sound", order.draw((64, 64), number=number), order.body["seconds"], "wav") for number in (0, 1)]
 
 
-def concat(order: Order) -> None:
-    order.facts["parent"] = order.parent(order.body["song"])[1]
-
-
 def shown(task: Task) -> Any:
     songs = [{"id": song.id, "audio": song.url, "cover": song.cover} for song in task.artefacts]
     view = {"id": task.id, "songs": task.artefact_ids, "state": task.status, "percent": task.job.percent, "made": songs}
-    return view | {"parent": task.facts["parent"].id if "parent" in task.facts else None}
+    return view | {"parent": None if task.parent is None else task.parent.id}
 
 
 def signed(task: Task, raw: bytes) -> dict[str, str]:
@@ -60,9 +56,9 @@ ERRORS = {
 SONGS = JobVendor(
     name="songs",
     works=[
-        Work(path="/songs", fields=FIELDS, seconds=40, results=results, price=1.5),
-        Work(path="/concat", fields={"song": Field(required=True)}, seconds=4, check=concat, results=lambda order: []),
-        Work(path="/form", fields=FIELDS, seconds=4, results=results, body=lambda call: call.form.texts),
+        Work("/songs", 40, FIELDS, results, price=1.5),
+        Work("/concat", 4, {"song": Field(required=True)}, lambda order: [], parent="song"),
+        Work("/form", 4, FIELDS, results, body=lambda call: call.form.texts),
     ],
     words={"queued": "waiting", "running": "singing", "done": "sung", "failed": "hoarse", "moderated": "silenced"},
     shown=shown,
@@ -163,8 +159,7 @@ async def test_one_signed_callback_at_the_end(http: aiohttp.ClientSession, hook:
         return len(hook.received)
 
     await until(received, lambda count: count == 2)
-    tried, again = hook.received
-    raw, headers = tried.raw, tried.headers
-    assert raw == again.raw
-    assert headers["x-signature"] == hmac.new(task["id"].encode(), raw, hashlib.sha256).hexdigest()
-    assert json.loads(raw) == await get(http, f"/song?id={task['id']}")
+    call, again = hook.received
+    assert call.raw == again.raw
+    assert call.headers["x-signature"] == hmac.new(task["id"].encode(), call.raw, hashlib.sha256).hexdigest()
+    assert call.body == await get(http, f"/song?id={task['id']}")

@@ -292,7 +292,7 @@ async def test_a_callback_at_each_change(http: aiohttp.ClientSession, hook: Hook
         return len(hook.received)
 
     await until(received, lambda count: count == 2)
-    first, last = (each.body for each in hook.received)
+    first, last = (call.body for call in hook.received)
     assert (first["task_status"], last["task_status"]) == ("processing", "succeed")
     assert "task_result" not in first
     assert last == (await get(http, f"{IMAGES}/{task['task_id']}"))["data"]

@@ -146,6 +146,8 @@ class Task:
     """How many assets there are."""
     hook: Hook | None = None
     parent_id: str | None = None
+    estimate: Usage = field(default_factory=Usage)
+    """What it was expected to consume, as its vendor's declaration has it."""
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     submitted_at: int = 0
     started_at: int | None = None

@@ -5,36 +5,20 @@ Source: the vendor's document, and its two Python SDKs, which send null for what
 
 from __future__ import annotations
 
-import secrets
-from itertools import zip_longest
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from ..declare import (
-    Facts,
-    Failure,
-    Json,
-    Links,
-    Protocol,
-    Reason,
-    Reply,
-    Request,
-    State,
-    Task,
-    Text,
-    View,
-)
-from .common import bearer, body_model
+from ..declare import DROP, Protocol, Reason, State, Text
+from .common import bearer, body_model, digits
+from .common.bodies import one_of, renamed, together
 from .common.errors import ErrorTable, no_retry
-from .common.jobs import FilePath, JobFormat
+from .common.jobs import FilePath, JobFormat, kept
+from .common.lists import IdsBody, list_by_ids
 from .common.operations import Paths
-from .common.paths import get
 
 AT = Paths(("/cogvideox/v4", "/zhipu/api/paas/v4", "/api/paas/v4"))
-ACCOUNT = tuple(map(str, (*range(1000, 1005), *range(1110, 1114), 1120, 1121)))
-"""Codes that blame the channel's account."""
 
 
 class VideoBody(msgspec.Struct, omit_defaults=True):
@@ -46,69 +30,30 @@ class VideoBody(msgspec.Struct, omit_defaults=True):
     request_id: str | None = None
 
 
-class IdsBody(msgspec.Struct):
-    """Tasks to tell of."""
-
-    ids: Annotated[list[str], Meta(min_length=1, max_length=100)]
-
-
-def check(request: Request[VideoBody]) -> None:
-    """Ask for words or a picture."""
-    if not request.body.prompt and not request.body.image_url:
-        raise Failure(Reason.INVALID, "prompt or image_url is required", param="prompt")
-
-
-def patch(request: Request[VideoBody], facts: Facts) -> dict[str, Any]:
-    """Name the model as the upstream does, and the request as no other caller of the same channel can."""
-    named = {"model": facts.model} if facts.model != request.body.model else {}
-    return named | ({"request_id": facts.reference} if request.body.request_id and facts.reference else {})
-
-
-def request_id(task: Task) -> str:
-    """Return the caller's own word for the request, or else one that looks like the vendor's."""
-    return (task.request or {}).get("request_id") or task.id.partition("-")[0]
-
-
-def show(task: Task, links: Links) -> Json:
-    """Return a task where the vendor's own answer cannot be shown."""
-    shown: dict[str, Json] = {"id": task.id, "request_id": request_id(task), "model": task.model}
-    if task.state is State.SUCCEEDED:
-        files = JOBS.links(task, links)
-        pairs = zip_longest(files.get("video", ()), files.get("cover", ()), fillvalue="")
-        videos = [{"url": video, "cover_image_url": cover} for video, cover in pairs]
-        return {**shown, "task_status": "SUCCESS", "video_result": videos}
-    if task.state.final:
-        return {**shown, "task_status": "FAIL", "error": {"code": "500", "message": task.error or "failed"}}
-    return {**shown, "task_status": "PROCESSING"}
-
-
 JOBS = JobFormat(
     id="id",
     code="error.code",
     good=(None,),
     # Of a poll, the id is all that can be wrong.
     gone=("1214",),
-    elsewhere_codes=(*ACCOUNT, "1302", "1303", "1304", "1305", "1312"),
+    elsewhere_codes=("1302", "1303", "1304", "1305", "1312"),
+    account=tuple(map(str, (*range(1000, 1005), *range(1110, 1114), 1120, 1121))),
     poll="/async-result/{id}",
+    reference="request_id",
     status="task_status",
-    states={"processing": State.RUNNING, "success": State.SUCCEEDED, "fail": State.FAILED},
+    states={"PROCESSING": State.RUNNING, "SUCCESS": State.SUCCEEDED, "FAIL": State.FAILED},
     error=("error.message",),
     files=(
         FilePath("video_result[].url", "video"),
         FilePath("video_result[].cover_image_url", "cover", optional=True),
         FilePath("image_result[].url", "image"),
     ),
-    show=show,
-    written={"request_id": request_id, "model": lambda task: task.model},
-    keep=("request_id",),
+    show=lambda task, links: JOBS.own_answer(task, links),
+    # Without a name of the caller's, one that looks like the vendor's.
+    written={"request_id": kept("request_id", lambda task: task.id[:19]), "model": lambda task: task.model},
+    beside={"error.code": lambda task: "500" if task.state in (State.FAILED, State.CANCELLED) else DROP},
     interval=5.0,
 )
-
-
-async def results(view: View[IdsBody]) -> Reply:
-    """Tell of several tasks; of those that are not the caller's, nothing."""
-    tasks = {task.id: task for task in await view.tasks(view.request.body.ids)}
-    return Reply([JOBS.shown(tasks[name], view.links) for name in view.request.body.ids if name in tasks])
 
 
 cogvideox = Protocol(
@@ -134,7 +79,7 @@ cogvideox = Protocol(
         shape=lambda code, failure, request_id: {"error": {"code": code, "message": failure.message}},
         headers=no_retry,
     ),
-    channel_fault=lambda answer: answer.status == 401 or get(answer.json(), "error.code") in ACCOUNT,
+    channel_fault=JOBS.channel_fault,
     operations=(
         AT.submit(
             "videos/generations",
@@ -142,10 +87,10 @@ cogvideox = Protocol(
             rows=(121,),
             body=VideoBody,
             example={"model": "cogvideox-3", "prompt": "A cat in a spacesuit"},
-            check=check,
-            job=JOBS.job(new_id=lambda: f"{secrets.randbelow(9 * 10**18) + 10**18}-{secrets.randbelow(10**16):016d}"),
+            check=one_of("prompt", "image_url"),
+            job=JOBS.job(lambda: f"{digits(19)}-{digits(16)}"),
             model=body_model,
-            patch=patch,
+            patch=together(JOBS.patch, renamed("model")),
         ),
         AT.fetch(
             "async-result/{id}", Text("Get a task's result", "查询(async-result)"), name="async-result", rows=(122,)
@@ -156,7 +101,7 @@ cogvideox = Protocol(
             method="POST",
             body=IdsBody,
             example_answer=[],
-            answer=results,
+            answer=list_by_ids(JOBS),
         ),
     ),
 )

@@ -1,13 +1,13 @@
-"""The fields of a request as a table, and what is wrong with a body that does not fit it.
+"""The fields of a request as a table, the conditions between them, and what is wrong with a body that does not fit.
 
 An absent field and a JSON null are the same here: clients send null for what their caller left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from .media.draw import from_base64, size_of
 
@@ -22,6 +22,12 @@ _TYPES: Mapping[Kind, tuple[type, ...]] = {
     "any": (object,),
 }
 _FLAGS = {"true": True, "false": False}
+GIVEN: Final = object()
+ABSENT: Final = object()
+"""In a condition: any value at all; none, an empty one, or `false`."""
+Conditions: TypeAlias = Mapping[str, Any]
+"""Fields, with dots within objects, and what they are: a value, a tuple or range of possible ones, GIVEN or ABSENT; or
+a function that returns it, from the body."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,70 @@ class Field:
     each: Field | None = None
     """Of a list: what its items are."""
     check: Callable[[Any], str] | None = None
-    """Returns what is wrong beyond all this, or an empty text."""
+    """Returns what is wrong with a value beyond all this, or an empty text."""
     lenient: bool = False
     """Whether a number or a flag may come in quotes, and a number where a text is due."""
     error: str = "value"
+    due: Sequence[Conditions] = ()
+    """When it is required: where all of one of these conditions hold."""
+    fits: Conditions = field(default_factory=dict[str, Any])
+    """What must hold where it is given."""
 
     def must(self) -> Field:
         """Return the field as a required one."""
         return replace(self, required=True)
+
+    def when(self, **conditions: Any) -> Field:
+        """Return the field as one that is required under some conditions on its neighbours, or further ones."""
+        return replace(self, due=(*self.due, conditions))
+
+    def only(self, **conditions: Any) -> Field:
+        """Return the field as one that may be given under some conditions alone."""
+        return replace(self, fits={**self.fits, **conditions})
+
+
+def text(most: int | None = None) -> Field:
+    """Return the field of a text of at most so many characters."""
+    return Field(high=most)
+
+
+def number(low: float | None = None, high: float | None = None, default: float | None = None) -> Field:
+    """Return the field of a number within bounds."""
+    return Field("number", low, high, default=default)
+
+
+def choice(*values: Any, error: str = "value") -> Field:
+    """Return the field of one of some words."""
+    return Field(choices=values, error=error)
+
+
+def usually(*values: Any, error: str = "value") -> Field:
+    """Return the field of one of some words, the first of which is the default."""
+    return Field(choices=values, default=values[0], error=error)
+
+
+def model(*names: str) -> Field:
+    """Return the field of a model's name, the first of which is the default."""
+    return usually(*names, error="unknown_model")
+
+
+def group(*tables: Mapping[str, Field], single: bool = False, **fields: Field) -> Field:
+    """Return the field of an object with further fields; of a `single` one, one value alone is other than 0."""
+    return Field("object", fields=table(*tables, fields), check=_single if single else None)
+
+
+def _single(values: Mapping[str, Any]) -> str:
+    return "" if sum(map(bool, values.values())) == 1 else "must have exactly one value other than 0"
+
+
+def several(low: int, high: int, each: Field | None = None, **fields: Field) -> Field:
+    """Return the field of a list: of some field, of objects with some fields, or of anything."""
+    return Field("list", low, high, each=group(fields) if fields else each)
+
+
+def table(*tables: Mapping[str, Field], **fields: Field) -> Mapping[str, Field]:
+    """Return one table of several and further fields; the later of two with one name counts."""
+    return {name: rule for part in (*tables, fields) for name, rule in part.items()}
 
 
 class FieldError(Exception):
@@ -61,8 +123,56 @@ class FieldError(Exception):
         self.kind = kind
 
 
-def read(fields: Mapping[str, Field], body: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Rule:
+    """What must hold in a body that is as `when` says, and not as `unless` does."""
+
+    then: Conditions
+    when: Conditions = field(default_factory=dict[str, Any])
+    unless: Conditions | None = None
+
+    def judge(self, body: Mapping[str, Any]) -> None:
+        """Raise `FieldError` for the first field that is not as it must be."""
+        if not holds(self.when, body) or (self.unless is not None and holds(self.unless, body)):
+            return
+        for name, wanted in self.then.items():
+            if not _is(body, name, wanted):
+                word = "given" if wanted is GIVEN else "left out" if wanted is ABSENT else wanted
+                raise FieldError(
+                    "missing" if wanted is GIVEN else "value", f"{name} must be {word} with {', '.join(self.when)}"
+                )
+
+
+def holds(conditions: Conditions, body: Mapping[str, Any]) -> bool:
+    """Tell whether a body fulfils all of some conditions."""
+    return all(_is(body, name, wanted) for name, wanted in conditions.items())
+
+
+def value_at(body: Any, name: str) -> Any:
+    """Return a field's value, with dots within objects; None where it is left out."""
+    first, _, rest = name.partition(".")
+    value = body.get(first) if isinstance(body, Mapping) else None
+    return value_at(value, rest) if rest else value
+
+
+def _is(body: Mapping[str, Any], name: str, wanted: Any) -> bool:
+    value = value_at(body, name)
+    if callable(wanted):
+        return value == wanted(body)
+    if wanted is GIVEN or wanted is ABSENT:
+        return bool(value) is (wanted is GIVEN)
+    return value in wanted if isinstance(wanted, tuple | range) else value == wanted
+
+
+def read(
+    fields: Mapping[str, Field], body: Mapping[str, Any], within: str = "", *, lenient: bool = False
+) -> dict[str, Any]:
     """Return a body as its table has it: nulls and unknown fields left out, defaults filled in.
+
+    Parameters
+    ----------
+    lenient
+        Whether all fields are.
 
     Raises
     ------
@@ -72,11 +182,15 @@ def read(fields: Mapping[str, Field], body: Mapping[str, Any], within: str = "")
     values: dict[str, Any] = {}
     for name, rule in fields.items():
         if body.get(name) is not None:
-            values[name] = _value(rule, body[name], within + name)
+            values[name] = _value(rule, body[name], within + name, lenient)
         elif rule.default is not None:
             values[name] = rule.default
         if rule.required and values.get(name) in (None, "", []):
             raise FieldError("missing", f"{within}{name} is required")
+    for name, rule in fields.items():
+        for conditions in rule.due:
+            Rule({name: GIVEN}, conditions).judge(values)
+        Rule(rule.fits, {name: GIVEN}).judge(values)
     return values
 
 
@@ -118,13 +232,19 @@ def picture(
     return Field(check=check)
 
 
-def inline(value: Any) -> bytes | None:
-    """Return the bytes of a picture that came as base64, or None."""
-    return from_base64(value) if isinstance(value, str) and value and not value.startswith("http") else None
+def inline(value: Any) -> Iterator[bytes]:
+    """Yield the pictures that came as base64 in a value, at any depth, in the order of its fields."""
+    if isinstance(value, str):
+        data = from_base64(value) if value else None
+        if data is not None and size_of(data) is not None:
+            yield data
+    elif isinstance(value, Mapping | Sequence):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from inline(item)
 
 
-def _value(rule: Field, value: Any, name: str) -> Any:
-    if rule.lenient:
+def _value(rule: Field, value: Any, name: str, lenient: bool) -> Any:
+    if rule.lenient or lenient:
         value = _lenient(rule.kind, value)
     if not isinstance(value, _TYPES[rule.kind]) or (isinstance(value, bool) and rule.kind in ("whole", "number")):
         raise FieldError("type", f"{name} must be of the type {rule.kind}")
@@ -133,12 +253,12 @@ def _value(rule: Field, value: Any, name: str) -> Any:
     amount = len(value) if isinstance(value, str | list) else value
     if (rule.low is not None and amount < rule.low) or (rule.high is not None and amount > rule.high):
         raise FieldError(rule.error, f"{name} is not within {rule.low} and {rule.high}")
+    if rule.fields and isinstance(value, dict):
+        value = read(rule.fields, value, f"{name}.", lenient=lenient)
+    if rule.each is not None and isinstance(value, list):
+        value = [_value(rule.each, item, f"{name}[{number}]", lenient) for number, item in enumerate(value)]
     if rule.check is not None and (wrong := rule.check(value)):
         raise FieldError(rule.error, f"{name} {wrong}")
-    if rule.fields and isinstance(value, dict):
-        return read(rule.fields, value, f"{name}.")
-    if rule.each is not None and isinstance(value, list):
-        return [_value(rule.each, item, f"{name}[{number}]") for number, item in enumerate(value)]
     return value
 
 

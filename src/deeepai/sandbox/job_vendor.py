@@ -7,26 +7,23 @@ Refusals, triggers, ids, files, callbacks and balances follow.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import msgspec
-from aiohttp import web
 
-from .fields import Field, FieldError, read
+from .fields import Field, FieldError, Rule, inline, read, value_at
 from .ids import Ids
 from .jobs import Job
-from .media.draw import MIME, Format, Picture, frames, recipe
-from .media.sounds import MIME as SOUND_MIME
-from .media.sounds import sound
-from .media.video import mp4
-from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, bearer, digest_of, json_answer
+from .keys import Bearer, Keys
+from .media.draw import Format, Picture, fit, size_of
+from .results import Artefact, Result, keep
+from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
 
-FILM_FRAMES = 8
-LONGEST_SIDE = 640
-"""Pixels of a film."""
 ALIKE: Mapping[str, str] = {
+    "missing": "value",
+    "type": "value",
     "unknown_model": "value",
     "unknown_id": "not_found",
     "duplicate": "value",
@@ -36,29 +33,8 @@ ALIKE: Mapping[str, str] = {
     "expired_key": "unauthorized",
 }
 """Kinds of error that a vendor's table may leave out, and what they count as then; others count as `bad_request`."""
+REASONS = {"failed": "internal error", "moderated": "the content breaks the platform's rules"}
 NEEDED = frozenset({"bad_request", "unauthorized", "not_found", "moderated", "rate_limited", "server_error"})
-
-
-@dataclass(frozen=True)
-class Result:
-    """One thing that a job makes: a picture, a film of that picture, or a sound."""
-
-    kind: Literal["picture", "film", "sound"]
-    picture: Picture
-    """Of a film or a sound the cover; a film is smaller than it, for nobody looks long at a test."""
-    seconds: float = 0
-    format: str = "mp3"
-    """Of a sound."""
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A finished result: its id at the vendor, its address, and that of a film's or a sound's cover."""
-
-    id: str
-    url: str
-    cover: str
-    result: Result
 
 
 @dataclass
@@ -70,17 +46,42 @@ class Order:
     work: Work
     body: dict[str, Any]
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    parent: Artefact | None = None
+    """The caller's own result that it goes on from."""
+
+    @cached_property
+    def inline(self) -> bytes | None:
+        """The first picture that came as base64."""
+        return next(inline(self.body), None)
+
+    def said(self, name: str, default: Any = None) -> Any:
+        """Return a field's value, be it in the body or in an object within."""
+        within = (value for value in self.body.values() if isinstance(value, dict))
+        return next((body[name] for body in (self.body, *within) if name in body), default)
 
     def refused(self, kind: str, message: str) -> RefusedError:
         """Return the exception that refuses the order."""
         return self.vendor.refused(self.call, kind, message)
 
-    def parent(self, artefact_id: str) -> tuple[Task, Artefact]:
+    def judge(self) -> None:
+        """Find the parent, and judge the order by the rules of its work, for which `parent` has the parent's body."""
+        known = dict(self.body)
+        artefact_id = value_at(self.body, self.work.parent) if self.work.parent else None
+        if artefact_id:
+            task, self.parent = self._made(artefact_id)
+            known["parent"] = {**task.body, "work": task.work.name, "seconds": self.parent.result.seconds}
+        for rule in self.work.rules:
+            rule.judge(known)
+        self.work.check(self)
+
+    def _made(self, artefact_id: str) -> tuple[Task, Artefact]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
         for task in self.vendor.tasks(self.call):
             if artefact_id in task.artefact_ids:
                 if not task.artefacts:
                     raise self.refused("unfinished", f"{artefact_id} is not finished")
+                if task.updated + self.vendor.lifetime < self.call.world.clock.wall():
+                    raise self.refused("value", f"{artefact_id} is gone")
                 return task, task.artefacts[task.artefact_ids.index(artefact_id)]
         raise self.refused("unknown_id", f"{artefact_id[:80]} is not known")
 
@@ -91,6 +92,22 @@ class Order:
         text = str(self.body.get("prompt") or self.work.name)
         return Picture(*size, text, digest_of(self.work.name, material, number), self.vendor.pictures, source)
 
+    def film(self, seconds: float, *, side: int) -> Result:
+        """Return a film of its parent's size; or of a shorter side, in the shape of the picture or `aspect_ratio`."""
+        if self.parent is not None:
+            shown = self.parent.result.picture
+            return Result("film", self.draw((shown.width, shown.height)), seconds)
+        wide, high = size_of(self.inline or b"") or map(int, self.said("aspect_ratio", "16:9").split(":"))
+        size = fit(wide / high, side * side * max(wide / high, high / wide), 8)
+        return Result("film", self.draw(size, source=self.inline), seconds)
+
+    def images(self, *, side: int) -> Sequence[Result]:
+        """Return `n` pictures in the shape `aspect_ratio`, of as many pixels as a square of some side."""
+        wide, high = map(int, self.said("aspect_ratio", "1:1").split(":"))
+        size = fit(wide / high, side * side, 8)
+        drawn = [self.draw(size, number=number, source=self.inline) for number in range(self.said("n", 1))]
+        return [Result("picture", picture) for picture in drawn]
+
 
 @dataclass
 class Task:
@@ -100,6 +117,7 @@ class Task:
     work: Work
     body: Mapping[str, Any]
     facts: Mapping[str, Any]
+    parent: Artefact | None
     results: Sequence[Result]
     artefact_ids: Sequence[str]
     """Of the results, which some vendors tell before there are any."""
@@ -111,7 +129,12 @@ class Task:
     @property
     def status(self) -> str:
         """The vendor's word for the job's state."""
-        return self.words[self.job.state]
+        return self.words.get(self.job.state) or self.words["failed"]
+
+    @property
+    def reason(self) -> str:
+        """Why the job failed, or an empty text."""
+        return REASONS.get(self.job.state, "")
 
     @property
     def id(self) -> str:
@@ -124,18 +147,23 @@ class Task:
         return self.job.finished or self.job.started or self.job.created
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Work:
     """One operation that starts jobs."""
 
     path: str
-    fields: Mapping[str, Field]
-    """All that it takes, the field of the callback among them; the rest is ignored."""
     seconds: float
     """Job seconds until it is done."""
+    fields: Mapping[str, Field]
+    """All that it takes, the field of the callback among them; the rest is ignored."""
     results: Callable[[Order], Sequence[Result]]
+    _: KW_ONLY
+    rules: Sequence[Rule] = ()
+    """Between fields. `parent` has those of the parent's request, the name of its `work`, and its `seconds`."""
+    parent: str = ""
+    """The field with the id of a result of the caller's own that it goes on from."""
     check: Callable[[Order], None] = lambda order: None
-    """Refuses what single fields do not show."""
+    """Refuses what neither shows."""
     price: float | Callable[[Order], float] = 0
     """In the vendor's credits; a job that fails costs nothing."""
     name: str = ""
@@ -174,6 +202,16 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Balance:
+    """What a key has left of the credits that it starts with."""
+
+    path: str
+    credits: float
+    shown: Callable[[Call, float], Any]
+    query: Mapping[str, Field] = field(default_factory=dict[str, Field])
+
+
+@dataclass(frozen=True)
 class Hook:
     """How a vendor calls back: the field that has the address, and what it posts there."""
 
@@ -194,7 +232,7 @@ class JobVendor:
     name: str
     works: Sequence[Work]
     words: Mapping[str, str]
-    """The vendor's words for queued, running, done, failed and moderated."""
+    """The vendor's words for queued, running, done, failed and (if it is another) moderated."""
     shown: Callable[[Task], Any]
     accepted: Callable[[Task], Any] | None = None
     """What a submission answers, if not what `shown` says."""
@@ -206,19 +244,22 @@ class JobVendor:
     """The body of an error, from the code and a message."""
     lookups: Sequence[Lookup]
     listings: Sequence[Listing] = ()
+    balances: Sequence[Balance] = ()
     hook: Hook | None = None
     unique: str = ""
     """A field that no two tasks of a key share."""
     found_by_unique: bool = False
     """Whether it finds a task as the id does."""
-    task_id: Callable[[Ids], str] = Ids.uuid
-    artefact_id: Callable[[Ids], str] = Ids.uuid
+    new_id: Callable[[Ids], str] = Ids.uuid
+    """Makes ids of tasks and of results."""
     lifetime: float = 86400
-    """Seconds that the address of a result works."""
+    """Seconds for which a result is kept."""
+    slashes: bool = False
+    """Whether one at the end of a path, or two before an id, do no harm."""
+    lenient: bool = False
+    """Whether numbers and flags may come in quotes, and numbers where texts are due."""
     pictures: Format = "png"
-    credential: Callable[[web.Request], str] = bearer
-    fault: Callable[[web.Request], str] = lambda request: ""
-    """Which kind of error a bad key is, if the vendor tells them apart."""
+    keys: Keys = field(default_factory=Bearer)
     further: Sequence[Route] = ()
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """More of `Vendor`."""
@@ -232,11 +273,15 @@ class JobVendor:
         """Return the vendor as the sandbox serves it."""
         if absent := NEEDED - self.errors.keys():
             raise ValueError(f"{self.name} does not say how it tells {sorted(absent)}")
-        submit = [Route("POST", work.path, partial(self._submit, work)) for work in self.works]
-        ask = [Route(way.method, way.path, partial(self._look_up, way)) for way in self.lookups]
+        more = "{_:/?}" if self.slashes else ""
+        submit = [Route("POST", work.path + more, partial(self._submit, work)) for work in self.works]
+        ask = [
+            Route(way.method, way.path.replace("/{", f"/{more}{{"), partial(self._look_up, way)) for way in self.lookups
+        ]
         pages = [Route("GET", way.path, partial(self._list, way)) for way in self.listings]
-        routes = (*submit, *ask, *pages, *self.further)
-        return Vendor(self.name, routes, self.credential, self._refuse, **self.settings)
+        left = [Route("GET", way.path, partial(self._left, way)) for way in self.balances]
+        routes = (*submit, *ask, *pages, *left, *self.further)
+        return Vendor(self.name, routes, self.keys.account, self._refuse, **self.settings)
 
     def refused(self, call: Call, kind: str, message: str, status: int | None = None) -> RefusedError:
         """Return the exception that refuses a call, with another HTTP status than the table's if one is given."""
@@ -265,19 +310,19 @@ class JobVendor:
 
     async def _submit(self, work: Work, call: Call) -> Answer:
         try:
-            order = Order(call, self, work, read(work.fields, work.body(call)))
+            order = Order(call, self, work, read(work.fields, work.body(call), lenient=self.lenient))
+            order.judge()
         except FieldError as error:
             raise self.refused(call, error.kind, str(error)) from None
-        work.check(order)
         unique = order.body.get(self.unique)
         if unique is not None and any(task.body.get(self.unique) == unique for task in self.tasks(call)):
             raise order.refused("duplicate", f"{self.unique} has been used before")
         world = call.world
         results, price = work.results(order), work.price(order) if callable(work.price) else work.price
-        job = world.jobs.accept(self.task_id(world.ids), self.name, work.name, call.owner, call.triggers)
-        ids = [self.artefact_id(world.ids) for _ in results]
-        task = Task(job, work, order.body, order.facts, results, ids, round(price, 6), call.origin, self.words)
-        job.data["task"] = task
+        job = world.jobs.accept(self.new_id(world.ids), self.name, work.name, call.owner, call.triggers)
+        ids = [self.new_id(world.ids) for _ in results]
+        told = (order.body, order.facts, order.parent, results, ids, round(price, 6), call.origin, self.words)
+        job.data["task"] = task = Task(job, work, *told)
         call.accepted.append(job.id)
         answer = self.envelope(call, (self.accepted or self.shown)(task))
         announced = [task.status]
@@ -301,22 +346,30 @@ class JobVendor:
 
     async def _list(self, way: Listing, call: Call) -> Answer:
         rules = {
-            way.page: Field("whole", 1, way.pages, default=1, lenient=True),
-            way.size: Field("whole", 1, way.most, default=way.default, lenient=True),
+            way.page: Field("whole", 1, way.pages, default=1),
+            way.size: Field("whole", 1, way.most, default=way.default),
         }
-        try:
-            query = read(rules, call.request.query)
-        except FieldError as error:
-            raise self.refused(call, error.kind, str(error)) from None
+        query = self._query(call, rules)
         start = (query[way.page] - 1) * query[way.size]
         tasks = self.tasks(call, way.of)[::-1][start : start + query[way.size]]
         return json_answer(self.envelope(call, [self.shown(task) for task in tasks]))
+
+    async def _left(self, way: Balance, call: Call) -> Answer:
+        self._query(call, way.query)
+        return json_answer(self.envelope(call, way.shown(call, call.credits_left(way.credits))))
+
+    def _query(self, call: Call, fields: Mapping[str, Field]) -> dict[str, Any]:
+        try:
+            return read(fields, call.request.query, lenient=True)
+        except FieldError as error:
+            raise self.refused(call, error.kind, str(error)) from None
 
     def _changed(self, world: World, task: Task, announced: list[str]) -> None:
         job = task.job
         if job.state == "done":
             pairs = zip(task.artefact_ids, task.results, strict=True)
-            task.artefacts.extend(self._keep(world, task, artefact_id, result) for artefact_id, result in pairs)
+            seconds = -1 if "expire-url" in job.triggers else self.lifetime
+            task.artefacts.extend(keep(world.files, task.origin, seconds, *pair) for pair in pairs)
             world.spent[self.name, job.owner] += task.price
         changed, announced[0] = announced[0] != task.status, task.status
         address = task.body.get(self.hook.field) if self.hook else None
@@ -325,33 +378,13 @@ class JobVendor:
         raw = msgspec.json.encode(self.hook.body(task))
         world.callbacks.send(job, address, raw, self.hook.headers(task, raw), self.hook.retries)
 
-    def _keep(self, world: World, task: Task, artefact_id: str, result: Result) -> Artefact:
-        lifetime = -1 if "expire-url" in task.job.triggers else self.lifetime
-
-        def url(make: Callable[[], bytes], suffix: str, media_type: str) -> str:
-            return world.files.url(task.origin, world.files.add(make, suffix, media_type), lifetime)
-
-        shown = result.picture
-        image = url(recipe(shown), shown.format, MIME[shown.format])
-        match result.kind:
-            case "picture":
-                return Artefact(artefact_id, image, "", result)
-            case "film":
-                return Artefact(
-                    artefact_id, url(partial(_film, shown, result.seconds), "mp4", "video/mp4"), image, result
-                )
-            case "sound":
-                make = partial(sound, result.format, result.seconds)
-                return Artefact(artefact_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
-
     def _refuse(self, call: Call, why: Refusal) -> Answer:
         if why.kind == "unauthorized":
-            return self.refused(call, self.fault(call.request) or why.kind, why.message).answer
+            return self.refused(call, self.keys.fault(call.request) or why.kind, why.message).answer
         status = why.status if why.kind == "server_error" else None
         return self.refused(call, why.kind, why.message, status).answer
 
 
-def _film(shown: Picture, seconds: float) -> bytes:
-    scale = min(1, LONGEST_SIDE / max(shown.width, shown.height))
-    small = replace(shown, width=round(shown.width * scale), height=round(shown.height * scale))
-    return mp4(frames(small, FILM_FRAMES), seconds)
+def at(status: int, **codes: Any) -> Mapping[str, tuple[int, Any]]:
+    """Return the part of a table of errors that has one HTTP status, from the vendor's code for each kind."""
+    return {kind: (status, code) for kind, code in codes.items()}

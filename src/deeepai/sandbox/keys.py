@@ -1,4 +1,4 @@
-"""Keys that are JSON Web Tokens: an account signs one for itself with its secret, for minutes.
+"""Keys of vendors of jobs: plain ones, and JSON Web Tokens, which an account signs with its secret for minutes.
 
 Only a token's form and times can be judged here: the stand-in knows nobody's secret. Source: RFC 7519, RFC 7515.
 """
@@ -9,7 +9,7 @@ import base64
 import binascii
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -18,6 +18,30 @@ from .vendor import bearer
 
 Fault = str
 """An empty text, or `no_key`, `bad_key`, `early_key`, `expired_key`: keys of a vendor's table of errors."""
+
+
+class Keys(Protocol):
+    """How a vendor reads keys."""
+
+    def account(self, request: web.Request) -> str:
+        """Return the account's name, or the key; an empty text if it is not valid."""
+        ...
+
+    def fault(self, request: web.Request) -> Fault:
+        """Return what is wrong with the key, if the vendor tells such faults apart."""
+        ...
+
+
+class Bearer:
+    """Plain keys."""
+
+    def account(self, request: web.Request) -> str:
+        """Return the key."""
+        return bearer(request)
+
+    def fault(self, request: web.Request) -> Fault:
+        """Tell nothing."""
+        return ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ class Stored(Task):
     hold_id: str | None = None
     price_key: str = ""
     price_group: str = "default"
-    estimate: Usage = field(default_factory=Usage)
     cost: int = 0
     hook_key: str = ""
     hook_secret: str | None = None

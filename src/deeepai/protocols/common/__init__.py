@@ -1,7 +1,8 @@
-"""Small pieces that several declarations use; `jobs`, `errors` and `operations` hold the larger ones."""
+"""Small pieces that several declarations use; the larger ones are modules beside it."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Protocol as Interface
 
@@ -20,6 +21,11 @@ class HasModel(Interface):
 def bearer(credential: str) -> Mapping[str, str]:
     """Return the usual authorization header."""
     return {"authorization": f"Bearer {credential}"}
+
+
+def digits(length: int) -> str:
+    """Return an id of so many digits that nobody can guess."""
+    return str(secrets.randbelow(9 * 10 ** (length - 1)) + 10 ** (length - 1))
 
 
 def service_tier(name: object) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ...declare import AnyOperation, Failure, Json, Reason, Reply
@@ -19,8 +19,10 @@ class ErrorTable(Generic[CodeT]):
     ----------
     rows : mapping
         HTTP status and code by reason.
+    usual : mapping
+        Codes by status, for the reasons that have no row and keep their usual status.
     caller, server : code
-        For the reasons that have no row, by their usual status: below 500, and from there on.
+        For what is left: below 500, and from there on.
     shape : callable
         The body, from the code, the failure and the request id.
     headers : callable
@@ -31,15 +33,22 @@ class ErrorTable(Generic[CodeT]):
     caller: CodeT
     server: CodeT
     shape: Callable[[CodeT, Failure, str], Json]
+    usual: Mapping[int, CodeT] = field(default_factory=dict[int, CodeT])
     headers: Callable[[Failure], Mapping[str, str]] = lambda failure: {}
 
     def __call__(self, failure: Failure, operation: AnyOperation | None, request_id: str) -> Reply:
         """Answer a failure."""
-        usual = failure.kind.status
-        status, code = self.rows.get(failure.kind, (usual, self.caller if usual < 500 else self.server))
+        status = failure.kind.status
+        other = self.caller if status < 500 else self.server
+        status, code = self.rows.get(failure.kind, (status, self.usual.get(status, other)))
         return Reply(self.shape(code, failure, request_id), status, headers=self.headers(failure))
 
 
 def no_retry(failure: Failure) -> Mapping[str, str]:
     """Tell clients that understand it not to repeat what repeating cannot mend."""
     return {"x-should-retry": "false"} if failure.lasting else {}
+
+
+def with_param(failure: Failure) -> str:
+    """Return the message with the field at fault before it, for shapes that have no place for that."""
+    return f"{failure.param}: {failure.message}" if failure.param else failure.message

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -35,10 +35,13 @@ from ...declare import (
     UpstreamCall,
     Usage,
 )
-from .paths import each, get, mirror, put
+from .paths import each, get, is_id, mirror, of_request, put, write
 
 FileLinks: TypeAlias = Mapping[str, Sequence[str]]
 """The gateway's links to a task's files, by role."""
+
+Told: TypeAlias = Mapping[str, Json | Callable[[Task], Json]]
+"""What the gateway itself says at a path of an answer: always the same, or by the task; `DROP`: nothing."""
 
 _STOPPED = (State.FAILED, State.CANCELLED, State.NOT_FOUND)
 
@@ -53,12 +56,16 @@ class FilePath:
         What the file is: video, cover, image, audio …
     optional, keyed : bool
         As in `Result`.
+    beside : callable
+        What else the gateway says of a file where there is no answer of the vendor's, from the task and the file's
+        number.
     """
 
     path: str
     role: str
     optional: bool = False
     keyed: bool = False
+    beside: Callable[[Task, int], Mapping[str, Json]] = lambda task, number: {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class ChildPath:
     def read(self, value: Json) -> list[Child]:
         """Return the things that some JSON tells of."""
         above, _, name = self.path.rpartition(".")
-        items = [item for item in each(value, above) if isinstance(item, dict) and _is_id(item.get(name))]
+        items = [item for item in each(value, above) if isinstance(item, dict) and is_id(item.get(name))]
         return [
             Child(str(item[name]), self.kind, {fact: item[fact] for fact in self.facts if item.get(fact) is not None})
             for item in items
@@ -94,16 +101,24 @@ class JobFormat:
         the vendor does not know the job (any more).
     elsewhere, elsewhere_codes : collection
         HTTP statuses and codes of refusals after which another channel may be tried.
+    account : collection
+        Codes that blame the channel's account; after them, too.
     answer_facts : mapping
         Kept with the task, by name: paths in the answer to a submission.
     request_facts : mapping
         The same of the request: paths that begin with `body.`, `params.` or `query.`.
     poll : str
-        Where to ask; `{id}` is the vendor's id, other names are facts, or placeholders of the submission's path.
+        Where to ask; `{id}` is the vendor's id, other names are facts, or placeholders of the submission's path. Empty
+        where that is `below` the path of the submission.
+    reference : str
+        Field of the body with the caller's own name of the job, where the vendor wants each of an account's to be
+        another: the gateway's stands in its place.
+    find : str
+        Where the vendor tells of the job with some `{reference}`, if it does; then each has one.
     body : str
         The job itself in a poll's answer; the paths that follow begin there.
     status, states : str, mapping
-        The state's word (empty: only parts have any), and what the words mean, in lower case; any other is RUNNING.
+        The state's word (empty: only parts have any), and what the words mean, in any letter case; others are RUNNING.
     parts, part_status : str
         Parts that may fail while others succeed, and the state's word in each: the job ends when all have, well when
         any has, and costs as much of its price.
@@ -112,18 +127,23 @@ class JobFormat:
     error : tuple of str
         Reasons; the first that there is. Without one, the state's word.
     files : tuple of FilePath
-        Numbered in the order of the paths.
+        Numbered in the order of the paths. Of those in a list, the first that is not optional says how long it is.
+    hidden : tuple of str
+        Paths of further addresses of the vendor's, which nobody is shown.
     children, children_at_once : tuple of ChildPath
         What the job makes, in the job and in the (whole) answer to the submission.
     usage : callable
         What a finished job says that it used.
     show : callable
         The answer where the vendor's own cannot be shown: before the first poll, where the gateway itself ended the
-        task, and where another vendor does it. `links` has the files' links by role.
+        task, and where another vendor does it. `links` has the files' links by role; `own_answer` puts them, and
+        what else is known, where the vendor would.
     written : mapping
-        What stands at a path of a poll's (whole) answer instead of the vendor's word; `DROP`: nothing.
+        What stands at a path of each (whole) answer instead of the vendor's word.
+    beside : mapping
+        What else stands in an `own_answer`.
     keep : tuple of str
-        Paths of the request's body, kept for `show` and `written` in `Task.request`.
+        Paths of the request's body, kept for `show` and `written` in `Task.request`, as `reference` is.
     hook, hook_secret : str
         Fields of the body with the caller's callback.
     hook_id, hook_body : str
@@ -134,7 +154,6 @@ class JobFormat:
 
     id: str
     states: Mapping[str, State]
-    poll: str
     show: Callable[[Task, Links], Json]
     id_later: bool = False
     code: str = ""
@@ -142,6 +161,10 @@ class JobFormat:
     gone: Collection[Json] = ()
     elsewhere: Collection[int] = (401, 402, 403, 429, 503)
     elsewhere_codes: Collection[Json] = ()
+    account: Collection[Json] = ()
+    reference: str = ""
+    poll: str = ""
+    find: str = ""
     answer_facts: Mapping[str, str] = field(default_factory=dict[str, str])
     request_facts: Mapping[str, str] = field(default_factory=dict[str, str])
     body: str = ""
@@ -155,7 +178,9 @@ class JobFormat:
     children: tuple[ChildPath, ...] = ()
     children_at_once: tuple[ChildPath, ...] = ()
     usage: Callable[[Json, Task], Usage | None] = lambda job, task: None
-    written: Mapping[str, Callable[[Task], Json]] = field(default_factory=dict[str, Callable[[Task], Json]])
+    hidden: tuple[str, ...] = ()
+    written: Told = field(default_factory=dict[str, Json])
+    beside: Told = field(default_factory=dict[str, Json])
     keep: tuple[str, ...] = ()
     hook: str = ""
     hook_secret: str = ""
@@ -166,69 +191,64 @@ class JobFormat:
     fresh: float = 1.0
     timeout: float = 3600.0
 
-    def job(
-        self,
-        *,
-        new_id: Callable[[], str],
-        accept: Callable[[Answer, AnyRequest], Accepted | Refused] | None = None,
-        poll: Callable[[Task], UpstreamCall] | None = None,
-        read: Callable[[Answer, Task], TaskStatus] | None = None,
-        batch: Callable[[Sequence[Task]], UpstreamCall] | None = None,
-        split: Callable[[Answer], Mapping[str, Answer]] | None = None,
-        ends: Callable[[Answer], bool] | None = None,
-        find_lost: Callable[[str], UpstreamCall] | None = None,
-        found_lost: Callable[[Answer, str], str | None] | None = None,
-        preview: Callable[[Task], str | None] | None = None,
-        discard: Callable[[Task], UpstreamCall] | None = None,
-        submitted: Callable[[Task, Links], Reply] | None = None,
-        render: Callable[[Task, Links], Reply] | None = None,
-        hook_message: Callable[[Task, Links], HookMessage] | None = None,
-    ) -> Job[object]:
-        """Make the job; what is given takes the place of what the format says."""
+    def job(self, new_id: Callable[[], str], **odd: Any) -> Job[object]:
+        """Make the job; `odd` are fields of `JobRules` and `JobFace` that take the place of what the format says."""
         rules: JobRules[object] = JobRules(
-            accept=accept or self.accept,
-            poll=poll or self.ask,
-            read=read or self.read,
-            ends=ends,
-            batch=batch,
-            split=split,
+            accept=self.accept,
+            poll=self.ask,
+            read=self.read,
             hook_in=self.called_back if self.hook_id else None,
-            find_lost=find_lost,
-            found_lost=found_lost,
-            preview=preview,
-            discard=discard,
+            find_lost=self.ask_by_reference if self.find else None,
+            found_lost=self.found if self.find else None,
             interval=self.interval,
             fresh=self.fresh,
             timeout=self.timeout,
         )
         face: JobFace[object] = JobFace(
             new_id=new_id,
-            submitted=submitted or (lambda task, links: Reply(self.show(task, links))),
-            render=render or (lambda task, links: Reply(self.shown(task, links))),
-            keep=self.kept if self.keep else None,
+            submitted=lambda task, links: Reply(self.show(task, links)),
+            render=lambda task, links: Reply(self.shown(task, links)),
+            keep=self.kept if self.keep or self.reference else None,
             hook=self.callback if self.hook else None,
-            hook_message=hook_message or (self._message if self.hook else None),
+            hook_message=self._message if self.hook else None,
             hook_each_change=self.hook_each_change,
         )
-        return Job(rules=rules, face=face)
+        of_face = {name: odd.pop(name) for name in [part.name for part in fields(JobFace)] if name in odd}
+        return Job(rules=replace(rules, **odd), face=replace(face, **of_face))
+
+    def below(self, path: str) -> JobFormat:
+        """Return the format of jobs that are asked for below the path at which they are submitted."""
+        return replace(self, poll=f"{path}/{{id}}", find=f"{path}/{{reference}}" if self.reference else "")
 
     # Watched -------------------------------------------------------------------------------------------------------
 
     def accept(self, answer: Answer, request: AnyRequest) -> Accepted | Refused:
         """Read the answer to a submission."""
         said = answer.json()
-        ids = [str(name) for name in each(said, self.id) if _is_id(name)]
+        ids = self._ids(said)
         if answer.status < 300 and self._code(said, self.good) is not False and (ids or self.id_later):
             facts = {name: get(said, path) for name, path in self.answer_facts.items()}
-            facts |= {name: _of_request(request, path) for name, path in self.request_facts.items()}
+            facts |= {name: of_request(request, path) for name, path in self.request_facts.items()}
             return Accepted(
-                ",".join(ids),
+                ids,
                 State.QUEUED if ids else State.UNKNOWN,
                 {name: fact for name, fact in facts.items() if fact is not None},
                 children=_children(self.children_at_once, said),
             )
-        elsewhere = answer.status in self.elsewhere or self._code(said, self.elsewhere_codes) is True
-        return Refused(retry_elsewhere=elsewhere)
+        codes = (*self.elsewhere_codes, *self.account)
+        return Refused(retry_elsewhere=answer.status in self.elsewhere or self._code(said, codes) is True)
+
+    def channel_fault(self, answer: Answer) -> bool:
+        """Tell whether an answer blames the channel's account, as `Protocol.channel_fault` does."""
+        return answer.status == 401 or self._code(answer.json(), self.account) is True
+
+    def ask_by_reference(self, reference: str) -> UpstreamCall:
+        """Ask for a submission whose answer was lost."""
+        return UpstreamCall(self.find.format(reference=quote(reference, safe="")))
+
+    def found(self, answer: Answer, reference: str) -> str | None:
+        """Return the id of the task that was found."""
+        return self._ids(answer.json()) or None
 
     def ask(self, task: Task) -> UpstreamCall:
         """Ask for a task."""
@@ -267,7 +287,7 @@ class JobFormat:
         """Return the state that a poll's answer tells; None where it tells none."""
         job = get(said, self.body)
         word = get(job, self.status) if self.status else None
-        state = None if word is None else self.states.get(str(word).lower(), State.RUNNING)
+        state = None if word is None else self._meaning(word)
         words = self._part_states(job)
         if not words or state in _STOPPED:
             return state
@@ -279,7 +299,7 @@ class JobFormat:
     def called_back(self, body: Json) -> str | None:
         """Return the id that the vendor's callback names."""
         name = get(body, self.hook_id)
-        return str(name) if _is_id(name) else None
+        return str(name) if is_id(name) else None
 
     # Shown ---------------------------------------------------------------------------------------------------------
 
@@ -290,15 +310,43 @@ class JobFormat:
             return self.show(task, links)
         job = get(task.snapshot, self.body)
         # What is not kept is not named: the vendor's addresses are the gateway's alone.
-        words = {str(url): "" for file in self.files for url in each(job, file.path) if isinstance(url, str)}
+        paths = (*self.hidden, *(file.path for file in self.files))
+        words = {url: "" for path in paths for url in each(job, path) if isinstance(url, str)}
         if state is State.SUCCEEDED:
             words |= {url: links.asset(task, number) for number, url in enumerate(self._files(job))}
         if task.upstream_id:
             words[task.upstream_id] = task.id
         answer = mirror(task.snapshot, words)
-        for path, word in self.written.items():
-            answer = put(answer, path, word(task))
+        for path, word in _told(self.written, task):
+            answer = put(answer, path, word)
         return answer
+
+    def own_answer(self, task: Task, links: Links) -> Json:
+        """Return a task as the vendor would show it, out of what the gateway itself knows."""
+        within = f"{self.body}." if self.body else ""
+        answer: Json = write(write({}, self.id, task.id), within + self.status, self.word(task.state))
+        if task.state in _STOPPED and self.error:
+            answer = write(answer, within + self.error[0], task.error or self.word(task.state))
+        by_role = self.links(task, links)
+        for file in self.files:
+            urls, (path, in_list, name) = by_role.get(file.role, ()), (within + file.path).partition("[].")
+            items = get(answer, path) or [] if file.optional else [file.beside(task, at) for at in range(len(urls))]
+            if not in_list and urls:
+                answer = write(answer, path, urls[0])
+            elif in_list and items:
+                padded = zip(items, [*urls, *[""] * len(items)], strict=False)
+                answer = write(answer, path, [{**item, name: url} for item, url in padded])
+        for path, word in (*_told(self.beside, task), *_told(self.written, task)):
+            answer = answer if word is DROP else write(answer, path, word)
+        return answer
+
+    def word(self, state: State) -> str:
+        """Return the vendor's word for a state; where it has none, for the likest."""
+        words: dict[State, str] = {}
+        for word, meaning in self.states.items():
+            words.setdefault(meaning, word)
+        likest = (state, State.FAILED) if state.final else (state, State.QUEUED, State.RUNNING)
+        return next(words[meaning] for meaning in likest if meaning in words)
 
     def links(self, task: Task, links: Links) -> FileLinks:
         """Return links to a task's files by role, whoever did it; one of unknown role is the format's first."""
@@ -312,26 +360,33 @@ class JobFormat:
 
     def kept(self, request: AnyRequest) -> Json:
         """Return what is kept of a submission."""
-        return {path: _of_request(request, f"body.{path}") for path in self.keep}
+        paths = (*self.keep, self.reference) if self.reference else self.keep
+        return {path: of_request(request, f"body.{path}") for path in paths}
 
     def callback(self, request: AnyRequest) -> Hook | None:
         """Find the caller's callback."""
-        url = _of_request(request, f"body.{self.hook}")
-        secret = _of_request(request, f"body.{self.hook_secret}") if self.hook_secret else None
+        url = of_request(request, f"body.{self.hook}")
+        secret = of_request(request, f"body.{self.hook_secret}") if self.hook_secret else None
         return Hook(url, secret) if url else None
 
     def patch(self, request: AnyRequest, facts: Facts) -> dict[str, Any]:
-        """Put the gateway's own callback in the place of the caller's."""
-        names = [name for name in (self.hook, self.hook_secret) if name]
+        """Put the gateway's own callback and reference in the place of the caller's."""
         changes: dict[str, Any] = {}
-        if _of_request(request, f"body.{self.hook}") is not None:
-            changes = dict.fromkeys(names, DROP)
-        return changes if facts.hook_url is None else {**changes, self.hook: facts.hook_url}
+        if self.hook and of_request(request, f"body.{self.hook}") is not None:
+            changes = dict.fromkeys(filter(None, (self.hook, self.hook_secret)), DROP)
+        if self.hook and facts.hook_url is not None:
+            changes[self.hook] = facts.hook_url
+        if facts.reference and (self.find or (self.reference and of_request(request, f"body.{self.reference}"))):
+            changes[self.reference] = facts.reference
+        return changes
 
     def _message(self, task: Task, links: Links) -> HookMessage:
         return HookMessage(get(self.shown(task, links), self.hook_body))
 
     # Read ----------------------------------------------------------------------------------------------------------
+
+    def _ids(self, said: Json) -> str:
+        return ",".join(str(name) for name in each(said, self.id) if is_id(name))
 
     def _code(self, said: Json, codes: Collection[Json]) -> bool | None:
         """Tell whether an answer's code is one of some; None where answers have none."""
@@ -342,10 +397,14 @@ class JobFormat:
         return [self._part_state(part) for part in parts]
 
     def _part_state(self, part: Json) -> State:
-        return self.states.get(str(get(part, self.part_status)).lower(), State.RUNNING)
+        return self._meaning(get(part, self.part_status))
+
+    def _meaning(self, word: Json) -> State:
+        lowered = str(word).lower()
+        return next((state for name, state in self.states.items() if name.lower() == lowered), State.RUNNING)
 
     def _progress(self, job: Json) -> int | None:
-        told = [_number(value) for value in each(job, self.progress)] if self.progress else []
+        told = [number(value) for value in each(job, self.progress)] if self.progress else []
         numbers = [number for number in told if number is not None]
         share = sum(numbers) / len(numbers) / self.whole if numbers else 0.0
         return round(min(1.0, max(0.0, share)) * 100) if numbers else None
@@ -366,11 +425,7 @@ class JobFormat:
         return files
 
 
-def _is_id(value: Json) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-
-
-def _number(value: Json) -> float | None:
+def number(value: Json) -> float | None:
     """Return a number, be it written `0.4`, `"40"` or `"40%"`."""
     try:
         number = float(value.removesuffix("%") if isinstance(value, str) else value)
@@ -383,8 +438,10 @@ def _children(paths: Sequence[ChildPath], value: Json) -> tuple[Child, ...]:
     return tuple(child for path in paths for child in path.read(value))
 
 
-def _of_request(request: AnyRequest, path: str) -> Json:
-    value: Any = request
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-    return value
+def _told(words: Told, task: Task) -> list[tuple[str, Json]]:
+    return [(path, word(task) if callable(word) else word) for path, word in words.items()]
+
+
+def kept(name: str, otherwise: Callable[[Task], Json] = lambda task: DROP) -> Callable[[Task], Json]:
+    """Make what finds a word of the caller's that was kept with a task."""
+    return lambda task: (task.request or {}).get(name) or otherwise(task)

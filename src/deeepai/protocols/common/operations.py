@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -20,15 +20,17 @@ def path_id(request: AnyRequest) -> str:
 class Paths:
     """Where a protocol's paths begin: on the gateway, the canonical place first, and at the vendor.
 
-    The methods take what follows, without a leading slash; an operation without a name is called by it.
+    The methods take what follows, or all that may follow, without a leading slash; an operation without a name is
+    called by it.
     """
 
     gateway: tuple[str, ...]
     vendor: str = ""
 
-    def aliases(self, rest: str) -> tuple[str, ...]:
-        """Return the paths on the gateway that are not the canonical one."""
-        return tuple(f"{place}/{rest}" for place in self.gateway[1:])
+    def on_gateway(self, rest: str | Sequence[str]) -> tuple[str, ...]:
+        """Return the paths on the gateway, the canonical one first."""
+        rests = (rest,) if isinstance(rest, str) else rest
+        return tuple(f"{place}/{rest}" for place in self.gateway for rest in rests)
 
     def submit(
         self,
@@ -53,8 +55,8 @@ class Paths:
         return Submit(
             name=name or rest.replace("/", "."),
             method="POST",
-            path=f"{self.gateway[0]}/{rest}",
-            aliases=self.aliases(rest) + aliases,
+            path=self.on_gateway(rest)[0],
+            aliases=self.on_gateway(rest)[1:] + aliases,
             upstream_template=f"{self.vendor}/{rest}",
             rows=rows,
             summary=summary,
@@ -72,7 +74,7 @@ class Paths:
 
     def fetch(
         self,
-        rest: str,
+        rest: str | Sequence[str],
         summary: Text,
         *,
         name: str,
@@ -80,26 +82,25 @@ class Paths:
         rows: tuple[int, ...] = (),
         task: Callable[[AnyRequest], str] = path_id,
         query: tuple[str, ...] = (),
-        example_params: Mapping[str, str] | None = None,
     ) -> Fetch[object]:
         """Declare a GET of one task."""
+        paths = self.on_gateway(rest)
         return Fetch(
             name=name,
             method="GET",
-            path=f"{self.gateway[0]}/{rest}",
-            aliases=self.aliases(rest) + aliases,
-            upstream_template=f"{self.vendor}/{rest}",
+            path=paths[0],
+            aliases=paths[1:] + aliases,
+            upstream_template=self.vendor + paths[0].removeprefix(self.gateway[0]),
             rows=rows,
             summary=summary,
             media="none",
             task=task,
             query=query,
-            example_params=example_params or {},
         )
 
     def own(
         self,
-        rest: str,
+        rest: str | Sequence[str],
         summary: Text,
         *,
         answer: Callable[[View[BodyT]], Awaitable[Reply]],
@@ -107,21 +108,21 @@ class Paths:
         body: type[BodyT] | None = None,
         method: Literal["GET", "POST"] = "GET",
         aliases: tuple[str, ...] = (),
-        query: tuple[str, ...] = (),
+        query: Mapping[str, str] | None = None,
         example_answer: Json = None,
-        example_params: Mapping[str, str] | None = None,
     ) -> Local[BodyT]:
-        """Declare what the gateway answers by itself."""
+        """Declare what the gateway answers by itself; `query` has the parameters, and values to show."""
+        paths = self.on_gateway(rest)
         return Local(
-            name=name or rest.replace("/", "."),
+            name=name or paths[0].removeprefix(f"{self.gateway[0]}/").replace("/", "."),
             method=method,
-            path=f"{self.gateway[0]}/{rest}",
-            aliases=self.aliases(rest) + aliases,
+            path=paths[0],
+            aliases=paths[1:] + aliases,
             summary=summary,
             body=body,
             media="none" if body is None else "json",
-            query=query,
+            query=tuple(query or ()),
             example_answer=example_answer,
-            example_params=example_params or {},
+            example_params=query or {},
             answer=answer,
         )

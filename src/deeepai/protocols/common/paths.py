@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 
-from ...declare import DROP, Json
+from ...declare import DROP, AnyRequest, Json
 
 _SHORTEST = 6
 """Characters of a word that is looked for within longer texts; a shorter one must be the whole text."""
@@ -50,6 +50,19 @@ def _below(value: Json, step: str | int | None) -> list[Json]:
     return items if step is None else items[step : step + 1]
 
 
+def of_request(request: AnyRequest, path: str) -> Json:
+    """Return what stands at a path of a request that begins with `body.`, `params.` or `query.`, or None."""
+    value: Json = request
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    return value
+
+
+def is_id(value: Json) -> bool:
+    """Tell whether a value can be an id."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+
+
 def put(value: Json, path: str, new: Json) -> Json:
     """Return JSON with another value wherever something stands at a path, be it null; `DROP` removes it."""
     return _put(value, _steps(path), new)
@@ -70,6 +83,15 @@ def _put(value: Json, steps: tuple[str | int | None, ...], new: Json) -> Json:
         changed = [_put(item, rest, new) if step in (number, None) else item for number, item in enumerate(value)]
         return [item for item in changed if item is not DROP]
     return value
+
+
+def write(value: Json, path: str, new: Json) -> Json:
+    """Return JSON with a value at a path of names alone, and objects on the way to it where there are none."""
+    name, _, below = path.partition(".")
+    if not name:
+        return new
+    above: Mapping[str, Json] = value if isinstance(value, dict) else {}
+    return {**above, name: write(above.get(name), below, new)}
 
 
 def mirror(value: Json, words: Mapping[str, str]) -> Json:

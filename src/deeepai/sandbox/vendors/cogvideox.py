@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..fields import Field, inline, picture
-from ..job_vendor import JobVendor, Lookup, Order, Result, Task, Work
+from ..fields import Field, picture
+from ..job_vendor import JobVendor, Lookup, Order, Task, Work, at
 from ..keys import WebTokens
-from ..media.draw import fit, size_of
+from ..results import Result
 
 BASE = "/api/paas/v4"
 OWN = ("cogvideox", "cogvideox-2", "cogvideox-flash", "cogvideox-3")
@@ -73,17 +73,13 @@ def _check(order: Order) -> None:
 
 
 def _results(order: Order) -> Sequence[Result]:
-    body, source = order.body, next((data for image in _images(order) if (data := inline(image))), None)
-    shape = size_of(source) if source else None
-    if body.get("size"):
-        width, height = (int(side) for side in body["size"].split("x"))
-    else:
-        # The short side has 1080 pixels, the ratio is the picture's.
-        wide, high = shape or tuple(int(part) for part in body.get("aspect_ratio", "16:9").split(":"))
-        width, height = fit(wide / high, 1080 * 1080 * max(wide, high) / min(wide, high), 8)
+    body = order.body
     # Only cogvideox-3 is told how long.
     seconds = body["duration"] if body["model"] == "cogvideox-3" else 5
-    return [Result("film", order.draw((width, height), source=source), seconds)]
+    if body.get("size"):
+        width, height = (int(side) for side in body["size"].split("x"))
+        return [Result("film", order.draw((width, height), source=order.inline), seconds)]
+    return [order.film(seconds, side=1080)]
 
 
 def _accepted(task: Task) -> dict[str, Any]:
@@ -102,12 +98,10 @@ def _shown(task: Task) -> dict[str, Any]:
     return view
 
 
-KEYS = WebTokens(holder="api_key", unit=1000)
-
 VENDOR = JobVendor(
     name="cogvideox",
-    works=[Work(path=f"{BASE}/videos/generations", fields=FIELDS, seconds=60, check=_check, results=_results)],
-    words={"queued": "PROCESSING", "running": "PROCESSING", "done": "SUCCESS", "failed": "FAIL", "moderated": "FAIL"},
+    works=[Work(f"{BASE}/videos/generations", 60, FIELDS, _results, check=_check)],
+    words={"queued": "PROCESSING", "running": "PROCESSING", "done": "SUCCESS", "failed": "FAIL"},
     shown=_shown,
     accepted=_accepted,
     lookups=[
@@ -117,30 +111,18 @@ VENDOR = JobVendor(
     # Codes: the vendor's document. HTTP statuses: the SDKs' classes of errors; that an unknown model, a prompt too
     # long and a repeated request are 400 is inferred.
     errors={
-        "bad_request": (400, "1210"),
-        "missing": (400, "1213"),
-        "type": (400, "1214"),
-        "value": (400, "1214"),
-        "unknown_model": (400, "1211"),
-        "unsupported": (400, "1212"),
-        "too_long": (400, "1261"),
-        "duplicate": (400, "1231"),
-        "unauthorized": (401, "1000"),
-        "no_key": (401, "1001"),
-        "bad_key": (401, "1002"),
-        "expired_key": (401, "1003"),
-        "not_found": (404, "1222"),
-        "unknown_id": (400, "1214"),
-        "moderated": (400, "1301"),
-        "rate_limited": (429, "1303"),
-        "server_error": (500, "500"),
-        "overloaded": (503, "500"),
+        **at(400, bad_request="1210", missing="1213", type="1214", value="1214", unknown_model="1211"),
+        **at(400, unsupported="1212", too_long="1261", duplicate="1231", unknown_id="1214", moderated="1301"),
+        **at(401, unauthorized="1000", no_key="1001", bad_key="1002", expired_key="1003"),
+        **at(404, not_found="1222"),
+        **at(429, rate_limited="1303"),
+        **at(500, server_error="500"),
+        **at(503, overloaded="500"),
     },
     error=lambda call, code, message: {"error": {"code": code, "message": message}},
     unique="request_id",
-    task_id=lambda ids: f"{ids.digits(19)}-{ids.digits(16)}",
+    new_id=lambda ids: f"{ids.digits(19)}-{ids.digits(16)}",
     # Of addresses: about a day, say the older documents.
     lifetime=86400,
-    credential=KEYS.account,
-    fault=KEYS.fault,
+    keys=WebTokens(holder="api_key", unit=1000),
 ).vendor()

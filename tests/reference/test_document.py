@@ -14,7 +14,7 @@ from deeepai.control.document import build
 from deeepai.declare import Failure, Kind, Reason
 from deeepai.gateway.routing import paths
 from deeepai.protocols import PROTOCOLS
-from deeepai.translators import TRANSLATORS
+from deeepai.translators import TASK_TRANSLATORS
 
 LANGUAGES = ("en", "zh")
 DECLARED = [(protocol, operation) for protocol in PROTOCOLS.values() for operation in protocol.operations]
@@ -24,7 +24,7 @@ NAMES = [f"{protocol.name}.{operation.name}" for protocol, operation in DECLARED
 @pytest.fixture(scope="module", params=LANGUAGES)
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
     # As a reader gets it: through JSON.
-    return msgspec.json.decode(msgspec.json.encode(build(PROTOCOLS, TRANSLATORS, request.param)))
+    return msgspec.json.decode(msgspec.json.encode(build(PROTOCOLS, TASK_TRANSLATORS, request.param)))
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -55,7 +55,7 @@ def test_every_operation_stands_once_under_its_path(document: dict[str, Any]) ->
 
 
 def test_languages_differ_in_words_only() -> None:
-    english, chinese = (by_name(build(PROTOCOLS, TRANSLATORS, language)) for language in LANGUAGES)
+    english, chinese = (by_name(build(PROTOCOLS, TASK_TRANSLATORS, language)) for language in LANGUAGES)
     for protocol, operation in DECLARED:
         name = f"{protocol.name}.{operation.name}"
         assert english[name]["summary"] == operation.summary.en
@@ -133,7 +133,7 @@ def test_callers_key_places_are_security_schemes(document: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_curl_lines_are_words_that_a_shell_understands(name: str) -> None:
-    source = by_name(build(PROTOCOLS, TRANSLATORS, "en"))[name]["x-codeSamples"][0]["source"]
+    source = by_name(build(PROTOCOLS, TASK_TRANSLATORS, "en"))[name]["x-codeSamples"][0]["source"]
     # The shell itself splits the line; `curl` is a function here that prints its arguments.
     script = f"curl() {{ printf '%s\\0' \"$@\"; }}\nDEEEPAI_API_KEY=sk-x\n{source}"
     done = subprocess.run(["bash", "-eu", "-c", script], capture_output=True, text=True, check=True)
@@ -146,5 +146,5 @@ def test_curl_lines_are_words_that_a_shell_understands(name: str) -> None:
 
 def test_document_stays_small() -> None:
     # Prefixes and aliases are listed, not multiplied.
-    size = len(msgspec.json.encode(build(PROTOCOLS, TRANSLATORS, "en")))
+    size = len(msgspec.json.encode(build(PROTOCOLS, TASK_TRANSLATORS, "en")))
     assert size < 60_000 + 20_000 * len(NAMES)

@@ -12,7 +12,7 @@ import pytest
 
 from deeepai.control.reference import Reference
 from deeepai.protocols import PROTOCOLS
-from deeepai.translators import TRANSLATORS
+from deeepai.translators import TASK_TRANSLATORS
 from tests.stack import Gateway
 from tests.support.until import PATIENCE
 
@@ -140,7 +140,7 @@ def test_reading_only(gateway: Gateway, path: str) -> None:
 
 async def test_page_without_the_viewer_is_a_list(tmp_path: Path) -> None:
     (tmp_path / "docs.css").write_text("body {}")
-    reference = Reference(PROTOCOLS, TRANSLATORS, tmp_path)
+    reference = Reference(PROTOCOLS, TASK_TRANSLATORS, tmp_path)
     sent: list[dict[str, object]] = []
 
     async def send(message: dict[str, object]) -> None:

@@ -63,10 +63,10 @@ async def test_responses_limit_reason_call_tools_and_run_in_the_background(http:
     async def ask(**more: Any) -> Any:
         return await post(http, f"{V1}/responses", {"model": "gpt-4o", "input": "hello", **more})
 
-    limited = await ask(max_output_tokens=3)
+    limited = await ask(max_output_tokens=16)
     assert limited["status"] == "incomplete"
     assert limited["incomplete_details"] == {"reason": "max_output_tokens"}
-    assert limited["usage"]["output_tokens"] == 3
+    assert limited["usage"]["output_tokens"] == 16
     tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}
     called = await ask(tools=[tool], tool_choice="required")
     assert called["output"][0]["type"] == "function_call"

@@ -235,7 +235,7 @@ async def test_the_vendors_client(base: str):
 
 
 async def test_images_by_url_and_in_base64(http: aiohttp.ClientSession):
-    body = {"model": "dall-e-3", "prompt": "a quiet café 猫", "size": "1792x1024"}
+    body = {"model": "dall-e-3", "prompt": "a quiet café 猫", "size": "1792x1024", "quality": "auto"}
     answer = await post(http, "/v1/images/generations", body)
     image = await picture(http, answer["data"][0]["url"])
     assert (image.format, image.size) == ("PNG", (1792, 1024))

@@ -170,7 +170,7 @@ def _thinking(body: Body, name: str) -> None:
 def _formats(body: Body, name: str) -> None:
     """Check `response_format`.
 
-    Sources: specification (shape, name), stefanbratanov/jvm-openai#15 (the word), vercel/ai#6484 (schemas).
+    Sources: specification (shape, name), StefanBratanov/jvm-openai#15 (the word), vercel/ai#6484 (schemas).
     """
     form = body.get("response_format")
     if form is None:

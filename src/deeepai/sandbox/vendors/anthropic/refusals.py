@@ -95,7 +95,7 @@ def _known(call: Call, body: Body) -> None:
 
 
 def _lengths(call: Call, body: Body) -> None:
-    """Check `max_tokens`. Sources: API reference; opencode's and others' reports of the words."""
+    """Check `max_tokens`. Sources: API reference, overview of models."""
     limit = body.get("max_tokens")
     if limit is None:
         raise invalid(call, "max_tokens: Field required")

@@ -49,7 +49,7 @@ async def test_the_same_question_has_the_same_answer(http: aiohttp.ClientSession
 
 
 async def test_streams_say_what_the_whole_says(http: aiohttp.ClientSession) -> None:
-    body = said("hello", thinking={"type": "enabled", "budget_tokens": 1024})
+    body = said("hello", max_tokens=2000, thinking={"type": "enabled", "budget_tokens": 1024})
     whole = await post(http, MESSAGES, body, **HEAD)
     found = await events(http, body)
     kinds = [event["type"] for event in found]
@@ -63,7 +63,7 @@ async def test_streams_say_what_the_whole_says(http: aiohttp.ClientSession) -> N
     thinking, text = whole["content"]
     assert texts == {"thinking": thinking["thinking"], "signature": thinking["signature"], "text": text["text"]}
     start, end = found[0]["message"]["usage"], found[-2]["usage"]
-    assert start["input_tokens"] == whole["usage"]["input_tokens"]
+    assert start["input_tokens"] == end["input_tokens"] == whole["usage"]["input_tokens"]
     assert end["output_tokens"] == whole["usage"]["output_tokens"]
 
 

@@ -63,10 +63,10 @@ async def test_responses_limit_reason_call_tools_and_run_in_the_background(http:
     async def ask(**more: Any) -> Any:
         return await post(http, f"{V1}/responses", {"model": "gpt-4o", "input": "hello", **more})
 
-    limited = await ask(max_output_tokens=3)
+    limited = await ask(max_output_tokens=16)
     assert limited["status"] == "incomplete"
     assert limited["incomplete_details"] == {"reason": "max_output_tokens"}
-    assert limited["usage"]["output_tokens"] == 3
+    assert limited["usage"]["output_tokens"] == 16
     tool = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}
     called = await ask(tools=[tool], tool_choice="required")
     assert called["output"][0]["type"] == "function_call"
@@ -78,6 +78,8 @@ async def test_responses_limit_reason_call_tools_and_run_in_the_background(http:
     }
     shaped = await ask(text={"format": schema})
     assert json.loads(shaped["output"][0]["content"][0]["text"]) == {"b": 1}
+    free = await ask(input="in JSON", text={"format": {"type": "json_object"}})
+    assert json.loads(free["output"][0]["content"][0]["text"])["echo"] == "in JSON"
     reasoned = await ask(input="[sandbox:reasoning=9] hm")
     assert reasoned["output"][0]["type"] == "reasoning"
     assert reasoned["usage"]["output_tokens_details"]["reasoning_tokens"] == 9
@@ -88,6 +90,31 @@ async def test_responses_limit_reason_call_tools_and_run_in_the_background(http:
     done = await until(lambda: get(http, path), lambda answer: answer["status"] == "completed")
     assert done["usage"]["output_tokens"] > 0
     await post(http, f"{V1}/responses", {"model": "gpt-4o", "input": "x", "previous_response_id": "resp_x"}, 400)
+
+
+async def test_pictures_and_documents_that_are_given_count(http: aiohttp.ClientSession) -> None:
+    async def counted(*parts: dict[str, Any]) -> int:
+        content = [{"type": "input_text", "text": "what is it?"}, *parts]
+        body = {"model": "gpt-4o", "input": [{"role": "user", "content": content}]}
+        return (await post(http, f"{V1}/responses", body))["usage"]["input_tokens"]
+
+    words = await counted()
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,aaaa"}
+    document = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,aaaa"}
+    seen = await counted(picture)
+    assert words < seen < await counted(picture, picture)
+    assert words < await counted(document)
+
+
+async def test_a_media_type_may_be_written_in_any_case(http: aiohttp.ClientSession) -> None:
+    parts = (
+        b'--x\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nuser_data\r\n'
+        b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n--x--\r\n'
+    )
+    headers = {"content-type": "Multipart/Form-Data; boundary=x"}
+    async with http.post(f"{V1}/files", data=parts, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        assert (await answer.json())["bytes"] == 5
 
 
 @pytest.mark.parametrize(

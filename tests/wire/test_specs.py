@@ -132,7 +132,7 @@ def post(gateway: Gateway, path: str, body: Any, key: str = people.READER) -> Go
         {"n": 2, "temperature": 0.3, "seed": 7, "user": "somebody", "stop": ["."]},
         {"max_completion_tokens": 5, "logprobs": True, "top_logprobs": 2},
         {"tools": [WEATHER], "tool_choice": "required"},
-        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_object"}, "messages": [{"role": "user", "content": "hello, as JSON"}]},
     ],
 )
 def test_chat(wire: Gateway, more: dict[str, Any]) -> None:

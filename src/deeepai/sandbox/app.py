@@ -274,7 +274,7 @@ def _cut(request: web.Request) -> None:
 def _summary_of(call: Call) -> Any:
     if not call.body:
         return None
-    if call.request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if call.is_form:
         try:
             form = call.form
         except RefusedError:

@@ -141,6 +141,11 @@ class Call:
         """Scheme and host under which the caller reached the sandbox."""
         return f"{self.request.scheme}://{self.request.host}"
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is a multipart form; the name of a media type may be written in any case."""
+        return self.request.content_type == "multipart/form-data"
+
     @cached_property
     def json(self) -> dict[str, Any]:
         """The body as a JSON object.
@@ -168,7 +173,7 @@ class Call:
             If it is not one.
         """
         content_type = self.request.headers.get("content-type", "")
-        if not content_type.startswith("multipart/form-data"):
+        if not self.is_form:
             raise self.refused("bad_request", 400, "content-type: must be multipart/form-data")
         texts: dict[str, str] = {}
         files: dict[str, bytes] = {}
@@ -208,7 +213,7 @@ class Call:
     def fingerprint(self) -> str:
         """Return a digest that is the same when the same request is sent again, whatever its multipart boundary."""
         digest = hashlib.sha256(f"{self.request.method} {self.request.path}\n".encode())
-        if self.request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if self.is_form:
             for name, value in sorted(self.form.texts.items()):
                 digest.update(f"{name}={value}\n".encode())
             for name, data in sorted(self.form.files.items()):

@@ -12,9 +12,11 @@ import msgspec
 from aiohttp import web
 
 from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...tools import next_tool
 from ...vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
 from .batches import routes as batch_routes
 from .common import error, invalid, missing, page, request_id, time_at, versioned
+from .refusals import Rule, blocks_of, check_counted, check_message
 
 MODELS: Mapping[str, tuple[str, str]] = {
     "claude-opus-4-5": ("Claude Opus 4.5", "2025-11-01T00:00:00Z"),
@@ -59,17 +61,10 @@ def _model(call: Call, body: Mapping[str, Any]) -> str:
     return name
 
 
-def _checked(call: Call) -> dict[str, Any]:
+def _checked(call: Call, check: Rule) -> dict[str, Any]:
     versioned(call)
     body = call.json
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid(call, "messages: at least one message is required")
-    for number, message in enumerate(messages):
-        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-            raise invalid(call, f"messages.{number}.role: Input should be 'user' or 'assistant'")
-        if not isinstance(message.get("content"), str | list):
-            raise invalid(call, f"messages.{number}.content: Input should be a valid string or list")
+    check(call, body)
     if call.request.headers["anthropic-version"] >= _SECOND:
         _check_second(call, body)
     return body
@@ -81,17 +76,11 @@ def _check_second(call: Call, body: Mapping[str, Any]) -> None:
         if name in body:
             raise invalid(call, f"{name}: Extra inputs are not permitted")
     for number, message in enumerate(body["messages"]):
-        for block in _blocks(message["content"]):
+        for block in blocks_of(message["content"]):
             if message["role"] == "assistant" and block.get("type") == "document":
                 raise invalid(call, f"messages.{number}: documents stand in messages of the user's")
             if message["role"] == "user" and block.get("type") == "text" and block.get("citations"):
                 raise invalid(call, f"messages.{number}: citations stand in messages of the assistant's")
-
-
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def _said(blocks: Sequence[Mapping[str, Any]]) -> str:
@@ -100,14 +89,14 @@ def _said(blocks: Sequence[Mapping[str, Any]]) -> str:
         if block.get("type") == "text":
             found.append(str(block.get("text", "")))
         elif block.get("type") == "tool_result":
-            found.append("the tool's answer: " + _said(_blocks(block.get("content") or "")))
+            found.append("the tool's answer: " + _said(blocks_of(block.get("content") or "")))
     return " ".join(found)
 
 
 def _prompt_tokens(body: Mapping[str, Any]) -> int:
-    tokens = count_of(_said(_blocks(body.get("system") or "")))
+    tokens = count_of(_said(blocks_of(body.get("system") or "")))
     for message in body["messages"]:
-        for block in _blocks(message["content"]):
+        for block in blocks_of(message["content"]):
             if block.get("type") == "text":
                 tokens += count_of(str(block.get("text", "")))
             elif block.get("type") in ("image", "document"):
@@ -130,7 +119,21 @@ def _tool(call: Call, body: Mapping[str, Any], last: Sequence[Mapping[str, Any]]
             raise invalid(call, f"Tool '{choice.get('name')}' not found in provided tools")
         return named
     answered = any(block.get("type") == "tool_result" for block in last)
-    return tools[0] if choice.get("type") == "any" or ("[tool]" in _said(last) and not answered) else None
+    if choice.get("type") != "any" and (answered or "[tool]" not in _said(last)):
+        return None
+    wanted = next_tool([tool["name"] for tool in tools], _called(body["messages"]))
+    return next(tool for tool in tools if tool["name"] == wanted)
+
+
+def _called(messages: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the names of the tools that were used since the user last said something."""
+    called: set[str] = set()
+    for message in reversed(messages):
+        blocks = blocks_of(message["content"])
+        if message["role"] == "user" and not any(block.get("type") == "tool_result" for block in blocks):
+            break
+        called |= {block["name"] for block in blocks if block.get("type") == "tool_use"}
+    return called
 
 
 def _server_tool(call: Call, body: Mapping[str, Any], last: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -176,7 +179,7 @@ def _container(call: Call, body: Mapping[str, Any]) -> dict[str, Any] | None:
 def _content(call: Call, body: Mapping[str, Any], limit: int) -> tuple[list[dict[str, Any]], str, int]:
     """Return the answer's blocks, why it stops, and its tokens."""
     digest = digest_of(body["model"], msgspec.json.encode(body["messages"]))
-    last = _blocks(body["messages"][-1]["content"])
+    last = blocks_of(body["messages"][-1]["content"])
     blocks: list[dict[str, Any]] = []
     tokens = 0
     thinking: Mapping[str, Any] = body.get("thinking") or {}
@@ -216,14 +219,9 @@ def _content(call: Call, body: Mapping[str, Any], limit: int) -> tuple[list[dict
 
 async def messages(call: Call) -> Answer | Stream:
     """`POST /v1/messages`."""
-    body = _checked(call)
-    name = _model(call, body)
-    limit = body.get("max_tokens")
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise invalid(call, "max_tokens: Field required" if limit is None else "max_tokens: must be at least 1")
-    temperature = body.get("temperature")
-    if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 1):
-        raise invalid(call, "temperature: range: 0..1")
+    name = _model(call, call.json)
+    body = _checked(call, check_message)
+    limit: int = body["max_tokens"]
     prompt = _prompt_tokens(body)
     if prompt > CONTEXT:
         raise invalid(call, f"prompt is too long: {prompt} tokens > {CONTEXT} maximum")
@@ -263,9 +261,11 @@ async def messages(call: Call) -> Answer | Stream:
         "stop_sequence": None,
         "usage": {**usage, "output_tokens": 1, "server_tool_use": None, "iterations": None},
     }
-    told = ("output_tokens", "server_tool_use", "iterations")
+    told = (
+        *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"),
+        *("server_tool_use", "iterations"),
+    )
     end = {key: usage[key] for key in told if usage.get(key) is not None}
-    end["cache_creation_input_tokens"] = written
     delta = {"stop_reason": reason, "stop_sequence": sequence}
     if container is not None:
         delta["container"] = container
@@ -320,8 +320,8 @@ def _events(head: dict[str, Any], blocks: list[dict[str, Any]], end: Mapping[str
 
 async def count_tokens(call: Call) -> Answer:
     """`POST /v1/messages/count_tokens`."""
-    body = _checked(call)
-    _model(call, body)
+    _model(call, call.json)
+    body = _checked(call, check_counted)
     return json_answer({"input_tokens": _prompt_tokens(body)})
 
 

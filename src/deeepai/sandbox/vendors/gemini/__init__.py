@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from ...media.draw import Picture, fit, render
 from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...tools import next_tool
 from ...vendor import Answer, Call, Route, Stream, Vendor, digest_of, json_answer
 from . import media
 from .common import (
@@ -28,6 +29,7 @@ from .common import (
     refuse,
     text_of,
 )
+from .refusals import check_content_request, check_contents
 
 IMAGE_TOKENS = 258
 AUDIO_TOKENS = 32
@@ -35,7 +37,6 @@ DRAWN_TOKENS = 1290
 """Of a picture that a model draws."""
 TOKENS_PER_EVENT = 4
 FAILURE = {"error": {"code": 500, "message": "An internal error has occurred.", "status": "INTERNAL"}}
-ROLES = {"user", "model", "function", None}
 
 
 async def models(call: Call) -> Answer:
@@ -71,6 +72,7 @@ async def count(call: Call) -> Answer:
     """`POST …:countTokens`."""
     model_of(call, "any")
     body = field(call.json, "generateContentRequest") or call.json
+    check_contents(body)
     counted = _prompt(body)
     return json_answer({"totalTokens": sum(counted.values()), "promptTokensDetails": _details(counted)})
 
@@ -102,18 +104,7 @@ def _event(data: bytes) -> bytes:
 
 def _contents(body: Any) -> list[dict[str, Any]]:
     contents = field(body, "contents")
-    if isinstance(contents, dict):
-        contents = [contents]
-    if not isinstance(contents, list) or not contents:
-        raise invalid("contents", "* GenerateContentRequest.contents: contents is not specified")
-    for number_, content in enumerate(cast(list[Any], contents)):
-        if not isinstance(content, dict):
-            raise invalid(f"contents[{number_}]", "Invalid value (google.ai.generativelanguage.v1beta.Content)")
-        if content.get("role") not in ROLES:
-            raise invalid(f"contents[{number_}].role", "Please use a valid role: user, model.")
-        if not list(parts_of(content)):
-            raise invalid(f"contents[{number_}].parts", "contents.parts must not be empty.")
-    return contents
+    return contents if isinstance(contents, list) else [contents]
 
 
 def _prompt(body: Any) -> dict[str, int]:
@@ -161,6 +152,7 @@ class _Writer:
             raise invalid("generation_config", "Invalid value (google.ai.generativelanguage.v1beta.GenerationConfig)")
         number(config, "temperature", 0, 2)
         number(config, "topP", 0, 1)
+        check_content_request(body, self.name)
         self._contents = _contents(body)
         self._limit: int | None = number(config, "maxOutputTokens", 1, 2**31, whole=True)
         candidates = number(config, "candidateCount", 1, 8, whole=True) or 1
@@ -195,7 +187,11 @@ class _Writer:
         if (tool := self._tool()) is not None:
             schema = field(tool, "parametersJsonSchema") or _plain(tool.get("parameters") or {"type": "object"})
             called = {"name": tool["name"], "args": instance_of(schema)}
-            return [*parts, ({"functionCall": called}, count_of(msgspec.json.encode(called).decode()))], "STOP"
+            part: dict[str, Any] = {"functionCall": called}
+            if self.name.startswith("gemini-3"):
+                # Other models sign, too, but only these want the signature back.
+                part["thoughtSignature"] = base64.b64encode(digest).decode()
+            return [*parts, (part, count_of(msgspec.json.encode(called).decode()))], "STOP"
         tokens, reason = self._limited(self._text(digest))
         parts += [
             ({"text": "".join(tokens[at : at + TOKENS_PER_EVENT])}, len(tokens[at : at + TOKENS_PER_EVENT]))
@@ -226,7 +222,20 @@ class _Writer:
                 raise invalid("tool_config", "Allowed function names are not declared")
         if not declared or mode == "NONE":
             return None
-        return declared[0] if mode == "ANY" or "[tool]" in text_of(self._contents[-1]) else None
+        if mode != "ANY" and "[tool]" not in text_of(self._contents[-1]):
+            return None
+        wanted = next_tool([function["name"] for function in declared], self._called())
+        return next(function for function in declared if function["name"] == wanted)
+
+    def _called(self) -> set[str]:
+        """Return the names of the functions that were called since the user last said something."""
+        called: set[str] = set()
+        for content in reversed(self._contents):
+            if content.get("role") != "model" and text_of(content):
+                break
+            calls = [field(part, "functionCall") for part in parts_of(content)]
+            called |= {str(field(one, "name")) for one in calls if one is not None}
+        return called
 
     def _text(self, digest: bytes) -> str:
         kind = field(self._config, "responseMimeType", "text/plain")

@@ -35,6 +35,8 @@ MODELS: Mapping[str, Model] = {
     "gemini-3-flash-preview": Model("chat"),
     "gemini-3-pro-image": Model("chat", 65_536, 32_768, draws=True),
     "gemini-3.1-pro-preview": Model("chat"),
+    "gemini-3.5-flash-lite": Model("chat"),
+    "gemini-3.8-flash": Model("chat"),
     "gemini-embedding-001": Model("embedding", 2048, 1, dimensions=3072),
     "text-embedding-004": Model("embedding", 2048, 1, dimensions=768),
     "imagen-4.0-fast-generate-001": Model("imagen", 480, 8192),
@@ -93,12 +95,16 @@ def model_of(call: Call, use: Use) -> tuple[str, Model]:
     return name, model
 
 
+def snake(camel: str) -> str:
+    """Return a field's name as the proto files write it."""
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in camel)
+
+
 def field(holder: Any, camel: str, default: Any = None) -> Any:
     """Return a field under its name in camelCase, or as the proto files write it."""
     if not isinstance(holder, dict):
         return default
-    snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in camel)
-    value = holder.get(camel, holder.get(snake))
+    value = holder.get(camel, holder.get(snake(camel)))
     return default if value is None else value
 
 

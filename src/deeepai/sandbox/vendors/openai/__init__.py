@@ -10,12 +10,13 @@ import math
 import random
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...tools import next_tool
 from ...vendor import Answer, Call, Refusal, Route, Stream, Vendor, bearer, digest_of, json_answer
 from . import (
     assistants,
@@ -31,6 +32,7 @@ from . import (
     videos,
 )
 from .common import error, invalid, model_of, request_headers, tier_of
+from .refusals import check_chat, check_completion
 
 MODELS: Mapping[str, int] = {
     "babbage-002": 1692634615,
@@ -64,6 +66,7 @@ CONTEXT = 128_000
 CONTEXTS: Mapping[str, int] = {"gpt-4": 8_192, "gpt-3.5-turbo": 16_385}
 """Where it is less."""
 IMAGE_TOKENS = 85
+FILE_TOKENS = 512
 TEXT_FAILURE = (
     b'data: {"error":{"message":"The server had an error while processing your request.","type":"server_error",'
     b'"param":null,"code":null}}\n\n'
@@ -85,22 +88,8 @@ async def chat(call: Call) -> Answer | Stream:
     """`POST /v1/chat/completions`."""
     body = call.json
     name = model_of(call, "chat", body.get("model"))
-    messages = body.get("messages")
-    if messages is None:
-        raise invalid("Missing required parameter: 'messages'.", "messages", "missing_required_parameter")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("Invalid 'messages': expected an array of at least one message.", "messages", "invalid_type")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise invalid(f"Invalid 'messages[{index}]'.", f"messages[{index}]", "invalid_type")
-    _check_sampling(body)
-    if name.startswith(("o1", "o3", "o4", "gpt-5")) and body.get("max_tokens") is not None:
-        raise invalid(
-            "Unsupported parameter: 'max_tokens' is not supported with this model. "
-            "Use 'max_completion_tokens' instead.",
-            "max_tokens",
-            "unsupported_parameter",
-        )
+    check_chat(body, name)
+    messages: list[dict[str, Any]] = body["messages"]
     prompt_tokens = sum(_tokens_in(message) for message in messages)
     if body.get("tools"):
         prompt_tokens += count_of(msgspec.json.encode(body["tools"]).decode())
@@ -142,7 +131,7 @@ async def completions(call: Call) -> Answer | Stream:
     prompt = body.get("prompt", "<|endoftext|>")
     if not isinstance(prompt, str | list) or prompt == []:
         raise invalid("Invalid 'prompt': expected a text or an array.", "prompt", "invalid_type")
-    _check_sampling(body)
+    check_completion(body, name)
     prompts: list[Any] = [prompt] if isinstance(prompt, str) or isinstance(prompt[0], int) else prompt
     count = body.get("n") or 1
     if (body.get("best_of") or count) < count:
@@ -211,30 +200,6 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": MODELS.get(name, 1700000000), "owned_by": "openai"}
 
 
-def _check_sampling(body: Mapping[str, Any]) -> None:
-    ranges = {
-        "temperature": (0, 2),
-        "top_p": (0, 1),
-        "presence_penalty": (-2, 2),
-        "frequency_penalty": (-2, 2),
-        "top_logprobs": (0, 20),
-    }
-    whole = {"n": (1, 128), "max_tokens": (0, 10**9), "max_completion_tokens": (1, 10**9)}
-    for name, (low, high) in {**ranges, **whole}.items():
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int if name in whole else int | float):
-            raise invalid(f"Invalid type for '{name}': expected a number.", name, "invalid_type")
-        if not low <= value <= high:
-            raise invalid(f"Invalid '{name}': expected a value between {low} and {high}.", name, "invalid_value")
-    stop = body.get("stop")
-    if isinstance(stop, list) and len(stop) > 4:
-        raise invalid("Invalid 'stop': at most 4 sequences are allowed.", "stop", "array_above_max_length")
-    if body.get("top_logprobs") and not body.get("logprobs"):
-        raise invalid("The 'top_logprobs' parameter is only allowed with 'logprobs'.", "top_logprobs", None)
-
-
 def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     content = message.get("content")
     if isinstance(content, str):
@@ -247,11 +212,12 @@ def _text_of(message: Mapping[str, Any]) -> str:
 
 
 def _tokens_in(message: Mapping[str, Any]) -> int:
-    pictures = sum(part.get("type") == "image_url" for part in _parts(message))
+    kinds = [part.get("type") for part in _parts(message)]
     calls = message.get("tool_calls")
     return (
         count_of(_text_of(message))
-        + IMAGE_TOKENS * pictures
+        + IMAGE_TOKENS * kinds.count("image_url")
+        + FILE_TOKENS * kinds.count("file")
         + (count_of(msgspec.json.encode(calls).decode()) if calls else 0)
     )
 
@@ -296,19 +262,33 @@ def _choice(call: Call, digest: bytes, limit: int | None) -> dict[str, Any]:
 
 
 def _tool_called(body: Mapping[str, Any], last: Mapping[str, Any], said: str) -> dict[str, Any] | None:
-    tools = [tool["function"] for tool in body.get("tools") or [] if tool.get("type") == "function"]
+    tools = {tool["function"]["name"]: tool["function"] for tool in body.get("tools") or [] if "function" in tool}
     choice = body.get("tool_choice") or "auto"
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+        allowed = choice.get("allowed_tools") or {}
+        wanted = [tool.get("function", {}).get("name") for tool in allowed.get("tools") or ()]
+        tools = {name: tool for name, tool in tools.items() if name in wanted}
+        choice = allowed.get("mode") or "auto"
     if not tools or choice == "none":
         return None
     if isinstance(choice, dict):
         wanted = choice.get("function", {}).get("name")
-        named = next((tool for tool in tools if tool["name"] == wanted), None)
-        if named is None:
+        if wanted not in tools:
             raise invalid(f"Tool choice 'function' not found in 'tools' parameter: {wanted}", "tool_choice", None)
-        return named
+        return tools[wanted]
     if choice == "required" or ("[tool]" in said and last.get("role") == "user"):
-        return tools[0]
+        return tools[next_tool(list(tools), _called(body["messages"]))]
     return None
+
+
+def _called(messages: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the names of the functions that were called since the user's last message."""
+    called: set[str] = set()
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            break
+        called |= {call["function"]["name"] for call in message.get("tool_calls") or () if "function" in call}
+    return called
 
 
 def _usage(call: Call, prompt: int, completion: int) -> dict[str, Any]:

@@ -113,12 +113,14 @@ def _order(call: Call, body: dict[str, Any], source: bytes | None, seen: int) ->
         )
     qualities = {
         "gpt-image": ("auto", "low", "medium", "high"),
-        "dall-e-3": ("standard", "hd"),
-        "dall-e-2": ("standard",),
+        "dall-e-3": ("auto", "standard", "hd"),
+        "dall-e-2": ("auto", "standard"),
     }
-    quality = str(body.get("quality") or qualities[family][0])
+    quality = str(body.get("quality") or "auto")
     if quality not in qualities[family]:
         raise invalid(f"Invalid value: '{quality[:20]}'.", "quality", "invalid_value")
+    if quality == "auto":
+        quality = "high" if gpt else "standard"
     form = str(body.get("output_format") or "png")
     if form not in {"png", "jpeg", "webp"}:
         raise invalid(f"Invalid value: '{form[:20]}'.", "output_format", "invalid_value")
@@ -132,7 +134,7 @@ def _order(call: Call, body: dict[str, Any], source: bytes | None, seen: int) ->
         prompt=prompt,
         count=count,
         size=size,
-        quality="high" if quality == "auto" else quality,
+        quality=quality,
         format=cast(Format, form) if gpt else "png",
         as_url=not gpt and delivery != "b64_json",
         background=str(body.get("background") or "opaque").replace("auto", "opaque"),

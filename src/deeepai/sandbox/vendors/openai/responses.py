@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ...media.draw import Picture, render
 from ...media.words import count_of, instance_of, reply_to, tokens_of
+from ...tools import next_tool
 from ...vendor import Answer, Call, RefusedError, Route, Stream, digest_of, json_answer
 from .common import error, invalid, model_of, tier_of
 from .objects import delete, find, metadata_of, new_id, now, page, shelf
+from .response_refusals import check_items, check_response
 from .vectors import search
 
 BACKGROUND_SECONDS = 10.0
 """Job seconds that a response in the background takes."""
+IMAGE_TOKENS = 85
+"""Of a picture that is given."""
+FILE_TOKENS = 512
+"""Of a document that is given."""
 FAILURE = (
     b'event: error\ndata: {"type":"error","code":"server_error","message":"The server had an error while processing '
     b'your request.","param":null,"sequence_number":99}\n\n'
@@ -99,12 +105,8 @@ def _output(call: Call, items: list[dict[str, Any]], digest: bytes) -> list[dict
     output: list[dict[str, Any]] = []
     if "reasoning" in call.triggers:
         output.append({"type": "reasoning", "id": new_id(call, "rs_"), "summary": []})
-    functions = [tool for tool in tools if tool.get("type") == "function"]
-    choice = body.get("tool_choice") or "auto"
-    wanted = choice.get("name") if isinstance(choice, dict) else None
-    tool = next((one for one in functions if wanted in (None, one["name"])), None)
-    asked = wanted is not None or choice == "required" or ("[tool]" in said and last.get("role") == "user")
-    if tool is not None and asked:
+    tool = _tool_called(body, items)
+    if tool is not None:
         arguments = msgspec.json.encode(instance_of(tool.get("parameters") or {"type": "object"})).decode()
         call_id = "call_" + digest.hex()[:24]
         made = {"type": "function_call", "id": new_id(call, "fc_"), "call_id": call_id, "name": tool["name"]}
@@ -136,11 +138,32 @@ def _output(call: Call, items: list[dict[str, Any]], digest: bytes) -> list[dict
     form: dict[str, Any] = (body.get("text") or {}).get("format") or {}
     if form.get("type") == "json_schema":
         text = msgspec.json.encode(instance_of(form.get("schema", {}))).decode()
+    elif form.get("type") == "json_object":
+        text = msgspec.json.encode({"test_mode": True, "echo": said[:160]}).decode()
     else:
         heard = f"the tool's answer: {text_of(last)}" if last.get("type") == "function_call_output" else said
         tokens = call.triggers.integer("tokens", 0) if "tokens" in call.triggers else None
         text = reply_to(heard, digest, tokens)
     return [*output, _message(call, text, annotations)]
+
+
+def _tool_called(body: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    tools = {tool["name"]: tool for tool in body.get("tools") or () if tool.get("type") == "function"}
+    choice = body.get("tool_choice") or "auto"
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+        allowed = [tool.get("name") for tool in choice.get("tools") or ()]
+        tools = {name: tool for name, tool in tools.items() if name in allowed}
+        choice = choice.get("mode") or "auto"
+    if isinstance(choice, dict) and choice.get("type") == "function":
+        if choice.get("name") not in tools:
+            raise invalid("Tool choice 'function' not found in 'tools' parameter.", "tool_choice", "invalid_value")
+        return tools[choice["name"]]
+    start = next((place for place in range(len(items), 0, -1) if items[place - 1].get("role") == "user"), 0)
+    asked = start == len(items) and bool(items) and "[tool]" in text_of(items[-1])
+    if not tools or not (choice == "required" or (choice == "auto" and asked)):
+        return None
+    called = {item["name"] for item in items[start:] if item.get("type") == "function_call"}
+    return tools[next_tool(list(tools), called)]
 
 
 def _drawn(call: Call, tool: dict[str, Any], said: str, digest: bytes) -> dict[str, Any]:
@@ -164,8 +187,19 @@ def _drawn(call: Call, tool: dict[str, Any], said: str, digest: bytes) -> dict[s
     }
 
 
+def _tokens_in(item: Mapping[str, Any]) -> int:
+    counted = count_of(text_of(item))
+    held = item.get("content", item.get("output"))
+    for part in held if isinstance(held, list) else ():
+        if part.get("type") == "input_image":
+            counted += IMAGE_TOKENS
+        elif part.get("type") == "input_file":
+            counted += FILE_TOKENS
+    return counted
+
+
 def _usage(call: Call, items: list[dict[str, Any]], output: list[dict[str, Any]]) -> dict[str, Any]:
-    counted = sum(count_of(text_of(item)) for item in items) + count_of(str(call.json.get("instructions") or ""))
+    counted = sum(_tokens_in(item) for item in items) + count_of(str(call.json.get("instructions") or ""))
     reasoning = call.triggers.integer("reasoning", 0)
     written = reasoning + sum(count_of(text_of(item) or item.get("arguments", "")) for item in output)
     return {
@@ -240,7 +274,9 @@ async def create(call: Call) -> Answer | Stream:
     name = model_of(call, "chat", body.get("model"))
     if body.get("input") is None and body.get("prompt") is None and not body.get("conversation"):
         raise invalid("Missing required parameter: 'input'.", "input", "missing_required_parameter")
+    check_response(body, name)
     context, given = _before(call), _given(call)
+    check_items([*context, *given])
     begun = _value(call, name)
     items = [*context, *given]
     output = _output(call, items, digest_of(name, [text_of(item) for item in items]))

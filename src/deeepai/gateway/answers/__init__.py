@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,8 +23,6 @@ from . import outputs, passthrough
 from .stream import Relay
 
 log = structlog.get_logger()
-
-UsageReader = Callable[[Request[Any], Answer], Usage | None]
 
 
 async def error(response: Response) -> Answer:
@@ -99,7 +97,7 @@ async def answer(core: Core, x: Exchange, taken: Taken[Response], billing: Billi
         raise ErrorInside
     attempt.done(ok=True, first_byte=billing.outcome.first_byte)
     operation, request = (own, x.request) if translated is None else (translated.operation, translated.request)
-    usage = _usage(operation.usage, request, answer) if isinstance(operation, Call) else None
+    usage = await _usage(operation, request, answer) if isinstance(operation, Call) else None
     headers = answer_headers(x, answer.headers)
     if translated is not None:
         body = _translated(x, translated.translator, answer)
@@ -113,8 +111,13 @@ async def answer(core: Core, x: Exchange, taken: Taken[Response], billing: Billi
     await x.answer(response.status, headers, body)
 
 
-def _usage(read: UsageReader | None, request: Request[Any], answer: Answer) -> Usage | None:
-    return Usage(calls=1) if read is None else read(request, answer)
+async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) -> Usage | None:
+    usage = Usage(calls=1) if operation.usage is None else operation.usage(request, answer)
+    rules = operation.rules if isinstance(operation, Stream) else operation.counting
+    if usage is None or rules is None or not settlement.untold(usage, request, rules):
+        return usage
+    counted = await asyncio.to_thread(settlement.counted_whole, request, rules, answer.body)
+    return settlement.completed(usage, counted, broken=False, answers=settlement.several(request, rules))
 
 
 def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:
@@ -140,9 +143,11 @@ async def _stream(x: Exchange, own: Stream[Any], taken: Taken[Response], billing
 
     async def charge(relay: Relay) -> None:
         usage = relay.usage
-        if usage is None or (rules.merge is not None and not relay.ended):
+        broken = rules.merge is not None and not relay.ended
+        if broken or settlement.untold(usage, request, rules):
             counted = await asyncio.to_thread(settlement.counted, request, rules, relay.events)
-            usage = counted if usage is None else settlement.completed(usage, counted)
+            several = settlement.several(request, rules)
+            usage = counted if usage is None else settlement.completed(usage, counted, broken=broken, answers=several)
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)

@@ -186,9 +186,18 @@ def counted(request: Request[Any], rules: StreamRules[Any], events: list[bytes])
     return _count(request, rules, lines)
 
 
-def counted_whole(request: Request[Any], rules: StreamRules[Any], body: bytes) -> Usage:
-    """Count a whole answer."""
-    return _count(request, rules, (body,))
+def of_stream(
+    usage: Usage | None, request: Request[Any], rules: StreamRules[Any], events: list[bytes], *, broken: bool
+) -> Usage:
+    """Return what a stream used: what its vendor told, and what was counted in the place of all else."""
+    count = counted(request, rules, events)
+    return count if usage is None else completed(usage, count, broken=broken, answers=several(request, rules))
+
+
+def of_answer(usage: Usage, request: Request[Any], rules: StreamRules[Any], body: bytes) -> Usage:
+    """Return what a whole answer used, as `of_stream` does."""
+    count = _count(request, rules, (body,))
+    return completed(usage, count, broken=False, answers=several(request, rules))
 
 
 def _count(request: Request[Any], rules: StreamRules[Any], values: Iterable[bytes]) -> Usage:

@@ -116,8 +116,7 @@ async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) ->
     rules = operation.rules if isinstance(operation, Stream) else operation.counting
     if usage is None or rules is None or not settlement.untold(usage, request, rules):
         return usage
-    counted = await asyncio.to_thread(settlement.counted_whole, request, rules, answer.body)
-    return settlement.completed(usage, counted, broken=False, answers=settlement.several(request, rules))
+    return await asyncio.to_thread(settlement.of_answer, usage, request, rules, answer.body)
 
 
 def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:
@@ -145,9 +144,7 @@ async def _stream(x: Exchange, own: Stream[Any], taken: Taken[Response], billing
         usage = relay.usage
         broken = rules.merge is not None and not relay.ended
         if broken or settlement.untold(usage, request, rules):
-            counted = await asyncio.to_thread(settlement.counted, request, rules, relay.events)
-            several = settlement.several(request, rules)
-            usage = counted if usage is None else settlement.completed(usage, counted, broken=broken, answers=several)
+            usage = await asyncio.to_thread(settlement.of_stream, usage, request, rules, relay.events, broken=broken)
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)

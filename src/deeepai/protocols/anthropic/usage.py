@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -152,15 +152,11 @@ def event_usage(event: bytes) -> Usage | None:
     vendor = holder.message.usage if begins and holder.message is not None else holder.usage
     if vendor is None:
         return None
-    fields = _fields(token_usage(vendor))
+    usage = token_usage(vendor)
     if begins:
         # The answer has not come yet, whatever is said of it.
-        fields["output"] = fields["reasoning"] = 0
-    return Part(**fields, told=_told(vendor))
-
-
-def _fields(usage: Usage) -> dict[str, Any]:
-    return {name: getattr(usage, name) for name in Usage.__struct_fields__}
+        usage = msgspec.structs.replace(usage, output=0, reasoning=0)
+    return Part(*msgspec.structs.astuple(usage), told=_told(vendor))
 
 
 def _told(vendor: VendorUsage) -> tuple[str, ...]:
@@ -185,7 +181,7 @@ def merge(first: Usage, later: Usage) -> Usage:
     """
     if later.others and not later.output:
         # Another model has answered, and its counts are the whole.
-        return Usage(**_fields(later))
+        return Usage(*msgspec.structs.astuple(later)[: len(Usage.__struct_fields__)])
     told = frozenset(later.told if isinstance(later, Part) else Usage.__struct_fields__)
     if not later.all_input:
         told -= {"input", "cached", "cache_write", "cache_write_1h"}

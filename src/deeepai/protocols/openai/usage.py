@@ -110,7 +110,7 @@ def usage_elsewhere(data: bytes) -> VendorUsage | None:
 
 def tells(usage: Usage) -> bool:
     """Tell whether usage says anything: that nothing went in and nothing came out is no word of a vendor's."""
-    return usage.all_input + usage.all_output > 0
+    return bool(usage.input or usage.output or usage.all_input or usage.all_output)
 
 
 def _read(data: bytes) -> Usage | None:

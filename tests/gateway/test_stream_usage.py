@@ -20,6 +20,9 @@ from deeepai.gateway.routing import Route
 from deeepai.protocols.anthropic import anthropic
 from deeepai.protocols.gemini import gemini
 from deeepai.protocols.openai import openai
+from deeepai.translators.chat.anthropic_stream import Reader
+from deeepai.translators.chat.model import Tokens, UsageSeen
+from deeepai.translators.chat.usage import tokens
 from tests.gateway.test_stream import FakeResponse
 from tests.protocols.plain import operation
 from tests.protocols.sent import facts, sent
@@ -134,6 +137,16 @@ def test_what_a_message_s_later_event_names_replaces(start: Any, end: Any, price
     found = of_claude(start, end)
     assert type(found) is Usage
     assert (cost(MESSAGES, found), found.basis) == (price, "vendor")
+
+
+@pytest.mark.parametrize("start", [{"input_tokens": 3000, "output_tokens": 1}, {**SPLIT, "output_tokens": 1}])
+@pytest.mark.parametrize("end", [{**SPLIT, "output_tokens": "7"}, {"input_tokens": None, "output_tokens": 7.0}])
+def test_what_a_translated_stream_tells_is_what_is_charged(start: Any, end: Any) -> None:
+    reader, told = Reader(), Tokens()
+    for event in claude(start, end).split(b"\n\n")[:-1]:
+        for seen in reader.feed(event + b"\n\n"):
+            told = seen.usage if isinstance(seen, UsageSeen) else told
+    assert told == tokens(of_claude(start, end))
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""Small pieces that several declarations use; `jobs`, `errors` and `operations` hold the larger ones."""
+"""Small pieces that several declarations use; `jobs`, `errors`, `operations` and `usage` hold the larger ones."""
 
 from __future__ import annotations
 

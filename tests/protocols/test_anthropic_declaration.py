@@ -42,6 +42,20 @@ def streamed(*events: bytes) -> Usage:
     return total
 
 
+@pytest.mark.parametrize(
+    ("written", "last"),
+    [
+        (b'event: message_stop\ndata: {"type":"message_stop"}\n\n', True),
+        (b'data: {"type": "message_stop"}\n\n', True),
+        (b'data: { "type" : "message_stop" }\r\n\r\n', True),
+        (b'data: {"type":"content_block_start","content_block":{"input":{"type":"message_stop"}}}\n\n', False),
+        (b'data: {"type":"content_block_delta","delta":{"text":"message_stop"}}\n\n', False),
+    ],
+)
+def test_the_last_event_however_it_is_written(written: bytes, last: bool) -> None:
+    assert STREAM.is_last(written) is last
+
+
 def test_counts_are_disjoint() -> None:
     found = used(
         input_tokens=5,

@@ -127,7 +127,9 @@ def test_usage_is_taken_apart() -> None:
     )
 
 
-@pytest.mark.parametrize("usage", [{}, {"input_tokens": None}, {"input_tokens": "12", "output_tokens": 3.0}])
+@pytest.mark.parametrize(
+    "usage", [{"input_tokens": "12", "output_tokens": 3.0}, {"input_tokens": 12, "output_tokens": []}]
+)
 def test_usage_that_is_odd(usage: Any) -> None:
     spent = meter().came(done(usage))
     assert spent is not None
@@ -135,7 +137,9 @@ def test_usage_that_is_odd(usage: Any) -> None:
     assert spent.usage.input == int(usage.get("input_tokens") or 0)
 
 
-@pytest.mark.parametrize("usage", [None, 3, "much", {"input_tokens": [1]}, {"input_token_details": 1}])
+@pytest.mark.parametrize(
+    "usage", [None, 3, "much", {}, {"input_tokens": None}, {"input_tokens": [1]}, {"input_token_details": 1}]
+)
 def test_usage_that_is_none_is_estimated(usage: Any) -> None:
     spent = meter().came(done(usage))
     assert spent is not None

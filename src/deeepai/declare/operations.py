@@ -276,6 +276,8 @@ class Call(Paid[BodyT]):
         The task that it is a follow-up to.
     outputs : Outputs or None
         Files in the answer that the gateway keeps.
+    counting : StreamRules or None
+        By whose `prompt` and `text` is counted what a whole answer leaves untold; a Stream's own rules do.
     passthrough : bool
         An answer that is no JSON, or a large one, goes to the caller as it comes: `usage` then sees the headers alone
         of a sound or picture, and of JSON all but long strings and rows of numbers.
@@ -293,6 +295,7 @@ class Call(Paid[BodyT]):
     objects: ObjectRules[BodyT] | None = None
     origin: Origin[BodyT] | None = None
     outputs: Outputs | None = None
+    counting: StreamRules[BodyT] | None = None
     passthrough: bool = False
     replay: bool = False
     unserved: str = ""

@@ -57,6 +57,8 @@ class StreamRules(Generic[BodyT_contra]):
         Only the body's end tells which event was the last; `is_last` then says which may have been.
     usage_without_report : callable
         What was consumed, by the request alone, where no usage came; else the text is counted.
+    choices : callable
+        How many answers the request asks for at once; what a vendor tells may be of one alone. None: one.
     reshape : callable
         Another framing than events, where the caller asks for one: its content type, and what makes it.
     """
@@ -75,4 +77,5 @@ class StreamRules(Generic[BodyT_contra]):
     merge: Callable[[Usage, Usage], Usage] | None = None
     at_close: bool = False
     usage_without_report: Callable[[Request[BodyT_contra]], Usage] | None = None
+    choices: Callable[[Request[BodyT_contra]], int] | None = None
     reshape: Callable[[Request[BodyT_contra]], tuple[str, Events] | None] | None = None

@@ -105,6 +105,17 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     largest: int = 0
     basis: Literal["vendor", "counted", "call", "second", "estimated"] = "call"
 
+    @property
+    def all_input(self) -> int:
+        """Tokens of all sorts that went in."""
+        cached = self.cached + self.cached_audio + self.cache_write + self.cache_write_1h
+        return self.input + cached + self.audio_in + self.image_in
+
+    @property
+    def all_output(self) -> int:
+        """Tokens of all sorts that came out."""
+        return self.output + self.audio_out + self.image_out
+
     def plus(self, more: Usage) -> Usage:
         """Return this and another call's together; what is no count stays as it is in the other."""
         total = msgspec.structs.replace(more, **{name: getattr(self, name) + getattr(more, name) for name in _COUNTS})

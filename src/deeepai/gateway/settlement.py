@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +18,8 @@ from .pricing import Priced, Prices
 
 _ENCODING = "o200k_base"
 NOTHING = Usage()
+_INPUT = ("input", "cached", "cached_audio", "cache_write", "cache_write_1h", "audio_in", "image_in")
+_OUTPUT = ("output", "audio_out", "image_out", "reasoning")
 _T = TypeVar("_T")
 
 
@@ -154,30 +157,100 @@ async def funded(ledger: Ledger, account_id: str, work: Callable[[], Awaitable[_
         raise unfunded(fault) from None
 
 
+def untold(usage: Usage | None, request: Request[Any], rules: StreamRules[Any]) -> bool:
+    """Tell whether something of what a vendor told has to be counted.
+
+    Nothing went in, or nothing came out, is no word of a vendor's; and where several answers were asked for, it may
+    have told of one alone.
+    """
+    if usage is None:
+        return True
+    if usage.basis != "vendor" or rules.usage_without_report is not None:
+        return False
+    if usage.others or usage.images or usage.seconds or usage.characters:
+        # It is told in other units, or as what other models used.
+        return False
+    return not usage.all_input or not usage.all_output or several(request, rules) > 1
+
+
+def several(request: Request[Any], rules: StreamRules[Any]) -> int:
+    """Return how many answers a request asks for at once."""
+    return 1 if rules.choices is None else rules.choices(request)
+
+
 def counted(request: Request[Any], rules: StreamRules[Any], events: list[bytes]) -> Usage:
     """Count what was streamed, where the upstream gave no usage."""
     if rules.usage_without_report is not None:
         return rules.usage_without_report(request)
+    lines = (line[5:] for event in events for line in event.splitlines() if line.startswith(b"data:"))
+    return _count(request, rules, lines)
+
+
+def of_stream(
+    usage: Usage | None, request: Request[Any], rules: StreamRules[Any], events: list[bytes], *, broken: bool
+) -> Usage:
+    """Return what a stream used: what its vendor told, and what was counted in the place of all else."""
+    count = counted(request, rules, events)
+    return count if usage is None else completed(usage, count, broken=broken, answers=several(request, rules))
+
+
+def of_answer(usage: Usage, request: Request[Any], rules: StreamRules[Any], body: bytes) -> Usage:
+    """Return what a whole answer used, as `of_stream` does."""
+    count = _count(request, rules, (body,))
+    return completed(usage, count, broken=False, answers=several(request, rules))
+
+
+def _count(request: Request[Any], rules: StreamRules[Any], values: Iterable[bytes]) -> Usage:
     encoding = quicktok.get_encoding(_ENCODING)
     pieces: list[str] = []
-    for event in events:
-        for line in event.splitlines():
-            if not line.startswith(b"data:"):
-                continue
-            try:
-                pieces.append(rules.text(msgspec.json.decode(line[5:])))
-            except (msgspec.DecodeError, AttributeError, LookupError, TypeError):
-                continue
-    output = encoding.count("".join(pieces))
-    return Usage(calls=1, input=encoding.count(rules.prompt(request)), output=output, basis="counted")
+    for value in values:
+        try:
+            pieces.append(rules.text(_decoded(value)))
+        except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+            continue
+    input, output = (encoding.count(_plain(text)) for text in (rules.prompt(request), "".join(pieces)))
+    return Usage(calls=1, input=input, output=output, basis="counted")
 
 
-def completed(told: Usage, counted: Usage) -> Usage:
-    """Add to what a vendor told before its stream broke off what was counted: the output, and an input untold."""
-    known = told.input or told.basis == "vendor"
-    return msgspec.structs.replace(
-        told,
-        input=told.input if known else counted.input,
-        output=max(told.output, counted.output),
-        basis="counted",
-    )
+def _decoded(data: bytes) -> Any:
+    """Decode JSON, whose texts may hold what JSON forbids there."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, ValueError):
+        return json.loads(data.decode("utf-8", "replace"), strict=False)
+
+
+def _plain(text: str) -> str:
+    """Put a mark in the place of half a pair of surrogates, which has no bytes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def completed(told: Usage, counted: Usage, *, broken: bool = True, answers: int = 1) -> Usage:
+    """Put what was counted in the place of what a vendor did not tell.
+
+    Parameters
+    ----------
+    told, counted : Usage
+    broken : bool
+        The vendor told it before its stream broke off: more output may have come since.
+    answers : int
+        How many were asked for at once. Where what was told lies nearer to one of them than to all, it is of one.
+    """
+    of_one = answers > 1 and 2 * answers * told.all_output < (answers + 1) * counted.output
+    input = told.input if told.all_input else counted.input
+    output = max(told.output, counted.output) if broken or of_one or not told.all_output else told.output
+    if not broken and (input, output) == (told.input, told.output):
+        return told
+    return msgspec.structs.replace(told, input=input, output=output, basis="counted")
+
+
+def replaced(first: Usage | None, later: Usage) -> Usage:
+    """Return what a later event of a stream tells of all; a side that it leaves out stays as it was."""
+    if first is None or first.basis != later.basis:
+        return later
+    kept: dict[str, int] = {}
+    if not later.all_input:
+        kept |= {name: getattr(first, name) for name in _INPUT}
+    if not later.all_output:
+        kept |= {name: getattr(first, name) for name in _OUTPUT}
+    return msgspec.structs.replace(later, **kept) if kept else later

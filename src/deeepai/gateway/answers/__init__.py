@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +29,6 @@ log = structlog.get_logger()
 LONGEST_WAIT: Final = 60.0
 """Seconds."""
 _NOT_KEPT: HEADER_PAIRS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-UsageReader = Callable[[Request[Any], Answer], Usage | None]
 
 
 async def error(response: Response) -> Answer:
@@ -166,7 +165,7 @@ class _Answering:
             judge_whole(shape, answer)
         elif is_error(answer):
             raise ErrorInside
-        usage = _usage(operation.usage, self._request, answer) if isinstance(operation, Call) else None
+        usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
             body = _translated(x, taken.translated.translator, answer)
@@ -217,9 +216,11 @@ class _Answering:
     async def _charge(self, relay: Relay) -> None:
         outcome, rules = self._billing.outcome, relay.rules
         usage = relay.usage
-        if usage is None or (rules.merge is not None and not relay.ended):
-            counted = await asyncio.to_thread(settlement.counted, self._request, rules, relay.events)
-            usage = counted if usage is None else settlement.completed(usage, counted)
+        broken = rules.merge is not None and not relay.ended
+        if broken or settlement.untold(usage, self._request, rules):
+            usage = await asyncio.to_thread(
+                settlement.of_stream, usage, self._request, rules, relay.events, broken=broken
+            )
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)
@@ -240,8 +241,12 @@ def looks_like_events(body: bytes) -> bool:
     return body[:64].removeprefix(BOM).lstrip().startswith((b"data:", b"event:", b": ", b"id:"))
 
 
-def _usage(read: UsageReader | None, request: Request[Any], answer: Answer) -> Usage | None:
-    return Usage(calls=1) if read is None else read(request, answer)
+async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) -> Usage | None:
+    usage = Usage(calls=1) if operation.usage is None else operation.usage(request, answer)
+    rules = operation.rules if isinstance(operation, Stream) else operation.counting
+    if usage is None or rules is None or not settlement.untold(usage, request, rules):
+        return usage
+    return await asyncio.to_thread(settlement.of_answer, usage, request, rules, answer.body)
 
 
 def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:

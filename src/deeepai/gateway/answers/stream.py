@@ -15,6 +15,7 @@ from ... import crash
 from ...accounts.models import Channel
 from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Usage
 from ...upstream import Cut, Stalled
+from .. import settlement
 from ..attempts import ErrorInside, told
 from ..exchange import PUSH, Exchange, Tap
 from .head import BLANK, Begun
@@ -64,6 +65,8 @@ class Relay:
         self._charge = charge
         self._rest = b""
         self._kept = 0
+        self._counting = True
+        """What comes may have to be counted."""
         self._charged = False
         self._deadline: float | None = None
         self._overtime = False
@@ -231,7 +234,7 @@ class Relay:
                 self._told.append(event)
             usage = rules.usage(event)
             if usage is not None:
-                self.usage = usage if self.usage is None or rules.merge is None else rules.merge(self.usage, usage)
+                self._learn(usage)
             last = rules.is_last(event)
             if not last or rules.at_close:
                 self._keep(event)
@@ -253,8 +256,17 @@ class Relay:
         self._rest = data
         return b"".join(visible)
 
+    def _learn(self, usage: Usage) -> None:
+        """Take what an event told; from then on there may be nothing left to count."""
+        rules = self.rules
+        if rules.merge is not None:
+            self.usage = rules.merge(settlement.NOTHING if self.usage is None else self.usage, usage)
+        else:
+            self.usage = settlement.replaced(self.usage, usage)
+            self._counting = settlement.untold(self.usage, self._request, rules)
+
     def _keep(self, event: bytes) -> None:
-        if (self.usage is None or self.rules.merge is not None) and self._kept < KEPT:
+        if self._counting and self._kept < KEPT:
             self.events.append(event)
             self._kept += len(event)
 

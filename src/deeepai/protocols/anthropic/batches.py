@@ -35,6 +35,7 @@ from ...declare import (
     Usage,
     Window,
 )
+from ..common.usage import Reader
 from .bodies import BatchBody
 from .common import LIST_QUERY, VERSION, member, read_limit, version
 from .messages import EXAMPLE, EXAMPLE_ANSWER, container, others
@@ -190,18 +191,16 @@ class _Result(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    result: _Result
+    result: _Result | None = None
 
 
-_line = msgspec.json.Decoder(_Line)
+_LINE: Final = Reader(_Line)
 
 
 def line(task: Task, data: bytes) -> Usage | None:
     """Read what one message of a batch used."""
-    try:
-        message = _line.decode(data).result.message
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
+    result = _LINE.read(data).result
+    message = result.message if result is not None else None
     if message is None or message.usage is None:
         return None
     return msgspec.structs.replace(token_usage(message.usage), share=_SHARE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -23,8 +23,10 @@ from ...declare import (
 )
 from ..common import body_model
 from ..common.events import event_failure, event_json
+from ..common.usage import lenient
+from ..common.usage import members as outline
 from .bodies import CountBody, Fallback, MessagesBody, Tool
-from .common import member, version
+from .common import event_data, member, version
 from .errors import error_object
 from .usage import answer_usage, estimate, event_usage, merge
 
@@ -37,31 +39,46 @@ def wants_stream(request: Request[MessagesBody]) -> bool:
 
 
 def delta_text(event: Json) -> str:
-    """Return the text that an event adds, thinking and the input of tools included."""
-    delta = event.get("delta") or {}
-    pieces = (delta.get("text"), delta.get("thinking"), delta.get("partial_json"))
+    """Return the text that an event, or a whole message, adds: thinking, and tools with their input, included."""
+    delta = member(event, "delta")
+    pieces = [member(delta, name) for name in ("text", "thinking", "partial_json")]
+    pieces += [*_block_text(member(event, "content")), *_block_text([member(event, "content_block")])]
     return "".join(piece for piece in pieces if isinstance(piece, str))
 
 
-def _block_text(content: str | list[dict[str, Any]] | None) -> list[str]:
+def _block_text(content: Json) -> list[str]:
+    """Return the texts of blocks: what is said or thought, a tool's name and input, what came of it."""
     if isinstance(content, str):
         return [content]
-    return [block["text"] for block in content or () if isinstance(block.get("text"), str)]
+    pieces: list[str] = []
+    for block in cast("list[Json]", content) if isinstance(content, list) else ():
+        texts = (member(block, "text"), member(block, "thinking"), member(block, "name"))
+        pieces += [text for text in texts if isinstance(text, str)]
+        if member(block, "input"):
+            pieces.append(msgspec.json.encode(member(block, "input")).decode())
+        pieces += _block_text(member(block, "content"))
+    return pieces
 
 
 def prompt_text(request: Request[MessagesBody]) -> str:
-    """Return the text that the upstream would count as input."""
+    """Return the text that the upstream would count as input, tools and calls of them included."""
     body = request.body
     pieces = _block_text(body.system)
     for message in body.messages:
         pieces.append(message.role)
         pieces += _block_text(message.content)
+    # The body's struct knows of tools only what the gateway needs of each request.
+    pieces += [msgspec.json.encode(tool).decode() for tool in lenient(outline(request.raw).get("tools", b"[]")) or ()]
     return "\n".join(pieces)
 
 
 def ends_stream(event: bytes) -> bool:
-    """Tell whether an event is the stream's last."""
-    return b"message_stop" in event and (event.startswith(b"event: message_stop") or b'"type":"message_stop"' in event)
+    """Tell whether an event is the stream's last, with or without a line that says so."""
+    if b"message_stop" not in event:
+        return False
+    if event.startswith((b"event: message_stop", b"event:message_stop")):
+        return True
+    return lenient(outline(event_data(event)).get("type", b"null")) == "message_stop"
 
 
 def stream_error(failure: Failure, request_id: str) -> bytes:

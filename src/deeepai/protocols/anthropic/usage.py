@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
 
 from ...declare import Answer, AnyRequest, Request, Usage
 from ..common import rough_tokens
+from ..common.usage import Count, Reader
 from .bodies import MessagesBody
+from .common import event_data
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes at most, as callers set generous limits."""
@@ -15,19 +20,19 @@ DEFAULT_OUTPUT = 1024
 class OutputDetails(msgspec.Struct):
     """Parts of the output tokens."""
 
-    thinking_tokens: int | None = 0
+    thinking_tokens: Count = None
 
 
 class CacheDetails(msgspec.Struct):
     """Parts of the tokens that were written to the cache."""
 
-    ephemeral_1h_input_tokens: int | None = 0
+    ephemeral_1h_input_tokens: Count = None
 
 
 class ServerTools(msgspec.Struct):
     """Calls of tools that the vendor runs; those of other tools than the search cost nothing by themselves."""
 
-    web_search_requests: int | None = 0
+    web_search_requests: Count = None
 
 
 class Tokens(msgspec.Struct):
@@ -35,10 +40,10 @@ class Tokens(msgspec.Struct):
 
     type: str | None = None
     model: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
     cache_creation: CacheDetails | None = None
 
 
@@ -64,8 +69,21 @@ class _Event(msgspec.Struct):
     message: UsageHolder | None = None
 
 
-_answers = msgspec.json.Decoder(UsageHolder)
-_events = msgspec.json.Decoder(_Event)
+class Part(Usage, frozen=True, omit_defaults=True):
+    """What one event of a stream tells.
+
+    Attributes
+    ----------
+    told : tuple of str
+        The counts that it names, if only as zero; the others stay as they were.
+    """
+
+    told: tuple[str, ...] = ()
+
+
+VENDOR_USAGE: Final = Reader(VendorUsage)
+_EVENT: Final = Reader(_Event)
+_TELLS = re.compile(rb'"usage"\s*:\s*\{')
 
 
 def _counts(vendor: Tokens) -> Usage:
@@ -112,43 +130,73 @@ def token_usage(vendor: VendorUsage) -> Usage:
 
 def answer_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read the usage of a whole answer; where there is none, count roughly."""
-    try:
-        found = _answers.decode(answer.body).usage
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        found = None
-    if found is None:
-        return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
-    return token_usage(found)
+    holder = _EVENT.read(answer.body)
+    for vendor in (holder.usage, holder.message.usage if holder.message is not None else None):
+        usage = token_usage(vendor) if vendor is not None else _NOTHING
+        if usage.all_input + usage.all_output or usage.others:
+            return usage
+    return estimated(request, answer)
+
+
+def estimated(request: AnyRequest, answer: Answer) -> Usage:
+    """Count roughly what an answer used that does not tell."""
+    return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
 
 
 def event_usage(event: bytes) -> Usage | None:
     """Read the usage that an event carries: what went in comes with the first, what came out with the last but one."""
-    if b'"usage"' not in event:
+    if _TELLS.search(event) is None:
         return None
-    data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-    try:
-        found = _events.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    holder = _EVENT.read(event_data(event))
+    begins = holder.usage is None and holder.message is not None
+    vendor = holder.message.usage if begins and holder.message is not None else holder.usage
+    if vendor is None:
         return None
-    usage = found.usage or (found.message.usage if found.message is not None else None)
-    return token_usage(usage) if usage is not None else None
+    usage = token_usage(vendor)
+    if begins:
+        # The answer has not come yet, whatever is said of it.
+        usage = msgspec.structs.replace(usage, output=0, reasoning=0)
+    return Part(*msgspec.structs.astuple(usage), told=_told(vendor))
+
+
+def _told(vendor: VendorUsage) -> tuple[str, ...]:
+    """Return which of our counts Anthropic's usage names."""
+    details, tools, cache = vendor.output_tokens_details, vendor.server_tool_use, vendor.cache_creation
+    named = {
+        "input": vendor.input_tokens,
+        "cached": vendor.cache_read_input_tokens,
+        "cache_write": vendor.cache_creation_input_tokens,
+        "cache_write_1h": cache.ephemeral_1h_input_tokens if cache is not None else None,
+        "output": vendor.output_tokens,
+        "reasoning": details.thinking_tokens if details is not None else None,
+        "searches": tools.web_search_requests if tools is not None else None,
+    }
+    return tuple(name for name, value in named.items() if value is not None)
 
 
 def merge(first: Usage, later: Usage) -> Usage:
-    """Put together what two events of a stream told; counts are cumulative, and only the first tells the parts."""
+    """Put together what two events of a stream told: what the later names replaces the earlier, downwards too.
+
+    That nothing at all went in is no word of the vendor's.
+    """
     if later.others and not later.output:
         # Another model has answered, and its counts are the whole.
-        return later
-    written = max(first.cache_write + first.cache_write_1h, later.cache_write + later.cache_write_1h)
-    hour = max(first.cache_write_1h, later.cache_write_1h)
+        return Usage(*msgspec.structs.astuple(later)[: len(Usage.__struct_fields__)])
+    told = frozenset(later.told if isinstance(later, Part) else Usage.__struct_fields__)
+    if not later.all_input:
+        told -= {"input", "cached", "cache_write", "cache_write_1h"}
+    counts: dict[str, int] = {
+        name: getattr(later if name in told or getattr(later, name) else first, name)
+        for name in ("input", "cached", "output", "reasoning", "searches")
+    }
+    split = later if "cache_write_1h" in told or later.cache_write_1h else first
+    total = later if "cache_write" in told or later.cache_write else first
+    written = total.cache_write + total.cache_write_1h
+    hour = min(written, split.cache_write_1h)
     return Usage(
-        input=max(first.input, later.input),
-        cached=max(first.cached, later.cached),
+        **counts,
         cache_write=written - hour,
         cache_write_1h=hour,
-        output=max(first.output, later.output),
-        reasoning=max(first.reasoning, later.reasoning),
-        searches=max(first.searches, later.searches),
         params={**first.params, **later.params},
         others=later.others or first.others,
         basis="vendor",

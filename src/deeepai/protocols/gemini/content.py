@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -21,7 +22,7 @@ from ...declare import (
 )
 from ..common.events import event_failure
 from .bodies import CountBody, EmbedBody, EmbedManyBody, GenerateBody
-from .common import decoded, event_data, model, model_patch, parts, paths, place, resource, text_of
+from .common import decoded, either, event_data, model, model_patch, parts, paths, place, resource
 from .errors import error_object
 from .usage import answer_usage, chat_estimate, embedding_usage, event_usage, input_estimate
 
@@ -81,24 +82,33 @@ def reshape(request: AnyRequest) -> tuple[str, Events] | None:
 
 
 def chunk_text(chunk: Json) -> str:
-    """Return the text that an event adds, thoughts and calls of functions included."""
-    pieces: list[str] = []
-    for candidate in chunk.get("candidates") or ():
-        for part in parts(candidate.get("content")):
-            if isinstance(part.get("text"), str):
-                pieces.append(part["text"])
-            elif "functionCall" in part:
-                pieces.append(msgspec.json.encode(part["functionCall"]).decode())
-    return "".join(pieces)
+    """Return the text that an event, or a whole answer, adds: thoughts, calls of functions and code included."""
+    candidates = either(chunk, "candidates")
+    return "".join(
+        text
+        for candidate in (cast("list[Json]", candidates) if isinstance(candidates, list) else ())
+        for part in parts(either(candidate, "content"))
+        for text in _part_texts(part)
+    )
+
+
+_SPOKEN: Final = ("functionCall", "functionResponse", "executableCode", "codeExecutionResult")
+
+
+def _part_texts(part: Mapping[str, Json]) -> list[str]:
+    """Return a part's text, or what it holds of functions and code as JSON."""
+    texts = [part["text"]] if isinstance(part.get("text"), str) else []
+    held = (either(part, name) for name in _SPOKEN)
+    return texts + [msgspec.json.encode(value).decode() for value in held if value]
 
 
 def prompt_text(request: Request[GenerateBody]) -> str:
-    """Return the text that the upstream would count as input."""
+    """Return the text that the upstream would count as input, tools and calls of them included."""
     body = request.body
-    texts = [text_of(body.contents)]
     instruction = body.system_instruction or body.snake_instruction
-    if instruction is not None:
-        texts.append(text_of(instruction))
+    texts = [text for part in (*parts(body.contents), *parts(instruction)) for text in _part_texts(part)]
+    if body.tools:
+        texts.append(msgspec.json.encode(body.tools).decode())
     return "\n".join(texts)
 
 
@@ -165,6 +175,7 @@ OPERATIONS = (
         model=model,
         estimate=chat_estimate,
         usage=answer_usage,
+        counting=STREAM,
         patch=model_patch,
         upstream_path=place("generateContent"),
         replay=True,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from typing import Protocol as Interface
 
 import msgspec
 
 from ...declare import Answer, Json, Request, Usage
 from ..common import rough_tokens, service_tier
+from ..common.usage import Count, Reader, items, lenient, nested
 from .bodies import GenerateBody
 from .common import count, either, event_data, parts
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
 _NULL = msgspec.Raw(b"null")
+_TELLS = re.compile(rb'"usageMetadata"\s*:\s*\{')
 MEDIA_TOKENS = 258
 """Least tokens of a picture, or of a second of video."""
 MEDIA_BYTES_PER_TOKEN = 700
@@ -31,17 +35,18 @@ class ModalityCount(msgspec.Struct, rename="camel"):
     """Tokens of one modality."""
 
     modality: str = ""
-    token_count: int | None = 0
+    token_count: Count = None
 
 
 class VendorUsage(msgspec.Struct, rename="camel"):
     """Google's usage object: prompt tokens include the cached ones, candidates' exclude thoughts."""
 
-    prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
+    prompt_token_count: Count = None
+    cached_content_token_count: Count = None
+    tool_use_prompt_token_count: Count = None
+    candidates_token_count: Count = None
+    thoughts_token_count: Count = None
+    total_token_count: Count = None
     prompt_tokens_details: list[ModalityCount] | None = None
     cache_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
@@ -70,13 +75,30 @@ class UsageHolder(msgspec.Struct, rename="camel"):
     candidates: msgspec.Raw = _NULL
 
 
-_candidates = msgspec.json.Decoder(list[Candidate])
-_holder = msgspec.json.Decoder(UsageHolder)
-_holders = msgspec.json.Decoder(list[UsageHolder])
+VENDOR_USAGE: Final = Reader(VendorUsage)
+_HOLDER: Final = Reader(UsageHolder)
+_PLACES: Final = ("response",)
+"""Where relays put the whole answer."""
 
 
 def _of(details: list[ModalityCount] | None, *modalities: str) -> int:
     return sum(item.token_count or 0 for item in details or () if item.modality in modalities)
+
+
+def _sides(vendor: VendorUsage) -> tuple[int, int, int]:
+    """Return all that went in, what was answered, and what was thought beside it; the total tells what is missing."""
+    prompt, tools = vendor.prompt_token_count or 0, vendor.tool_use_prompt_token_count or 0
+    answered, thoughts = vendor.candidates_token_count or 0, vendor.thoughts_token_count or 0
+    total = vendor.total_token_count
+    if total is not None:
+        if thoughts <= answered and total == prompt + tools + answered:
+            # Some relays count thoughts within the answer.
+            thoughts = 0
+        elif prompt and not answered:
+            answered = max(0, total - prompt - tools - thoughts)
+        elif answered and not prompt:
+            prompt = max(0, total - tools - answered - thoughts)
+    return prompt + tools, answered, thoughts
 
 
 def token_usage(vendor: VendorUsage) -> Usage:
@@ -88,18 +110,17 @@ def token_usage(vendor: VendorUsage) -> Usage:
     image_in = max(0, _of(vendor.prompt_tokens_details, *pictures) - _of(vendor.cache_tokens_details, *pictures))
     audio_out = _of(vendor.candidates_tokens_details, "AUDIO")
     image_out = _of(vendor.candidates_tokens_details, *pictures)
-    prompt = (vendor.prompt_token_count or 0) + (vendor.tool_use_prompt_token_count or 0)
-    thoughts = vendor.thoughts_token_count or 0
+    prompt, answered, thoughts = _sides(vendor)
     return Usage(
         input=max(0, prompt - cached - audio_in - image_in),
         cached=cached - cached_audio,
         cached_audio=cached_audio,
         audio_in=audio_in,
         image_in=image_in,
-        output=max(0, (vendor.candidates_token_count or 0) - audio_out - image_out) + thoughts,
+        output=max(0, answered - audio_out - image_out) + thoughts,
         audio_out=audio_out,
         image_out=image_out,
-        reasoning=thoughts,
+        reasoning=vendor.thoughts_token_count or 0,
         basis="vendor",
     )
 
@@ -119,8 +140,8 @@ def _queries(candidates: msgspec.Raw) -> set[str]:
     if b'"webSearchQueries"' not in bytes(candidates):
         return set()
     try:
-        answers = _candidates.decode(candidates)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        answers = msgspec.convert(lenient(bytes(candidates)), list[Candidate])
+    except msgspec.ValidationError:
         # Tokens are charged whatever else cannot be read.
         return set()
     grounds = [answer.grounding_metadata for answer in answers if answer.grounding_metadata is not None]
@@ -129,15 +150,28 @@ def _queries(candidates: msgspec.Raw) -> set[str]:
 
 def answer_usage(request: Request[Prompt], answer: Answer) -> Usage | None:
     """Read the usage of a whole answer, or the last of an array of answers; where there is none, count roughly."""
-    try:
-        array = answer.body[:64].lstrip().startswith(b"[")
-        every = _holders.decode(answer.body) if array else [_holder.decode(answer.body)]
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        every = []
-    for holder in reversed(every):
+    array = answer.body[:64].lstrip().startswith(b"[")
+    for part in reversed(items(answer.body)) if array else (answer.body,):
+        holder = _held(part)
         if holder.usage_metadata is not None:
-            return consumed(holder, holder.usage_metadata)
+            usage = consumed(holder, holder.usage_metadata)
+            if usage.all_input + usage.all_output:
+                return usage
+    return estimated(request, answer)
+
+
+def estimated(request: Request[Prompt], answer: Answer) -> Usage:
+    """Count roughly what an answer used that does not tell."""
     return Usage(input=input_tokens(request), output=len(answer.body) // 6, basis="estimated")
+
+
+def _held(data: bytes) -> UsageHolder:
+    """Read an answer or event, and its usage wherever it stands."""
+    holder = _HOLDER.read(data)
+    if holder.usage_metadata is None and _TELLS.search(data) is not None:
+        for value in nested(data, "usageMetadata", _PLACES):
+            holder.usage_metadata = VENDOR_USAGE.of(value)
+    return holder
 
 
 def event_usage(event: bytes) -> Usage | None:
@@ -145,26 +179,24 @@ def event_usage(event: bytes) -> Usage | None:
 
     What names the prompt's tokens alone says nothing of the output yet.
     """
-    if b'"usageMetadata"' not in event:
+    if _TELLS.search(event) is None:
         return None
-    try:
-        holder = _holder.decode(event_data(event))
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
+    holder = _held(event_data(event))
     found = holder.usage_metadata
     if found is None:
         return None
     silent = found.candidates_token_count is None and found.thoughts_token_count is None
-    return None if silent and b'"finishReason"' not in event else consumed(holder, found)
+    if silent and b'"finishReason"' not in event:
+        return None
+    usage = consumed(holder, found)
+    return usage if usage.all_input + usage.all_output else None
 
 
 def embedding_usage(request: Request[Prompt], answer: Answer) -> Usage | None:
     """Read the usage of embeddings, which only newer models tell."""
-    try:
-        found = _holder.decode(answer.body).usage_metadata
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        found = None
-    return Usage(input=input_tokens(request), basis="estimated") if found is None else token_usage(found)
+    found = _held(answer.body).usage_metadata
+    usage = token_usage(found) if found is not None else None
+    return usage if usage is not None and usage.all_input else input_estimate(request)
 
 
 def input_tokens(request: Request[Prompt]) -> int:

@@ -35,6 +35,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens
+from ..common.usage import Reader
 from .chat import stream_error
 from .common import MayNameModel, ModelName, member, members, model_patch, wants_stream
 from .object_calls import EXAMPLE_IDS, listing, object_call, object_list, page
@@ -167,7 +168,7 @@ class _Run(msgspec.Struct):
     usage: VendorUsage | None = None
 
 
-_run = msgspec.json.Decoder(_Run)
+_STATUS: Final = Reader(_Run)
 
 
 def run_model(request: Request[RunBody], facts: Sequence[Mapping[str, Json]]) -> str:
@@ -207,10 +208,7 @@ def poll(task: Task) -> UpstreamCall:
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a run stands."""
-    try:
-        run = _run.decode(answer.body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        run = _Run()
+    run = _STATUS.read(answer.body)
     snapshot = {"status": run.status}
     if run.status not in _ENDED:
         return TaskStatus(State.RUNNING, snapshot)

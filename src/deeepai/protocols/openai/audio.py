@@ -25,6 +25,7 @@ from ...declare import (
 )
 from ..common import body_model
 from ..common.events import event_failure
+from ..common.usage import Amount, Count, Reader
 from .common import ModelName, event_data, member, model_patch, wants_stream
 from .errors import error_object
 from .sounds import seconds_of
@@ -96,16 +97,15 @@ def heard_estimate(request: AnyRequest) -> Usage:
 
 
 class _Details(msgspec.Struct):
-    text_tokens: int | None = 0
-    audio_tokens: int | None = 0
+    audio_tokens: Count = None
 
 
 class HeardUsage(msgspec.Struct):
     """Usage of a transcription: tokens or seconds."""
 
-    seconds: float | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
+    seconds: Amount = None
+    input_tokens: Count = None
+    output_tokens: Count = None
     input_token_details: _Details | None = None
 
 
@@ -113,24 +113,20 @@ class Heard(msgspec.Struct):
     """What of a transcription is metered."""
 
     usage: HeardUsage | None = None
-    duration: float | None = None
+    duration: Amount = None
 
 
-_heard = msgspec.json.Decoder(Heard)
+_TRANSCRIPT: Final = Reader(Heard)
 
 
 def _read(data: bytes) -> Usage | None:
-    try:
-        heard = _heard.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
+    heard = _TRANSCRIPT.read(data)
     usage = heard.usage
     if usage is not None and (usage.input_tokens or usage.output_tokens):
-        details = usage.input_token_details
-        audio = (details.audio_tokens or 0) if details is not None else usage.input_tokens
-        return Usage(
-            input=max(0, usage.input_tokens - audio), audio_in=audio, output=usage.output_tokens, basis="vendor"
-        )
+        heard_tokens, details = usage.input_tokens or 0, usage.input_token_details
+        audio = (details.audio_tokens or 0) if details is not None else heard_tokens
+        text = max(0, heard_tokens - audio)
+        return Usage(input=text, audio_in=audio, output=usage.output_tokens or 0, basis="vendor")
     seconds = usage.seconds if usage is not None and usage.seconds is not None else heard.duration
     return Usage(calls=1, seconds=seconds, basis="vendor") if seconds is not None else None
 
@@ -193,27 +189,25 @@ def spoken_usage(request: Request[SpeechBody], answer: Answer) -> Usage | None:
 
 
 class _SpokenTokens(msgspec.Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: Count = None
+    output_tokens: Count = None
 
 
 class _Spoken(msgspec.Struct):
     usage: _SpokenTokens | None = None
 
 
+_SPOKEN: Final = Reader(_Spoken)
+
+
 def spoken_event(event: bytes) -> Usage | None:
     """Read the usage that the last event carries."""
     if b'"speech.audio.done"' not in event:
         return None
-    try:
-        usage = msgspec.json.decode(event_data(event), type=_Spoken).usage
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    usage = _SPOKEN.read(event_data(event)).usage
+    if usage is None or not (usage.input_tokens or usage.output_tokens):
         return None
-    return (
-        None
-        if usage is None
-        else Usage(calls=1, input=usage.input_tokens, audio_out=usage.output_tokens, basis="vendor")
-    )
+    return Usage(calls=1, input=usage.input_tokens or 0, audio_out=usage.output_tokens or 0, basis="vendor")
 
 
 SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(

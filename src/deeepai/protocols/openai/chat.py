@@ -27,10 +27,12 @@ from ...declare import (
 )
 from ..common import body_model, rough_tokens, service_tier
 from ..common.events import event_failure, event_json
+from ..common.usage import lenient
+from ..common.usage import members as outline
 from .common import ModelName, member, members, model_patch, wants_stream
 from .errors import error_object
 from .stored_completions import STORING
-from .usage import DEFAULT_OUTPUT, answer_usage, event_usage, input_estimate
+from .usage import DEFAULT_OUTPUT, answer_usage, event_usage, input_estimate, input_usage
 
 Count = Annotated[int, Meta(ge=1, le=128)]
 MOST_PICTURES = 16
@@ -165,7 +167,8 @@ def stream_patch(request: Request[ChatBody | CompletionBody], facts: Facts) -> d
     if request.body.stream and not facts.settings.get("stream_usage", True):
         changes["stream_options"] = DROP
     elif request.body.stream and not asks_usage(request):
-        changes["stream_options"] = {"include_usage": True}
+        asked = lenient(outline(request.raw).get("stream_options", b"null")) if request.body.stream_options else None
+        changes["stream_options"] = {**(asked or {}), "include_usage": True}
     return changes
 
 
@@ -192,29 +195,44 @@ def hide_usage(request: Request[ChatBody | CompletionBody], event: bytes) -> byt
 
 
 def delta_text(chunk: Json) -> str:
-    """Return the text that a chunk adds, tool calls and reasoning included."""
-    pieces: list[Json] = []
+    """Return the text that a chunk, or a whole answer, adds: tool calls and reasoning included."""
+    pieces: list[str] = []
     for choice in members(chunk, "choices"):
-        pieces.append(member(choice, "text") or member(choice, "delta", "content"))
-        pieces.append(member(choice, "delta", "reasoning_content"))
-        for call in members(choice, "delta", "tool_calls"):
-            pieces += (member(call, "function", "name"), member(call, "function", "arguments"))
-    return "".join(piece for piece in pieces if isinstance(piece, str))
+        pieces += _texts(member(choice, "text"))
+        pieces += _message_texts(member(choice, "delta") or member(choice, "message"))
+    return "".join(pieces)
+
+
+def _texts(content: Json) -> list[str]:
+    """Return a text, or those of a list of parts."""
+    texts = [content] if isinstance(content, str) else [member(part, "text") for part in members(content)]
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _message_texts(message: Json) -> list[str]:
+    """Return what is said, thought and called in a message, or in what a chunk adds to one."""
+    # Vendors have two names for what is thought; who writes both writes the same under each.
+    pieces = [*_texts(member(message, "content")), *_texts(member(message, "refusal"))]
+    pieces += _texts(member(message, "reasoning_content") or member(message, "reasoning"))
+    calls = [member(call, "function") or member(call, "custom") for call in members(message, "tool_calls")]
+    for call in (*calls, member(message, "function_call")):
+        pieces += [*_texts(member(call, "name")), *_texts(member(call, "arguments") or member(call, "input"))]
+    return pieces
 
 
 def prompt_text(request: Request[ChatBody | CompletionBody]) -> str:
-    """Return the text that the upstream would count as input."""
+    """Return the text that the upstream would count as input, tools and calls of them included."""
     body = request.body
     if isinstance(body, CompletionBody):
         prompt = body.prompt
         return prompt if isinstance(prompt, str) else "\n".join(str(item) for item in prompt)
+    # The body's struct knows of messages and tools only what the gateway needs of each request.
+    whole = lenient(request.raw)
     pieces: list[str] = []
-    for message in body.messages:
-        pieces.append(message.role)
-        if isinstance(message.content, str):
-            pieces.append(message.content)
-        elif message.content:
-            pieces.extend(part["text"] for part in message.content if isinstance(part.get("text"), str))
+    for message in members(whole, "messages"):
+        pieces += [*_texts(member(message, "role")), *_message_texts(message)]
+    for tool in (*members(whole, "tools"), *members(whole, "functions")):
+        pieces.append(msgspec.json.encode(tool).decode())
     return "\n".join(pieces)
 
 
@@ -264,6 +282,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     only_opens=only_opens,
     finishes=finishes,
     failure=event_failure,
+    choices=lambda request: request.body.n or 1,
 )
 
 CHOICES: Final = AnswerShape(fields=("choices",))
@@ -344,7 +363,7 @@ OPERATIONS = (
         },
         model=body_model,
         estimate=input_estimate,
-        usage=answer_usage,
+        usage=input_usage,
         patch=model_patch,
         passthrough=True,
         replay=True,

@@ -35,11 +35,12 @@ from ...declare import (
     UpstreamCall,
     Usage,
 )
+from ..common.usage import Reader
 from .common import member
 from .object_calls import EXAMPLE_IDS, listing, newest_first, object_call, object_list, page
 from .object_ids import body_ids, ids_in, path_id
-from .responses import ResponseUsage, tokens
-from .usage import DEFAULT_OUTPUT, VendorUsage, token_usage
+from .responses import tokens
+from .usage import DEFAULT_OUTPUT, VENDOR_USAGE, VendorUsage, token_usage
 
 FILE_LIMIT: Final = 512 * 1024 * 1024
 PART_LIMIT: Final = 64 * 1024 * 1024
@@ -215,7 +216,7 @@ class _Batch(msgspec.Struct):
     object: str = ""
     status: str = ""
     output_file_id: str | None = None
-    usage: ResponseUsage | None = None
+    usage: VendorUsage | None = None
     request_counts: _Counts | None = None
 
     @property
@@ -225,7 +226,7 @@ class _Batch(msgspec.Struct):
 
 
 class _Used(msgspec.Struct):
-    usage: dict[str, Any] | None = None
+    usage: VendorUsage | None = None
 
 
 class _Done(msgspec.Struct):
@@ -236,8 +237,8 @@ class _OutLine(msgspec.Struct):
     response: _Done | None = None
 
 
-_batch = msgspec.json.Decoder(_Batch)
-_out = msgspec.json.Decoder(_OutLine)
+_STATUS: Final = Reader(_Batch)
+_OUT: Final = Reader(_OutLine)
 _ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
@@ -264,15 +265,12 @@ def poll(task: Task) -> UpstreamCall:
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a batch stands. Each of its answers is priced by itself, so that its length decides its rates."""
-    try:
-        batch = _batch.decode(answer.body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        batch = _Batch()
+    batch = _STATUS.read(answer.body)
     if batch.object != "batch":
         total = member(task.snapshot, "usage")
         if answer.status == 404 and total is not None:
             # The output was deleted meanwhile: what the batch itself told of all answers together is left.
-            usage = _shared(tokens(msgspec.convert(total, ResponseUsage)), task.snapshot["answers"])
+            usage = _shared(tokens(VENDOR_USAGE.of(total)), task.snapshot["answers"])
             return TaskStatus(State.SUCCEEDED, {"status": "completed"}, usage=usage)
         return TaskStatus(State.NOT_FOUND if answer.status == 404 else State.RUNNING, None)
     snapshot = {"status": batch.status}
@@ -295,19 +293,12 @@ def _shared(usage: Usage, answers: int) -> Usage:
 
 def answer_line(task: Task, data: bytes) -> Usage | None:
     """Read what one answer of a batch used."""
-    try:
-        done = _out.decode(data).response
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
+    done = _OUT.read(data).response
     vendor = done.body.usage if done is not None and done.body is not None else None
     if vendor is None:
         return None
-    usage = (
-        tokens(msgspec.convert(vendor, ResponseUsage))
-        if "input_tokens" in vendor
-        else token_usage(msgspec.convert(vendor, VendorUsage))
-    )
-    return msgspec.structs.replace(usage, share=_SHARE)
+    of_a_response = vendor.input_tokens is not None and vendor.prompt_tokens is None
+    return msgspec.structs.replace(token_usage(vendor, calls=0 if of_a_response else 1), share=_SHARE)
 
 
 BATCH: Final[BackgroundRules[BatchBody]] = BackgroundRules(

@@ -25,6 +25,7 @@ from ...declare import (
     Usage,
 )
 from ..common.events import event_failure
+from ..common.usage import Count, Reader
 from .common import ModelName, event_data, member, members, optional_model_patch, wants_stream
 from .errors import error_object
 
@@ -119,15 +120,15 @@ def image_estimate(request: Request[ImageBody | EditBody | VariationBody]) -> Us
 class ImageTokens(msgspec.Struct):
     """Parts of an image call's tokens."""
 
-    text_tokens: int | None = 0
-    image_tokens: int | None = 0
+    text_tokens: Count = None
+    image_tokens: Count = None
 
 
 class ImageUsage(msgspec.Struct):
     """Usage of the token-priced image models."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: Count = None
+    output_tokens: Count = None
     input_tokens_details: ImageTokens | None = None
     output_tokens_details: ImageTokens | None = None
 
@@ -141,24 +142,25 @@ class ImageAnswer(msgspec.Struct):
     quality: str | None = None
 
 
-_answers = msgspec.json.Decoder(ImageAnswer)
+_ANSWER: Final = Reader(ImageAnswer)
 
 
 def _usage(answer: ImageAnswer, params: dict[str, str], images: int) -> Usage:
     actual = {"size": answer.size, "quality": answer.quality}
     params = {**params, **{name: value for name, value in actual.items() if value}}
-    if answer.usage is None:
+    told = answer.usage
+    if told is None or not (told.input_tokens or told.output_tokens):
         return Usage(calls=1, images=images, params=params, basis="counted")
-    inputs, outputs = answer.usage.input_tokens_details, answer.usage.output_tokens_details
+    inputs, outputs = told.input_tokens_details, told.output_tokens_details
     image_in = (inputs.image_tokens or 0) if inputs else 0
     text_out = (outputs.text_tokens or 0) if outputs else 0
     return Usage(
         calls=1,
         images=images,
-        input=max(0, answer.usage.input_tokens - image_in),
+        input=max(0, (told.input_tokens or 0) - image_in),
         image_in=image_in,
         output=text_out,
-        image_out=max(0, answer.usage.output_tokens - text_out),
+        image_out=max(0, (told.output_tokens or 0) - text_out),
         params=params,
         basis="vendor",
     )
@@ -166,10 +168,9 @@ def _usage(answer: ImageAnswer, params: dict[str, str], images: int) -> Usage:
 
 def image_usage(request: Request[ImageBody | EditBody | VariationBody], answer: Answer) -> Usage | None:
     """Count the images, and read the tokens where the vendor tells them."""
-    try:
-        metered = _answers.decode(answer.body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    if not answer.body.lstrip().startswith(b"{"):
         return image_estimate(request)
+    metered = _ANSWER.read(answer.body)
     if metered.usage is None and not metered.data:
         return None
     return _usage(metered, image_params(request.body), len(metered.data))
@@ -198,11 +199,7 @@ def event_usage(event: bytes) -> Usage | None:
     partial = b".partial_image" in event[:80]
     if not partial and not ends(event):
         return None
-    try:
-        image = _answers.decode(event_data(event))
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        image = ImageAnswer()
-    usage = _usage(image, {}, 1)
+    usage = _usage(_ANSWER.read(event_data(event)), {}, 1)
     if not partial:
         return usage
     return Begun(calls=1, images=1, image_out=_tokens(usage.params), params=usage.params, basis="counted")

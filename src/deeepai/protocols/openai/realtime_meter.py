@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ...declare import Failure, Json, Reason, Spent, Usage
+from ..common.usage import Amount, Count, Reader
 
 _IN_PER_SECOND: Final = 10
 _OUT_PER_SECOND: Final = 20
@@ -29,32 +30,29 @@ _TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
 
 
 class _Cached(msgspec.Struct):
-    text_tokens: int | None = 0
-    audio_tokens: int | None = 0
-    image_tokens: int | None = 0
+    audio_tokens: Count = None
+    image_tokens: Count = None
 
 
 class _In(msgspec.Struct):
-    text_tokens: int | None = 0
-    audio_tokens: int | None = 0
-    image_tokens: int | None = 0
-    cached_tokens: int | None = 0
+    audio_tokens: Count = None
+    image_tokens: Count = None
+    cached_tokens: Count = None
     cached_tokens_details: _Cached | None = None
 
 
 class _Out(msgspec.Struct):
-    text_tokens: int | None = 0
-    audio_tokens: int | None = 0
+    audio_tokens: Count = None
 
 
 class _Usage(msgspec.Struct):
     """Usage of a response, or of a transcription: tokens, or a duration."""
 
-    input_tokens: int | None = 0
-    output_tokens: int | None = 0
+    input_tokens: Count = None
+    output_tokens: Count = None
     input_token_details: _In | None = None
     output_token_details: _Out | None = None
-    seconds: float | None = None
+    seconds: Amount = None
 
 
 class _Came(msgspec.Struct):
@@ -80,6 +78,7 @@ class _Sent(msgspec.Struct):
     audio: msgspec.Raw = _NONE
 
 
+_USAGE: Final = Reader(_Usage)
 _came = msgspec.json.Decoder(_Came)
 _sent = msgspec.json.Decoder(_Sent)
 
@@ -88,17 +87,14 @@ def _told(given: Json) -> Usage | None:
     """Turn usage whose parts overlap into counts that do not; None where it is none."""
     if not isinstance(given, Mapping):
         return None
-    try:
-        told = msgspec.convert(given, _Usage, strict=False)
-    except msgspec.ValidationError:
-        return None
+    told = _USAGE.of(given)
     inputs, outputs = told.input_token_details or _In(), told.output_token_details or _Out()
     kept = inputs.cached_tokens_details or _Cached()
     cached, cached_audio = inputs.cached_tokens or 0, kept.audio_tokens or 0
     audio_in = max(0, (inputs.audio_tokens or 0) - cached_audio)
     image_in = max(0, (inputs.image_tokens or 0) - (kept.image_tokens or 0))
     audio_out = outputs.audio_tokens or 0
-    return Usage(
+    usage = Usage(
         input=max(0, (told.input_tokens or 0) - cached - audio_in - image_in),
         cached=max(0, cached - cached_audio),
         cached_audio=cached_audio,
@@ -106,9 +102,10 @@ def _told(given: Json) -> Usage | None:
         image_in=image_in,
         output=max(0, (told.output_tokens or 0) - audio_out),
         audio_out=audio_out,
-        seconds=max(0.0, told.seconds or 0.0),
+        seconds=told.seconds or 0.0,
         basis="vendor",
     )
+    return usage if usage.all_input or usage.all_output or usage.seconds else None
 
 
 class _Work:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens
+from ..common.usage import Amount, Count, Reader
 from .common import ModelName, model_patch
 
 
@@ -29,13 +30,13 @@ class RerankBody(msgspec.Struct, omit_defaults=True):
 
 
 class _Tokens(msgspec.Struct):
-    total_tokens: int | None = None
-    prompt_tokens: int | None = None
+    total_tokens: Count = None
+    prompt_tokens: Count = None
 
 
 class _Billed(msgspec.Struct):
-    search_units: float | None = None
-    input_tokens: float | None = None
+    search_units: Amount = None
+    input_tokens: Amount = None
 
 
 class _Meta(msgspec.Struct):
@@ -48,14 +49,14 @@ class _Reranked(msgspec.Struct):
     meta: _Meta | None = None
 
 
+_RERANKED: Final = Reader(_Reranked)
+
+
 def usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read tokens or search units, whichever the vendor tells."""
-    try:
-        reranked = msgspec.json.decode(answer.body, type=_Reranked)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return estimate(request)
-    if reranked.usage is not None:
-        tokens = reranked.usage.total_tokens or reranked.usage.prompt_tokens or 0
+    reranked = _RERANKED.read(answer.body)
+    tokens = (reranked.usage.total_tokens or reranked.usage.prompt_tokens) if reranked.usage is not None else None
+    if tokens:
         return Usage(input=tokens, calls=1, basis="vendor")
     if reranked.meta is not None:
         billed, tokens = reranked.meta.billed_units, reranked.meta.tokens

@@ -6,7 +6,7 @@ charged as chat completions are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -37,11 +37,13 @@ from ...declare import (
 )
 from ..common import body_model, rough_tokens, service_tier
 from ..common.events import event_json
+from ..common.usage import Reader, lenient
+from ..common.usage import members as outline
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
 from .object_calls import made, object_call, page
 from .object_ids import body_ids
-from .usage import DEFAULT_OUTPUT
+from .usage import DEFAULT_OUTPUT, HOLDER, VendorUsage, tells, token_usage, usage_elsewhere
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
 _NULL: Final = msgspec.Raw(b"null")
@@ -77,28 +79,6 @@ class CountBody(msgspec.Struct, omit_defaults=True):
 # Usage -------------------------------------------------------------------------------------------------------------
 
 
-class InputDetails(msgspec.Struct):
-    """Parts of the input tokens."""
-
-    cached_tokens: int | None = 0
-    cache_write_tokens: int | None = 0
-
-
-class OutputDetails(msgspec.Struct):
-    """Parts of the output tokens."""
-
-    reasoning_tokens: int | None = 0
-
-
-class ResponseUsage(msgspec.Struct):
-    """Usage of a response."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
-
-
 class _Action(msgspec.Struct):
     type: str = ""
 
@@ -124,7 +104,7 @@ class _Worked(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
-    usage: ResponseUsage | None = None
+    usage: VendorUsage | None = None
     status: str | None = None
     service_tier: object = None
     model: msgspec.Raw = _NULL
@@ -133,26 +113,16 @@ class _Response(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    response: _Response | None = None
+    response: msgspec.Raw = _NULL
 
 
-_response = msgspec.json.Decoder(_Response)
-_worked = msgspec.json.Decoder(_Worked)
-_event = msgspec.json.Decoder(_Event)
+_RESPONSE: Final = Reader(_Response)
+_EVENT: Final = Reader(_Event)
 
 
-def tokens(vendor: ResponseUsage) -> Usage:
-    """Turn a response's usage, whose input tokens include the cached ones, into disjoint counts."""
-    inputs, outputs = vendor.input_tokens_details, vendor.output_tokens_details
-    cached, written = (inputs.cached_tokens or 0, inputs.cache_write_tokens or 0) if inputs else (0, 0)
-    return Usage(
-        input=max(0, vendor.input_tokens - cached - written),
-        cached=cached,
-        cache_write=written,
-        output=vendor.output_tokens,
-        reasoning=(outputs.reasoning_tokens or 0) if outputs else 0,
-        basis="vendor",
-    )
+def tokens(vendor: VendorUsage) -> Usage:
+    """Turn a response's usage into disjoint counts."""
+    return token_usage(vendor, calls=0)
 
 
 def _of_tools(response: _Response) -> dict[str, Usage]:
@@ -162,9 +132,9 @@ def _of_tools(response: _Response) -> dict[str, Usage]:
     if not any(kind in output for kind in _CALLS):
         return used
     try:
-        parts = b'{"model":%b,"tools":%b,"output":%b}' % (response.model, response.tools, output)
-        worked = _worked.decode(parts)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        parts = {"model": lenient(bytes(response.model)), "tools": lenient(bytes(response.tools))}
+        worked = msgspec.convert({**parts, "output": lenient(output)}, _Worked)
+    except msgspec.ValidationError:
         # Tokens are charged whatever else cannot be read.
         return used
     tools = {tool.type: tool for tool in worked.tools or ()}
@@ -190,24 +160,35 @@ def _of_tools(response: _Response) -> dict[str, Usage]:
     return used
 
 
-def consumed(response: _Response, usage: ResponseUsage) -> Usage:
-    """Return all that a response used."""
-    plain = tokens(usage)
+def consumed(response: _Response, elsewhere: VendorUsage | None = None) -> Usage | None:
+    """Return all that a response used; None where it does not tell.
+
+    Parameters
+    ----------
+    elsewhere : VendorUsage, optional
+        What stands beside the response, for one that tells nothing itself.
+    """
+    plain = tokens(response.usage) if response.usage is not None else None
+    if plain is None or not tells(plain):
+        if elsewhere is None:
+            return None
+        plain = tokens(elsewhere)
     params, others = service_tier(response.service_tier), _of_tools(response)
     return msgspec.structs.replace(plain, params=params, others=others) if params or others else plain
 
 
+def estimated(request: AnyRequest, answer: Answer) -> Usage:
+    """Count roughly what a response used that does not tell."""
+    return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
+
+
 def answer_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read the usage of a whole response; one that failed without any costs nothing."""
-    try:
-        response = _response.decode(answer.body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        response = _Response()
-    if response.usage is not None:
-        return consumed(response, response.usage)
-    if response.status == "failed":
-        return None
-    return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
+    response = _RESPONSE.read(answer.body)
+    usage = consumed(response) or consumed(response, usage_elsewhere(answer.body))
+    if usage is not None or response.status == "failed":
+        return usage
+    return estimated(request, answer)
 
 
 def estimate(request: Request[ResponseBody]) -> Usage:
@@ -229,10 +210,7 @@ def _type(event: bytes) -> str:
     """Return an event's type, from its `event:` line or else its data."""
     if event.startswith(b"event:"):
         return event[6 : event.find(b"\n")].strip().decode("latin-1")
-    try:
-        return str(member(msgspec.json.decode(event_data(event)), "type"))
-    except msgspec.DecodeError:
-        return ""
+    return str(lenient(outline(event_data(event)).get("type", b"null")))
 
 
 def ends(event: bytes) -> bool:
@@ -241,24 +219,37 @@ def ends(event: bytes) -> bool:
 
 
 def event_usage(event: bytes) -> Usage | None:
-    """Read the usage that the last event carries."""
-    if b'"usage"' not in event or _type(event) not in _LAST:
+    """Read the usage that an event carries, which most often is the last."""
+    if b'"usage"' not in event:
         return None
-    try:
-        response = _event.decode(event_data(event)).response
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
-    return consumed(response, response.usage) if response is not None and response.usage is not None else None
+    data = event_data(event)
+    response = _RESPONSE.read(bytes(_EVENT.read(data).response))
+    return consumed(response) or consumed(response, _beside(data))
+
+
+def _beside(data: bytes) -> VendorUsage | None:
+    """Return the usage that stands beside a response in its event."""
+    return HOLDER.read(data).usage
+
+
+_UNWRITTEN: Final = ("audio", "image", "obfuscation")
+"""Kinds of deltas that are no text."""
 
 
 def delta_text(event: Json) -> str:
-    """Return the text that an event adds to the output."""
-    delta = member(event, "delta") if str(member(event, "type")).endswith(".delta") else None
+    """Return the text that an event, or a whole response, adds to the output: calls and reasoning included."""
+    kind = str(member(event, "type"))
+    if kind == "response.output_item.added":
+        name = member(event, "item", "name")
+        return name if isinstance(name, str) else ""
+    if not kind.endswith(".delta"):
+        return "".join(text for item in members(event, "output") for text in _texts(item))
+    delta = None if any(word in kind and "transcript" not in kind for word in _UNWRITTEN) else member(event, "delta")
     return delta if isinstance(delta, str) else ""
 
 
 def prompt_text(request: Request[ResponseBody]) -> str:
-    """Return the text that the upstream would count as input."""
+    """Return the text that the upstream would count as input, tools and calls of them included."""
     body = request.body
     pieces: list[str] = []
     for part in (body.instructions, body.input):
@@ -266,14 +257,17 @@ def prompt_text(request: Request[ResponseBody]) -> str:
             pieces.append(part)
         elif part:
             pieces += [text for item in part for text in _texts(item)]
+    pieces += [msgspec.json.encode(tool).decode() for tool in body.tools or ()]
     return "\n".join(pieces)
 
 
-def _texts(item: Mapping[str, Any]) -> Sequence[str]:
-    content: Any = item.get("content", item.get("output", ""))
-    if isinstance(content, str):
-        return (content,)
-    return [str(part["text"]) for part in members(content) if isinstance(part, dict) and "text" in part]
+def _texts(item: Json) -> list[str]:
+    """Return the texts of an item: what was said or thought, a call's name and arguments, or what came of it."""
+    texts: list[Json] = [member(item, "name"), member(item, "arguments")]
+    for name in ("content", "output", "summary", "input"):
+        held = member(item, name)
+        texts += [held] if isinstance(held, str) else [member(part, "text") for part in members(held)]
+    return [text for text in texts if isinstance(text, str)]
 
 
 def only_opens(event: bytes) -> bool:
@@ -306,7 +300,14 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode({**event, "sequence_number": 0}) + b"\n\n"
 
 
-_SCAN_FOR: Final = (b"response.completed", b"response.incomplete", b"response.failed", b'"error"', b"event: error")
+_SCAN_FOR: Final = (
+    b'"usage"',
+    b"response.completed",
+    b"response.incomplete",
+    b"response.failed",
+    b'"error"',
+    b"event: error",
+)
 
 STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     wanted=wants_stream,
@@ -378,15 +379,13 @@ def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a response in the background stands."""
-    try:
-        response = _response.decode(answer.body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return TaskStatus(State.RUNNING, None)
-    snapshot = {"status": response.status}
+    response = _RESPONSE.read(answer.body)
+    snapshot = {"status": response.status} if response.status is not None else None
     if response.status not in _ENDED:
         return TaskStatus(State.RUNNING, snapshot)
-    if response.usage is not None:
-        return TaskStatus(State.SUCCEEDED, snapshot, usage=consumed(response, response.usage))
+    usage = consumed(response) or consumed(response, usage_elsewhere(answer.body))
+    if usage is not None:
+        return TaskStatus(State.SUCCEEDED, snapshot, usage=usage)
     if response.status in ("completed", "incomplete"):
         return TaskStatus(State.SUCCEEDED, snapshot)
     return TaskStatus(State.FAILED, snapshot, error=f"the response was {response.status}")

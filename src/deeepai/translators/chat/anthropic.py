@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...declare import Answer, Failure, Json
+from ...protocols.anthropic.usage import VENDOR_USAGE, token_usage
 from .common import (
     DEFAULT_MAX_TOKENS,
     Body,
@@ -55,6 +56,7 @@ from .model import (
     ToolResult,
     Turn,
 )
+from .usage import tokens
 
 NAME = "anthropic"
 STOPS = {
@@ -444,14 +446,7 @@ def read_answer(body: Json) -> Completion:
 
 def read_usage(usage: Body) -> Tokens:
     """Read Anthropic's usage object, whose input tokens exclude those of the cache."""
-    cached, written = usage.get("cache_read_input_tokens") or 0, usage.get("cache_creation_input_tokens") or 0
-    return Tokens(
-        input=(usage.get("input_tokens") or 0) + cached + written,
-        cached=cached,
-        cache_write=written,
-        output=usage.get("output_tokens") or 0,
-        reasoning=(usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
-    )
+    return tokens(token_usage(VENDOR_USAGE.of(usage)))
 
 
 def write_usage(usage: Tokens) -> Body:

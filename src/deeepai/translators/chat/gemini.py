@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from ...declare import Answer, Failure, Json, Reason
+from ...protocols.gemini.usage import VENDOR_USAGE, token_usage
 from .common import (
     Body,
     arguments,
@@ -62,6 +63,7 @@ from .model import (
     ToolResult,
     Turn,
 )
+from .usage import tokens
 
 NAME = "gemini"
 UNSIGNED = "skip_thought_signature_validator"
@@ -486,21 +488,9 @@ def read_stop(reason: str | None, called: bool) -> Stop:
     return Stop.TOOLS if called and stop is Stop.END else stop
 
 
-def _modality(details: Json, modality: str) -> int:
-    return sum(one.get("tokenCount") or 0 for one in details or () if one.get("modality") == modality)
-
-
 def read_usage(usage: Body) -> Tokens:
     """Read Gemini's usage, whose candidates' tokens exclude the thoughts."""
-    reasoning = usage.get("thoughtsTokenCount") or 0
-    return Tokens(
-        input=(usage.get("promptTokenCount") or 0) + (usage.get("toolUsePromptTokenCount") or 0),
-        cached=usage.get("cachedContentTokenCount") or 0,
-        audio_in=_modality(usage.get("promptTokensDetails"), "AUDIO"),
-        output=(usage.get("candidatesTokenCount") or 0) + reasoning,
-        reasoning=reasoning,
-        audio_out=_modality(usage.get("candidatesTokensDetails"), "AUDIO"),
-    )
+    return tokens(token_usage(VENDOR_USAGE.of(usage)))
 
 
 def write_usage(usage: Tokens) -> Body:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 
 from ...declare import Answer, Failure, Json, Reason
+from ...protocols.openai.usage import VENDOR_USAGE, token_usage
 from .common import (
     Body,
     data_url,
@@ -51,6 +52,7 @@ from .model import (
     ToolResult,
     Turn,
 )
+from .usage import tokens
 
 NAME = "openai"
 REASONING_MODEL = re.compile(r"(?:.*/)?(?:o\d|gpt-(?:[5-9]|\d\d)(?!.*chat))")
@@ -512,18 +514,7 @@ def read_stop(reason: str | None, called: bool) -> Stop:
 
 def read_usage(usage: Json) -> Tokens | None:
     """Read OpenAI's usage object."""
-    if not isinstance(usage, dict):
-        return None
-    inputs, outputs = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
-    return Tokens(
-        input=usage.get("prompt_tokens") or 0,
-        cached=inputs.get("cached_tokens") or 0,
-        cache_write=inputs.get("cache_write_tokens") or 0,
-        audio_in=inputs.get("audio_tokens") or 0,
-        output=usage.get("completion_tokens") or 0,
-        reasoning=outputs.get("reasoning_tokens") or 0,
-        audio_out=outputs.get("audio_tokens") or 0,
-    )
+    return tokens(token_usage(VENDOR_USAGE.of(usage))) if isinstance(usage, dict) else None
 
 
 def write_usage(usage: Tokens) -> Body:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 
 from ...declare import Answer, Failure, Json
+from ...protocols.openai.usage import VENDOR_USAGE, token_usage
 from . import openai
 from .common import (
     Body,
@@ -50,6 +51,7 @@ from .model import (
     ToolResult,
     Turn,
 )
+from .usage import tokens
 
 NAME = "responses"
 LEAST_TOKENS = 16
@@ -378,14 +380,7 @@ def read_stop(response: Body, called: bool) -> Stop:
 
 def read_usage(usage: Body) -> Tokens:
     """Read a response's usage."""
-    inputs, outputs = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
-    return Tokens(
-        input=usage.get("input_tokens") or 0,
-        cached=inputs.get("cached_tokens") or 0,
-        cache_write=inputs.get("cache_write_tokens") or 0,
-        output=usage.get("output_tokens") or 0,
-        reasoning=outputs.get("reasoning_tokens") or 0,
-    )
+    return tokens(token_usage(VENDOR_USAGE.of(usage)))
 
 
 def write_usage(usage: Tokens) -> Body:

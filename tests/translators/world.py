@@ -233,7 +233,8 @@ def join(events: Iterable[Event]) -> Completion:
 
 def read_stream(name: str, events: Iterable[bytes]) -> Completion:
     reader = FORMATS[name].reader()
-    return join([one for event in events for one in reader.feed(event)])
+    steps = [step for event in events for step in reader.feed(event)]
+    return join(steps if isinstance(steps[-1], Done | Broken) else [*steps, *reader.close()])
 
 
 def canonical(completion: Completion) -> Completion:

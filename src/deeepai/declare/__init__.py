@@ -43,7 +43,7 @@ from .operations import (
 )
 from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Signing, TaskTranslator
 from .sockets import Meter, SocketRules, Spent
-from .streams import Events, StreamRules
+from .streams import Events, StreamRules, Translation
 from .values import (
     DROP,
     FINAL,
@@ -126,6 +126,7 @@ __all__ = [
     "TaskStatus",
     "TaskTranslator",
     "Text",
+    "Translation",
     "UpstreamCall",
     "Usage",
     "View",

@@ -10,7 +10,7 @@ import msgspec
 
 from .jobs import JobRules, Links, Task, UpstreamCall
 from .operations import AnyOperation
-from .streams import Events
+from .streams import Translation
 from .values import Answer, Failure, Json, Reply, Request, Text
 
 
@@ -180,7 +180,7 @@ class CallTranslator:
     error : callable
         What the target's error answer says; the source's protocol gives it its shape.
     events : callable
-        Turns the target's stream into the source's.
+        Turns the target's stream into the source's, where they have one.
     """
 
     source: str
@@ -188,5 +188,5 @@ class CallTranslator:
     request: Callable[[Request[Any], str], Mapping[str, Json]]
     answer: Callable[[Request[Any], Answer], bytes]
     error: Callable[[Answer], Failure]
-    events: Callable[[Request[Any]], Events]
+    events: Callable[[Request[Any]], Translation] | None = None
     stream_target: str | None = None

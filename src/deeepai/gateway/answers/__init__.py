@@ -160,7 +160,7 @@ async def _stream(x: Exchange, own: Stream[Any], taken: Taken[Response], billing
     headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await x.head(response.status, headers)
     relay = Relay(x, own, response, charge)
-    if translated is not None and isinstance(translated.translator, CallTranslator):
+    if translated is not None and isinstance(translated.translator, CallTranslator) and translated.translator.events:
         relay.translate(rules, request, translated.translator.events(x.request))
     if framing is not None:
         relay.reshape(framing[1])

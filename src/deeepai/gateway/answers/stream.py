@@ -13,13 +13,14 @@ from typing import Any
 
 from ... import crash
 from ...accounts.models import Channel
-from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Usage
+from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Translation, Usage
 from ...upstream import Cut, Response, Stalled
 from ..exchange import PUSH, Exchange, Tap
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
 DRAIN_SECONDS = 60.0
+CUT_SHORT = Cut("the stream ended before its last event")
 
 
 class Relay:
@@ -52,6 +53,8 @@ class Relay:
         self._request: Request[Any] = x.request
         self._rules: StreamRules[Any] = operation.rules
         self._translate: Events | None = None
+        self._translation: Translation | None = None
+        """Knows how the upstream's answer ends, where that is of another protocol."""
         self._error = operation.rules.error
         self._response = response
         self._charge = charge
@@ -74,10 +77,14 @@ class Relay:
         self._telling = False
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
+        self._may_end = False
+        """One that may be the last has come."""
 
-    def translate(self, rules: StreamRules[Any], request: Request[Any], events: Events) -> None:
+    def translate(self, rules: StreamRules[Any], request: Request[Any], events: Translation) -> None:
         """Turn the events of an upstream that speaks another protocol, by that one's rules, into the caller's."""
         self._rules, self._request, self._translate = rules, request, events
+        self._translation = events
+        self._error = lambda failure, request_id: events.fail(failure)
 
     def reshape(self, shape: Events) -> None:
         """Turn the caller's events into the framing that it asked for."""
@@ -131,12 +138,14 @@ class Relay:
             # Some upstreams end without the blank line.
             self._rest = self._rest.rstrip()
             self._take(b"\n\n")
-        if self._pending is not None:
-            self._last, self._pending, self.ended = self._pending, None, True
+        whole = self._may_end if self._translation is None else self._translation.whole
+        if whole and not self.ended:
+            self._last, self._pending, self.ended = self._pending or b"", None, True
             if self._translate is not None:
                 self._last += self._translate.end()
-        if not self.ended and not self.left and (self.usage is None or rules.merge is not None or rules.at_close):
-            self.fault = Cut("the stream ended before its last event")
+        must_end = self.usage is None or rules.merge is not None or rules.at_close or self._translation is not None
+        if not self.ended and not self.left and must_end:
+            self.fault = CUT_SHORT
 
     def _pass(self, chunk: bytes) -> bool:
         """Send on what concerns nobody here, just as it comes in from the socket."""
@@ -181,7 +190,7 @@ class Relay:
                 Reason.TIMEOUT if isinstance(self.fault, Stalled) else Reason.UPSTREAM,
                 f"The upstream broke off: {self.fault}",
             )
-            return (self._pending or b"") + self._error(failure, self._x.id)
+            return self._last + (self._pending or b"") + self._error(failure, self._x.id)
         return self._last
 
     def _take(self, chunk: bytes) -> bytes:
@@ -220,10 +229,13 @@ class Relay:
             if not last:
                 visible.append(shown)
             elif rules.at_close:
-                self._pending = shown
+                self._pending, self._may_end = shown, True
             else:
-                visible.append(shown if translate is None else shown + translate.end())
-                self._last, self.ended = b"".join(visible), True
+                if self._translation is not None and not self._translation.whole:
+                    self.fault = CUT_SHORT
+                elif translate is not None:
+                    shown += translate.end()
+                self._last, self.ended = b"".join([*visible, shown]), True
                 return b""
         self._rest = data
         return b"".join(visible)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...declare import Answer, AnyRequest, CallTranslator, Events, Failure, Json, Reason
+from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Translation
 from . import (
     anthropic,
     anthropic_stream,
@@ -147,7 +147,7 @@ def _model(request: AnyRequest, asked: Body) -> str:
 class _Events:
     """One stream on its way from the target's format into the source's."""
 
-    __slots__ = ("_begun", "_halves", "_names", "_over", "_quiet", "_reader", "_writer")
+    __slots__ = ("_begun", "_failed", "_halves", "_names", "_over", "_quiet", "_reader", "_writer")
 
     def __init__(self, reader: Reader, writer: Writer, quiet: Quiet | None, names: Mapping[str, str]) -> None:
         self._reader = reader
@@ -155,7 +155,7 @@ class _Events:
         self._quiet = quiet
         self._names = names
         self._halves = Halves()
-        self._begun = False
+        self._begun = self._failed = False
         self._over = False
         """Whether the answer has come to its end, or to an error: nothing can follow."""
 
@@ -191,10 +191,20 @@ class _Events:
             written.append(self._writer.feed(step))
             if isinstance(step, Done | Broken):
                 self._over = True
+                self._failed = isinstance(step, Broken)
 
     def _break(self, failure: Failure) -> bytes:
-        self._over = True
+        self._over = self._failed = True
         return self._writer.feed(Broken(failure))
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer is whole if nothing more comes."""
+        return not self._failed if self._over else self._reader.whole
+
+    def fail(self, failure: Failure) -> bytes:
+        """Return the event that tells of a failure, unless one was told or the stream has ended."""
+        return b"" if self._over else self._break(failure)
 
     def end(self) -> bytes:
         """Return the end, whether or not the upstream said it; an error, where its answer is not whole."""
@@ -243,7 +253,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
                 raise no_answer(failure.message) from None
             raise
 
-    def events(request: AnyRequest) -> Events:
+    def events(request: AnyRequest) -> Translation:
         asked = _asked(request)
         quiet = None if source.shows_thoughts(asked) else Quiet()
         return _Events(target.reader(), source.writer(_model(request, asked), asked), quiet, names(asked))

@@ -92,6 +92,11 @@ class Reader:
             case _:
                 return ()
 
+    @property
+    def whole(self) -> bool:
+        """Whether a stop reason came."""
+        return self._finish is not None
+
     def close(self) -> Sequence[Event]:
         """End what is open, where a stop reason came."""
         if self._finish is None:

@@ -47,6 +47,11 @@ class Reader(Interface):
         """Take one server-sent event with its blank line."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether the answer has come to an end, by a reason or by what can only follow on one."""
+        ...
+
     def close(self) -> Sequence[Event]:
         """Tell what is still open once the stream has ended; nothing of one that was cut."""
         ...

@@ -75,6 +75,11 @@ class Reader:
                 found.append(Broken(failure))
         return found
 
+    @property
+    def whole(self) -> bool:
+        """Whether a finish reason came."""
+        return self._finish is not None
+
     def close(self) -> Sequence[Event]:
         """End what is open, where a finish reason came."""
         if self._finish is None:

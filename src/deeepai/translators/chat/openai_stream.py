@@ -107,9 +107,14 @@ class Reader:
             out.append(UsageSeen(usage))
         return out
 
+    @property
+    def whole(self) -> bool:
+        """Whether a reason came, or the usage after all words."""
+        return self._finish is not None or (self._counted and self._said > 0)
+
     def close(self) -> Sequence[Event]:
         """End what is open, where a reason or the usage tells that the answer is whole."""
-        if self._finish is None and not (self._counted and self._said):
+        if not self.whole:
             return ()
         out: list[Event] = []
         if any(not lane.closed and not named(lane) for lane in self._calls):

@@ -88,6 +88,11 @@ class Reader:
             self._other(kind, data, out)
         return out
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing but the response itself, which says so, is missing: never."""
+        return False
+
     def close(self) -> Sequence[Event]:
         """A response that has not said that it is complete is not."""
         return ()

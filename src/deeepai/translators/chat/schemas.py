@@ -208,7 +208,7 @@ def _closed(schema: Json) -> Any:
     made: Body = {}
     limits: Body = {}
     for key, value in schema.items():
-        if key in _CLAUDE_OUTPUT or (key == "minItems" and value not in (0, 1)):
+        if key in _CLAUDE_OUTPUT or (key == "minItems" and not 0 <= value <= 1):
             limits[key] = value
         elif key in _MAPS:
             made[key] = {name: _closed(inner) for name, inner in value.items()}

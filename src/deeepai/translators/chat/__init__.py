@@ -27,7 +27,7 @@ from . import (
 )
 from .common import Body, Halves, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts, whole_json
 from .fitting import Limits, fit, name_back, name_events_back, renamed
-from .model import Broken, Completion, Conversation, Done, Event, Start
+from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
 
 _MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a value of an unexpected type or depth raises."""
@@ -166,8 +166,10 @@ class _Events:
         written: list[bytes] = []
         try:
             steps = self._reader.feed(event)
-            if self._halves.held or b"\\ud" in event or b"\\uD" in event:
+            if self._halves.held or b"\\u" in event:
                 steps = self._halves.filter(steps)
+            if self._begun and len(steps) == 1 and type(steps[0]) is Delta and self._quiet is None:
+                return self._writer.feed(steps[0])
             self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))

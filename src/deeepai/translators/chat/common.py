@@ -188,7 +188,8 @@ def read_stop(reason: Json, called: bool) -> Stop:
     """
     if not reason:
         return Stop.TOOLS if called else Stop.END
-    stop = _ENDS.get(str(reason).lower().partition(":")[0].strip())
+    stop = _ENDS.get(reason) if isinstance(reason, str) else None
+    stop = stop or _ENDS.get(str(reason).lower().partition(":")[0].strip())
     if stop is None:
         raise Failure(Reason.UPSTREAM, f"The model stopped: {reason}")
     return Stop.TOOLS if called and stop is Stop.END else stop
@@ -219,7 +220,17 @@ def event_json(event: bytes) -> Body | None:
     Failure
         UPSTREAM, where its data is no JSON object.
     """
-    data = event_data(event)
+    return data_json(event_data(event))
+
+
+def data_json(data: bytes) -> Body | None:
+    """Return the JSON object of an event's data; None where there is none.
+
+    Raises
+    ------
+    Failure
+        UPSTREAM, where it is no JSON object.
+    """
     if not data:
         return None
     try:
@@ -244,6 +255,9 @@ class Halves:
         kept: list[Event] = []
         for event in events:
             if isinstance(event, Delta):
+                if not self.held and event.text.isascii():
+                    kept.append(event)
+                    continue
                 text, self.held = self.held + event.text, ""
                 if text and "\ud800" <= text[-1] <= "\udbff":
                     text, self.held = text[:-1], text[-1]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...declare import Failure
-from .common import STREAM_CUT, Body, encode, event_data, event_json, read_stop, seal, upstream_failure
+from .common import STREAM_CUT, Body, data_json, encode, event_data, read_stop, seal, upstream_failure
 from .gemini import NAME, REASONS, UNSPECIFIED, CallIds, answer_text, read_usage, write_call, write_usage
 from .model import (
     Broken,
@@ -44,9 +44,10 @@ class Reader:
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        if event_data(event) == b"[DONE]":
+        data = event_data(event)
+        if data == b"[DONE]":
             return ()
-        chunk = event_json(event)
+        chunk = data_json(data)
         if chunk is None:
             return ()
         if chunk.get("error"):

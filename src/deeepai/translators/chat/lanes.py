@@ -71,12 +71,9 @@ class Lanes:
         if lane.closed or not text:
             return
         lane.length += len(text)
-        if isinstance(lane.part, ToolCall):
+        if type(lane.part) is ToolCall:
             lane.pieces.append(text)
-        if lane.started:
-            out.append(Delta(text))
-        else:
-            lane.waiting.append(Delta(text))
+        (out if lane.started else lane.waiting).append(Delta(text))
 
     def sign(self, lane: Lane, signature: Signature, out: list[Event]) -> None:
         """Add the signature of thoughts."""

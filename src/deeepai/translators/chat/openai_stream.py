@@ -10,9 +10,9 @@ from .common import (
     STREAM_CUT,
     Body,
     arguments_text,
+    data_json,
     encode,
     event_data,
-    event_json,
     no_answer,
     read_stop,
     upstream_failure,
@@ -73,9 +73,10 @@ class Reader:
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        if event_data(event) == b"[DONE]":
+        data = event_data(event)
+        if data == b"[DONE]":
             return self.close() or [Done()]
-        chunk = event_json(event)
+        chunk = data_json(data)
         if chunk is None:
             return ()
         if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":

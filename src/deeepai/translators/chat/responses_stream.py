@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...declare import Failure, Json, Reason
-from .common import STREAM_CUT, Body, arguments_text, encode, event_data, event_json, named_event, upstream_failure
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, event_data, named_event, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -73,9 +73,10 @@ class Reader:
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        if event_data(event) == b"[DONE]":
+        content = event_data(event)
+        if content == b"[DONE]":
             return ()
-        data = event_json(event)
+        data = data_json(content)
         if data is None:
             return ()
         kind: str = data.get("type") or ""

@@ -41,7 +41,7 @@ from .operations import (
     Stream,
     Submit,
 )
-from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Signing, TaskTranslator
+from .protocol import CallTranslator, ChannelSettings, JobTranslator, LocalAnswer, Protocol, Signing, TaskTranslator
 from .sockets import Meter, SocketRules, Spent
 from .streams import Events, StreamRules, Translation
 from .values import (
@@ -95,6 +95,7 @@ __all__ = [
     "Links",
     "Listing",
     "Local",
+    "LocalAnswer",
     "Made",
     "Media",
     "Meter",

@@ -103,6 +103,25 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LocalAnswer:
+    """Answers an operation by the gateway itself, for models that no channel serves it for.
+
+    Attributes
+    ----------
+    source : str
+        Operation name, `protocol.operation`; it costs nothing.
+    alongside : str
+        The operation that a channel has to serve the model for, itself or by a translator.
+    answer : callable
+        May take its time: it is called in a thread.
+    """
+
+    source: str
+    alongside: str
+    answer: Callable[[Request[Any]], Reply]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskTranslator:
     """Serves a call of one protocol by tasks of another.
 

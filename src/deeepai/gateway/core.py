@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..accounts.directory import Directory
 from ..accounts.limits import Limiter
 from ..accounts.tokens import write_last_used
-from ..declare import TaskTranslator
+from ..declare import LocalAnswer, TaskTranslator
 from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.cache import Cache
@@ -34,6 +34,8 @@ class Core:
     task_translators: Mapping[str, Sequence[TaskTranslator]]
     """By the operation that they serve."""
     translators: TranslatorIndex
+    local_answers: Mapping[str, LocalAnswer]
+    """By the operation that they answer."""
     directory: Directory
     limiter: Limiter
     cache: Cache

@@ -189,9 +189,8 @@ class Reader:
         lane = self._lane(index, id, name, text)
         if lane is None:
             self._turn_from(out)
-            number = len(self._calls) if index is None else index
             if not id or any(call_of(other).id == id for other in self._calls):
-                id = f"call_{self._id}_{number}"
+                id = f"call_{self._id}_{len(self._calls)}"
             lane = self._lanes.open(ToolCall(id, "", ""), out, ready=False, key=index)
             self._calls.append(lane)
         self._by_index[index] = lane

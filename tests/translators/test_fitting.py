@@ -205,10 +205,10 @@ def pairs_of(target: str, made: Body) -> tuple[list[tuple[str, str]], list[str]]
         found = [(item["call_id"], item["name"]) for item in made["input"] if item.get("type") == "function_call"]
         results = [item["call_id"] for item in made["input"] if item.get("type") == "function_call_output"]
     else:
-        parts = [
+        parts: list[Body] = [
             part
-            for turn in made.get("messages", made.get("contents"))
-            for part in turn.get("content", turn.get("parts"))
+            for turn in (made.get("messages") or made["contents"])
+            for part in (turn.get("content") or turn["parts"])
         ]
         for part in parts:
             if part.get("type") == "tool_use":
@@ -311,7 +311,7 @@ def test_a_result_follows_its_call(target: str) -> None:
     note = {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "note"}]}
     made = translate("responses", target, history("responses", call, note, {"role": "user", "content": "Wait"}, result))
     judge_request(target, made)
-    turns = made.get("messages", made.get("contents"))
+    turns: list[Body] = made.get("messages") or made["contents"]
     place = next(number for number, turn in enumerate(turns) if turn["role"] in ("assistant", "model"))
     after = json.dumps(turns[place + 1])
     assert "ok" in after if target == "openai" else after.index("ok") < after.index("Wait")
@@ -394,13 +394,14 @@ def test_arguments_of_the_history_go_on_as_an_object(source: str, arguments: Any
 
 
 def test_thinking_begins_only_with_a_turn() -> None:
-    given = history("openai", *called("openai", "f")) | {"reasoning_effort": "high", "max_tokens": 8000}
+    turns = history("openai", *called("openai", "f"))["messages"]
+    given = body("openai", messages=turns, reasoning_effort="high", max_tokens=8000)
     assert "thinking" not in translate("openai", "anthropic", given, "claude-sonnet-4-5")
     assert translate("openai", "anthropic", given, "claude-opus-4-6")["thinking"]["type"] == "adaptive"
     more = [{"role": "assistant", "content": "Sunny."}, {"role": "user", "content": "And?"}]
-    over = given | {"messages": [*given["messages"], *more]}
+    over = given | {"messages": [*turns, *more]}
     assert translate("openai", "anthropic", over, "claude-sonnet-4-5")["thinking"]["type"] == "enabled"
-    begun = given | {"messages": [*given["messages"], more[0]]}
+    begun = given | {"messages": [*turns, more[0]]}
     assert "thinking" not in translate("openai", "anthropic", begun, "claude-sonnet-4-5")
     blocks = [
         {"type": "thinking", "thinking": "Hm.", "signature": "Eq"},

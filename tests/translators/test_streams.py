@@ -13,7 +13,7 @@ from deeepai.translators.chat.common import event_data
 from deeepai.translators.chat.model import Completion, Stop, Text, Thinking, ToolCall
 
 from .samples import STREAMS, WHOLE
-from .world import PAIRS, answer_of, asking, judge_events, payloads, read_stream, run, split, translator
+from .world import PAIRS, answer_of, asking, judge_events, payloads, read_stream, run, split, translation, translator
 
 Body = dict[str, Any]
 CALLERS = ["responses", "anthropic", "gemini"]
@@ -285,15 +285,13 @@ def test_an_end_is_written_however_the_server_ends(source: str, events: list[Any
     "events", [[HELLO], [chunk({"role": "assistant", "content": ""}, usage=USAGE), HELLO], [COUNTED, HELLO]]
 )
 def test_a_stream_without_an_end_is_cut(source: str, events: list[Any]) -> None:
-    stream = translator(source, "openai", stream=True).events
-    assert stream is not None
-    translation = stream(asking(source, stream=True))
-    shown = b"".join(translation.feed(each) for each in sse(*events))
-    assert not translation.whole
-    shown += translation.fail(Failure(Reason.UPSTREAM, "The upstream broke off: reset"))
+    stream = translation(source, "openai")
+    shown = b"".join(stream.feed(each) for each in sse(*events))
+    assert not stream.whole
+    shown += stream.fail(Failure(Reason.UPSTREAM, "The upstream broke off: reset"))
     assert errors(split(shown)) == 1
     assert b"The upstream broke off: reset" in shown
-    assert translation.fail(Failure(Reason.UPSTREAM, "Again")) == translation.end() == b""
+    assert stream.fail(Failure(Reason.UPSTREAM, "Again")) == stream.end() == b""
 
 
 def gemini(*texts: str, reason: str | None = None, usage: bool = True) -> Body:

@@ -67,8 +67,11 @@ def row(source: str, target: str) -> tuple[float, float, float]:
         body["generationConfig"] = {"maxOutputTokens": 300}
     request = request_of(body)
 
+    begin = streaming.events
+    assert begin is not None
+
     def run() -> None:
-        translated = streaming.events(asked)
+        translated = begin(asked)
         for event in events:
             translated.feed(event)
         translated.end()

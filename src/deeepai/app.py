@@ -52,7 +52,7 @@ from .tasks.outbox import Outbox
 from .tasks.poller import Poller
 from .tasks.safe_fetch import SafeFetch
 from .tasks.secrets import webhook_secret
-from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, REFRAMERS, TASK_TRANSLATORS
+from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, LOCAL_ANSWERS, REFRAMERS, TASK_TRANSLATORS
 from .upstream import Client
 
 log = structlog.get_logger()
@@ -188,6 +188,7 @@ class Application:
             task_translators=by_source(TASK_TRANSLATORS),
             translators=TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS)),
             reframers=REFRAMERS,
+            local_answers={local.source: local for local in LOCAL_ANSWERS},
             directory=directory,
             limiter=limiter,
             cache=cache,

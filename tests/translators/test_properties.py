@@ -50,6 +50,7 @@ from .world import (
     judge_request,
     read_stream,
     split,
+    translation,
     translator,
 )
 
@@ -214,7 +215,7 @@ def test_a_stream_says_what_a_whole_answer_does(pair: tuple[str, str], case: tup
 
     made = json.loads(translator(source, target).answer(asking(source), answer_of(whole)))
     judge_answer(source, made)
-    stream = translator(source, target, stream=True).events(asking(source, stream=True))
+    stream = translation(source, target)
     shown = split(b"".join(stream.feed(event) for event in sent) + stream.end())
     judge_events(source, shown)
     joined = canonical(read_stream(source, shown))

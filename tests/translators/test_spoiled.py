@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deeepai.declare import Failure, Reason
 
 from .samples import REQUESTS, STREAMS, WHOLE
-from .world import MODELS, PAIRS, answer_of, asking, payloads, request_of, translator
+from .world import MODELS, PAIRS, answer_of, asking, payloads, request_of, translation, translator
 
 pairs = st.sampled_from(PAIRS)
 ODDITIES = (
@@ -92,7 +92,7 @@ def test_a_spoiled_event_never_breaks_the_stream_open(pair: tuple[str, str], dat
     events = payloads(STREAMS[target])
     which = data.draw(st.integers(0, len(events) - 1))
     events[which] = data.draw(spoiled(events[which]))
-    stream = translator(source, target, stream=True).events(asking(source, stream=True))
+    stream = translation(source, target)
     made = b"".join(stream.feed(b"data: " + json.dumps(event).encode() + b"\n\n") for event in events) + stream.end()
     assert made
     for line in made.splitlines():

@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk, CompletionCre
 from openai.types.responses import Response, ResponseCreateParams, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from deeepai.declare import Answer, CallTranslator
+from deeepai.declare import Answer, CallTranslator, Translation
 from deeepai.gateway.body import HttpRequest
 from deeepai.translators.chat import CHAT_TRANSLATORS, FORMATS
 from deeepai.translators.chat.common import event_json, unseal
@@ -102,9 +102,16 @@ def translate(source: str, target: str, body: Body, model: str | None = None) ->
     return json.loads(json.dumps(made))
 
 
+def translation(source: str, target: str, **more: Any) -> Translation:
+    """A stream's translation, for a caller that asks in a short way."""
+    events = translator(source, target, stream=True).events
+    assert events is not None
+    return events(asking(source, stream=True, **more))
+
+
 def run(source: str, target: str, events: Iterable[bytes], **more: Any) -> list[bytes]:
     """Translate a stream; return the caller's events."""
-    stream = translator(source, target, stream=True).events(asking(source, stream=True, **more))
+    stream = translation(source, target, **more)
     made = b"".join(stream.feed(event) for event in events) + stream.end()
     return split(made)
 
@@ -233,7 +240,8 @@ def join(events: Iterable[Event]) -> Completion:
 
 def read_stream(name: str, events: Iterable[bytes]) -> Completion:
     reader = FORMATS[name].reader()
-    return join([one for event in events for one in reader.feed(event)])
+    steps = [step for event in events for step in reader.feed(event)]
+    return join(steps if isinstance(steps[-1], Done | Broken) else [*steps, *reader.close()])
 
 
 def canonical(completion: Completion) -> Completion:

@@ -42,9 +42,18 @@ from .operations import (
     Stream,
     Submit,
 )
-from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Reframer, Signing, TaskTranslator
+from .protocol import (
+    CallTranslator,
+    ChannelSettings,
+    JobTranslator,
+    LocalAnswer,
+    Protocol,
+    Reframer,
+    Signing,
+    TaskTranslator,
+)
 from .sockets import Meter, SocketRules, Spent
-from .streams import Events, StreamRules
+from .streams import Events, StreamRules, Translation
 from .values import (
     DROP,
     FINAL,
@@ -97,6 +106,7 @@ __all__ = [
     "Links",
     "Listing",
     "Local",
+    "LocalAnswer",
     "Made",
     "Media",
     "Meter",
@@ -129,6 +139,7 @@ __all__ = [
     "TaskStatus",
     "TaskTranslator",
     "Text",
+    "Translation",
     "UpstreamCall",
     "Usage",
     "View",

@@ -10,7 +10,7 @@ import msgspec
 
 from .jobs import Links, Task, UpstreamCall
 from .operations import AnyOperation
-from .streams import Events
+from .streams import Translation
 from .values import Answer, Failure, Json, Reply, Request, Text
 
 
@@ -103,6 +103,25 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LocalAnswer:
+    """Answers an operation by the gateway itself, for models that no channel serves it for.
+
+    Attributes
+    ----------
+    source : str
+        Operation name, `protocol.operation`; it costs nothing.
+    alongside : str
+        The operation that a channel has to serve the model for, itself or by a translator.
+    answer : callable
+        May take its time: it is called in a thread.
+    """
+
+    source: str
+    alongside: str
+    answer: Callable[[Request[Any]], Reply]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskTranslator:
     """Serves a call of one protocol by tasks of another.
 
@@ -183,7 +202,7 @@ class CallTranslator:
     error : callable
         What the target's error answer says; the source's protocol gives it its shape.
     events : callable
-        Turns the target's stream into the source's.
+        Turns the target's stream into the source's, where they have one.
     """
 
     source: str
@@ -191,7 +210,7 @@ class CallTranslator:
     request: Callable[[Request[Any], str], Mapping[str, Json]]
     answer: Callable[[Request[Any], Answer], bytes]
     error: Callable[[Answer], Failure]
-    events: Callable[[Request[Any]], Events]
+    events: Callable[[Request[Any]], Translation] | None = None
     stream_target: str | None = None
 
 

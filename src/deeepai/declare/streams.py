@@ -12,14 +12,30 @@ from .values import Failure, Json, Request, Usage
 
 
 class Events(Interface):
-    """Turns the events of one stream into those of another protocol, or another framing."""
+    """Turns the events of one stream into another framing."""
 
     def feed(self, event: bytes) -> bytes:
         """Take one event with its blank line; return what the caller sees of it, which may be nothing."""
         ...
 
     def end(self) -> bytes:
-        """Return what is still to be said once the upstream has ended well."""
+        """Return what is still to be said once the upstream has ended."""
+        ...
+
+
+class Translation(Events, Interface):
+    """Turns the events of one stream into those of another protocol.
+
+    Only it knows how the upstream's answer ends: with or without a last event, with more after it, or cut.
+    """
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer is whole if nothing more comes; never once an error has been told."""
+        ...
+
+    def fail(self, failure: Failure) -> bytes:
+        """Return the event that tells of a failure in mid-stream; nothing where the stream has ended or told one."""
         ...
 
 

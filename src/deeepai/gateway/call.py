@@ -50,6 +50,12 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
     if translator is not None and not candidates.serving(core, x, x.model, pin):
         await translated_tasks.run(core, x, translator)
         return
+    local = core.local_answers.get(x.route.name)
+    if local is not None and not candidates.serving(core, x, x.model, pin):
+        if not candidates.serves_otherwise(core, x, local.alongside):
+            raise candidates.unserved(x)
+        await x.reply(await asyncio.to_thread(local.answer, x.request))
+        return
     origin = await candidates.origin(core, x) if operation.origin is not None else None
     await _Passage(core, x, operation, tap).run(candidates.candidates(core, x, origin, pin), origin)
 

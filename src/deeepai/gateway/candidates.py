@@ -80,6 +80,13 @@ def serving(core: Core, x: Exchange, model: str, pin: Channel | None = None) -> 
     return core.dispatcher.tiers(x.protocol.name, model, token.mode, token.price_group, reachable)
 
 
+def serves_otherwise(core: Core, x: Exchange, operation: str) -> bool:
+    """Tell whether a channel serves the model to this caller for another operation, directly or by a translator."""
+    route, token = core.translators.routes[operation], x.caller
+    reachable = core.translators.reachable.get(operation, ())
+    return bool(core.dispatcher.tiers(route.protocol.name, x.model, token.mode, token.price_group, reachable))
+
+
 def tiers(core: Core, x: Exchange, origin: Stored | None = None, pin: Channel | None = None) -> Tiers:
     """Return the channels to try: the origin's own, else those that serve the model.
 

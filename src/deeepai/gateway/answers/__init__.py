@@ -205,8 +205,9 @@ class _Answering:
             del headers[1:]
         await x.head(response.status, headers + _NOT_KEPT)
         relay = Relay(x, own, begun, self._charge)
-        if translated is not None and isinstance(translated.translator, CallTranslator):
-            relay.translate(rules, self._request, translated.translator.events(x.request))
+        translator = None if translated is None else translated.translator
+        if isinstance(translator, CallTranslator) and translator.events is not None:
+            relay.translate(rules, self._request, translator.events(x.request))
         if framing is not None:
             relay.reshape(framing[1])
         if self._tap is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import crash
 from ...accounts.models import Channel
-from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Usage
+from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Translation, Usage
 from ...upstream import Cut, Stalled
 from .. import settlement
 from ..attempts import ErrorInside, told
@@ -26,6 +26,7 @@ KEPT = 8 * 1024 * 1024
 DRAIN_SECONDS = 60.0
 _LOOK_BACK = 8
 """Events before the body's end among which one may say why the answer ends."""
+CUT_SHORT = Cut("the stream ended before its last event")
 
 
 class Relay:
@@ -60,6 +61,8 @@ class Relay:
         self._request: Request[Any] = x.request
         self.rules: StreamRules[Any] = operation.rules
         self._translate: Events | None = None
+        self._translation: Translation | None = None
+        """Knows how the upstream's answer ends, where that is of another protocol."""
         self._error = operation.rules.error
         self._response = response
         self._charge = charge
@@ -89,9 +92,11 @@ class Relay:
         self._failure = b""
         """The event that told of a failure."""
 
-    def translate(self, rules: StreamRules[Any], request: Request[Any], events: Events) -> None:
+    def translate(self, rules: StreamRules[Any], request: Request[Any], events: Translation) -> None:
         """Turn the events of an upstream that speaks another protocol, by that one's rules, into the caller's."""
         self.rules, self._request, self._translate = rules, request, events
+        self._translation = events
+        self._error = lambda failure, request_id: events.fail(failure)
 
     def reshape(self, shape: Events) -> None:
         """Turn the caller's events into the framing that it asked for."""
@@ -149,15 +154,23 @@ class Relay:
             self._last = self._take(b"\n\n") + self._last
         if self.ended or self.left or self.fault is not None:
             return
-        finished = self._finished or any(rules.finishes(event) for event in self.events[-_LOOK_BACK:])
-        if not finished and (self.usage is None or rules.merge is not None or rules.at_close):
-            self.fault = Cut("the stream ended before its last event")
+        if not self._whole():
+            self.fault = CUT_SHORT
             return
         self.ended = True
         self._last += self._pending or b""
         self._pending = None
         if self._translate is not None:
             self._last += self._translate.end()
+
+    def _whole(self) -> bool:
+        """Tell whether the answer had come to its end when the body did."""
+        if self._translation is not None:
+            return self._translation.whole
+        rules = self.rules
+        if self._finished or any(rules.finishes(event) for event in self.events[-_LOOK_BACK:]):
+            return True
+        return self.usage is not None and rules.merge is None and not rules.at_close
 
     def _pass(self, chunk: bytes) -> bool:
         """Send on what concerns nobody here, just as it comes in from the socket."""
@@ -250,8 +263,11 @@ class Relay:
             elif not last:
                 visible.append(shown)
             else:
-                visible.append(shown if translate is None else shown + translate.end())
-                self._last, self.ended = b"".join(visible), True
+                if self._translation is not None and not self._translation.whole:
+                    self.fault = CUT_SHORT
+                elif translate is not None:
+                    shown += translate.end()
+                self._last, self.ended = b"".join([*visible, shown]), True
                 return b""
         self._rest = data
         return b"".join(visible)

@@ -52,6 +52,18 @@ def stream_place(request: AnyRequest, facts: Facts) -> str:
     return f"/v1beta/{resource(facts.model)}:streamGenerateContent?alt=sse"
 
 
+DONE: Final = b"[DONE]"
+"""What servers of OpenAI's format end a stream with; Google has no such mark."""
+
+
+def data_alone(request: AnyRequest, event: bytes) -> bytes | None:
+    """Return an event as Google's clients read it: each line of it is taken as JSON, so no other fields."""
+    data = event_data(event)
+    if not data or data == DONE:
+        return None
+    return event if event.startswith(b"data:") and event.count(b"\n") == 2 else b"data: " + data + b"\r\n\r\n"
+
+
 class Array:
     """A stream's answers as one JSON array, which is what Google streams without `alt=sse`."""
 
@@ -61,7 +73,7 @@ class Array:
     def feed(self, event: bytes) -> bytes:
         """Take whole events, of which there may be several or none."""
         answers = [event_data(each) for each in event.replace(b"\r\n", b"\n").split(b"\n\n")]
-        return b"".join(self._mark() + answer for answer in answers if answer)
+        return b"".join(self._mark() + answer for answer in answers if answer and answer != DONE)
 
     def _mark(self) -> bytes:
         mark = b",\r\n" if self._begun else b"["
@@ -125,12 +137,13 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 STREAM: Final[StreamRules[GenerateBody]] = StreamRules(
     wanted=lambda request: True,
     usage=event_usage,
-    visible=lambda request, event: event,
+    visible=data_alone,
     text=chunk_text,
     prompt=prompt_text,
     is_last=may_end,
     error=stream_error,
-    scan_for=(b'"usageMetadata"', b'"finishReason"', b'"blockReason"', b'"error"'),
+    # Google tells usage in each event, so each is looked at.
+    scan_for=(b"",),
     only_opens=lambda event: b'"parts"' not in event and not may_end(event),
     failure=event_failure,
     at_close=True,

@@ -29,7 +29,7 @@ from ..common import body_model, rough_tokens, service_tier
 from ..common.events import event_failure, event_json
 from ..common.usage import lenient
 from ..common.usage import members as outline
-from .common import ModelName, member, members, model_patch, wants_stream
+from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
 from .stored_completions import STORING
 from .usage import DEFAULT_OUTPUT, answer_usage, event_usage, input_estimate, input_usage
@@ -186,7 +186,12 @@ def fallback_models(request: Request[ChatBody]) -> Sequence[str]:
 
 
 def hide_usage(request: Request[ChatBody | CompletionBody], event: bytes) -> bytes | None:
-    """Take out of an event what the caller did not ask for: the usage event, and `usage: null` elsewhere."""
+    """Take out what the caller did not ask for (the usage event, `usage: null` elsewhere), and data without any.
+
+    OpenAI's own clients read JSON in each event that has data.
+    """
+    if b"data:" in event and not event_data(event):
+        return None
     if asks_usage(request) or b'"usage"' not in event:
         return event
     if b'"choices":[]' in event or b'"choices": []' in event:
@@ -238,7 +243,7 @@ def prompt_text(request: Request[ChatBody | CompletionBody]) -> str:
 
 def ends_stream(event: bytes) -> bool:
     """Tell whether an event is the stream's last."""
-    return event.startswith((b"data: [DONE]", b"data:[DONE]"))
+    return b"[DONE]" in event and event_data(event) == b"[DONE]"
 
 
 def only_opens(event: bytes) -> bool:
@@ -278,7 +283,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"[DONE]", b'"error"'),
+    scan_for=(b'"usage"', b"[DONE]", b'"error"', b"data:\n", b"data: \n"),
     only_opens=only_opens,
     finishes=finishes,
     failure=event_failure,

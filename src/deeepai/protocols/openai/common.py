@@ -50,7 +50,9 @@ def event_data(event: bytes) -> bytes:
     """Return the data of one server-sent event."""
     if event.startswith(b"data:") and event.find(b"\n") >= len(event) - 2:
         return event[5:].strip()
-    lines = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
+    # A stream may begin with a byte order mark.
+    lines = event.removeprefix(b"\xef\xbb\xbf").splitlines()
+    lines = [line[5:].strip() for line in lines if line.startswith(b"data:")]
     return b"\n".join(lines)
 
 

@@ -209,7 +209,10 @@ def compaction_estimate(request: AnyRequest) -> Usage:
 def _type(event: bytes) -> str:
     """Return an event's type, from its `event:` line or else its data."""
     if event.startswith(b"event:"):
-        return event[6 : event.find(b"\n")].strip().decode("latin-1")
+        name = event[6 : event.find(b"\n")].strip().decode("latin-1")
+        # Some relays call all events one name.
+        if name == "error" or name.startswith("response."):
+            return name
     return str(lenient(outline(event_data(event)).get("type", b"null")))
 
 

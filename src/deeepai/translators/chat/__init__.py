@@ -7,22 +7,27 @@ which is which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...declare import Answer, AnyRequest, CallTranslator, Events, Failure, Json, Reason, Reframer
+from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
 from . import (
     anthropic,
     anthropic_stream,
+    anthropic_write,
     gemini,
     gemini_stream,
+    gemini_write,
     openai,
     openai_stream,
+    openai_write,
     responses,
     responses_stream,
+    responses_write,
 )
-from .common import Body, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts
-from .model import Broken, Completion, Conversation, Done, Start
+from .common import Body, Halves, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts, whole_json
+from .fitting import Limits, fit, name_back, name_events_back, renamed
+from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
 from .reframe import gathered, written
 
 _MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -43,6 +48,10 @@ class Format:
         Operation names, each with whether it always streams (None: the body says).
     stream_target : str
         The operation that streams, where it is another.
+    limits : callable
+        What names and ids the vendor of a model takes.
+    tool_names : callable
+        The names in a conversation of the tools in a request of this format.
     shows_thoughts : callable
         Whether a request of this format wants thoughts among the answer.
     """
@@ -51,6 +60,8 @@ class Format:
     stream_target: str | None = None
     read_request: Callable[[Body, bool | None], Conversation]
     write_request: Callable[[Conversation, str], Body]
+    limits: Callable[[str], Limits]
+    tool_names: Callable[[Body], Sequence[str]]
     read_answer: Callable[[Json], Completion]
     write_answer: Callable[[Completion, str, Body], Body]
     read_error: Callable[[Answer], Failure]
@@ -63,7 +74,9 @@ FORMATS: Mapping[str, Format] = {
     openai.NAME: Format(
         operations={"openai.chat.completions": None},
         read_request=openai.read_request,
-        write_request=openai.write_request,
+        write_request=openai_write.write_request,
+        limits=openai_write.limits,
+        tool_names=openai.tool_names,
         read_answer=openai.read_answer,
         write_answer=openai.write_answer,
         read_error=openai.read_error,
@@ -73,7 +86,9 @@ FORMATS: Mapping[str, Format] = {
     responses.NAME: Format(
         operations={"openai.responses.create": None},
         read_request=responses.read_request,
-        write_request=responses.write_request,
+        write_request=responses_write.write_request,
+        limits=responses_write.limits,
+        tool_names=responses.tool_names,
         read_answer=responses.read_answer,
         write_answer=responses.write_answer,
         read_error=responses.read_error,
@@ -83,7 +98,9 @@ FORMATS: Mapping[str, Format] = {
     anthropic.NAME: Format(
         operations={"anthropic.messages": None},
         read_request=anthropic.read_request,
-        write_request=anthropic.write_request,
+        write_request=anthropic_write.write_request,
+        limits=anthropic_write.limits,
+        tool_names=anthropic.tool_names,
         read_answer=anthropic.read_answer,
         write_answer=anthropic.write_answer,
         read_error=anthropic.read_error,
@@ -95,7 +112,9 @@ FORMATS: Mapping[str, Format] = {
         operations={"gemini.generateContent": False, "gemini.streamGenerateContent": True},
         stream_target="gemini.streamGenerateContent",
         read_request=gemini.read_request,
-        write_request=gemini.write_request,
+        write_request=gemini_write.write_request,
+        limits=gemini_write.limits,
+        tool_names=gemini.tool_names,
         read_answer=gemini.read_answer,
         write_answer=gemini.write_answer,
         read_error=gemini.read_error,
@@ -129,13 +148,15 @@ def _model(request: AnyRequest, asked: Body) -> str:
 class _Events:
     """One stream on its way from the target's format into the source's."""
 
-    __slots__ = ("_begun", "_over", "_quiet", "_reader", "_writer")
+    __slots__ = ("_begun", "_failed", "_halves", "_names", "_over", "_quiet", "_reader", "_writer")
 
-    def __init__(self, reader: Reader, writer: Writer, quiet: Quiet | None) -> None:
+    def __init__(self, reader: Reader, writer: Writer, quiet: Quiet | None, names: Mapping[str, str]) -> None:
         self._reader = reader
         self._writer = writer
         self._quiet = quiet
-        self._begun = False
+        self._names = names
+        self._halves = Halves()
+        self._begun = self._failed = False
         self._over = False
         """Whether the answer has come to its end, or to an error: nothing can follow."""
 
@@ -146,47 +167,84 @@ class _Events:
         written: list[bytes] = []
         try:
             steps = self._reader.feed(event)
-            if self._quiet is not None:
-                steps = self._quiet.filter(steps)
-            for step in steps:
-                if not self._begun and not isinstance(step, Broken):
-                    if not isinstance(step, Start):
-                        raise no_answer("it has no beginning")
-                    self._begun = True
-                written.append(self._writer.feed(step))
-                if isinstance(step, Done | Broken):
-                    self._over = True
+            if self._halves.held or b"\\u" in event:
+                steps = self._halves.filter(steps)
+            if self._begun and len(steps) == 1 and type(steps[0]) is Delta and self._quiet is None:
+                return self._writer.feed(steps[0])
+            self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))
         except _MALFORMED:
             written.append(self._break(no_answer("an event is not of its format")))
         return written[0] if len(written) == 1 else b"".join(written)
 
+    def _write(self, steps: Sequence[Event], written: list[bytes]) -> None:
+        if self._names:
+            name_events_back(steps, self._names)
+        if self._quiet is not None:
+            steps = self._quiet.filter(steps)
+        for step in steps:
+            if self._over:
+                break
+            if not self._begun and not isinstance(step, Broken):
+                self._begun = True
+                if not isinstance(step, Start):
+                    # Some servers leave the beginning out.
+                    written.append(self._writer.feed(Start("", "")))
+            written.append(self._writer.feed(step))
+            if isinstance(step, Done | Broken):
+                self._over = True
+                self._failed = isinstance(step, Broken)
+
     def _break(self, failure: Failure) -> bytes:
-        self._over = True
+        self._over = self._failed = True
         return self._writer.feed(Broken(failure))
 
+    @property
+    def whole(self) -> bool:
+        """Whether the answer is whole if nothing more comes."""
+        return not self._failed if self._over else self._reader.whole
+
+    def fail(self, failure: Failure) -> bytes:
+        """Return the event that tells of a failure, unless one was told or the stream has ended."""
+        return b"" if self._over else self._break(failure)
+
     def end(self) -> bytes:
-        """Return the end; where the upstream did not come to one, the error that says so."""
+        """Return the end, whether or not the upstream said it; an error, where its answer is not whole."""
         if self._over:
             return b""
+        written: list[bytes] = []
         try:
-            return self._writer.end()
+            self._write(self._halves.filter(self._reader.close()), written)
+            if not self._over:
+                written.append(self._writer.end())
+        except Failure as failure:
+            written.append(self._break(failure))
         except _MALFORMED:
-            return self._break(no_answer("its end is not of its format"))
+            written.append(self._break(no_answer("its end is not of its format")))
+        return b"".join(written)
 
 
 def _translator(name: str, streams: bool | None, source: Format, target: Format) -> CallTranslator:
+    limits = target.limits
+
     def request(request: AnyRequest, model: str) -> Body:
         try:
-            return target.write_request(source.read_request(_asked(request), streams), model)
+            conversation = source.read_request(_asked(request), streams)
+            fit(conversation, limits(model))
+            return target.write_request(conversation, model)
         except _MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
+
+    def names(asked: Body) -> Mapping[str, str]:
+        # Whatever the model: the limits of names are the same for all of a vendor's.
+        return renamed(source.tool_names(asked), limits("")) if asked.get("tools") else {}
 
     def answer(request: AnyRequest, answer: Answer) -> bytes:
         asked = _asked(request)
         try:
-            completion = target.read_answer(answer.json())
+            completion = target.read_answer(whole_json(answer.body))
+            name_back(completion.parts, names(asked))
             if not source.shows_thoughts(asked):
                 completion.parts = quiet_parts(completion.parts)
             return encode(source.write_answer(completion, _model(request, asked), asked))
@@ -198,10 +256,10 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
                 raise no_answer(failure.message) from None
             raise
 
-    def events(request: AnyRequest) -> Events:
+    def events(request: AnyRequest) -> Translation:
         asked = _asked(request)
         quiet = None if source.shows_thoughts(asked) else Quiet()
-        return _Events(target.reader(), source.writer(_model(request, asked), asked), quiet)
+        return _Events(target.reader(), source.writer(_model(request, asked), asked), quiet, names(asked))
 
     return CallTranslator(
         source=name,

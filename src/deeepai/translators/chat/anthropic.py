@@ -1,39 +1,37 @@
-"""Anthropic's messages: requests, whole answers, errors.
+"""Anthropic's messages: requests read, whole answers, errors.
 
 Source: the types of Anthropic's Python SDK 2.12. Claude 4.6 and later think by effort (`thinking.type` adaptive with
-`output_config.effort`), earlier ones by a budget; from 4.7 on no sampling parameters are taken.
+`output_config.effort`), earlier ones by a budget; from 4.7 on no sampling parameters are taken, from 4.8 on a system
+message may stand among the others.
 
-Dropped on reading: `cache_control`, `citations` and `context` of documents, `service_tier`, `inference_geo`, `speed`,
-`diagnostics`, `metadata` but for its `user_id`. Dropped on writing: `seed`, the penalties, `verbosity`, the prompt
-cache's key, thoughts of other upstreams, `top_p` beside `temperature`, a temperature above 1 (it becomes 1), sampling
-parameters for models that take none or that think by a budget.
-Refused on reading: server tools and their blocks, stored files, `container`, search results. Refused on writing:
-`logit_bias`, sound and film, stored files, media in the model's own turns.
+Dropped on reading: `citations` and `context` of documents, `service_tier`, `inference_geo`, `speed`, `diagnostics`,
+`metadata` but for its `user_id`, the vendor's own tools and what they leave in a conversation, Claude Code's note for
+the vendor's bills. Dropped on writing: `seed`, the penalties, `verbosity`, the prompt cache's key, thoughts of other
+upstreams, `top_p` beside `temperature`, a temperature above 1 (it becomes 1), sampling parameters for models that take
+none or that think by a budget, text without words, thinking where a turn goes on that began without.
+Refused on reading: `mcp_servers`, stored files, `container`. Refused on writing: `logit_bias`, sound and film, stored
+files, media in the model's own turns.
 """
 
 from __future__ import annotations
 
-import base64
 import re
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
 from ...declare import Answer, Failure, Json
 from ...protocols.anthropic.usage import VENDOR_USAGE, token_usage
 from .common import (
-    DEFAULT_MAX_TOKENS,
     Body,
     arguments,
-    budget_of,
-    effort_of,
     encode,
     error_object,
-    guess_type,
-    hoisted,
-    lenient_arguments,
+    joined,
     no_answer,
     number,
     objects,
+    read_stop,
     refuse,
     seal,
     unseal,
@@ -56,18 +54,9 @@ from .model import (
     ToolResult,
     Turn,
 )
-from .usage import tokens
+from .usage import tokens as told_tokens
 
 NAME = "anthropic"
-STOPS = {
-    "end_turn": Stop.END,
-    "pause_turn": Stop.END,
-    "max_tokens": Stop.LENGTH,
-    "model_context_window_exceeded": Stop.LENGTH,
-    "stop_sequence": Stop.SEQUENCE,
-    "tool_use": Stop.TOOLS,
-    "refusal": Stop.FILTERED,
-}
 REASONS = {
     Stop.END: "end_turn",
     Stop.SEQUENCE: "stop_sequence",
@@ -75,10 +64,8 @@ REASONS = {
     Stop.TOOLS: "tool_use",
     Stop.FILTERED: "refusal",
 }
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
-MIN_BUDGET = 1024
-JSON_ONLY = "Respond with one JSON object and nothing else."
-"""For a request of JSON without a schema, which the format does not have."""
+BILLING = "x-anthropic-billing-header"
+_OF_SERVER = ("server_tool_use", "mcp_tool_use", "tool_reference", "fallback")
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2})(?!\d))?")
 _ID = re.compile(r"[^\w-]", re.ASCII)
 
@@ -104,7 +91,7 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
     if body.get("mcp_servers"):
         refuse("mcp_servers", "This model cannot speak to MCP servers by itself")
     turns: list[Turn] = []
-    system = _read_content(body.get("system"), "system")
+    system = [part for part in _read_content(body.get("system"), "system") if _unbilled(part)]
     if system:
         turns.append(Turn("system", system))
     for message in objects(body.get("messages"), "messages"):
@@ -118,7 +105,7 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
     return Conversation(
         turns=turns,
         stream=bool(body.get("stream")),
-        tools=[_read_tool(tool) for tool in objects(body.get("tools"), "tools")],
+        tools=read_tools(body),
         tool_choice=_read_choice(choice),
         parallel=not once if once is not None else None,
         max_tokens=number(body, "max_tokens"),
@@ -132,15 +119,33 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
     )
 
 
+def _unbilled(part: Part) -> bool:
+    """Take Claude Code's note for Anthropic's own bills, another in each request, out of a text; tell what is left."""
+    if isinstance(part, Text) and BILLING in part.text:
+        lines = part.text.splitlines(keepends=True)
+        part.text = "".join(line for line in lines if not line.lstrip().startswith(BILLING))
+    return not isinstance(part, Text) or bool(part.text)
+
+
 def _read_content(content: Json, where: str) -> list[Part]:
     if content is None or content == "":
         return []
     if isinstance(content, str):
         return [Text(content)]
-    return [_read_block(block, where) for block in objects(content, where)]
+    blocks = [(block, _read_block(block, where)) for block in objects(content, where)]
+    parts: list[Part] = []
+    for block, part in blocks:
+        if part is None:
+            continue
+        cache = block.get("cache_control")
+        if isinstance(cache, dict) and not isinstance(part, Thinking):
+            part.cache = cache
+        parts.append(part)
+    return parts
 
 
-def _read_block(block: Body, where: str) -> Part:
+def _read_block(block: Body, where: str) -> Part | None:
+    """Read a block; None for what only the vendor's own tools leave in a conversation."""
     match block.get("type"):
         case "text":
             return Text(block.get("text") or "")
@@ -159,6 +164,13 @@ def _read_block(block: Body, where: str) -> Part:
             return unseal(block.get("signature") or "", block.get("thinking") or "", NAME)
         case "redacted_thinking":
             return unseal(block.get("data") or "", "", NAME, hidden=True)
+        case "compaction":
+            return Text(block.get("content") or "")
+        case "search_result":
+            parts = _read_content(block.get("content"), where)
+            return Text("\n\n".join(filter(None, (block.get("title"), block.get("source"), joined(parts)))))
+        case str(kind) if kind in _OF_SERVER or kind.endswith("_tool_result"):
+            return None
         case kind:
             return refuse(where, f"This model takes no content of type {kind!r}")
 
@@ -177,12 +189,24 @@ def _read_source(kind: Any, block: Body, where: str) -> Part:
             return refuse(where, f"This model takes no {kind} whose source is {other!r}")
 
 
-def _read_tool(tool: Body) -> Tool:
-    if tool.get("type") not in (None, "custom"):
-        refuse("tools", f"This model has no tool of type {tool['type']!r}")
-    return Tool(
-        tool.get("name") or "", tool.get("description") or "", tool.get("input_schema"), bool(tool.get("strict"))
-    )
+def read_tools(body: Body) -> list[Tool]:
+    """Read the caller's own tools; those of the vendor's are left out."""
+    return [
+        Tool(
+            tool.get("name") or "",
+            tool.get("description") or "",
+            tool.get("input_schema"),
+            bool(tool.get("strict")),
+            tool.get("cache_control"),
+        )
+        for tool in objects(body.get("tools"), "tools")
+        if tool.get("type") in (None, "custom")
+    ]
+
+
+def tool_names(asked: Body) -> list[str]:
+    """Return the names of the caller's tools."""
+    return [tool.name for tool in read_tools(asked)]
 
 
 def _read_choice(choice: Body) -> ToolChoice | None:
@@ -221,203 +245,6 @@ def _read_reasoning(thinking: Json, effort: str | None) -> Reasoning | None:
             return Reasoning(effort=effort) if effort else None
 
 
-# Requests: write -------------------------------------------------------------------------------------------------
-
-
-def write_request(conversation: Conversation, model: str) -> Body:
-    """Write a request."""
-    if conversation.logit_bias:
-        refuse("logit_bias", "This model takes no logit_bias")
-    system, turns = hoisted(conversation)
-    messages: list[Body] = []
-    for turn in turns:
-        blocks = _write_turn(turn)
-        if not blocks:
-            continue
-        if messages and messages[-1]["role"] == turn.role:
-            messages[-1]["content"] += blocks
-        else:
-            messages.append({"role": turn.role, "content": blocks})
-    if messages and messages[0]["role"] == "assistant":
-        # The first word has to be the user's.
-        messages.insert(0, {"role": "user", "content": [{"type": "text", "text": "..."}]})
-    body: Body = {"model": model, "max_tokens": conversation.max_tokens or DEFAULT_MAX_TOKENS, "messages": messages}
-    config: Body = {}
-    if conversation.output is not None:
-        if conversation.output.schema is None:
-            system.append(JSON_ONLY)
-        else:
-            config["format"] = {"type": "json_schema", "schema": closed(conversation.output.schema)}
-    if system:
-        body["system"] = "\n\n".join(system)
-    if conversation.stream:
-        body["stream"] = True
-    forced = conversation.tool_choice is not None and conversation.tool_choice.mode == "required"
-    _write_reasoning(conversation, model, body, config, forced)
-    if config:
-        body["output_config"] = config
-    _write_sampling(conversation, model, body)
-    if conversation.stop:
-        body["stop_sequences"] = conversation.stop
-    if conversation.tools:
-        _write_tools(conversation, body)
-    if conversation.user:
-        body["metadata"] = {"user_id": conversation.user}
-    return body
-
-
-def _write_turn(turn: Turn) -> list[Body]:
-    if turn.role == "assistant":
-        blocks = [_write_own(part) for part in turn.parts]
-        return [block for block in blocks if block is not None]
-    # Results have to come first.
-    results = [_write_result(part) for part in turn.parts if isinstance(part, ToolResult)]
-    others = [part for part in turn.parts if isinstance(part, Text | Media)]
-    return results + [_write_given(part) for part in others if not isinstance(part, Text) or part.text]
-
-
-def _write_own(part: Part) -> Body | None:
-    match part:
-        case Text():
-            return {"type": "text", "text": part.text} if part.text.strip() else None
-        case Thinking():
-            if part.origin != NAME or not part.signature:
-                return None
-            if part.hidden:
-                return {"type": "redacted_thinking", "data": part.signature}
-            return {"type": "thinking", "thinking": part.text, "signature": part.signature}
-        case ToolCall():
-            input = arguments(part.arguments, part.name)
-            return {"type": "tool_use", "id": _ID.sub("_", part.id), "name": part.name, "input": input}
-        case _:
-            return refuse("messages", "This model takes no media in its own earlier answers")
-
-
-def _write_result(result: ToolResult) -> Body:
-    block: Body = {"type": "tool_result", "tool_use_id": _ID.sub("_", result.id)}
-    shown = [part for part in result.parts if not isinstance(part, Text) or part.text]
-    if len(shown) == 1 and isinstance(shown[0], Text):
-        block["content"] = shown[0].text
-    elif shown:
-        block["content"] = [_write_given(part) for part in shown]
-    if result.error:
-        block["is_error"] = True
-    return block
-
-
-def _write_given(part: Text | Media) -> Body:
-    if isinstance(part, Text):
-        return {"type": "text", "text": part.text}
-    kind = part.kind
-    if part.file_id or kind in ("audio", "video"):
-        refuse("messages", f"This model takes no {'stored files' if part.file_id else kind}")
-    if part.url:
-        block: Body = {"type": kind, "source": {"type": "url", "url": part.url}}
-    else:
-        media_type = guess_type(part)
-        source: Body = {"type": "base64", "media_type": media_type, "data": part.data}
-        if media_type.startswith("text/") or media_type == "application/json":
-            words = base64.b64decode(part.data).decode("utf-8", "replace")
-            source = {"type": "text", "media_type": "text/plain", "data": words}
-        elif media_type != "application/pdf" and media_type not in IMAGE_TYPES:
-            refuse("messages", f"This model takes no {kind} of type {media_type}")
-        block = {"type": kind, "source": source}
-    if part.name and kind == "document":
-        block["title"] = part.name
-    return block
-
-
-def closed(schema: Json) -> Json:
-    """Return a schema whose objects allow no other properties, as the format demands."""
-    if isinstance(schema, list):
-        return [closed(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {
-        key: {name: closed(one) for name, one in value.items()}
-        if key in ("properties", "$defs", "definitions") and isinstance(value, dict)
-        else closed(value)
-        if key in ("items", "anyOf", "allOf", "oneOf", "prefixItems")
-        else value
-        for key, value in schema.items()
-    }
-    if schema.get("type") == "object":
-        made.setdefault("additionalProperties", False)
-    return made
-
-
-def _write_reasoning(conversation: Conversation, model: str, body: Body, config: Body, forced: bool) -> None:
-    reasoning = conversation.reasoning
-    if reasoning is None:
-        return
-    effort, budget = reasoning.effort, reasoning.budget
-    if version(model) >= (4, 6):
-        effort = effort or (effort_of(budget) if budget is not None else "")
-        if effort == "none":
-            body["thinking"] = {"type": "disabled"}
-            return
-        if effort:
-            config["effort"] = "low" if effort == "minimal" else effort
-        if not forced:
-            shown = "omitted" if reasoning.show is False else "summarized"
-            body["thinking"] = {"type": "adaptive", "display": shown}
-        return
-    if budget is None:
-        budget = budget_of(effort or "medium")
-    if budget is None or budget == 0 or forced:
-        return
-    budget = MIN_BUDGET if 0 < budget < MIN_BUDGET else budget
-    if budget < 0:
-        budget = budget_of("medium") or MIN_BUDGET
-    if conversation.max_tokens is None:
-        body["max_tokens"] = budget + DEFAULT_MAX_TOKENS
-    elif reasoning.budget is None or budget >= conversation.max_tokens:
-        # The limit counts the thoughts too; half of it stays for the answer.
-        budget = min(budget, conversation.max_tokens // 2)
-    if budget >= MIN_BUDGET:
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-
-
-def _write_sampling(conversation: Conversation, model: str, body: Body) -> None:
-    if version(model) >= (4, 7) or body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
-        return
-    if conversation.temperature is not None:
-        body["temperature"] = min(conversation.temperature, 1)
-    elif conversation.top_p is not None:
-        body["top_p"] = conversation.top_p
-    if conversation.top_k is not None:
-        body["top_k"] = int(conversation.top_k)
-
-
-def _write_tools(conversation: Conversation, body: Body) -> None:
-    choice = conversation.tool_choice
-    tools = conversation.tools
-    if choice is not None and len(choice.names) + (choice.mode == "auto") > 1:
-        # There is no list of allowed tools: only those are shown.
-        tools = [tool for tool in tools if tool.name in choice.names]
-    made: list[Body] = []
-    for tool in tools:
-        one: Body = {"name": tool.name}
-        if tool.description:
-            one["description"] = tool.description
-        one["input_schema"] = {"type": "object", "properties": {}} if tool.schema is None else tool.schema
-        if tool.strict:
-            one["strict"] = True
-        made.append(one)
-    body["tools"] = made
-    written: Body = {}
-    if choice is not None:
-        if choice.mode == "required" and len(choice.names) == 1:
-            written = {"type": "tool", "name": choice.names[0]}
-        else:
-            written = {"type": "any" if choice.mode == "required" else choice.mode}
-    if conversation.parallel is not None and written.get("type") != "none":
-        written.setdefault("type", "auto")
-        written["disable_parallel_tool_use"] = not conversation.parallel
-    if written:
-        body["tool_choice"] = written
-
-
 # Answers ---------------------------------------------------------------------------------------------------------
 
 
@@ -426,7 +253,9 @@ def _read_said(block: Body) -> Part:
         return Thinking(origin=NAME, text=block.get("thinking") or "", signature=block.get("signature") or "")
     if block["type"] == "redacted_thinking":
         return Thinking(origin=NAME, signature=block.get("data") or "", hidden=True)
-    return _read_block(block, "content")
+    part = _read_block(block, "content")
+    assert part is not None
+    return part
 
 
 def read_answer(body: Json) -> Completion:
@@ -438,7 +267,7 @@ def read_answer(body: Json) -> Completion:
         id=body.get("id") or "",
         model=body.get("model") or "",
         parts=[_read_said(block) for block in body["content"] if block.get("type") in known],
-        stop=STOPS.get(body.get("stop_reason") or "", Stop.END),
+        stop=read_stop(body.get("stop_reason"), any(block.get("type") == "tool_use" for block in body["content"])),
         sequence=body.get("stop_sequence"),
         usage=read_usage(body.get("usage") or {}),
     )
@@ -446,7 +275,22 @@ def read_answer(body: Json) -> Completion:
 
 def read_usage(usage: Body) -> Tokens:
     """Read Anthropic's usage object, whose input tokens exclude those of the cache."""
-    return tokens(token_usage(VENDOR_USAGE.of(usage)))
+    return told_tokens(token_usage(VENDOR_USAGE.of(usage)))
+
+
+def prompt_tokens(asked: Body) -> int:
+    """Estimate the tokens of a request of this format: four characters each, the bytes of media left out."""
+    return 4 + sum(_length(asked.get(name)) for name in ("system", "messages", "tools")) // 4
+
+
+def _length(value: Json) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_length, value))
+    if isinstance(value, dict):
+        return sum(len(name) + _length(inner) for name, inner in value.items() if name not in ("data", "signature"))
+    return 1
 
 
 def write_usage(usage: Tokens) -> Body:
@@ -464,6 +308,7 @@ def write_usage(usage: Tokens) -> Body:
 
 def answer_id(id: str) -> str:
     """Return an upstream's id as a message's."""
+    id = id or secrets.token_hex(12)
     return id if id.startswith("msg_") else f"msg_{id.removeprefix('chatcmpl-').removeprefix('resp_')}"
 
 
@@ -471,13 +316,13 @@ def write_block(part: Part) -> Body:
     """Write a part of an answer."""
     match part:
         case Text():
-            return {"type": "text", "text": part.text, "citations": None}
+            return {"type": "text", "text": part.text}
         case Thinking():
             if part.hidden or part.quiet or not part.text:
                 return {"type": "redacted_thinking", "data": seal(part)}
             return {"type": "thinking", "thinking": part.text, "signature": seal(part)}
         case ToolCall():
-            input = lenient_arguments(part.arguments)
+            input = arguments(part.arguments)
             return {"type": "tool_use", "id": _ID.sub("_", part.id), "name": part.name, "input": input}
         case _:
             raise no_answer("it holds what a model cannot say")

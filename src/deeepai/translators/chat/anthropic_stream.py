@@ -6,8 +6,20 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .anthropic import NAME, REASONS, STOPS, answer_id, read_usage, write_block, write_usage
-from .common import STREAM_CUT, Body, encode, event_json, named_event, seal, upstream_failure
+from ...declare import Failure, Json
+from .anthropic import NAME, REASONS, answer_id, prompt_tokens, read_usage, write_block, write_usage
+from .common import (
+    STREAM_CUT,
+    Body,
+    arguments_text,
+    encode,
+    event_json,
+    named_event,
+    read_stop,
+    seal,
+    upstream_failure,
+)
+from .lanes import Lane, Lanes
 from .model import (
     Broken,
     Delta,
@@ -39,9 +51,14 @@ class Reader:
 
     def __init__(self) -> None:
         self._usage: Body = {}
-        self._open = self._thinking = False
-        self._input: object = None
-        """Arguments that came whole with the start of a call."""
+        self._started = False
+        self._lanes = Lanes()
+        self._blocks: dict[Json, Lane | None] = {}
+        """By index, those that are open; None where they are of no kind that others know."""
+        self._inputs: dict[Json, Json] = {}
+        """Arguments that came whole with the start of a call, by index."""
+        self._called = False
+        self._finish: Finish | None = None
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
@@ -50,77 +67,123 @@ class Reader:
             return ()
         match data.get("type"):
             case "content_block_delta":
-                return self._delta(data.get("delta") or {})
+                return self._delta(data.get("index"), data.get("delta") or {})
             case "message_start":
-                message = data.get("message") or {}
-                self._usage = dict(message.get("usage") or {})
-                return [Start(message.get("id") or "", message.get("model") or "", read_usage(self._usage))]
+                return self._message_start(data.get("message") or {})
             case "content_block_start":
-                return self._start(data.get("content_block") or {})
+                return self._start(data.get("index"), data.get("content_block") or {})
             case "content_block_stop":
-                return self._stop()
+                out: list[Event] = []
+                self._stop(data.get("index"), out)
+                return out
             case "message_delta":
                 return self._message_delta(data)
             case "message_stop":
-                return [Done()]
+                if self._finish is None:
+                    self._finish = Finish(read_stop(None, self._called))
+                return self.close()
             case "error":
                 error = data.get("error") or {}
                 status = _STATUS.get(error.get("type") or "", 502)
                 return [Broken(upstream_failure(status, error.get("message") or ""))]
+            case None if data.get("error"):
+                error = data["error"] if isinstance(data["error"], dict) else {"message": str(data["error"])}
+                return [Broken(upstream_failure(502, error.get("message") or ""))]
             case _:
                 return ()
 
-    def _start(self, block: Body) -> list[Event]:
-        kind = block.get("type")
-        self._input = None
-        self._open = True
-        self._thinking = kind == "thinking"
-        if kind == "text":
-            return [PartStart(Text("")), *_more(block.get("text"))]
-        if kind == "thinking":
-            return [PartStart(Thinking(origin=NAME)), *_more(block.get("thinking"))]
-        if kind == "redacted_thinking":
-            return [PartStart(Thinking(origin=NAME, signature=block.get("data") or "", hidden=True))]
-        if kind == "tool_use":
-            self._input = block.get("input")
-            return [PartStart(ToolCall(block.get("id") or "", block.get("name") or "", ""))]
-        self._open = False
-        return []
+    @property
+    def whole(self) -> bool:
+        """Whether a stop reason came."""
+        return self._finish is not None
 
-    def _delta(self, delta: Body) -> Sequence[Event]:
-        if not self._open:
+    def close(self) -> Sequence[Event]:
+        """End what is open, where a stop reason came."""
+        if self._finish is None:
             return ()
-        match delta.get("type"):
-            case "text_delta":
-                return _more(delta.get("text"))
-            case "input_json_delta":
-                self._input = None
-                return _more(delta.get("partial_json"))
-            case "thinking_delta":
-                return _more(delta.get("thinking"))
-            case "signature_delta" if self._thinking:
-                return (Signature(delta.get("signature") or ""),)
-            case _:
-                return ()
+        out: list[Event] = []
+        for index in list(self._blocks):
+            self._stop(index, out)
+        return [*out, self._finish, Done()]
 
-    def _stop(self) -> list[Event]:
-        if not self._open:
+    def _message_start(self, message: Body) -> list[Event]:
+        self._usage |= message.get("usage") or {}
+        if self._started:
             return []
-        self._open = False
-        return [*(_more(encode(self._input).decode()) if self._input else ()), PartEnd()]
+        self._started = True
+        usage = read_usage(self._usage) if self._usage else None
+        return [Start(message.get("id") or "", message.get("model") or "", usage)]
+
+    def _start(self, index: Json, block: Body) -> list[Event]:
+        out: list[Event] = []
+        self._stop(index, out)
+        kind, input = block.get("type"), None
+        if kind == "text":
+            lane = self._lanes.open(Text(""), out)
+            self._lanes.add(lane, block.get("text") or "", out)
+        elif kind == "thinking":
+            lane = self._lanes.open(Thinking(origin=NAME), out)
+            self._lanes.add(lane, block.get("thinking") or "", out)
+        elif kind == "redacted_thinking":
+            lane = self._lanes.open(Thinking(origin=NAME, signature=block.get("data") or "", hidden=True), out)
+        elif kind == "tool_use":
+            self._called = True
+            input = block.get("input")
+            lane = self._lanes.open(ToolCall(block.get("id") or "", block.get("name") or "", ""), out)
+        else:
+            self._blocks[index] = None
+            return out
+        self._blocks[index] = lane
+        if input:
+            self._inputs[index] = input
+        return out
+
+    def _delta(self, index: Json, delta: Body) -> Sequence[Event]:
+        kind = delta.get("type")
+        lane = self._blocks.get(index)
+        out: list[Event] = []
+        if lane is None:
+            if index in self._blocks or kind not in ("text_delta", "thinking_delta"):
+                return ()
+            # Some servers leave out that a block starts.
+            begun = {"type": "text" if kind == "text_delta" else "thinking"}
+            out += self._start(index, begun)
+            lane = self._blocks[index]
+            assert lane is not None
+        match kind:
+            case "text_delta":
+                self._lanes.add(lane, delta.get("text") or "", out)
+            case "input_json_delta":
+                self._lanes.add(lane, arguments_text(delta.get("partial_json")), out)
+            case "thinking_delta":
+                self._lanes.add(lane, delta.get("thinking") or "", out)
+            case "signature_delta" if isinstance(lane.part, Thinking):
+                self._lanes.sign(lane, Signature(delta.get("signature") or ""), out)
+            case _:
+                pass
+        return out
+
+    def _stop(self, index: Json, out: list[Event]) -> None:
+        lane = self._blocks.pop(index, None)
+        if lane is None:
+            return
+        input = self._inputs.pop(index, None)
+        if input and not lane.length:
+            self._lanes.add(lane, arguments_text(input), out)
+        self._lanes.close(lane, out)
 
     def _message_delta(self, data: Body) -> list[Event]:
         usage = data.get("usage") or {}
         self._usage |= {key: value for key, value in usage.items() if value is not None}
-        found: list[Event] = [UsageSeen(read_usage(self._usage))]
+        out: list[Event] = [UsageSeen(read_usage(self._usage))] if self._usage else []
         delta = data.get("delta") or {}
-        if delta.get("stop_reason"):
-            found.append(Finish(STOPS.get(delta["stop_reason"], Stop.END), delta.get("stop_sequence")))
-        return found
-
-
-def _more(text: str | None) -> Sequence[Event]:
-    return (Delta(text),) if text else ()
+        reason = delta.get("stop_reason")
+        if reason:
+            try:
+                self._finish = Finish(read_stop(reason, self._called), delta.get("stop_sequence"))
+            except Failure as failure:
+                out.append(Broken(failure))
+        return out
 
 
 class Writer:
@@ -128,6 +191,7 @@ class Writer:
 
     def __init__(self, model: str, asked: Body) -> None:
         self._model = model
+        self._asked = asked
         self._usage = Tokens()
         self._index = -1
         self._part: Text | Thinking | ToolCall = Text("")
@@ -146,7 +210,6 @@ class Writer:
                 opening = self._open_thinking() if self._held else b""
                 return opening + self._before + encode(event.text) + self._after
             case Start():
-                self._usage = event.usage or Tokens()
                 return self._message_start(event)
             case PartStart():
                 return self._start(event.part)
@@ -175,8 +238,10 @@ class Writer:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": write_usage(self._usage),
+            # Clients show it until the last event counts.
+            "usage": write_usage(event.usage or Tokens(input=prompt_tokens(self._asked))),
         }
+        self._usage = event.usage or Tokens()
         return named_event("message_start", {"type": "message_start", "message": message})
 
     def _block_start(self, block: Body, delta: bytes) -> bytes:

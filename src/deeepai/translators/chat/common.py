@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import mimetypes
 import re
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from .model import (
     PartEnd,
     PartStart,
     Signature,
+    Stop,
     Text,
     Thinking,
     ToolCall,
@@ -43,6 +45,15 @@ class Reader(Interface):
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one server-sent event with its blank line."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer has come to an end, by a reason or by what can only follow on one."""
+        ...
+
+    def close(self) -> Sequence[Event]:
+        """Tell what is still open once the stream has ended; nothing of one that was cut."""
         ...
 
 
@@ -97,7 +108,7 @@ def upstream_failure(
 
 def error_object(answer: Answer) -> Body:
     """Return an error answer's `error` object; of anything else, an object with its text as the message."""
-    found = answer.json()
+    found = lenient_json(answer.body)
     if isinstance(found, list) and found:
         found = found[0]
     if isinstance(found, dict):
@@ -109,7 +120,84 @@ def error_object(answer: Answer) -> Body:
     return {"message": answer.body[:500].decode("utf-8", "replace").strip() if found is None else ""}
 
 
+# JSON ------------------------------------------------------------------------------------------------------------
+
+
+def lenient_json(data: bytes) -> Json:
+    """Decode JSON as lenient readers do: raw control characters pass, bytes that are no UTF-8 are replaced.
+
+    A surrogate without its other half stays in the text as it is. None where it is no JSON at all.
+    """
+    try:
+        return decode(data)
+    except (msgspec.DecodeError, ValueError):
+        pass
+    try:
+        return json.loads(data.decode("utf-8", "replace").removeprefix("\ufeff"), strict=False)
+    except ValueError:
+        return None
+
+
+def paired(text: str) -> str:
+    """Return a text with its surrogates joined to characters; one without its other half is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def whole_json(data: bytes) -> Json:
+    """Decode JSON leniently, to text that can be encoded again."""
+    try:
+        return decode(data)
+    except (msgspec.DecodeError, ValueError):
+        return json.loads(paired(json.dumps(lenient_json(data), ensure_ascii=False)))
+
+
+def tokens(usage: Json, *names: str) -> int:
+    """Return a count of tokens that stands at a place; 0 where there is none that can be understood."""
+    for name in names:
+        if not isinstance(usage, dict):
+            return 0
+        usage = usage.get(name)
+    if isinstance(usage, bool):
+        return 0
+    if isinstance(usage, int) or (isinstance(usage, float) and usage.is_integer()):
+        return max(0, int(usage))
+    return int(usage) if isinstance(usage, str) and usage.isdigit() else 0
+
+
+# Ends ------------------------------------------------------------------------------------------------------------
+
+_ENDS: Final = {
+    **dict.fromkeys(("stop", "end_turn", "eos", "eos_token", "complete", "completed", "pause_turn"), Stop.END),
+    **dict.fromkeys(("stop_sequence",), Stop.SEQUENCE),
+    **dict.fromkeys(("length", "max_tokens", "model_length", "model_context_window_exceeded"), Stop.LENGTH),
+    **dict.fromkeys(("tool_calls", "function_call", "tool_use", "tool_call"), Stop.TOOLS),
+    **dict.fromkeys(("content_filter", "sensitive", "refusal", "safety", "recitation", "blocklist"), Stop.FILTERED),
+    **dict.fromkeys(("prohibited_content", "spii", "model_armor", "image_safety"), Stop.FILTERED),
+    **dict.fromkeys(("image_prohibited_content", "image_recitation"), Stop.FILTERED),
+}
+"""Every vendor's words for an end that the model itself, the limit or a filter set; any other is a failure."""
+
+
+def read_stop(reason: Json, called: bool) -> Stop:
+    """Read why an answer ends; many say that it just stops although it calls a tool.
+
+    Raises
+    ------
+    Failure
+        UPSTREAM, where the reason is none of the known ends.
+    """
+    if not reason:
+        return Stop.TOOLS if called else Stop.END
+    stop = _ENDS.get(reason) if isinstance(reason, str) else None
+    stop = stop or _ENDS.get(str(reason).lower().partition(":")[0].strip())
+    if stop is None:
+        raise Failure(Reason.UPSTREAM, f"The model stopped: {reason}")
+    return Stop.TOOLS if called and stop is Stop.END else stop
+
+
 # Events ----------------------------------------------------------------------------------------------------------
+
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 def event_data(event: bytes) -> bytes:
@@ -118,9 +206,10 @@ def event_data(event: bytes) -> bytes:
     if at < 0:
         return b""
     data = event[at + 5 :].strip()
-    if b"\n" not in data and (at == 0 or event[at - 1 : at] == b"\n"):
+    if (at == 0 or event[at - 1 : at] == b"\n") and b"\n" not in data and b"\r" not in data:
         return data
-    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+    lines = event.removeprefix(_BOM).splitlines()
+    return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
 
 
 def event_json(event: bytes) -> Body | None:
@@ -131,16 +220,55 @@ def event_json(event: bytes) -> Body | None:
     Failure
         UPSTREAM, where its data is no JSON object.
     """
-    data = event_data(event)
+    return data_json(event_data(event))
+
+
+def data_json(data: bytes) -> Body | None:
+    """Return the JSON object of an event's data; None where there is none.
+
+    Raises
+    ------
+    Failure
+        UPSTREAM, where it is no JSON object.
+    """
     if not data:
         return None
     try:
         found = decode(data)
     except (msgspec.DecodeError, ValueError):
-        raise no_answer("an event is no JSON") from None
+        found = lenient_json(data)
+        if found is None:
+            raise no_answer("an event is no JSON") from None
     if not isinstance(found, dict):
         raise no_answer("an event is no JSON object")
     return found
+
+
+class Halves:
+    """Joins surrogates whose halves came in two deltas; a half that stays alone is replaced."""
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def filter(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Take steps of which some may hold halves."""
+        kept: list[Event] = []
+        for event in events:
+            if isinstance(event, Delta):
+                if not self.held and event.text.isascii():
+                    kept.append(event)
+                    continue
+                text, self.held = self.held + event.text, ""
+                if text and "\ud800" <= text[-1] <= "\udbff":
+                    text, self.held = text[:-1], text[-1]
+                if text:
+                    kept.append(Delta(paired(text)))
+                continue
+            if self.held and isinstance(event, PartEnd | Signature):
+                kept.append(Delta("\ufffd"))
+                self.held = ""
+            kept.append(event)
+        return kept
 
 
 def named_event(name: str, data: Json) -> bytes:
@@ -198,21 +326,35 @@ def result_text(result: ToolResult) -> str:
     return "\n".join(part.text for part in result.parts if isinstance(part, Text))
 
 
-def hoisted(conversation: Conversation) -> tuple[list[str], list[Turn]]:
-    """Return the system's texts, and the other turns with neighbours of one role made one."""
-    system: list[str] = []
+def hoisted(conversation: Conversation, *, inside: bool = False) -> tuple[list[Text], list[Turn]]:
+    """Return the system's texts, and the other turns with neighbours of one role made one.
+
+    Parameters
+    ----------
+    inside : bool
+        Later texts of the system stay among the turns: each after a turn of the user's, before one of the model's.
+    """
+    system: list[Text] = []
     turns: list[Turn] = []
+    late: list[Part] = []
     for turn in conversation.turns:
         if turn.role == "system":
-            text = joined(turn.parts)
-            if text:
-                system.append(text)
+            texts = [part for part in turn.parts if isinstance(part, Text) and part.text]
+            if inside and turns:
+                late += texts
+            else:
+                system += texts
         elif turns and turns[-1].role == turn.role:
             turns[-1].parts.extend(turn.parts)
         else:
+            if late and turn.role == "assistant":
+                turns.append(Turn("system", late))
+                late = []
             turns.append(Turn(turn.role, list(turn.parts)))
+    if late:
+        turns.append(Turn("system" if turns[-1].role == "user" else "user", late))
     if not turns and system:
-        turns = [Turn("user", [Text("\n\n".join(system))])]
+        turns = [Turn("user", [*system])]
         system = []
     return system, turns
 
@@ -246,31 +388,21 @@ def objects(value: Json, name: str) -> list[Body]:
     return value
 
 
-def arguments(call: str, name: str) -> Body:
-    """Return a call's arguments as an object.
-
-    Raises
-    ------
-    Failure
-        INVALID, where they are none.
-    """
+def arguments(call: str) -> Body:
+    """Return a call's arguments as an object; what is none stands under `_raw`, so that nothing is lost."""
     if not call.strip():
         return {}
-    try:
-        found = decode(call)
-    except (msgspec.DecodeError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise Failure(Reason.INVALID, f"The arguments of a call to {name} are no JSON object", param="messages")
-    return found
+    found = lenient_json(call.encode("utf-8", "surrogatepass"))
+    if isinstance(found, dict):
+        return found
+    return {} if call.strip() == "null" else {"_raw": call}
 
 
-def lenient_arguments(call: str) -> Body:
-    """Return a model's arguments as an object; what is none stands under `_raw`, so that nothing is lost."""
-    try:
-        return arguments(call, "")
-    except Failure:
-        return {"_raw": call}
+def arguments_text(found: Json) -> str:
+    """Return arguments as JSON text: as it is where they are text, else encoded."""
+    if isinstance(found, str):
+        return found
+    return "" if found is None else encode(found).decode()
 
 
 # Thoughts that were not asked for --------------------------------------------------------------------------------

@@ -1,16 +1,16 @@
-"""Gemini's generateContent: requests, whole answers, errors.
+"""Gemini's generateContent: requests read, whole answers, errors.
 
 Source: the types of Google's `google-genai` 3.4 and the reference of `v1beta`; names in snake_case are read too, as
-Google does. Schemas go as JSON Schema (`parametersJsonSchema`, `responseJsonSchema`), without `$schema`. Calls have
+Google does. Schemas go as JSON Schema (`parametersJsonSchema`, `responseJsonSchema`), in the words it knows. Calls have
 ids only in newer versions: where one has none, it gets one by its order. Gemini 3 wants the signature of its thoughts
 back on the first call of a turn; a call of another model's gets the word that Google documents for skipping that
 check.
 
-Dropped on reading: `safetySettings`, `labels`, `mediaResolution`, `serviceTier`, `store`, metadata of parts. Dropped
-on writing: the user, `parallel` off, `strict`, the output schema's name, `verbosity`, the prompt cache's key, an
-image's `detail`, thoughts of other upstreams, thinking settings for models that do not think.
-Refused on reading: `candidateCount` above 1, log probabilities, output other than text, `cachedContent`, tools other
-than functions, files stored at Google. Refused on writing: `logit_bias`, files stored at OpenAI.
+Dropped on reading: `safetySettings`, `labels`, `mediaResolution`, `serviceTier`, `store`, metadata of parts, the
+vendor's own tools. Dropped on writing: the user, `parallel` off, `strict`, the output schema's name, `verbosity`, the
+prompt cache's key, an image's `detail`, thoughts of other upstreams, thinking settings for models that do not think.
+Refused on reading: `candidateCount` above 1, log probabilities, output other than text, `cachedContent`, files stored
+at Google. Refused on writing: `logit_bias`, files stored at OpenAI.
 """
 
 from __future__ import annotations
@@ -19,27 +19,20 @@ import re
 import secrets
 from typing import Any
 
-import msgspec
-
-from ...declare import Answer, Failure, Json, Reason
+from ...declare import Answer, Failure, Json
 from ...protocols.gemini.usage import VENDOR_USAGE, token_usage
 from .common import (
     Body,
     arguments,
-    budget_of,
-    decode,
-    effort_of,
     encode,
     error_object,
     guess_type,
-    hoisted,
-    lenient_arguments,
     media_kind,
     no_answer,
     number,
     objects,
+    read_stop,
     refuse,
-    result_text,
     seal,
     shown_media,
     unseal,
@@ -63,16 +56,11 @@ from .model import (
     ToolResult,
     Turn,
 )
-from .usage import tokens
+from .usage import tokens as told_tokens
 
 NAME = "gemini"
 UNSIGNED = "skip_thought_signature_validator"
-STOPS = {
-    "STOP": Stop.END,
-    "MAX_TOKENS": Stop.LENGTH,
-    **dict.fromkeys(("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"), Stop.FILTERED),
-    **dict.fromkeys(("MODEL_ARMOR", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"), Stop.FILTERED),
-}
+UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 REASONS = {
     Stop.END: "STOP",
     Stop.SEQUENCE: "STOP",
@@ -83,9 +71,6 @@ REASONS = {
 _BLOCKED: list[Body] = [{"finishReason": "SAFETY"}]
 """In place of the candidates that a prompt did not get."""
 _MODES = {"AUTO": "auto", "VALIDATED": "auto", "ANY": "required", "NONE": "none"}
-_BUDGETED = re.compile(r"gemini-2\.5")
-_UNTHINKING = re.compile(r"gemini-(1|2\.0)|gemma")
-_OLD = re.compile(r"gemini-[12]|gemma")
 
 
 # Requests: read --------------------------------------------------------------------------------------------------
@@ -133,12 +118,6 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
         if role == "user" or not turns or turns[-1].role != role:
             turns.append(Turn(role, []))
         _read_parts(content.get("parts"), calls, turns[-1].parts, joins=role == "assistant")
-    tools: list[Tool] = []
-    for tool in objects(body.get("tools"), "tools"):
-        for kind, value in tool.items():
-            if kind not in ("functionDeclarations", "function_declarations"):
-                refuse("tools", f"This model has no tool {kind!r}")
-            tools += [_read_tool(one) for one in objects(value, "tools.functionDeclarations")]
     calling = get(get(body, "toolConfig") or {}, "functionCallingConfig") or {}
     choice = None
     if calling.get("mode") in _MODES:
@@ -148,7 +127,7 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
     return Conversation(
         turns=turns,
         stream=bool(stream),
-        tools=tools,
+        tools=read_tools(body),
         tool_choice=choice,
         max_tokens=number(values, "max_output_tokens"),
         temperature=number(values, "temperature"),
@@ -195,6 +174,12 @@ def _read_parts(found: Json, calls: _Calls, parts: list[Part], *, joins: bool) -
                 parts.append(Text(part["text"]))
         elif get(part, "functionResponse"):
             parts.append(_read_result(get(part, "functionResponse"), calls))
+        elif get(part, "executableCode"):
+            parts.append(Text(f"```\n{get(part, 'executableCode').get('code') or ''}\n```"))
+        elif get(part, "codeExecutionResult"):
+            parts.append(Text(get(part, "codeExecutionResult").get("output") or ""))
+        elif signature and not (get(part, "inlineData") or get(part, "fileData")):
+            parts.append(unseal(signature, "", NAME, hidden=True))
         else:
             parts.append(_read_media(part))
 
@@ -227,6 +212,20 @@ def _read_result(found: Body, calls: _Calls) -> ToolResult:
     return ToolResult(calls.answered(found.get("id") or "", name), parts, name=name, error=error)
 
 
+def read_tools(body: Body) -> list[Tool]:
+    """Read the caller's functions; the vendor's own tools are left out."""
+    return [
+        _read_tool(function)
+        for tool in objects(body.get("tools"), "tools")
+        for function in objects(get(tool, "functionDeclarations"), "tools.functionDeclarations")
+    ]
+
+
+def tool_names(asked: Body) -> list[str]:
+    """Return the names of the caller's functions."""
+    return [tool.name for tool in read_tools(asked)]
+
+
 def _read_tool(found: Body) -> Tool:
     schema = get(found, "parametersJsonSchema")
     if schema is None and found.get("parameters") is not None:
@@ -252,167 +251,6 @@ def _read_reasoning(thinking: Json) -> Reasoning | None:
     level = str(get(thinking, "thinkingLevel") or "").lower()
     effort = "" if level == "thinking_level_unspecified" else level
     return Reasoning(effort, get(thinking, "thinkingBudget"), bool(get(thinking, "includeThoughts")))
-
-
-# Requests: write -------------------------------------------------------------------------------------------------
-
-
-def write_request(conversation: Conversation, model: str) -> Body:
-    """Write a request; the model stands in the path."""
-    if conversation.logit_bias:
-        refuse("logit_bias", "This model takes no logit_bias")
-    system, turns = hoisted(conversation)
-    names = {part.id: part.name for turn in turns for part in turn.parts if isinstance(part, ToolCall)}
-    old = _OLD.search(model) is not None
-    contents: list[Body] = []
-    for turn in turns:
-        if turn.role == "assistant":
-            parts = _write_own(turn.parts, signed=not old)
-        else:
-            parts = _write_given(turn.parts, names, old)
-        if parts:
-            contents.append({"role": "model" if turn.role == "assistant" else "user", "parts": parts})
-    body: Body = {"contents": contents}
-    if system:
-        body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
-    config: Body = {}
-    for name, value in (
-        ("maxOutputTokens", conversation.max_tokens),
-        ("temperature", conversation.temperature),
-        ("topP", conversation.top_p),
-        ("topK", conversation.top_k),
-        ("stopSequences", conversation.stop or None),
-        ("seed", conversation.seed),
-        ("presencePenalty", conversation.presence_penalty),
-        ("frequencyPenalty", conversation.frequency_penalty),
-    ):
-        if value is not None:
-            config[name] = value
-    if conversation.output is not None:
-        config["responseMimeType"] = "application/json"
-        if conversation.output.schema is not None:
-            config["responseJsonSchema"] = _plain(conversation.output.schema)
-    thinking = _write_reasoning(conversation.reasoning, model)
-    if thinking:
-        config["thinkingConfig"] = thinking
-    if config:
-        body["generationConfig"] = config
-    if conversation.tools:
-        body["tools"] = [{"functionDeclarations": [_write_tool(tool) for tool in conversation.tools]}]
-        choice = conversation.tool_choice
-        if choice is not None:
-            # Names restrict only where a call is forced; a choice among some is then left to VALIDATED.
-            mode = {"auto": "VALIDATED" if choice.names else "AUTO", "required": "ANY", "none": "NONE"}[choice.mode]
-            calling: Body = {"mode": mode}
-            if choice.names:
-                calling["allowedFunctionNames"] = choice.names
-            body["toolConfig"] = {"functionCallingConfig": calling}
-    return body
-
-
-def _plain(schema: Body) -> Body:
-    return {key: value for key, value in schema.items() if key != "$schema"}
-
-
-def _write_tool(tool: Tool) -> Body:
-    made: Body = {"name": tool.name}
-    if tool.description:
-        made["description"] = tool.description
-    if tool.schema is not None:
-        made["parametersJsonSchema"] = _plain(tool.schema)
-    return made
-
-
-def _write_own(parts: list[Part], *, signed: bool) -> list[Body]:
-    made: list[Body] = []
-    signature = ""
-    called = False
-    for part in parts:
-        if isinstance(part, Thinking):
-            signature = part.signature if part.origin == NAME and part.signature else signature
-        elif isinstance(part, ToolCall):
-            call = {"id": part.id, "name": part.name, "args": arguments(part.arguments, part.name)}
-            one: Body = {"functionCall": call}
-            if signature or (signed and not called):
-                one["thoughtSignature"] = signature or UNSIGNED
-            signature, called = "", True
-            made.append(one)
-        elif isinstance(part, Text) and part.text:
-            made.append({"text": part.text})
-        elif isinstance(part, Media):
-            made.append(_write_media(part))
-    return made
-
-
-def _write_given(parts: list[Part], names: dict[str, str], old: bool) -> list[Body]:
-    made: list[Body] = []
-    beside: list[Body] = []
-    for part in parts:
-        if isinstance(part, Text):
-            if part.text:
-                made.append({"text": part.text})
-        elif isinstance(part, Media):
-            made.append(_write_media(part))
-        elif isinstance(part, ToolResult):
-            media = [_write_media(one) for one in part.parts if isinstance(one, Media)]
-            name = part.name or names.get(part.id)
-            if name is None:
-                raise Failure(
-                    Reason.INVALID, f"There is no call {part.id!r} that this result belongs to", param="messages"
-                )
-            response: Body = {"id": part.id, "name": name, "response": _write_result(part)}
-            if media and not old:
-                response["parts"] = media
-            else:
-                beside += media
-            made.append({"functionResponse": response})
-    return made + beside
-
-
-def _write_result(result: ToolResult) -> Body:
-    text = result_text(result)
-    if result.error:
-        return {"error": text}
-    if text.startswith("{"):
-        try:
-            found = decode(text.encode())
-        except (msgspec.DecodeError, ValueError):
-            found = None
-        if isinstance(found, dict) and set(found) not in ({"output"}, {"error"}, set()):
-            return found
-    return {"output": text}
-
-
-def _write_media(media: Media) -> Body:
-    if media.file_id:
-        refuse("messages", "This model cannot look up stored files")
-    if media.url:
-        return {"fileData": {"fileUri": media.url, "mimeType": guess_type(media)}}
-    blob: Body = {"mimeType": guess_type(media), "data": media.data}
-    return {"inlineData": blob}
-
-
-def _write_reasoning(reasoning: Reasoning | None, model: str) -> Body | None:
-    if reasoning is None or _UNTHINKING.search(model):
-        return None
-    effort, budget = reasoning.effort, reasoning.budget
-    made: Body = {}
-    if _BUDGETED.search(model):
-        if budget is None:
-            budget = budget_of(effort) if effort else -1
-        if budget is not None and budget >= 0:
-            most, least = (32768, 128) if "pro" in model else (24576, 512 if budget and "lite" in model else 0)
-            budget = max(least, min(budget, most))
-        made["thinkingBudget"] = budget
-    else:
-        effort = effort or (effort_of(budget) if budget is not None else "")
-        least = "low" if "pro" in model else "minimal"
-        level = {"none": least, "minimal": least, "xhigh": "high", "max": "high"}.get(effort, effort)
-        if level:
-            made["thinkingLevel"] = level.upper()
-    if reasoning.show is not False and effort != "none":
-        made["includeThoughts"] = True
-    return made or None
 
 
 # Answers ---------------------------------------------------------------------------------------------------------
@@ -463,13 +301,13 @@ def read_answer(body: Json) -> Completion:
                 last.text += text
             elif text:
                 parts.append(Text(text))
-    called = any(isinstance(part, ToolCall) for part in parts)
+    called, reason = any(isinstance(part, ToolCall) for part in parts), candidate.get("finishReason")
     return Completion(
         id=id,
         model=body.get("modelVersion") or "",
         parts=parts,
-        stop=read_stop(candidate.get("finishReason"), called),
-        usage=read_usage(body.get("usageMetadata") or {}),
+        stop=read_stop(reason if reason != UNSPECIFIED else None, called),
+        usage=read_usage(body.get("usageMetadata")),
     )
 
 
@@ -482,15 +320,9 @@ def answer_text(part: Body) -> str:
     return part.get("text") or ""
 
 
-def read_stop(reason: str | None, called: bool) -> Stop:
-    """Read a finish reason; a call of a tool has none of its own."""
-    stop = STOPS.get(reason or "STOP", Stop.END)
-    return Stop.TOOLS if called and stop is Stop.END else stop
-
-
-def read_usage(usage: Body) -> Tokens:
+def read_usage(usage: Json) -> Tokens:
     """Read Gemini's usage, whose candidates' tokens exclude the thoughts."""
-    return tokens(token_usage(VENDOR_USAGE.of(usage)))
+    return told_tokens(token_usage(VENDOR_USAGE.of(usage if isinstance(usage, dict) else {})))
 
 
 def write_usage(usage: Tokens) -> Body:
@@ -513,7 +345,7 @@ def write_usage(usage: Tokens) -> Body:
 def write_call(call: ToolCall, before: Thinking | None) -> Body:
     """Write a call of an answer, with the thoughts that it has to come back with."""
     part: Body = {
-        "functionCall": {"id": call.id, "name": call.name, "args": lenient_arguments(call.arguments)},
+        "functionCall": {"id": call.id, "name": call.name, "args": arguments(call.arguments)},
     }
     if before is not None:
         part["thoughtSignature"] = seal(before)

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from .common import STREAM_CUT, Body, encode, event_json, seal, upstream_failure
-from .gemini import NAME, REASONS, CallIds, answer_text, read_stop, read_usage, write_call, write_usage
+from ...declare import Failure
+from .common import STREAM_CUT, Body, data_json, encode, event_data, read_stop, seal, upstream_failure
+from .gemini import NAME, REASONS, UNSPECIFIED, CallIds, answer_text, read_usage, write_call, write_usage
 from .model import (
     Broken,
     Delta,
@@ -22,6 +23,7 @@ from .model import (
     PartStart,
     Signature,
     Start,
+    Stop,
     Text,
     Thinking,
     Tokens,
@@ -38,14 +40,18 @@ class Reader:
         self._called = False
         self._open: Text | Thinking | None = None
         self._signed = False
+        self._finish: Stop | None = None
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        chunk = event_json(event)
+        data = event_data(event)
+        if data == b"[DONE]":
+            return ()
+        chunk = data_json(data)
         if chunk is None:
             return ()
         if chunk.get("error"):
-            error: Body = chunk["error"]
+            error: Body = chunk["error"] if isinstance(chunk["error"], dict) else {"message": str(chunk["error"])}
             code = error.get("code")
             return [Broken(upstream_failure(code if isinstance(code, int) else 502, error.get("message") or ""))]
         found: list[Event] = []
@@ -62,10 +68,25 @@ class Reader:
             reason = "SAFETY"
         if chunk.get("usageMetadata"):
             found.append(UsageSeen(read_usage(chunk["usageMetadata"])))
-        if reason:
-            found += self._close()
-            found.append(Finish(read_stop(reason, self._called)))
+        if reason and reason != UNSPECIFIED:
+            try:
+                # More may follow: only the stream's end is the end.
+                self._finish = read_stop(reason, called=False)
+            except Failure as failure:
+                found.append(Broken(failure))
         return found
+
+    @property
+    def whole(self) -> bool:
+        """Whether a finish reason came."""
+        return self._finish is not None
+
+    def close(self) -> Sequence[Event]:
+        """End what is open, where a finish reason came."""
+        if self._finish is None:
+            return ()
+        stop = Stop.TOOLS if self._called and self._finish is Stop.END else self._finish
+        return [*self._close(), Finish(stop), Done()]
 
     def _close(self) -> Sequence[Event]:
         if self._open is None:

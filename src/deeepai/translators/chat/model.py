@@ -17,10 +17,11 @@ from ...declare import Failure, Json
 
 
 class Text(msgspec.Struct):
-    """Text; `refusal` where the model says that it will not."""
+    """Text; `refusal` where the model says that it will not; `cache` as in `Media`."""
 
     text: str
     refusal: bool = False
+    cache: dict[str, Json] | None = None
 
 
 class Media(msgspec.Struct, kw_only=True):
@@ -36,6 +37,8 @@ class Media(msgspec.Struct, kw_only=True):
         its id among the files kept at OpenAI.
     detail : str
         How closely an image is to be looked at, in OpenAI's words.
+    cache : dict, optional
+        Anthropic's `cache_control`, which other formats carry for its models.
     """
 
     kind: Literal["image", "document", "audio", "video"]
@@ -45,6 +48,7 @@ class Media(msgspec.Struct, kw_only=True):
     file_id: str = ""
     name: str = ""
     detail: str = ""
+    cache: dict[str, Json] | None = None
 
 
 class Thinking(msgspec.Struct, kw_only=True):
@@ -73,11 +77,12 @@ class Thinking(msgspec.Struct, kw_only=True):
 
 
 class ToolCall(msgspec.Struct):
-    """A call of a tool; `arguments` is JSON as text."""
+    """A call of a tool; `arguments` is JSON as text, `name` as in `Tool`."""
 
     id: str
     name: str
     arguments: str
+    cache: dict[str, Json] | None = None
 
 
 class ToolResult(msgspec.Struct):
@@ -87,6 +92,7 @@ class ToolResult(msgspec.Struct):
     parts: list[Text | Media]
     name: str = ""
     error: bool = False
+    cache: dict[str, Json] | None = None
 
 
 Part = Text | Media | Thinking | ToolCall | ToolResult
@@ -103,12 +109,13 @@ class Turn(msgspec.Struct):
 
 
 class Tool(msgspec.Struct):
-    """A function that the model may call; `schema` is JSON Schema."""
+    """A function that the model may call; `schema` is JSON Schema, `name` is one word even where it has a namespace."""
 
     name: str
     description: str = ""
     schema: dict[str, Json] | None = None
     strict: bool = False
+    cache: dict[str, Json] | None = None
 
 
 class ToolChoice(msgspec.Struct):

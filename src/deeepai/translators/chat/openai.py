@@ -1,37 +1,35 @@
-"""OpenAI's chat completions: requests, whole answers, errors.
+"""OpenAI's chat completions: requests read, whole answers, errors.
 
 Source: OpenAI's OpenAPI document 2.3.0; `reasoning_content` is the convention of relays and of DeepSeek,
 `reasoning_details` that of OpenRouter (here it holds signatures that another upstream wants back).
 
 Dropped on reading, as they change nothing that the caller would miss: `metadata`, `store`, `service_tier`,
 `prediction`, `prompt_cache_retention`, `moderation`, a message's `name`, and fields that the specification does not
-have. Dropped on writing: `top_k`, a tool result's error mark; for reasoning models, which refuse them, `temperature`,
-`top_p` and the penalties.
-Refused on reading: `n` above 1, `logprobs`, audio output, `web_search_options`, custom tools, `functions`, stored
-audio.
+have, tools that the vendor runs itself. Dropped on writing: `top_k`, a tool result's error mark; for reasoning models,
+which refuse them, `temperature`, `top_p` and the penalties.
+Refused on reading: `n` above 1, `logprobs`, audio output, `web_search_options`, `functions`, stored audio.
 """
 
 from __future__ import annotations
 
-import re
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...declare import Answer, Failure, Json, Reason
-from ...protocols.openai.usage import VENDOR_USAGE, token_usage
 from .common import (
     Body,
-    data_url,
-    effort_of,
+    arguments_text,
     error_object,
     media_kind,
     no_answer,
     number,
     objects,
+    read_stop,
     refuse,
-    result_text,
     seal,
     split_data_url,
+    tokens,
     unseal,
     upstream_failure,
 )
@@ -52,18 +50,9 @@ from .model import (
     ToolResult,
     Turn,
 )
-from .usage import tokens
+from .tools import Form, custom_arguments, custom_input, custom_tool
 
 NAME = "openai"
-REASONING_MODEL = re.compile(r"(?:.*/)?(?:o\d|gpt-(?:[5-9]|\d\d)(?!.*chat))")
-"""Models that take no sampling parameters, and `max_completion_tokens` instead of `max_tokens`."""
-STOPS = {
-    "stop": Stop.END,
-    "length": Stop.LENGTH,
-    "tool_calls": Stop.TOOLS,
-    "function_call": Stop.TOOLS,
-    "content_filter": Stop.FILTERED,
-}
 REASONS = {
     Stop.END: "stop",
     Stop.SEQUENCE: "stop",
@@ -81,7 +70,7 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
     conversation = Conversation(
         turns=_read_messages(objects(body.get("messages"), "messages")),
         stream=bool(body.get("stream")),
-        tools=[_read_tool(tool) for tool in objects(body.get("tools"), "tools")],
+        tools=read_tools(body),
         tool_choice=_read_choice(body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls"),
         max_tokens=number(body, "max_completion_tokens") or number(body, "max_tokens"),
@@ -145,10 +134,13 @@ def _read_messages(messages: list[Body]) -> list[Turn]:
     for message in messages:
         role = message.get("role")
         if role == "tool":
-            parts = _read_content(message.get("content"))
-            result = ToolResult(
-                str(message.get("tool_call_id") or ""), [part for part in parts if isinstance(part, Text | Media)]
-            )
+            parts = _read_marked(message)
+            shown = [part for part in parts if isinstance(part, Text | Media)]
+            # A mark is of the whole result.
+            cache = next((part.cache for part in shown if part.cache is not None), None)
+            for part in shown:
+                part.cache = None
+            result = ToolResult(str(message.get("tool_call_id") or ""), shown, cache=cache)
             if answering:
                 turns[-1].parts.append(result)
             else:
@@ -157,9 +149,9 @@ def _read_messages(messages: list[Body]) -> list[Turn]:
             continue
         answering = False
         if role in ("system", "developer"):
-            turns.append(Turn("system", _read_content(message.get("content"))))
+            turns.append(Turn("system", _read_marked(message)))
         elif role == "user":
-            turns.append(Turn("user", _read_content(message.get("content"))))
+            turns.append(Turn("user", _read_marked(message)))
         elif role == "assistant":
             turns.append(Turn("assistant", _read_assistant(message)))
         else:
@@ -167,15 +159,29 @@ def _read_messages(messages: list[Body]) -> list[Turn]:
     return turns
 
 
+def _read_marked(message: Body) -> list[Part]:
+    """Read a message's content; a mark for the cache on the whole of it is one on its last part."""
+    parts, cache = _read_content(message.get("content")), message.get("cache_control")
+    if parts and isinstance(cache, dict) and isinstance(parts[-1], Text | Media):
+        parts[-1].cache = cache
+    return parts
+
+
 def _read_content(content: Json) -> list[Part]:
     if content is None or content == "":
         return []
     if isinstance(content, str):
         return [Text(content)]
-    return [_read_part(part) for part in objects(content, "messages.content")]
+    parts: list[Part] = []
+    for entry in objects(content, "messages.content"):
+        part, cache = _read_part(entry), entry.get("cache_control")
+        if isinstance(cache, dict):
+            part.cache = cache
+        parts.append(part)
+    return parts
 
 
-def _read_part(part: Body) -> Part:
+def _read_part(part: Body) -> Text | Media:
     kind = part.get("type")
     if kind == "text":
         return Text(part.get("text") or "")
@@ -215,14 +221,18 @@ def _read_assistant(message: Body) -> list[Part]:
     if message.get("audio"):
         refuse("messages.audio", "This model cannot look up stored audio")
     parts: list[Part] = [unseal(one.signature, one.text, NAME, hidden=one.hidden) for one in read_thinking(message)]
-    parts += _read_content(message.get("content"))
+    parts += _read_marked(message)
     if message.get("refusal"):
         parts.append(Text(message["refusal"], refusal=True))
     for call in objects(message.get("tool_calls"), "messages.tool_calls"):
-        function = call.get("function")
-        if not isinstance(function, dict):
-            refuse("messages.tool_calls", "This model knows calls of functions only")
-        parts.append(ToolCall(call.get("id") or "", function.get("name") or "", function.get("arguments") or ""))
+        function, custom = call.get("function"), call.get("custom")
+        if isinstance(function, dict):
+            text = arguments_text(function.get("arguments"))
+        elif isinstance(custom, dict):
+            function, text = custom, custom_arguments(custom.get("input") or "")
+        else:
+            refuse("messages.tool_calls", "This model knows calls of functions and of custom tools only")
+        parts.append(ToolCall(call.get("id") or "", function.get("name") or "", text))
     return parts
 
 
@@ -246,16 +256,39 @@ def read_thinking(message: Body) -> list[Thinking]:
     return found
 
 
-def _read_tool(tool: Body) -> Tool:
-    function = tool.get("function")
-    if tool.get("type", "function") != "function" or not isinstance(function, dict):
-        refuse("tools", f"This model has no tool of type {tool.get('type')!r}")
-    return Tool(
-        function.get("name") or "",
-        function.get("description") or "",
-        function.get("parameters"),
-        bool(function.get("strict")),
-    )
+def read_tools(body: Body) -> list[Tool]:
+    """Read the caller's functions and custom tools; tools of another kind are the vendor's own and left out."""
+    tools: list[Tool] = []
+    for tool in objects(body.get("tools"), "tools"):
+        kind, function = tool.get("type", "function"), tool.get("function")
+        if kind == "custom" and isinstance(tool.get("custom"), dict):
+            custom: Body = tool["custom"]
+            tools.append(custom_tool(custom.get("name") or "", custom))
+        elif kind == "function" and isinstance(function, dict):
+            cache = tool.get("cache_control") or function.get("cache_control")
+            tools.append(
+                Tool(
+                    function.get("name") or "",
+                    function.get("description") or "",
+                    function.get("parameters"),
+                    bool(function.get("strict")),
+                    cache if isinstance(cache, dict) else None,
+                )
+            )
+        elif kind == "function":
+            refuse("tools", "A tool of type 'function' needs its function")
+    return tools
+
+
+def tool_names(asked: Body) -> list[str]:
+    """Return the names of the caller's tools."""
+    return [tool.name for tool in read_tools(asked)]
+
+
+def tool_forms(asked: Body) -> Mapping[str, Form]:
+    """Return the caller's custom tools, by name."""
+    names = [tool["custom"].get("name") or "" for tool in asked.get("tools") or () if tool.get("type") == "custom"]
+    return {name: Form(name, custom=True) for name in names}
 
 
 def _read_choice(choice: Json) -> ToolChoice | None:
@@ -264,16 +297,17 @@ def _read_choice(choice: Json) -> ToolChoice | None:
     if choice in ("auto", "none", "required"):
         return ToolChoice(choice)
     if isinstance(choice, dict):
-        if choice.get("type") == "function":
-            return ToolChoice("required", [(choice.get("function") or {}).get("name") or ""])
+        if choice.get("type") in ("function", "custom"):
+            return ToolChoice("required", [_chosen(choice)])
         if choice.get("type") == "allowed_tools":
             allowed = choice.get("allowed_tools") or {}
-            names = [
-                (tool.get("function") or {}).get("name") or ""
-                for tool in objects(allowed.get("tools"), "tool_choice.allowed_tools.tools")
-            ]
+            names = [_chosen(tool) for tool in objects(allowed.get("tools"), "tool_choice.allowed_tools.tools")]
             return ToolChoice("required" if allowed.get("mode") == "required" else "auto", names)
     return refuse("tool_choice", "This model does not know such a tool_choice")
+
+
+def _chosen(tool: Body) -> str:
+    return (tool.get("function") or tool.get("custom") or {}).get("name") or ""
 
 
 def _read_output(output: Json) -> OutputFormat | None:
@@ -290,121 +324,102 @@ def _read_output(output: Json) -> OutputFormat | None:
     return refuse("response_format", f"This model does not know the response format {kind!r}")
 
 
-# Requests: write -------------------------------------------------------------------------------------------------
+# Answers ---------------------------------------------------------------------------------------------------------
 
 
-def write_request(conversation: Conversation, model: str) -> Body:
-    """Write a request."""
-    messages: list[Body] = []
-    for turn in conversation.turns:
-        if turn.role == "system":
-            texts = [part.text for part in turn.parts if isinstance(part, Text)]
-            messages.append({"role": "system", "content": "\n\n".join(texts)})
-        elif turn.role == "user":
-            _write_user(turn.parts, messages)
-        else:
-            message = _write_assistant(turn.parts)
-            if message is not None:
-                messages.append(message)
-    body: Body = {"model": model, "messages": messages}
-    if conversation.stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
-    reasons = REASONING_MODEL.match(model) is not None
-    if conversation.max_tokens is not None:
-        body["max_completion_tokens" if reasons else "max_tokens"] = conversation.max_tokens
-    if not reasons:
-        for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
-            if getattr(conversation, name) is not None:
-                body[name] = getattr(conversation, name)
-    if conversation.seed is not None:
-        body["seed"] = conversation.seed
-    if conversation.logit_bias:
-        body["logit_bias"] = conversation.logit_bias
-    if conversation.stop:
-        body["stop"] = conversation.stop
-    if conversation.tools:
-        body["tools"] = [{"type": "function", "function": write_function(tool)} for tool in conversation.tools]
-        if conversation.parallel is not None:
-            body["parallel_tool_calls"] = conversation.parallel
-        if conversation.tool_choice is not None:
-            body["tool_choice"] = _write_choice(conversation.tool_choice)
-    if conversation.output is not None:
-        body["response_format"] = _write_output(conversation.output)
-    effort = write_effort(conversation)
-    if effort:
-        body["reasoning_effort"] = effort
-    if conversation.verbosity:
-        body["verbosity"] = conversation.verbosity
-    if 0 < len(conversation.user) <= 64:
-        body["safety_identifier"] = conversation.user
-    if conversation.cache_key:
-        body["prompt_cache_key"] = conversation.cache_key
-    return body
+def read_answer(body: Json) -> Completion:
+    """Read a whole answer."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not choices or not isinstance(choices[0].get("message"), dict):
+        raise no_answer("it has no message")
+    message = choices[0]["message"]
+    parts: list[Part] = list(read_thinking(message))
+    content = message.get("content")
+    if isinstance(content, list):
+        texts = content_texts(content)
+        thought = "".join(text for kind, text in texts if kind == "thinking")
+        if thought and not parts:
+            parts.append(Thinking(origin=NAME, text=thought))
+        for refusal in (False, True):
+            text = "".join(text for kind, text in texts if kind == ("refusal" if refusal else "text"))
+            if text:
+                parts.append(Text(text, refusal))
+    elif content:
+        parts.append(Text(content))
+    if message.get("refusal"):
+        parts.append(Text(message["refusal"], refusal=True))
+    calls = message.get("tool_calls") or (
+        [{"function": message["function_call"]}] if message.get("function_call") else ()
+    )
+    seen: set[str] = set()
+    for place, call in enumerate(calls):
+        function = call.get("function") or {}
+        id = call.get("id") or ""
+        if not id or id in seen:
+            id = f"call_{body.get('id', '')}_{place}"
+        seen.add(id)
+        parts.append(ToolCall(id, function.get("name") or "", arguments_text(function.get("arguments"))))
+    return Completion(
+        id=body.get("id") or "",
+        model=body.get("model") or "",
+        parts=parts,
+        stop=read_stop(choices[0].get("finish_reason"), any(isinstance(part, ToolCall) for part in parts)),
+        usage=read_usage(body.get("usage")) or Tokens(),
+        created=body.get("created"),
+    )
 
 
-def write_effort(conversation: Conversation) -> str:
-    """Return the effort that a conversation asks for in OpenAI's words; empty where it asks for none."""
-    reasoning = conversation.reasoning
-    if reasoning is None:
-        return ""
-    return reasoning.effort or (effort_of(reasoning.budget) if reasoning.budget is not None else "")
+def content_texts(content: Json) -> list[tuple[str, str]]:
+    """Return the texts of a content that is a list of parts, each with its kind: text, refusal or thinking."""
+    texts: list[tuple[str, str]] = []
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str):
+            texts.append(("text", part))
+            continue
+        kind = part.get("type")
+        if kind in ("thinking", "reasoning"):
+            thought = part.get("thinking") or part.get("text") or ""
+            inner = [thought] if isinstance(thought, str) else [text for _, text in content_texts(thought)]
+            texts += [("thinking", text) for text in inner if text]
+        elif kind == "refusal":
+            texts.append(("refusal", part.get("refusal") or ""))
+        elif isinstance(part.get("text"), str):
+            texts.append(("text", part["text"]))
+    return [(kind, text) for kind, text in texts if text]
 
 
-def write_function(tool: Tool) -> Body:
-    """Write a tool's name, description, parameters and strictness."""
-    function: Body = {"name": tool.name}
-    if tool.description:
-        function["description"] = tool.description
-    function["parameters"] = tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
-    if tool.strict:
-        function["strict"] = True
-    return function
+def read_usage(usage: Json) -> Tokens | None:
+    """Read OpenAI's usage object."""
+    return told_tokens(token_usage(VENDOR_USAGE.of(usage))) if isinstance(usage, dict) else None
 
 
-def _write_user(parts: Sequence[Part], messages: list[Body]) -> None:
-    shown: list[Part] = []
-    for part in parts:
-        if isinstance(part, ToolResult):
-            messages.append({"role": "tool", "tool_call_id": part.id, "content": result_text(part)})
-            # A tool's message holds text only: what it shows follows as the user's.
-            shown += [one for one in part.parts if isinstance(one, Media)]
-    shown += [part for part in parts if isinstance(part, Text | Media)]
-    if len(shown) == 1 and isinstance(shown[0], Text):
-        messages.append({"role": "user", "content": shown[0].text})
-    elif shown:
-        messages.append({"role": "user", "content": [_write_part(part) for part in shown]})
+def beside(reasoning: int, counted: int, total: int) -> int:
+    """Return the thoughts' tokens that stand beside the output's, as at xAI; the total tells."""
+    return reasoning if reasoning and total == counted + reasoning else 0
 
 
-def _write_part(part: Part) -> Body:
-    if isinstance(part, Text):
-        return {"type": "text", "text": part.text}
-    if not isinstance(part, Media):
-        return refuse("messages", "This content cannot stand in a user's message")
-    if part.kind == "image" and not part.file_id:
-        image: Body = {"url": data_url(part)}
-        if part.detail:
-            image["detail"] = part.detail
-        return {"type": "image_url", "image_url": image}
-    if part.kind == "audio" and part.data:
-        kind = part.media_type.partition("/")[2].removeprefix("x-")
-        form = {"mpeg": "mp3", "wave": "wav"}.get(kind, kind)
-        return {"type": "input_audio", "input_audio": {"data": part.data, "format": form}}
-    if part.kind == "document" and part.file_id:
-        return {"type": "file", "file": {"file_id": part.file_id}}
-    if part.kind == "document" and part.data:
-        file = {"filename": part.name or "document.pdf", "file_data": data_url(part)}
-        return {"type": "file", "file": file}
-    return refuse("messages", f"This model takes no {part.kind} in this form (by address or id)")
+def write_usage(usage: Tokens) -> Body:
+    """Write OpenAI's usage object."""
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_write,
+            "audio_tokens": usage.audio_in,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out},
+    }
 
 
-def _write_assistant(parts: Sequence[Part]) -> Body | None:
-    message = write_message(parts, NAME)
-    if message["content"] is None and "tool_calls" not in message and "refusal" not in message:
-        return None
-    return message
+def answer_id(id: str) -> str:
+    """Return an upstream's id as a chat completion's."""
+    id = id or secrets.token_hex(12)
+    return id if id.startswith("chatcmpl") else f"chatcmpl-{id.removeprefix('msg_').removeprefix('resp_')}"
 
 
-def write_message(parts: Sequence[Part], origin: str | None) -> Body:
+def write_message(parts: Sequence[Part], origin: str | None, write_call: Callable[[ToolCall], Body]) -> Body:
     """Write an assistant's message: for the upstream `origin`, or (None) for the caller, who gets all signatures."""
     message: Body = {"role": "assistant", "content": None}
     thoughts: list[str] = []
@@ -424,9 +439,7 @@ def write_message(parts: Sequence[Part], origin: str | None) -> Body:
                 if part.signature:
                     details.append(detail(part, part.text, len(details), sealed=origin is None))
         elif isinstance(part, ToolCall):
-            calls.append(
-                {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
-            )
+            calls.append(write_call(part))
         else:
             refuse("messages", "This model takes no media in its own earlier answers")
     if text:
@@ -450,96 +463,19 @@ def detail(thinking: Thinking, text: str, index: int, *, sealed: bool = True) ->
     return {"type": "reasoning.text", "text": text, "signature": signature, "index": index}
 
 
-def _write_choice(choice: ToolChoice) -> Json:
-    if not choice.names:
-        return choice.mode
-    if len(choice.names) == 1 and choice.mode == "required":
-        return {"type": "function", "function": {"name": choice.names[0]}}
-    tools = [{"type": "function", "function": {"name": name}} for name in choice.names]
-    return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": tools}}
-
-
-def _write_output(output: OutputFormat) -> Body:
-    if output.schema is None:
-        return {"type": "json_object"}
-    schema: Body = {"name": output.name or "answer", "schema": output.schema}
-    if output.description:
-        schema["description"] = output.description
-    if output.strict is not None:
-        schema["strict"] = output.strict
-    return {"type": "json_schema", "json_schema": schema}
-
-
-# Answers ---------------------------------------------------------------------------------------------------------
-
-
-def read_answer(body: Json) -> Completion:
-    """Read a whole answer."""
-    choices = body.get("choices") if isinstance(body, dict) else None
-    if not choices or not isinstance(choices[0].get("message"), dict):
-        raise no_answer("it has no message")
-    message = choices[0]["message"]
-    parts: list[Part] = list(read_thinking(message))
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
-    if content:
-        parts.append(Text(content))
-    if message.get("refusal"):
-        parts.append(Text(message["refusal"], refusal=True))
-    for place, call in enumerate(message.get("tool_calls") or ()):
-        function = call.get("function") or {}
-        parts.append(
-            ToolCall(
-                call.get("id") or f"call_{body.get('id', '')}_{place}",
-                function.get("name") or "",
-                function.get("arguments") or "",
-            )
-        )
-    return Completion(
-        id=body.get("id") or "",
-        model=body.get("model") or "",
-        parts=parts,
-        stop=read_stop(choices[0].get("finish_reason"), any(isinstance(part, ToolCall) for part in parts)),
-        usage=read_usage(body.get("usage")) or Tokens(),
-        created=body.get("created"),
-    )
-
-
-def read_stop(reason: str | None, called: bool) -> Stop:
-    """Read a finish reason; some upstreams say `stop` although they call a tool."""
-    stop = STOPS.get(reason or "", Stop.END)
-    return Stop.TOOLS if called and stop is Stop.END else stop
-
-
-def read_usage(usage: Json) -> Tokens | None:
-    """Read OpenAI's usage object."""
-    return tokens(token_usage(VENDOR_USAGE.of(usage))) if isinstance(usage, dict) else None
-
-
-def write_usage(usage: Tokens) -> Body:
-    """Write OpenAI's usage object."""
-    return {
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cached,
-            "cache_write_tokens": usage.cache_write,
-            "audio_tokens": usage.audio_in,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out},
-    }
-
-
-def answer_id(id: str) -> str:
-    """Return an upstream's id as a chat completion's."""
-    return id if id.startswith("chatcmpl") else f"chatcmpl-{id.removeprefix('msg_').removeprefix('resp_')}"
+def write_call(call: ToolCall, forms: Mapping[str, Form]) -> Body:
+    """Write a call of an answer, as of the tool that the caller has."""
+    form = forms.get(call.name)
+    if form is not None:
+        custom = {"name": form.name, "input": custom_input(call.arguments)}
+        return {"id": call.id, "type": "custom", "custom": custom}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def write_answer(completion: Completion, model: str, asked: Body) -> Body:
     """Write a whole answer."""
-    message = write_message(completion.parts, None)
+    forms = tool_forms(asked)
+    message = write_message(completion.parts, None, lambda call: write_call(call, forms))
     message.setdefault("refusal", None)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": REASONS[completion.stop]}
     return {

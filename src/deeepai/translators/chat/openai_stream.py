@@ -5,7 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from .common import STREAM_CUT, Body, encode, event_data, event_json, no_answer, upstream_failure
+from ...declare import Failure, Json
+from .common import (
+    STREAM_CUT,
+    Body,
+    arguments_text,
+    data_json,
+    encode,
+    event_data,
+    no_answer,
+    read_stop,
+    upstream_failure,
+)
+from .lanes import Lane, Lanes
 from .model import (
     Broken,
     Delta,
@@ -16,104 +28,225 @@ from .model import (
     PartStart,
     Signature,
     Start,
+    Stop,
     Text,
     Thinking,
     Tokens,
     ToolCall,
     UsageSeen,
 )
-from .openai import NAME, REASONS, answer_id, detail, read_details, read_stop, read_usage, write_usage
+from .openai import (
+    NAME,
+    REASONS,
+    answer_id,
+    content_texts,
+    detail,
+    read_details,
+    read_usage,
+    tool_forms,
+    write_call,
+    write_usage,
+)
 
 DONE = b"data: [DONE]\n\n"
 
 
 class Reader:
-    """Reads the chunks of one stream."""
+    """Reads the chunks of one stream, in all the ways that servers of this format write them."""
 
     def __init__(self) -> None:
         self._id = ""
         self._started = False
-        self._open: str | int | None = None
-        """What part is open: text, refusal, thinking, or a tool call's index."""
-        self._calls: set[int] = set()
+        self._lanes = Lanes()
+        self._plain: Lane | None = None
+        """The text, refusal or thoughts that the last delta was of."""
+        self._kind = ""
+        self._calls: list[Lane] = []
+        self._by_index: dict[Json, Lane] = {}
+        self._space = ""
+        """White space between calls, which is text only if text follows."""
+        self._said = 0
+        """How many pieces came."""
+        self._finish: Stop | None = None
+        self._counted = False
+        """Usage came, and no piece with it or after it: the server had come to its end."""
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        if event_data(event) == b"[DONE]":
-            return [*self._close(), Done()]
-        chunk = event_json(event)
+        data = event_data(event)
+        if data == b"[DONE]":
+            return self.close() or [Done()]
+        chunk = data_json(data)
         if chunk is None:
             return ()
-        if chunk.get("error"):
-            error = chunk["error"] if isinstance(chunk["error"], dict) else {"message": str(chunk["error"])}
-            code = error.get("code")
-            return [
-                Broken(upstream_failure(502, error.get("message") or "", code=code if isinstance(code, str) else None))
-            ]
-        found: list[Event] = []
-        if not self._started:
+        if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
+            return [Broken(_failure(chunk))]
+        out: list[Event] = []
+        choices = chunk.get("choices")
+        if not self._started and (choices or chunk.get("id")):
             self._started = True
             self._id = chunk.get("id") or ""
-            found.append(Start(self._id, chunk.get("model") or "", created=chunk.get("created")))
-        choices = chunk.get("choices")
+            out.append(Start(self._id, chunk.get("model") or "", created=chunk.get("created")))
+        usage, before = read_usage(chunk.get("usage")), self._said
         if choices:
             choice = choices[0]
-            delta = choice.get("delta")
+            delta = choice.get("delta") or (None if self._said else choice.get("message"))
             if delta:
-                self._read_delta(delta, found)
+                self._read_delta(delta, out)
             reason = choice.get("finish_reason")
             if reason:
-                found += self._close()
-                found.append(Finish(read_stop(reason, bool(self._calls))))
-        usage = read_usage(chunk.get("usage"))
+                try:
+                    # More may follow: the end is told once the stream has ended.
+                    self._finish = read_stop(reason, called=False)
+                except Failure as failure:
+                    return [*out, Broken(failure)]
+        if self._said != before:
+            self._counted = False
+        elif usage is not None:
+            self._counted = True
         if usage is not None:
-            found.append(UsageSeen(usage))
-        return found
+            out.append(UsageSeen(usage))
+        return out
 
-    def _close(self) -> Sequence[Event]:
-        if self._open is None:
+    @property
+    def whole(self) -> bool:
+        """Whether a reason came, or the usage after all words."""
+        return self._finish is not None or (self._counted and self._said > 0)
+
+    def close(self) -> Sequence[Event]:
+        """End what is open, where a reason or the usage tells that the answer is whole."""
+        if not self.whole:
             return ()
-        self._open = None
-        return (PartEnd(),)
+        out: list[Event] = []
+        if any(not lane.closed and not named(lane) for lane in self._calls):
+            raise no_answer("a call has no name")
+        self._lanes.close_all(out)
+        stop = self._finish or Stop.END
+        return [*out, Finish(Stop.TOOLS if self._calls and stop is Stop.END else stop), Done()]
 
-    def _add(self, kind: str, text: str, found: list[Event]) -> None:
-        if self._open != kind:
-            found += self._close()
-            self._open = kind
+    def _add(self, kind: str, text: str, out: list[Event]) -> None:
+        lane = self._plain
+        if lane is None or self._kind != kind:
+            if lane is None and kind == "text" and self._calls and text.isspace():
+                self._space += text
+                return
+            text, self._space = self._space + text if kind == "text" else text, ""
+            self._turn_from(out)
             part = Thinking(origin=NAME) if kind == "thinking" else Text("", refusal=kind == "refusal")
-            found.append(PartStart(part))
-        found.append(Delta(text))
+            lane = self._plain = self._lanes.open(part, out)
+            self._kind = kind
+        self._lanes.add(lane, text, out)
 
-    def _read_details(self, delta: Body, found: list[Event]) -> None:
+    def _turn_from(self, out: list[Event]) -> None:
+        """End the plain part, and the calls that are whole, before another part begins."""
+        if self._plain is not None:
+            self._lanes.close(self._plain, out)
+            self._plain = None
+        for lane in self._lanes.open_calls():
+            if named(lane) and lane.whole():
+                self._lanes.close(lane, out)
+
+    def _read_details(self, delta: Body, out: list[Event]) -> None:
         for thinking in read_details(delta):
-            if self._open != "thinking" or thinking.hidden:
-                found += (*self._close(), PartStart(Thinking(origin=NAME, hidden=True)))
-            found += (Signature(thinking.signature), PartEnd())
-            self._open = None
+            lane = self._plain
+            if lane is None or self._kind != "thinking" or thinking.hidden:
+                self._turn_from(out)
+                lane = self._lanes.open(Thinking(origin=NAME, hidden=True), out)
+            self._lanes.sign(lane, Signature(thinking.signature), out)
+            self._lanes.close(lane, out)
+            self._plain = None
 
-    def _read_delta(self, delta: Body, found: list[Event]) -> None:
+    def _read_delta(self, delta: Body, out: list[Event]) -> None:
         thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if thought:
-            self._add("thinking", thought, found)
+        if thought and isinstance(thought, str):
+            self._said += 1
+            self._add("thinking", thought, out)
         if delta.get("reasoning_details"):
-            self._read_details(delta, found)
-        if delta.get("content"):
-            self._add("text", delta["content"], found)
+            self._read_details(delta, out)
+        content = delta.get("content")
+        if content:
+            self._said += 1
+            if isinstance(content, str):
+                self._add("text", content, out)
+            else:
+                for kind, text in content_texts(content):
+                    self._add(kind, text, out)
         if delta.get("refusal"):
-            self._add("refusal", delta["refusal"], found)
-        for place, call in enumerate(delta.get("tool_calls") or ()):
-            index: int = call.get("index", place)
-            function = call.get("function") or {}
-            if self._open != index:
-                if index in self._calls:
-                    raise no_answer("the arguments of two calls are mixed")
-                found += self._close()
-                self._open = index
-                self._calls.add(index)
-                id = call.get("id") or f"call_{self._id}_{index}"
-                found.append(PartStart(ToolCall(id, function.get("name") or "", "")))
-            if function.get("arguments"):
-                found.append(Delta(function["arguments"]))
+            self._said += 1
+            self._add("refusal", delta["refusal"], out)
+        calls = delta.get("tool_calls")
+        if calls:
+            self._said += 1
+            for call in calls:
+                self._call(call, call.get("function") or {}, out)
+        elif delta.get("function_call"):
+            self._said += 1
+            self._call({"index": 0}, delta["function_call"], out)
+
+    def _call(self, call: Body, function: Body, out: list[Event]) -> None:
+        index, id, name = call.get("index"), call.get("id") or "", function.get("name") or ""
+        text = arguments_text(function.get("arguments"))
+        lane = self._lane(index, id, name, text)
+        if lane is None:
+            self._turn_from(out)
+            if not id or any(call_of(other).id == id for other in self._calls):
+                id = f"call_{self._id}_{len(self._calls)}"
+            lane = self._lanes.open(ToolCall(id, "", ""), out, ready=False, key=index)
+            self._calls.append(lane)
+        self._by_index[index] = lane
+        begun = call_of(lane)
+        if not lane.started:
+            if id:
+                begun.id = id
+            # Names may come late, in pieces, or again and again.
+            begun.name = name if name.startswith(begun.name) else begun.name + name if name else begun.name
+        if text and text[0] == "{" and lane.pieces and lane.whole():
+            # Some say the whole call once more at the end.
+            return
+        self._lanes.add(lane, text, out)
+        if not lane.ready and begun.name and lane.pieces:
+            lane.ready = True
+            self._lanes.advance(out)
+
+    def _lane(self, index: Json, id: str, name: str, text: str) -> Lane | None:
+        """Return the call that a delta goes on with; None where it begins another."""
+        if id:
+            for lane in self._calls:
+                if call_of(lane).id == id and (index is None or lane.key is None or lane.key == index):
+                    return lane
+        last = self._by_index.get(index)
+        if index is None and last is None and self._calls:
+            last = self._calls[-1]
+        if last is None:
+            return None
+        if not id:
+            if not name or not call_of(last).name:
+                return last
+            # A name again, once the arguments are whole, is another call at the same place.
+            return None if text and last.whole() and text != "".join(last.pieces) else last
+        if not last.started and call_of(last).id.startswith(f"call_{self._id}_"):
+            return last
+        # Some servers make up an id for every delta.
+        return last if not name and last.pieces and not last.whole() else None
+
+
+def call_of(lane: Lane) -> ToolCall:
+    """Return the call that a lane is of."""
+    assert isinstance(lane.part, ToolCall)
+    return lane.part
+
+
+def named(lane: Lane) -> bool:
+    """Tell whether the call's name is known."""
+    return bool(call_of(lane).name)
+
+
+def _failure(chunk: Body) -> Failure:
+    error = chunk.get("error") or chunk
+    if not isinstance(error, dict):
+        error = {"message": str(error)}
+    code = error.get("code")
+    return upstream_failure(502, str(error.get("message") or ""), code=code if isinstance(code, str) else None)
 
 
 class Writer:
@@ -134,6 +267,9 @@ class Writer:
         self._before = b""
         self._after = b',"logprobs":null,"finish_reason":null}]' + self._null_usage() + b"}\n\n"
         self._part: Text | Thinking | ToolCall = Text("")
+        self._forms = tool_forms(asked)
+        self._custom: list[str] | None = None
+        """The arguments of an open call of a custom tool, whose text is given whole."""
         self._calls = 0
         self._details = 0
         self._thoughts: list[str] = []
@@ -188,13 +324,20 @@ class Writer:
                 error = {"message": failure.message, "type": "upstream_error", "param": None, "code": failure.code}
                 return b"data: " + encode({"error": error}) + b"\n\n"
             case PartEnd():
-                pass
+                if self._custom is not None and isinstance(self._part, ToolCall):
+                    self._part.arguments, self._custom = "".join(self._custom), None
+                    return self._delta(
+                        {"tool_calls": [{"index": self._calls - 1, **write_call(self._part, self._forms)}]}
+                    )
         return b""
 
     def _start(self, part: Text | Thinking | ToolCall) -> bytes:
         self._part = part
         if isinstance(part, ToolCall):
             self._calls += 1
+            if part.name in self._forms:
+                self._custom = []
+                return b""
             function = {"name": part.name, "arguments": ""}
             call = {"index": self._calls - 1, "id": part.id, "type": "function", "function": function}
             return self._delta({"tool_calls": [call]})
@@ -219,6 +362,9 @@ class Writer:
             self._thought = True
             self._thoughts.append(text)
             return self._delta({"reasoning_content": apart + text})
+        if self._custom is not None:
+            self._custom.append(text)
+            return b""
         return self._delta({"tool_calls": [{"index": self._calls - 1, "function": {"arguments": text}}]})
 
     def end(self) -> bytes:

@@ -1,34 +1,34 @@
-"""OpenAI's responses: requests, whole answers, errors.
+"""OpenAI's responses: requests read, whole answers, errors.
 
 Source: OpenAI's OpenAPI document 2.3.0 and the types of its Python SDK. Nothing is kept at the upstream: requests go
 with `store` off, and a reasoning item's `encrypted_content` carries what the next turn needs.
 
 Dropped on reading: `metadata` (it stands in the answer), `store`, `truncation`, `max_tool_calls`, `service_tier`,
-`context_management`, `moderation`, `prompt_cache_retention`, ids and states of items. Dropped on writing: `seed`,
-`top_k`, the penalties, a tool result's error mark; for reasoning models `temperature` and `top_p`. A limit below 16
-output tokens becomes 16, the least that is taken.
-Refused on reading: `previous_response_id`, `conversation`, `background`, `prompt`, log probabilities, tools and items
-other than functions, references to items. Refused on writing: `stop`, `logit_bias`, sound and film, media in the
-model's own turns.
+`context_management`, `moderation`, `prompt_cache_retention`, ids and states of items, tools that the vendor runs itself
+and the items of their work. Dropped on writing: `seed`, `top_k`, the penalties, a tool result's error mark; for
+reasoning models `temperature` and `top_p`. A limit below 16 output tokens becomes 16, the least that is taken.
+Refused on reading: `previous_response_id`, `conversation`, `background`, `prompt`, log probabilities, references to
+items. Refused on writing: `stop`, `logit_bias`, sound and film, media in the model's own turns.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 
 from ...declare import Answer, Failure, Json
 from ...protocols.openai.usage import VENDOR_USAGE, token_usage
 from . import openai
 from .common import (
     Body,
-    data_url,
+    arguments_text,
     media_kind,
     no_answer,
     number,
     objects,
+    read_stop,
     refuse,
-    result_text,
     seal,
     split_data_url,
     unseal,
@@ -51,10 +51,11 @@ from .model import (
     ToolResult,
     Turn,
 )
-from .usage import tokens
+from .tools import Form, custom_arguments, custom_input, custom_tool, flat, with_bare_names
+from .usage import tokens as told_tokens
 
 NAME = "responses"
-LEAST_TOKENS = 16
+_RESULTS = ("function_call_output", "custom_tool_call_output")
 
 # Requests: read --------------------------------------------------------------------------------------------------
 
@@ -72,7 +73,7 @@ def read_request(body: Body, stream: bool | None) -> Conversation:
     return Conversation(
         turns=_read_input(body.get("instructions"), body.get("input")),
         stream=bool(body.get("stream")),
-        tools=[_read_tool(tool) for tool in objects(body.get("tools"), "tools")],
+        tools=read_tools(body),
         tool_choice=_read_choice(body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls"),
         max_tokens=number(body, "max_output_tokens"),
@@ -96,8 +97,10 @@ def _read_input(instructions: Json, input: Json) -> list[Turn]:
     for item in objects(input, "input"):
         kind = item.get("type") or "message"
         role, parts = _read_item(kind, item)
+        if not role:
+            continue
         # What a model says comes in several items; so do the results of its calls.
-        group = "assistant" if role == "assistant" else kind if kind == "function_call_output" else ""
+        group = "assistant" if role == "assistant" else "results" if kind in _RESULTS else ""
         if group and group == grouped:
             turns[-1].parts.extend(parts)
         else:
@@ -107,24 +110,29 @@ def _read_input(instructions: Json, input: Json) -> list[Turn]:
 
 
 def _read_item(kind: str, item: Body) -> tuple[str, list[Part]]:
+    """Read an item: whose it is (empty for what nobody but the vendor can use), and what is in it."""
     match kind:
         case "message":
             role = item.get("role")
             if role not in ("user", "assistant", "system", "developer"):
                 refuse("input", f"This model does not know the role {role!r}")
             return "system" if role == "developer" else role, _read_content(item.get("content"))
-        case "function_call":
-            call = ToolCall(item.get("call_id") or "", item.get("name") or "", item.get("arguments") or "")
-            return "assistant", [call]
-        case "function_call_output":
+        case "function_call" | "custom_tool_call":
+            name = flat(item.get("namespace") or "", item.get("name") or "")
+            custom = kind == "custom_tool_call"
+            text = custom_arguments(item.get("input") or "") if custom else arguments_text(item.get("arguments"))
+            return "assistant", [ToolCall(item.get("call_id") or item.get("id") or "", name, text)]
+        case str() if kind in _RESULTS:
             parts = _read_content(item.get("output"))
             kept = [part for part in parts if isinstance(part, Text | Media)]
             return "user", [ToolResult(item.get("call_id") or "", kept)]
         case "reasoning":
             found = read_reasoning(item)
             return "assistant", [unseal(found.signature, found.text, NAME, id=found.id)]
+        case "item_reference":
+            return refuse("input", "Answers of this model are not stored: send the items themselves (store: false)")
         case _:
-            return refuse("input", f"This model takes no item of type {kind!r}")
+            return "", []
 
 
 def read_reasoning(item: Body) -> Thinking:
@@ -172,10 +180,40 @@ def _read_part(part: Body) -> Part:
             return refuse("input.content", f"This model takes no content of type {kind!r}")
 
 
-def _read_tool(tool: Body) -> Tool:
-    if tool.get("type") != "function":
-        refuse("tools", f"This model has no tool of type {tool.get('type')!r}")
-    return Tool(tool.get("name") or "", tool.get("description") or "", tool.get("parameters"), bool(tool.get("strict")))
+def _forms(tools: Json, where: str = "tools") -> Iterator[tuple[Form, Body]]:
+    """Yield the caller's own tools, those in namespaces, too."""
+    for tool in objects(tools, where):
+        kind, name = tool.get("type"), tool.get("name") or ""
+        if kind == "namespace":
+            for form, inner in _forms(tool.get("tools"), "tools.tools"):
+                yield Form(form.name, name, form.custom), inner
+        elif kind in ("function", "custom"):
+            yield Form(name, custom=kind == "custom"), tool
+
+
+def read_tools(body: Body) -> list[Tool]:
+    """Read the caller's functions and custom tools; tools of another kind are the vendor's own and left out."""
+    tools: list[Tool] = []
+    for form, tool in _forms(body.get("tools")):
+        name = flat(form.namespace, form.name)
+        if form.custom:
+            tools.append(custom_tool(name, tool))
+        else:
+            strict = bool(tool.get("strict"))
+            tools.append(Tool(name, tool.get("description") or "", tool.get("parameters"), strict))
+    return tools
+
+
+def tool_names(asked: Body) -> list[str]:
+    """Return the names that the caller's tools have in a conversation."""
+    return [flat(form.namespace, form.name) for form, _ in _forms(asked.get("tools"))]
+
+
+def tool_forms(asked: Body) -> Mapping[str, Form]:
+    """Return the caller's custom tools and those in namespaces, by their names in a conversation."""
+    forms = [form for form, _ in _forms(asked.get("tools"))]
+    plain = [form.name for form in forms if not form.namespace]
+    return with_bare_names({flat(form.namespace, form.name): form for form in forms if form != Form(form.name)}, plain)
 
 
 def _read_choice(choice: Json) -> ToolChoice | None:
@@ -184,11 +222,15 @@ def _read_choice(choice: Json) -> ToolChoice | None:
     if choice in ("auto", "none", "required"):
         return ToolChoice(choice)
     if isinstance(choice, dict):
-        if choice.get("type") == "function":
-            return ToolChoice("required", [choice.get("name") or ""])
+        if choice.get("type") in ("function", "custom"):
+            return ToolChoice("required", [flat(choice.get("namespace") or "", choice.get("name") or "")])
         if choice.get("type") == "allowed_tools":
-            names = [tool.get("name") or "" for tool in objects(choice.get("tools"), "tool_choice.tools")]
+            tools = objects(choice.get("tools"), "tool_choice.tools")
+            names = [flat(tool.get("namespace") or "", tool["name"]) for tool in tools if tool.get("name")]
             return ToolChoice("required" if choice.get("mode") == "required" else "auto", names)
+        if isinstance(choice.get("type"), str):
+            # One of the vendor's own tools, which are left out.
+            return None
     return refuse("tool_choice", "This model does not know such a tool_choice")
 
 
@@ -205,136 +247,6 @@ def _read_output(output: Json) -> OutputFormat | None:
     return refuse("text.format", f"This model does not know the format {kind!r}")
 
 
-# Requests: write -------------------------------------------------------------------------------------------------
-
-
-def write_request(conversation: Conversation, model: str) -> Body:
-    """Write a request."""
-    if conversation.stop:
-        refuse("stop", "This model takes no stop sequences")
-    if conversation.logit_bias:
-        refuse("logit_bias", "This model takes no logit_bias")
-    body: Body = {"model": model, "store": False}
-    items: list[Body] = []
-    for place, turn in enumerate(conversation.turns):
-        if turn.role == "system":
-            words = "\n\n".join(part.text for part in turn.parts if isinstance(part, Text))
-            if place == 0 and len(conversation.turns) > 1:
-                body["instructions"] = words
-            else:
-                items.append({"role": "system", "content": words})
-        elif turn.role == "user":
-            _write_user(turn.parts, items)
-        else:
-            for part in turn.parts:
-                _write_own(part, items)
-    body["input"] = items
-    if conversation.stream:
-        body["stream"] = True
-    if conversation.max_tokens is not None:
-        body["max_output_tokens"] = max(LEAST_TOKENS, conversation.max_tokens)
-    reasons = openai.REASONING_MODEL.match(model) is not None
-    if not reasons:
-        if conversation.temperature is not None:
-            body["temperature"] = conversation.temperature
-        if conversation.top_p is not None:
-            body["top_p"] = conversation.top_p
-    if conversation.tools:
-        body["tools"] = [_write_tool(tool) for tool in conversation.tools]
-        if conversation.parallel is not None:
-            body["parallel_tool_calls"] = conversation.parallel
-        if conversation.tool_choice is not None:
-            body["tool_choice"] = _write_choice(conversation.tool_choice)
-    text: Body = {}
-    if conversation.output is not None:
-        text["format"] = _write_output(conversation.output)
-    if conversation.verbosity:
-        text["verbosity"] = conversation.verbosity
-    if text:
-        body["text"] = text
-    reasoning: Body = {}
-    effort = openai.write_effort(conversation)
-    if effort:
-        reasoning["effort"] = effort
-    if conversation.reasoning is not None and conversation.reasoning.show:
-        reasoning["summary"] = "auto"
-    if reasoning:
-        body["reasoning"] = reasoning
-    if reasons or effort not in ("", "none"):
-        body["include"] = ["reasoning.encrypted_content"]
-    if 0 < len(conversation.user) <= 64:
-        body["safety_identifier"] = conversation.user
-    if conversation.cache_key:
-        body["prompt_cache_key"] = conversation.cache_key
-    return body
-
-
-def _write_user(parts: Sequence[Part], items: list[Body]) -> None:
-    for part in parts:
-        if isinstance(part, ToolResult):
-            plain = all(isinstance(one, Text) for one in part.parts)
-            output: Json = result_text(part) if plain else [_write_part(one) for one in part.parts]
-            items.append({"type": "function_call_output", "call_id": part.id, "output": output})
-    shown = [part for part in parts if isinstance(part, Text | Media)]
-    if len(shown) == 1 and isinstance(shown[0], Text):
-        items.append({"role": "user", "content": shown[0].text})
-    elif shown:
-        items.append({"role": "user", "content": [_write_part(part) for part in shown]})
-
-
-def _write_part(part: Text | Media) -> Body:
-    if isinstance(part, Text):
-        return {"type": "input_text", "text": part.text}
-    if part.kind == "image":
-        image: Body = {"type": "input_image", "detail": part.detail or "auto"}
-        return image | ({"file_id": part.file_id} if part.file_id else {"image_url": data_url(part)})
-    if part.kind == "document":
-        if part.file_id:
-            return {"type": "input_file", "file_id": part.file_id}
-        if part.url:
-            return {"type": "input_file", "file_url": part.url}
-        return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": data_url(part)}
-    return refuse("messages", f"This model takes no {part.kind}")
-
-
-def _write_own(part: Part, items: list[Body]) -> None:
-    if isinstance(part, Text):
-        if part.text:
-            items.append({"role": "assistant", "content": part.text})
-    elif isinstance(part, Thinking):
-        if part.origin == NAME and part.signature:
-            summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-            items.append({"type": "reasoning", "id": part.id, "summary": summary, "encrypted_content": part.signature})
-    elif isinstance(part, ToolCall):
-        items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments})
-    else:
-        refuse("messages", "This model takes no media in its own earlier answers")
-
-
-def _write_tool(tool: Tool) -> Body:
-    return {"type": "function", **openai.write_function(tool), "strict": tool.strict}
-
-
-def _write_choice(choice: ToolChoice) -> Json:
-    if not choice.names:
-        return choice.mode
-    if len(choice.names) == 1 and choice.mode == "required":
-        return {"type": "function", "name": choice.names[0]}
-    tools = [{"type": "function", "name": name} for name in choice.names]
-    return {"type": "allowed_tools", "mode": choice.mode, "tools": tools}
-
-
-def _write_output(output: OutputFormat) -> Body:
-    if output.schema is None:
-        return {"type": "json_object"}
-    made: Body = {"type": "json_schema", "name": output.name or "answer", "schema": output.schema}
-    if output.description:
-        made["description"] = output.description
-    if output.strict is not None:
-        made["strict"] = output.strict
-    return made
-
-
 # Answers ---------------------------------------------------------------------------------------------------------
 
 
@@ -342,14 +254,14 @@ def read_answer(body: Json) -> Completion:
     """Read a whole answer."""
     if not isinstance(body, dict) or not isinstance(body.get("output"), list):
         raise no_answer("it has no output")
-    if body.get("status") == "failed":
+    if body.get("status") in ("failed", "cancelled"):
         raise read_failure(body.get("error") or {})
     parts: list[Part] = []
     for item in body["output"]:
         kind = item.get("type")
         if kind == "message":
             parts += _read_content(item.get("content"))
-        elif kind == "function_call":
+        elif kind in ("function_call", "custom_tool_call"):
             parts += _read_item(kind, item)[1]
         elif kind == "reasoning":
             parts.append(read_reasoning(item))
@@ -357,7 +269,7 @@ def read_answer(body: Json) -> Completion:
         id=body.get("id") or "",
         model=body.get("model") or "",
         parts=parts,
-        stop=read_stop(body, any(isinstance(part, ToolCall) for part in parts)),
+        stop=read_end(body, any(isinstance(part, ToolCall) for part in parts)),
         usage=read_usage(body.get("usage") or {}),
         created=int(body.get("created_at") or 0) or None,
     )
@@ -370,17 +282,23 @@ def read_failure(error: Body) -> Failure:
     return upstream_failure(status, error.get("message") or "The response failed", code=code)
 
 
-def read_stop(response: Body, called: bool) -> Stop:
-    """Read why a response ends."""
-    if response.get("status") == "incomplete":
-        reason = (response.get("incomplete_details") or {}).get("reason")
-        return Stop.FILTERED if reason == "content_filter" else Stop.LENGTH
-    return Stop.TOOLS if called else Stop.END
+def read_end(response: Body, called: bool) -> Stop:
+    """Read why a response ends.
+
+    Raises
+    ------
+    Failure
+        UPSTREAM, where it is incomplete for another reason than the limit or the filter.
+    """
+    if response.get("status") != "incomplete":
+        return Stop.TOOLS if called else Stop.END
+    reason = (response.get("incomplete_details") or {}).get("reason") or "max_output_tokens"
+    return Stop.LENGTH if reason == "max_output_tokens" else read_stop(reason, called)
 
 
-def read_usage(usage: Body) -> Tokens:
+def read_usage(usage: Json) -> Tokens:
     """Read a response's usage."""
-    return tokens(token_usage(VENDOR_USAGE.of(usage)))
+    return told_tokens(token_usage(VENDOR_USAGE.of(usage)))
 
 
 def write_usage(usage: Tokens) -> Body:
@@ -396,27 +314,46 @@ def write_usage(usage: Tokens) -> Body:
 
 def answer_id(id: str) -> str:
     """Return an upstream's id as a response's."""
+    id = id or secrets.token_hex(12)
     return id if id.startswith("resp_") else f"resp_{id.removeprefix('chatcmpl-').removeprefix('msg_')}"
 
 
-def item(part: Part, id: str, status: str = "completed") -> Body:
+def item(part: Part, id: str, forms: Mapping[str, Form], status: str = "completed") -> Body:
     """Write a part of an answer as an item; `id` is the answer's, and the item's place in it."""
     if isinstance(part, Thinking):
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         return {"id": f"rs_{id}", "type": "reasoning", "summary": summary, "encrypted_content": seal(part)}
     if isinstance(part, ToolCall):
-        return {
-            "id": f"fc_{id}",
-            "type": "function_call",
-            "status": status,
-            "arguments": part.arguments or ("" if status == "in_progress" else "{}"),
-            "call_id": part.id,
-            "name": part.name,
-        }
+        return _write_call(part, id, forms.get(part.name), status)
     if not isinstance(part, Text):
         raise no_answer("it holds what a model cannot say")
     content = [content_part(part)] if status == "completed" else []
     return {"id": f"msg_{id}", "type": "message", "status": status, "content": content, "role": "assistant"}
+
+
+def _write_call(call: ToolCall, id: str, form: Form | None, status: str) -> Body:
+    own: Body = {"name": call.name if form is None else form.name}
+    if form is not None and form.namespace:
+        own["namespace"] = form.namespace
+    if form is not None and form.custom:
+        text = custom_input(call.arguments) if status == "completed" else ""
+        return {
+            "id": f"ctc_{id}",
+            "type": "custom_tool_call",
+            "status": status,
+            "input": text,
+            "call_id": call.id,
+            **own,
+        }
+    arguments = call.arguments or ("" if status == "in_progress" else "{}")
+    return {
+        "id": f"fc_{id}",
+        "type": "function_call",
+        "status": status,
+        "arguments": arguments,
+        "call_id": call.id,
+        **own,
+    }
 
 
 def content_part(text: Text) -> Body:
@@ -481,7 +418,8 @@ def write_answer(completion: Completion, model: str, asked: Body) -> Body:
     made = response(completion.id, model, asked, completion.created or int(time.time()))
     parts = [part for part in completion.parts if not isinstance(part, Thinking) or part.text or part.signature]
     base = made["id"].removeprefix("resp_")
-    output = [item(part, f"{base}_{place}") for place, part in enumerate(parts)]
+    forms = tool_forms(asked)
+    output = [item(part, f"{base}_{place}", forms) for place, part in enumerate(parts)]
     return ended(made, completion.stop, output, completion.usage)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from .common import STREAM_CUT, Body, encode, event_data, event_json, named_event, upstream_failure
+from ...declare import Failure, Json, Reason
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, event_data, named_event, upstream_failure
+from .lanes import Lane, Lanes
 from .model import (
     Broken,
     Delta,
@@ -24,100 +27,262 @@ from .model import (
     ToolCall,
     UsageSeen,
 )
-from .responses import NAME, content_part, ended, item, read_failure, read_stop, read_usage, response
+from .responses import NAME, content_part, ended, item, read_end, read_failure, read_usage, response, tool_forms
+from .tools import custom_input
 
-_TEXTS = {"response.output_text.delta": False, "response.refusal.delta": True}
-_THOUGHTS = ("response.reasoning_summary_text.delta", "response.reasoning_text.delta")
+_TEXTS = {
+    "response.output_text.delta": ("text", "delta"),
+    "response.refusal.delta": ("refusal", "delta"),
+    "response.output_text.done": ("text", "text"),
+    "response.refusal.done": ("refusal", "refusal"),
+}
+_THOUGHTS = {
+    "response.reasoning_summary_text.delta": "delta",
+    "response.reasoning_text.delta": "delta",
+    "response.reasoning_summary_text.done": "text",
+    "response.reasoning_text.done": "text",
+}
+
+
+class _Item:
+    """One item of the output: what of it was given."""
+
+    __slots__ = ("called", "done", "kind", "pieces", "texts", "thinking")
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.done = False
+        self.texts: dict[Json, Lane] = {}
+        """By their place in a message."""
+        self.called: Lane | None = None
+        self.thinking: Lane | None = None
+        self.pieces: dict[tuple[str, Json], int] = {}
+        """Pieces of thoughts, with their lengths so far."""
 
 
 class Reader:
-    """Reads the events of one stream."""
+    """Reads the events of one stream; what only later events hold whole is given from there."""
 
     def __init__(self) -> None:
-        self._open: Text | Thinking | ToolCall | None = None
-        self._worded = False
-        """Whether the open part has words, or arguments."""
-        self._piece: object = None
-        """Which piece of the thoughts the last words were of."""
+        self._started = False
+        self._lanes = Lanes()
+        self._items: dict[Json, _Item] = {}
+        """By their place in the output, or else their id."""
+        self._places: dict[str, Json] = {}
         self._called = False
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        if event_data(event) == b"[DONE]":
+        content = event_data(event)
+        if content == b"[DONE]":
             return ()
-        data = event_json(event)
+        data = data_json(content)
         if data is None:
             return ()
         kind: str = data.get("type") or ""
+        out: list[Event] = []
         if kind in _TEXTS:
-            return self._text(data, _TEXTS[kind])
-        if kind in _THOUGHTS:
-            return self._thought(data, kind)
+            self._text(data, *_TEXTS[kind], out)
+        elif kind in _THOUGHTS:
+            self._thought(data, kind, out)
+        else:
+            self._other(kind, data, out)
+        return out
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing but the response itself, which says so, is missing: never."""
+        return False
+
+    def close(self) -> Sequence[Event]:
+        """A response that has not said that it is complete is not."""
+        return ()
+
+    def _other(self, kind: str, data: Body, out: list[Event]) -> None:
         match kind:
             case "response.function_call_arguments.delta":
-                self._worded = True
-                return (Delta(data.get("delta") or ""),) if data.get("delta") else ()
-            case "response.created":
-                made = data.get("response") or {}
-                created = int(made.get("created_at") or 0) or None
-                return [Start(made.get("id") or "", made.get("model") or "", created=created)]
+                item = self._item(data, "function_call")
+                if item.called is not None:
+                    self._lanes.add(item.called, arguments_text(data.get("delta")), out)
+            case "response.function_call_arguments.done":
+                self._arguments(self._item(data, "function_call"), data, out)
+            case "response.created" | "response.in_progress" | "response.queued":
+                self._start(data.get("response") or {}, out)
             case "response.output_item.added":
-                return self._added(data.get("item") or {})
+                self._added(data, data.get("item") or {}, out)
             case "response.content_part.done":
-                return self._close()
+                part = data.get("part") or {}
+                self._text({**data, **part}, *_part_text(part), out)
             case "response.output_item.done":
-                return self._done(data.get("item") or {})
-            case "response.completed" | "response.incomplete":
-                made = data.get("response") or {}
-                usage = UsageSeen(read_usage(made.get("usage") or {}))
-                return [*self._close(), usage, Finish(read_stop(made, self._called)), Done()]
-            case "response.failed":
-                return [Broken(read_failure((data.get("response") or {}).get("error") or {}))]
+                item = data.get("item") or {}
+                self._finish(self._item(data | {"item_id": item.get("id")}, item.get("type") or ""), item, out)
+            case "response.completed" | "response.incomplete" | "response.done":
+                self._completed(data.get("response") or {}, out)
+            case "response.failed" | "response.cancelled":
+                out.append(Broken(read_failure((data.get("response") or {}).get("error") or {})))
             case "error":
-                return [Broken(upstream_failure(502, data.get("message") or "", code=data.get("code")))]
+                error: Body = data["error"] if isinstance(data.get("error"), dict) else data
+                code = error.get("code")
+                failure = upstream_failure(
+                    502, error.get("message") or "", code=code if isinstance(code, str) else None
+                )
+                out.append(Broken(failure))
             case _:
-                return ()
+                pass
 
-    def _close(self) -> list[Event]:
-        if self._open is None:
-            return []
-        self._open = None
-        return [PartEnd()]
+    def _start(self, response: Body, out: list[Event]) -> None:
+        if not self._started:
+            self._started = True
+            created = int(response.get("created_at") or 0) or None
+            out.append(Start(response.get("id") or "", response.get("model") or "", created=created))
 
-    def _turn_to(self, part: Text | Thinking | ToolCall) -> list[Event]:
-        closed = self._close()
-        self._open = part
-        self._worded = False
-        self._piece = None
-        return [*closed, PartStart(part)]
+    def _item(self, data: Body, kind: str) -> _Item:
+        """Return the item that an event is about."""
+        id, place = data.get("item_id") or "", data.get("output_index")
+        if place is None:
+            place = self._places.get(id, id)
+        if id:
+            self._places.setdefault(id, place)
+        item = self._items.get(place)
+        if item is None:
+            item = self._items[place] = _Item(kind)
+        return item
 
-    def _text(self, data: Body, refusal: bool) -> list[Event]:
-        found = [] if isinstance(self._open, Text) else self._turn_to(Text("", refusal=refusal))
-        return [*found, Delta(data["delta"])] if data.get("delta") else found
+    def _added(self, data: Body, entry: Body, out: list[Event]) -> None:
+        kind = entry.get("type") or ""
+        item = self._item(data | {"item_id": entry.get("id")}, kind)
+        item.kind = kind
+        if kind == "reasoning" and item.thinking is None:
+            item.thinking = self._lanes.open(Thinking(origin=NAME), out)
+        elif kind == "function_call" and item.called is None:
+            self._call(item, entry, out)
 
-    def _thought(self, data: Body, kind: str) -> list[Event]:
-        found = [] if isinstance(self._open, Thinking) else self._turn_to(Thinking(origin=NAME))
-        piece = (kind, data.get("summary_index"), data.get("content_index"))
-        apart = "\n\n" if self._worded and piece != self._piece else ""
-        self._piece = piece
-        self._worded = True
-        return [*found, Delta(apart + (data.get("delta") or ""))]
+    def _call(self, item: _Item, entry: Body, out: list[Event]) -> Lane:
+        self._called = True
+        name = entry.get("name") or ""
+        made = ToolCall(entry.get("call_id") or entry.get("id") or "", name, "")
+        item.called = self._lanes.open(made, out, ready=bool(name))
+        return item.called
 
-    def _added(self, found: Body) -> list[Event]:
-        if found.get("type") == "reasoning":
-            return self._turn_to(Thinking(origin=NAME))
-        if found.get("type") == "function_call":
-            self._called = True
-            return self._turn_to(ToolCall(found.get("call_id") or "", found.get("name") or "", ""))
-        return []
+    def _text(self, data: Body, kind: str, field: str, out: list[Event]) -> None:
+        if not kind:
+            return
+        text = data.get(field) or ""
+        item, place = self._item(data, "message"), data.get("content_index") or 0
+        lane = item.texts.get(place)
+        if lane is None:
+            if not text:
+                return
+            for other in item.texts.values():
+                self._lanes.close(other, out)
+            lane = item.texts[place] = self._lanes.open(Text("", refusal=kind == "refusal"), out)
+        if field == "delta":
+            self._lanes.add(lane, text, out)
+        else:
+            self._lanes.add(lane, text[lane.length :], out)
+            self._lanes.close(lane, out)
 
-    def _done(self, found: Body) -> list[Event]:
-        events: list[Event] = []
-        if found.get("type") == "function_call" and isinstance(self._open, ToolCall) and not self._worded:
-            events.append(Delta(found.get("arguments") or "{}"))
-        if found.get("type") == "reasoning" and isinstance(self._open, Thinking) and found.get("encrypted_content"):
-            events.append(Signature(found["encrypted_content"], found.get("id") or ""))
-        return events + self._close()
+    def _thought(self, data: Body, kind: str, out: list[Event]) -> None:
+        field = _THOUGHTS[kind]
+        piece = (kind.rpartition(".")[0], data.get("summary_index", data.get("content_index")))
+        self._think(self._item(data, "reasoning"), piece, data.get(field) or "", out, whole=field == "text")
+
+    def _think(self, item: _Item, piece: tuple[str, Json], text: str, out: list[Event], *, whole: bool) -> None:
+        given = item.pieces.get(piece, 0)
+        if whole:
+            text = text[given:]
+        if not text:
+            return
+        if item.thinking is None:
+            item.thinking = self._lanes.open(Thinking(origin=NAME), out)
+        apart = "\n\n" if item.pieces and piece not in item.pieces else ""
+        item.pieces[piece] = given + len(text)
+        self._lanes.add(item.thinking, apart + text, out)
+
+    def _arguments(self, item: _Item, data: Body, out: list[Event]) -> None:
+        lane = item.called
+        if lane is not None:
+            self._lanes.add(lane, arguments_text(data.get("arguments"))[lane.length :], out)
+
+    def _finish(self, item: _Item, entry: Body, out: list[Event]) -> None:
+        """Give what of an item was not given, and end it."""
+        if item.done:
+            return
+        item.done = True
+        match entry.get("type"):
+            case "message":
+                for place, part in enumerate(entry.get("content") or ()):
+                    kind, field = _part_text(part)
+                    text = part.get(field) or "" if kind else ""
+                    lane = item.texts.get(place)
+                    if lane is None and text:
+                        lane = item.texts[place] = self._lanes.open(Text("", refusal=kind == "refusal"), out)
+                    if lane is not None:
+                        self._lanes.add(lane, text[lane.length :], out)
+                        self._lanes.close(lane, out)
+            case "function_call":
+                lane = item.called or self._call(item, entry, out)
+                part = lane.part
+                if isinstance(part, ToolCall) and not part.name:
+                    part.name = entry.get("name") or ""
+                    part.id = entry.get("call_id") or part.id
+                self._arguments(item, entry, out)
+                self._lanes.add(lane, "" if lane.length else "{}", out)
+                self._lanes.close(lane, out)
+            case "reasoning":
+                self._reasoned(item, entry, out)
+            case _:
+                pass
+        for lane in item.texts.values():
+            self._lanes.close(lane, out)
+
+    def _reasoned(self, item: _Item, entry: Body, out: list[Event]) -> None:
+        for kind, name in (("response.reasoning_summary_text", "summary"), ("response.reasoning_text", "content")):
+            for index, part in enumerate(entry.get(name) or ()):
+                self._think(item, (kind, index), part.get("text") or "", out, whole=True)
+        signature = entry.get("encrypted_content")
+        if signature and item.thinking is None:
+            item.thinking = self._lanes.open(Thinking(origin=NAME), out)
+        if item.thinking is not None:
+            if signature:
+                self._lanes.sign(item.thinking, Signature(signature, entry.get("id") or ""), out)
+            self._lanes.close(item.thinking, out)
+
+    def _known(self, place: int, entry: Body, number: int) -> _Item | None:
+        """Return the item that was begun for an entry: by its id, its place, or its number among those of its kind."""
+        kind = entry.get("type") or ""
+        by_id = self._places.get(entry.get("id") or "", place)
+        alike = [known for known in self._items.values() if known.kind == kind]
+        for known in (self._items.get(by_id), self._items.get(place), *alike[number : number + 1]):
+            if known is not None and known.kind == kind:
+                return known
+        return None
+
+    def _completed(self, response: Body, out: list[Event]) -> None:
+        self._start(response, out)
+        counts: Counter[str] = Counter()
+        for place, entry in enumerate(response.get("output") or ()):
+            kind = entry.get("type") or ""
+            self._finish(self._known(place, entry, counts[kind]) or _Item(kind), entry, out)
+            counts[kind] += 1
+        self._lanes.close_all(out)
+        out.append(UsageSeen(read_usage(response.get("usage") or {})))
+        try:
+            out += (Finish(read_end(response, self._called)), Done())
+        except Failure as failure:
+            out.append(Broken(failure))
+
+
+def _part_text(part: Body) -> tuple[str, str]:
+    """Return what kind of text a part of a message is, and the field that holds it."""
+    kind = part.get("type")
+    return (
+        ("refusal", "refusal")
+        if kind == "refusal"
+        else ("text", "text")
+        if kind in ("output_text", "text")
+        else ("", "")
+    )
 
 
 class Writer:
@@ -126,6 +291,7 @@ class Writer:
     def __init__(self, model: str, asked: Body) -> None:
         self._model = model
         self._asked = asked
+        self._forms = tool_forms(asked)
         self._number = 0
         self._response: Body = {}
         self._base = ""
@@ -167,15 +333,25 @@ class Writer:
             case Done():
                 return self.end()
             case Broken():
-                self._ended = True
-                failure = event.reason()
-                code = failure.code or "server_error"
-                return self._say("error", code=code, message=failure.message, param=None)
+                return self._fail(event.reason())
         return b""
+
+    def _fail(self, failure: Failure) -> bytes:
+        self._ended = True
+        code = "rate_limit_exceeded" if failure.kind is Reason.RATE_LIMITED else failure.code or "server_error"
+        begun = self._response or response("", self._model, self._asked, int(time.time()))
+        error = {"code": code, "message": failure.message}
+        return self._say(
+            "response.failed", response=begun | {"status": "failed", "error": error, "output": self._output}
+        )
 
     def _say(self, kind: str, **fields: object) -> bytes:
         self._number += 1
         return named_event(kind, {"type": kind, "sequence_number": self._number - 1, **fields})
+
+    def _is_custom(self) -> bool:
+        form = self._forms.get(self._part.name) if isinstance(self._part, ToolCall) else None
+        return form is not None and form.custom
 
     def _at(self) -> Body:
         return {"item_id": self._item, "output_index": len(self._output)}
@@ -183,7 +359,7 @@ class Writer:
     def _added(self, kind: str, place: str) -> bytes:
         """Open the item of the present part, and get its deltas ready."""
         id = f"{self._base}_{len(self._output)}"
-        made = item(msgspec.structs.replace(self._part), id, "in_progress")
+        made = item(msgspec.structs.replace(self._part), id, self._forms, "in_progress")
         if isinstance(self._part, Thinking):
             made |= {"summary": [], "encrypted_content": ""}
         self._item = made["id"]
@@ -221,6 +397,9 @@ class Writer:
                 part={"type": "summary_text", "text": ""},
             )
         self._texts.append(text)
+        if self._is_custom():
+            # Its text is inside of the arguments: it is given once they are whole.
+            return b""
         logprobs = b',"logprobs":[]}\n\n' if isinstance(self._part, Text) and not self._part.refusal else b"}\n\n"
         self._number += 1
         number = str(self._number - 1).encode()
@@ -237,7 +416,12 @@ class Writer:
         elif isinstance(part, ToolCall):
             text = text or "{}"
             whole = ToolCall(part.id, part.name, text)
-            made = self._say("response.function_call_arguments.done", **self._at(), arguments=text)
+            if self._is_custom():
+                words = custom_input(text)
+                made = self._say("response.custom_tool_call_input.delta", **self._at(), delta=words)
+                made += self._say("response.custom_tool_call_input.done", **self._at(), input=words)
+            else:
+                made = self._say("response.function_call_arguments.done", **self._at(), arguments=text)
         else:
             whole = msgspec.structs.replace(part, text=text)
             if self._waits:
@@ -249,7 +433,7 @@ class Writer:
                 summary = {"type": "summary_text", "text": text}
                 made += self._say("response.reasoning_summary_text.done", **self._at(), summary_index=0, text=text)
                 made += self._say("response.reasoning_summary_part.done", **self._at(), summary_index=0, part=summary)
-        done = item(whole, f"{self._base}_{len(self._output)}")
+        done = item(whole, f"{self._base}_{len(self._output)}", self._forms)
         made += self._say("response.output_item.done", output_index=len(self._output), item=done)
         self._output.append(done)
         return made

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ...declare import Answer, Failure, Json, Reason
+from ...protocols.openai.usage import VENDOR_USAGE, token_usage
 from .common import (
     Body,
     arguments_text,
@@ -29,7 +30,6 @@ from .common import (
     refuse,
     seal,
     split_data_url,
-    tokens,
     unseal,
     upstream_failure,
 )
@@ -51,6 +51,7 @@ from .model import (
     Turn,
 )
 from .tools import Form, custom_arguments, custom_input, custom_tool
+from .usage import tokens as told_tokens
 
 NAME = "openai"
 REASONS = {

@@ -356,6 +356,13 @@ async def test_a_refusal_reaches_a_caller_that_still_sends() -> None:
         assert await caller.rest() == b""
 
 
+async def keep_sending(caller: Caller) -> None:
+    while True:
+        caller.send(b"x")
+        await caller.writer.drain()
+        await asyncio.sleep(0.01)
+
+
 async def test_who_never_ends_is_read_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deeepai.http1._LINGER_SECONDS", 0.05)
     async with served() as (_, connect):
@@ -363,10 +370,7 @@ async def test_who_never_ends_is_read_for_a_moment_only(monkeypatch: pytest.Monk
         caller.send(b"POST /early HTTP/1.0\r\nContent-Length: 20000000\r\n\r\n")
         assert await caller.get() == (200, b"no")
         with pytest.raises(ConnectionError):
-            while True:
-                caller.send(b"x")
-                await caller.writer.drain()
-                await asyncio.sleep(0.01)
+            await keep_sending(caller)
 
 
 async def test_the_server_as_a_whole_can_be_asked_for() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..declare import AnyOperation, Failure, Protocol, Reason
+from ..declare import AnyOperation, Failure, Fetch, Protocol, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,18 @@ class Router:
         """
         known = self._fixed.get(path)
         if known is not None:
-            route = known.get(method)
+            route = known.get(method) or _headless(method, known.get("GET"))
             if route is not None:
                 return route, route.params
-            raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(known)}")
+            raise _bad_method(method, known)
         found = self._walk(self._root, path.strip("/").split("/"), 0, ())
         if found is not None:
             node, values = found
             entry = node.routes.get(method)
             if entry is None:
-                raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(node.routes)}")
+                entry = node.routes.get("GET")
+                if entry is None or _headless(method, entry[0]) is None:
+                    raise _bad_method(method, node.routes)
             route, names = entry
             return route, {**route.params, **dict(zip(names, values, strict=True))}
         clean = _clean(path)
@@ -156,6 +158,24 @@ class Router:
                 return self._marks[name], None
         route = self._first(path)
         return self.protocols[0] if route is None else route.protocol, None
+
+
+def _headless(method: str, route: Route | None) -> Route | None:
+    """Return the GET route that answers a HEAD: the server leaves the body out."""
+    if method != "HEAD" or route is None:
+        return None
+    # Events go on until the task ends.
+    endless = isinstance(route.operation, Fetch) and route.operation.events is not None
+    return None if endless else route
+
+
+def _bad_method(method: str, known: Mapping[str, object]) -> Failure:
+    allowed = [*known, *(["HEAD"] if "GET" in known else []), "OPTIONS"]
+    return Failure(
+        Reason.BAD_METHOD,
+        f"{method} is not allowed here; use {', '.join(known)}",
+        headers={"allow": ", ".join(dict.fromkeys(allowed))},
+    )
 
 
 def _share(first: Route, other: Route, path: str) -> None:

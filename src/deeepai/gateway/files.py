@@ -17,8 +17,12 @@ from . import ranges
 from .core import Core
 from .exchange import Exchange, pairs
 
-_POLICY: Final = "sandbox; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'"
-"""No file runs anything; a browser's own page around a film or a sound may show it."""
+_POLICY: Final = (
+    "sandbox allow-same-origin; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'"
+)
+"""No file runs anything. A browser's own page around a film or a sound may show it, for which it asks for it again: from
+an origin of its own, without `allow-same-origin`, and that may be one that is not let in.
+"""
 
 
 async def media(core: Core, x: Exchange, operation: Media[Any]) -> None:

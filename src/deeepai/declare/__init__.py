@@ -43,7 +43,7 @@ from .operations import (
 )
 from .protocol import CallTranslator, ChannelSettings, JobTranslator, Protocol, Signing, TaskTranslator
 from .sockets import Meter, SocketRules, Spent
-from .streams import Events, StreamRules
+from .streams import COMMENT, Events, StreamRules
 from .values import (
     DROP,
     FINAL,
@@ -65,6 +65,7 @@ from .values import (
 from .views import Allowance, Facts, View
 
 __all__ = [
+    "COMMENT",
     "DROP",
     "FINAL",
     "INLINE",

@@ -20,8 +20,8 @@ from .exchange import Exchange, pairs
 _POLICY: Final = (
     "sandbox allow-same-origin; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'"
 )
-"""No file runs anything. A browser's own page around a film or a sound may show it, for which it asks for it again: from
-an origin of its own, without `allow-same-origin`, and that may be one that is not let in.
+"""No file runs anything. A browser's own page around a film or a sound may show it, for which it asks for it again:
+from an origin of its own without `allow-same-origin`, and that may be one that is not let in.
 """
 
 

@@ -82,6 +82,7 @@ STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     error=stream_error,
     scan_for=(b'"usage"', b"message_stop"),
     merge=merge,
+    keep_alive=b'event: ping\ndata: {"type": "ping"}\n\n',
 )
 
 

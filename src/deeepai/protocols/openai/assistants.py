@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Accepted,
     Answer,
     AnyRequest,
@@ -247,6 +248,7 @@ STREAM: Final[StreamRules[RunBody | OutputsBody]] = StreamRules(
     is_last=lambda event: event.startswith(b"event: done"),
     error=_error,
     scan_for=(b'"usage"', b"[DONE]"),
+    keep_alive=COMMENT,
 )
 
 _ASSISTANT: Final = {

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Answer,
     AnyRequest,
     Call,
@@ -169,6 +170,7 @@ LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     error=stream_error,
     scan_for=(b'"transcript.text.done"',),
     usage_without_report=heard_estimate,
+    keep_alive=COMMENT,
 )
 
 
@@ -223,6 +225,7 @@ SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     error=stream_error,
     scan_for=(b'"speech.audio.done"',),
     usage_without_report=spoken,
+    keep_alive=COMMENT,
 )
 
 UNHEARD = (

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     DROP,
     Call,
     ChannelSettings,
@@ -235,6 +236,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     is_last=ends_stream,
     error=stream_error,
     scan_for=(b'"usage"', b"[DONE]"),
+    keep_alive=COMMENT,
 )
 
 OPERATIONS = (

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Answer,
     AnyRequest,
     Call,
@@ -246,6 +247,7 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     scan_for=(b".completed", b".partial_image"),
     merge=add,
     at_close=True,
+    keep_alive=COMMENT,
 )
 
 _EXAMPLE_ANSWER = {"created": 1760000000, "data": [{"url": "https://…", "revised_prompt": "…"}]}

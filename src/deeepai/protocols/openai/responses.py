@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Accepted,
     Answer,
     AnyRequest,
@@ -292,6 +293,7 @@ STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     is_last=ends,
     error=stream_error,
     scan_for=_SCAN_FOR,
+    keep_alive=COMMENT,
 )
 RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     wanted=lambda request: request.query.get("stream") == "true",
@@ -302,6 +304,7 @@ RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     is_last=ends,
     error=stream_error,
     scan_for=_SCAN_FOR,
+    keep_alive=COMMENT,
 )
 """Of a response that was made before."""
 

@@ -39,7 +39,7 @@ from ..common import body_model, rough_tokens, service_tier
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
 from .object_calls import made, object_call, page
-from .object_ids import body_ids
+from .object_ids import item_ids, response_ids
 from .usage import DEFAULT_OUTPUT
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -61,6 +61,7 @@ class ResponseBody(msgspec.Struct, omit_defaults=True):
     previous_response_id: str | None = None
     conversation: str | dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
+    prompt: dict[str, Any] | None = None
     service_tier: str | None = None
 
 
@@ -71,6 +72,9 @@ class CountBody(msgspec.Struct, omit_defaults=True):
     input: str | list[dict[str, Any]] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
+    conversation: str | dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    prompt: dict[str, Any] | None = None
 
 
 # Usage -------------------------------------------------------------------------------------------------------------
@@ -431,7 +435,7 @@ OPERATIONS = (
         usage=answer_usage,
         patch=model_patch,
         objects=ObjectRules(
-            uses=body_ids,
+            uses=response_ids,
             hints=hints,
             makes=makes,
             tells=lambda request: request.body.store is not False,
@@ -483,6 +487,7 @@ OPERATIONS = (
         "Count input tokens",
         "计算输入令牌数",
         body=CountBody,
+        uses=response_ids,
         model=body_model,
         patch=model_patch,
         example=_EXAMPLE,
@@ -507,7 +512,7 @@ OPERATIONS = (
         estimate=compaction_estimate,
         usage=answer_usage,
         patch=model_patch,
-        objects=ObjectRules(uses=body_ids, hints=hints),
+        objects=ObjectRules(uses=response_ids, hints=hints),
     ),
     object_call(
         "conversations.create",
@@ -516,6 +521,7 @@ OPERATIONS = (
         "Create a conversation",
         "创建会话",
         body=ConversationBody,
+        uses=item_ids,
         makes=made("conversation"),
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
@@ -535,6 +541,7 @@ OPERATIONS = (
         "Change a conversation",
         "修改会话",
         body=ConversationBody,
+        uses=item_ids,
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
     ),
@@ -554,6 +561,7 @@ OPERATIONS = (
         "Add items to a conversation",
         "添加会话条目",
         body=ItemsBody,
+        uses=item_ids,
         example={"items": [{"type": "message", "role": "user", "content": "Hello!"}]},
         example_answer=page([]),
     ),

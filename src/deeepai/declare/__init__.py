@@ -62,7 +62,7 @@ from .values import (
     Text,
     Usage,
 )
-from .views import Allowance, Facts, View
+from .views import Allowance, Facts, ListedModel, View
 
 __all__ = [
     "COMMENT",
@@ -94,6 +94,7 @@ __all__ = [
     "Json",
     "Kind",
     "Links",
+    "ListedModel",
     "Listing",
     "Local",
     "Made",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..declare import AnyOperation, Failure, Fetch, Protocol, Reason
+from ..declare import AnyOperation, Failure, Fetch, Local, Protocol, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class _Node:
     verbs: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
     """What follows on any segment that ends in `:verb`."""
     routes: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict[str, tuple[Route, tuple[str, ...]]])
+    rest: bool = False
+    """Its placeholder takes all that follows."""
 
 
 class Router:
@@ -71,6 +73,8 @@ class Router:
                     node = node.any
             else:
                 node = node.fixed.setdefault(segment, _Node())
+        if isinstance(route.operation, Local) and route.operation.takes_rest:
+            node.rest = True
         if method in node.routes:
             first, named = node.routes[method]
             if named != tuple(names):
@@ -140,7 +144,10 @@ class Router:
                 if found is not None:
                     return found
         if node.any is not None and segments[at]:
-            return self._walk(node.any, segments, at + 1, (*values, segments[at]))
+            found = self._walk(node.any, segments, at + 1, (*values, segments[at]))
+            if found is None and node.any.rest:
+                found = (node.any, (*values, "/".join(segments[at:])))
+            return found
         return None
 
     def owner(self, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[Protocol, Failure | None]:

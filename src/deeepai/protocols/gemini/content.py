@@ -143,6 +143,7 @@ _COUNT, _COUNT_ALSO = paths("countTokens", tuned=True)
 _EMBED, _EMBED_ALSO = paths("embedContent")
 _EMBED_MANY, _EMBED_MANY_ALSO = paths("batchEmbedContents")
 _EMBEDDER = {"model": "gemini-embedding-001"}
+_EMBEDDERS: Final = ("*embedding*",)
 
 OPERATIONS = (
     Call(
@@ -202,6 +203,7 @@ OPERATIONS = (
     ),
     Call(
         name="embedContent",
+        models=_EMBEDDERS,
         method="POST",
         path=_EMBED,
         aliases=_EMBED_ALSO,
@@ -220,6 +222,7 @@ OPERATIONS = (
     ),
     Call(
         name="batchEmbedContents",
+        models=_EMBEDDERS,
         method="POST",
         path=_EMBED_MANY,
         aliases=_EMBED_MANY_ALSO,

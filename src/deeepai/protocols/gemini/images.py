@@ -58,6 +58,7 @@ _PATH, _ALIASES = paths("predict")
 OPERATIONS = (
     Call(
         name="predict",
+        models=("imagen-*",),
         method="POST",
         path=_PATH,
         aliases=_ALIASES,

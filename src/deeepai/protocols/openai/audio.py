@@ -235,9 +235,12 @@ UNHEARD = (
 _HEARD = {"text": "…", "usage": {"type": "duration", "seconds": 9}}
 _KINDS = ("application/json", "text/plain", "text/event-stream")
 
+_HEARING_MODELS: Final = ("whisper-*", "*-transcribe*")
+
 OPERATIONS = (
     Stream(
         name="audio.transcriptions",
+        models=_HEARING_MODELS,
         method="POST",
         path="/v1/audio/transcriptions",
         upstream_template="/audio/transcriptions",
@@ -260,6 +263,7 @@ OPERATIONS = (
     ),
     Call(
         name="audio.translations",
+        models=_HEARING_MODELS,
         method="POST",
         path="/v1/audio/translations",
         upstream_template="/audio/translations",
@@ -281,6 +285,7 @@ OPERATIONS = (
     ),
     Stream(
         name="audio.speech",
+        models=("tts-*", "*-tts*", "kokoro*"),
         method="POST",
         path="/v1/audio/speech",
         upstream_template="/audio/speech",

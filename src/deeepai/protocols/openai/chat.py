@@ -271,6 +271,7 @@ OPERATIONS = (
     ),
     Stream(
         name="completions",
+        models=("davinci-*", "babbage-*", "gpt-3.5-turbo-instruct*"),
         method="POST",
         path="/v1/completions",
         upstream_template="/completions",
@@ -297,6 +298,7 @@ OPERATIONS = (
     ),
     Call(
         name="embeddings",
+        models=("*embed*", "bge-*", "*e5-*"),
         method="POST",
         path="/v1/embeddings",
         upstream_template="/embeddings",

@@ -236,6 +236,8 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode({"type": "error", "error": error_object(failure)}) + b"\n\n"
 
 
+IMAGE_MODELS: Final = ("dall-e*", "gpt-image-*", "chatgpt-image-*")
+
 STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
@@ -255,6 +257,7 @@ _EXAMPLE_ANSWER = {"created": 1760000000, "data": [{"url": "https://…", "revis
 OPERATIONS = (
     Stream(
         name="images.generations",
+        models=IMAGE_MODELS,
         method="POST",
         path="/v1/images/generations",
         upstream_template="/images/generations",
@@ -275,6 +278,7 @@ OPERATIONS = (
     ),
     Stream(
         name="images.edits",
+        models=IMAGE_MODELS,
         method="POST",
         path="/v1/images/edits",
         upstream_template="/images/edits",
@@ -303,6 +307,7 @@ OPERATIONS = (
     ),
     Call(
         name="images.variations",
+        models=IMAGE_MODELS,
         method="POST",
         path="/v1/images/variations",
         upstream_template="/images/variations",

@@ -32,6 +32,7 @@ def patch(request: Request[ModerationBody], facts: Facts) -> dict[str, Any]:
 OPERATIONS = (
     Call(
         name="moderations",
+        models=("*moderation*",),
         method="POST",
         path="/v1/moderations",
         upstream_template="/moderations",

@@ -66,6 +66,7 @@ def estimate(request: AnyRequest) -> Usage:
 OPERATIONS = (
     Call(
         name="rerank",
+        models=("*rerank*",),
         method="POST",
         path="/v1/rerank",
         aliases=("/rerank", "/v2/rerank"),

@@ -159,9 +159,12 @@ _VIDEO: dict[str, Json] = {
     "error": None,
 }
 
+_MODELS = ("sora-*",)
+
 OPERATIONS = (
     Submit(
         name="videos.create",
+        models=_MODELS,
         method="POST",
         path="/v1/videos",
         upstream_template="/videos",
@@ -229,6 +232,7 @@ OPERATIONS = (
     ),
     Submit(
         name="videos.remix",
+        models=_MODELS,
         method="POST",
         path="/v1/videos/{video_id}/remix",
         upstream_template="/videos/{video_id}/remix",
@@ -244,6 +248,7 @@ OPERATIONS = (
     ),
     Submit(
         name="videos.edits",
+        models=_MODELS,
         method="POST",
         path="/v1/videos/edits",
         upstream_template="/videos/edits",
@@ -258,6 +263,7 @@ OPERATIONS = (
     ),
     Submit(
         name="videos.extensions",
+        models=_MODELS,
         method="POST",
         path="/v1/videos/extensions",
         upstream_template="/videos/extensions",
@@ -273,6 +279,7 @@ OPERATIONS = (
     ),
     Submit(
         name="video.generations",
+        models=_MODELS,
         method="POST",
         path="/v1/video/generations",
         upstream_template="/videos",

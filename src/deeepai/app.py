@@ -29,6 +29,7 @@ from .gateway.core import Core
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
+from .gateway.model_list import ModelList
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
@@ -181,12 +182,14 @@ class Application:
             *(board, settings.shared),
         )
         router = Router(protocols.values())
+        translators = TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS))
+        task_translators = by_source(TASK_TRANSLATORS)
         core = Core(
             settings=settings,
             db=db,
             router=router,
-            task_translators=by_source(TASK_TRANSLATORS),
-            translators=TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS)),
+            task_translators=task_translators,
+            translators=translators,
             reframers=REFRAMERS,
             local_answers={local.source: local for local in LOCAL_ANSWERS},
             directory=directory,
@@ -200,6 +203,7 @@ class Application:
             poller=poller,
             links=links,
             metrics=metrics,
+            models=ModelList(dispatcher, directory, prices, translators, task_translators),
         )
 
         async def probed(channel: Channel) -> tuple[bool, float, str | None]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from .declare import Failure, Reason
+from .unpacking import UNPACKERS, Unpacker, Unreadable
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -92,15 +93,27 @@ def unpacked(raw: bytes, headers: Headers, limit: int) -> bytes:
     engine = unpacker(headers)
     if engine is None:
         return raw
-    try:
-        plain: bytes = engine.decompress(raw, limit + 1)
-    except zlib.error:
-        raise _unreadable() from None
-    if len(plain) > limit:
-        raise too_large(limit)
+    plain = b"".join(_plain(engine, raw, limit))
     if not engine.eof:
         raise _unfinished()
     return plain
+
+
+def _plain(engine: Unpacker, packed: bytes, limit: int) -> Iterator[bytes]:
+    """Yield what packed data hold, at most `limit` bytes."""
+    size = 0
+    while True:
+        try:
+            plain = engine.unpack(packed, min(_BLOCK, limit + 1 - size))
+        except Unreadable:
+            raise Failure(Reason.INVALID, "The body's compression cannot be read") from None
+        packed = b""
+        size += len(plain)
+        if size > limit:
+            raise too_large(limit)
+        yield plain
+        if not engine.waiting:
+            return
 
 
 async def arriving(
@@ -127,18 +140,9 @@ async def arriving(
         if message["type"] == "http.disconnect":
             raise cut_short()
         more = bool(message.get("more_body"))
-        rest: bytes = message.get("body", b"")
+        body: bytes = message.get("body", b"")
         message = None
-        while rest:
-            plain = rest
-            if engine is None:
-                rest = b""
-            else:
-                try:
-                    plain = engine.decompress(rest, _BLOCK)
-                except zlib.error:
-                    raise _unreadable() from None
-                rest = engine.unconsumed_tail
+        for plain in (body,) if engine is None else _plain(engine, body, limit - size):
             size += len(plain)
             if size > limit:
                 raise too_large(limit)
@@ -148,7 +152,7 @@ async def arriving(
         raise _unfinished()
 
 
-def unpacker(headers: Headers) -> Any:
+def unpacker(headers: Headers) -> Unpacker | None:
     """Return what unpacks a request's body; None where it is not packed.
 
     Raises
@@ -159,10 +163,11 @@ def unpacker(headers: Headers) -> Any:
     encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
     if encoding in ("", "identity"):
         return None
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        message = f"Content-Encoding {encoding[:40]} is not supported; use gzip, deflate or none"
-        raise Failure(Reason.BAD_MEDIA, message)
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)
+    make = UNPACKERS.get(encoding)
+    if make is None:
+        message = f"Content-Encoding {encoding[:40]} is not supported; use gzip, deflate, br, zstd or none"
+        raise Failure(Reason.BAD_MEDIA, message, headers={"accept-encoding": "gzip, deflate, br, zstd"})
+    return make()
 
 
 def too_large(limit: int) -> Failure:
@@ -173,10 +178,6 @@ def too_large(limit: int) -> Failure:
 def cut_short() -> Failure:
     """Say that the caller left before the end of the body."""
     return Failure(Reason.INVALID, "The request ended before its body did")
-
-
-def _unreadable() -> Failure:
-    return Failure(Reason.INVALID, "The body's compression cannot be read")
 
 
 def _unfinished() -> Failure:
@@ -210,6 +211,27 @@ def decode(kind: type[msgspec.Struct], raw: bytes) -> Any:
         raise Failure(Reason.INVALID, f"The body is not valid JSON: {fault}") from None
     except RecursionError:
         raise Failure(Reason.INVALID, "The body is nested too deeply") from None
+
+
+_BOM: Final = b"\xef\xbb\xbf"
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\."
+)
+
+
+def mended(raw: bytes) -> bytes:
+    """Return a JSON text without what writers leave in by mistake and readers of other languages take.
+
+    That is a byte order mark, and half of a surrogate pair, which is what is left where a text was cut within an emoji:
+    it becomes U+FFFD, as in JavaScript and Go.
+    """
+    raw = raw.removeprefix(_BOM)
+    return _ESCAPE.sub(_whole, raw) if b"\\ud" in raw or b"\\uD" in raw else raw
+
+
+def _whole(match: re.Match[bytes]) -> bytes:
+    text = match[0]
+    return b"\\ufffd" if len(text) == 6 else text
 
 
 def field_at_fault(fault: msgspec.ValidationError) -> tuple[str, str | None]:

@@ -2,9 +2,10 @@
 
 Our own because each answer's way through it is the gateway's own overhead: head and body leave in one piece, nothing is
 looked at twice. It also bounds what a caller may keep waiting or make us keep: a request whose head is over 64 KiB is
-refused, and so is one that stops arriving.
+refused, and so is one that stops arriving. A caller that still sends when its connection ends is read for a moment: to
+close at once would reset the connection, and take the answer away with it.
 
-Sources: RFC 9112; the ASGI specification 3.0.
+Sources: RFC 9110, 9112; the ASGI specification 3.0.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the caller has to wait."""
 _MOST_DROPPED: Final = 64 * 1024 * 1024
 """Bytes of a body that are still read after its request was answered, so that the answer reaches the caller."""
+_LINGER_SECONDS: Final = 5.0
+"""For which a connection that ends is still read."""
 _LOOK_SECONDS: Final = 30.0
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _EXTENSIONS: Final[dict[str, dict[str, Any]]] = {WHOLE: {}}
@@ -68,9 +71,7 @@ class Connection(asyncio.Protocol):
         self._config = config
         self._app_state = app_state
         self._keep_seconds = config.timeout_keep_alive
-        self._parser = httptools.HttpRequestParser(self)
-        # Whoever says that it closes, and sends on, gets an answer to what came before.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._new_parser()
         self._present: Request | None = None
         """The request whose answer is under way."""
         self._arriving: Request | None = None
@@ -84,6 +85,9 @@ class Connection(asyncio.Protocol):
         """A WebSocket is asked for."""
         self._moved = False
         self._reading = True
+        self._lingering = False
+        """The last answer has left; what still comes is dropped."""
+        self._dropped = 0
         self._client: tuple[str, int] | None = None
         self._server: tuple[str, int] | None = None
         self._scheme = "http"
@@ -117,18 +121,26 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
         self._moved = True
+        if self._lingering:
+            self._dropped += len(data)
+            if self._dropped > _MOST_DROPPED:
+                self.transport.close()
+            return
         # Counted here: the parser tells of a header only when it is whole.
         if self._in_head:
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
             if self._socket:
-                self._hand_over(data[upgrade.args[0] :])
+                self._hand_over(rest)
                 return
-            # No other protocol is offered to change to: what follows the head cannot be read as a request.
-            if self._arriving is not None:
-                self._arriving.keep_alive = False
+            if self._arriving is None:
+                self._read_plainly(rest)
+                return
+            # A CONNECT: what follows its head is no request.
+            self._arriving.keep_alive = False
         except (httptools.HttpParserError, UnicodeDecodeError):
             self._refuse(400)
             return
@@ -178,8 +190,15 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Start the application, unless an answer is still under way."""
         parser = self._parser
+        if parser.should_upgrade():
+            if self._wants_socket():
+                self._in_head, self._head_size, self._socket = False, 0, True
+                return
+            if parser.get_method() != b"CONNECT":
+                # The parser stops here, and would take what follows for another protocol's.
+                return
         target = self._url
-        if not target.startswith(b"/"):
+        if not target.startswith(b"/") and target != b"*":
             parsed = httptools.parse_url(target)
             target = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
         raw_path, _, query = target.partition(b"#")[0].partition(b"?")
@@ -187,9 +206,6 @@ class Connection(asyncio.Protocol):
         if "%" in path:
             path = unquote(path)
         version = parser.get_http_version()
-        if parser.should_upgrade() and self._wants_socket():
-            self._in_head, self._head_size, self._socket = False, 0, True
-            return
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
@@ -222,7 +238,7 @@ class Connection(asyncio.Protocol):
         request.size += len(body)
         if request.complete:
             if request.size > _MOST_DROPPED:
-                self.transport.close()
+                self._linger()
             return
         request.chunks.append(body)
         if request.size > _HIGH:
@@ -254,7 +270,10 @@ class Connection(asyncio.Protocol):
         self.state.total_requests += 1
         self._present = None
         if not request.keep_alive:
-            self.transport.close()
+            if request.more:
+                self._linger()
+            else:
+                self.transport.close()
             return
         self._idle_since = self.loop.time()
         if self._queue:
@@ -263,6 +282,12 @@ class Connection(asyncio.Protocol):
             self.resume_reading()
 
     # Inside -----------------------------------------------------------------------------------------------------
+
+    def _new_parser(self) -> Any:
+        parser = httptools.HttpRequestParser(self)
+        # Whoever says that it closes, and sends on, gets an answer to what came before.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
 
     def _start(self, request: Request) -> None:
         self._present = request
@@ -293,11 +318,36 @@ class Connection(asyncio.Protocol):
             self.transport.write(_STATUS[400] + b"content-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
 
+    def _read_plainly(self, rest: bytes) -> None:
+        """Read a request as if it asked for no other protocol, as RFC 9110 says: none is offered."""
+        parser = self._parser
+        head = [parser.get_method(), b" ", self._url, b" HTTP/", parser.get_http_version().encode(), b"\r\n"]
+        for name, value in self._headers:
+            if name != b"upgrade":
+                head += (name, b": ", value, b"\r\n")
+        self._parser = self._new_parser()
+        self._head_size = 0
+        self.data_received(b"".join([*head, b"\r\n", rest]))
+
     def _refuse(self, status: int) -> None:
         if not self.transport.is_closing():
-            if self._present is None and self._head_size:
-                self.transport.write(_STATUS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-            self.transport.close()
+            if self._present is not None or not self._head_size:
+                self.transport.close()
+                return
+            self.transport.write(_STATUS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self._linger()
+
+    def _linger(self) -> None:
+        """End our side, and read on until the caller has ended its own, or for a moment."""
+        if self.transport.is_closing():
+            return
+        self._lingering = True
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.resume_reading()
 
     def _watch(self) -> None:
         """Look whether what should arrive still moves, and whether an idle connection has had its time."""
@@ -332,7 +382,7 @@ class Request:
     __slots__ = (
         "_chunked",
         "_connection",
-        "_continue",
+        "_fresh",
         "_head",
         "_left",
         "_no_body",
@@ -357,7 +407,7 @@ class Request:
         self.more = True
         self.started = self.complete = False
         self.task: asyncio.Task[None] | None = None
-        self._continue = (b"expect", b"100-continue") in scope["headers"]
+        self._fresh = True
         self._head = b""
         self._chunked = False
         self._no_body = scope["method"] == "HEAD"
@@ -400,9 +450,9 @@ class Request:
     async def receive(self) -> dict[str, Any]:
         """Return the next piece of the body; after its end, wait for the caller to leave."""
         connection = self._connection
-        if self._continue:
-            self._continue = False
-            if not self.started and self.more and not self.chunks and not connection.closed:
+        if self._fresh:
+            self._fresh = False
+            if self.more and not (self.chunks or self.started or connection.closed) and self._expects():
                 connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (connection.closed or self.complete):
             chunks = self.chunks
@@ -416,6 +466,13 @@ class Request:
             self._waiter = connection.loop.create_future()
             await self._waiter
         return {"type": "http.disconnect"}
+
+    def _expects(self) -> bool:
+        """Tell whether the caller waits to be told to go on with the body."""
+        headers: Headers = self.scope["headers"]
+        return self.scope["http_version"] != "1.0" and any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send the answer's head or a piece of its body.
@@ -460,11 +517,17 @@ class Request:
     def push(self, body: bytes) -> bool:
         """Send a piece of a body of unknown length at once; False where it must go through `send`."""
         connection = self._connection
-        if connection.closed or connection.writable is not None or not self._chunked or self.complete:
+        if connection.closed or connection.writable is not None or self.complete:
             return False
-        head, self._head = self._head, b""
-        connection.transport.write(b"%b%x\r\n%b\r\n" % (head, len(body), body))
-        return True
+        if self._chunked:
+            head, self._head = self._head, b""
+            connection.transport.write(b"%b%x\r\n%b\r\n" % (head, len(body), body))
+            return True
+        if self._left > _ENDLESS:
+            head, self._head = self._head, b""
+            connection.transport.write(head + body)
+            return True
+        return False
 
     def _begin(self, status: int, headers: Headers) -> None:
         pieces = [_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status]

@@ -6,6 +6,7 @@ The supervisor hands them to the gateway's processes as JSON in one environment 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from ipaddress import ip_network
@@ -19,6 +20,8 @@ from msgspec import Meta
 PREFIX: Final = "DEEEPAI_"
 HANDOVER: Final = "DEEEPAI_SETTINGS"
 """Name of the variable that holds the JSON form."""
+
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+/?", re.IGNORECASE)
 
 Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
@@ -47,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Address under which callers and vendors reach the gateway.
     trusted_proxies : tuple of str
         Networks whose `X-Forwarded-For` is believed.
+    cors_origins : tuple of str
+        Origins whose pages may call the gateway's interfaces; `*` is any, `none` is none.
     secret_file : str, optional
         The key that credentials are encrypted with; by default `secret.key` in the data folder.
     config : str, optional
@@ -93,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     valkey: str | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ("*",)
     secret_file: str | None = None
     config: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -174,6 +180,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                     ip_network(network, strict=False)
                 except ValueError:
                     raise ValueError(f"{name} holds something that is no network") from None
+        for origin in self.cors_origins:
+            if origin not in ("*", "none") and not _ORIGIN.fullmatch(origin):
+                raise ValueError("cors_origins holds something that is no origin, such as https://chat.example.com")
         if self.public_url is not None and not self.public_url.startswith(("http://", "https://")):
             raise ValueError("public_url must start with http:// or https://")
         if self.initial_credit < 0 or not self.initial_credit.is_finite():

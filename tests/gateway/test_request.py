@@ -100,6 +100,23 @@ async def test_what_is_wrong_with_a_json_body_is_named(raw: bytes, param: str | 
     assert (failure.kind, failure.param, failure.code) == (Reason.INVALID, param, code)
 
 
+@pytest.mark.parametrize(
+    ("raw", "model", "sent"),
+    [
+        (b'\xef\xbb\xbf{"model": "a"}', "a", b'{"model": "a"}'),
+        (rb'{"model": "a\ud83d"}', "a\ufffd", rb'{"model": "a\ufffd"}'),
+        (rb'{"model": "\uDE00 \uD83D"}', "\ufffd \ufffd", rb'{"model": "\ufffd \ufffd"}'),
+        # A whole pair, and what only looks like half of one, stay.
+        (rb'{"model": "\ud83d\ude00"}', "\U0001f600", rb'{"model": "\ud83d\ude00"}'),
+        (rb'{"model": "\\ud83d \ude00"}', "\\ud83d \ufffd", rb'{"model": "\\ud83d \ufffd"}'),
+        (rb'{"model": "\ud83d\ud83d\ude00"}', "\ufffd\U0001f600", rb'{"model": "\ufffd\ud83d\ude00"}'),
+    ],
+)
+async def test_what_other_writers_of_json_leave_in_is_mended(raw: bytes, model: str, sent: bytes) -> None:
+    found = await read(operation(body=Body), JSON, [raw])
+    assert (found.body, found.raw) == (Body(model), sent)
+
+
 async def test_unknown_fields_are_left_alone() -> None:
     raw = b'{"model": "a", "new_this_month": {"x": [1]}}'
     assert (await read(operation(body=Body), JSON, [raw])).raw == raw

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeepai.declare import StreamRules, Usage
+from deeepai.declare import Stream, StreamRules, Usage
 from deeepai.gateway.answers import stream as streaming
 from deeepai.gateway.answers.stream import Relay
-from deeepai.gateway.exchange import Exchange
+from deeepai.gateway.exchange import PUSH, Exchange
 from deeepai.gateway.routing import Route
+from deeepai.protocols import PROTOCOLS
 from deeepai.upstream import Cut, Stalled
 from tests.gateway.asgi import operation, protocol, request, stream
 from tests.support.until import PATIENCE
@@ -27,8 +28,9 @@ def usage_of(event: bytes) -> Usage | None:
     return Usage(output=int(found[1]), basis="vendor") if found else None
 
 
-def rules(*, hidden: bool) -> StreamRules:
+def rules(*, hidden: bool, keep_alive: bytes | None = None) -> StreamRules:
     return StreamRules(
+        keep_alive=keep_alive,
         wanted=lambda request: True,
         usage=usage_of,
         visible=lambda request, event: None if hidden and b'"usage":{' in event else event,
@@ -65,6 +67,9 @@ class FakeResponse:
             return chunk
         return b""
 
+    def divert(self, taker: object) -> None:
+        """Nothing comes in from a socket here that could pass by."""
+
     def release(self) -> None:
         self.ended = "released"
 
@@ -95,8 +100,8 @@ class Caller:
     async def _charge(self, relay: Relay) -> None:
         self.seen.append("charged")
 
-    async def take(self, response: FakeResponse, *, hidden: bool = False) -> Relay:
-        given = stream(rules=rules(hidden=hidden), **self._more)
+    async def take(self, response: FakeResponse, *, hidden: bool = False, keep_alive: bytes | None = None) -> Relay:
+        given = stream(rules=rules(hidden=hidden, keep_alive=keep_alive), **self._more)
         self.relay = Relay(self.x, given, response, self._charge)  # pyright: ignore[reportArgumentType]
         await self.relay.run()
         return self.relay
@@ -193,6 +198,46 @@ def test_an_event_passes_before_the_next_one_comes() -> None:
         assert caller.body == b"data: 1\n\ndata: [DONE]\n\n"
 
     asyncio.run(run())
+
+
+def test_a_caller_that_hears_nothing_is_told_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_SECONDS", 0.02)
+
+    async def run(keep_alive: bytes | None) -> bytes:
+        gate, heard = asyncio.Event(), asyncio.Event()
+        caller = Caller()
+
+        def push(body: bytes) -> bool:
+            caller.seen.append({"body": body})
+            heard.set()
+            return True
+
+        caller.x.request.scope[PUSH] = push
+        # The half event is not let through: what says that it goes on stands between whole ones.
+        response = FakeResponse([b"data: 1\n\nda", gate, b"ta: 2\n\n", b"data: [DONE]\n\n"])
+        relaying = asyncio.ensure_future(caller.take(response, keep_alive=keep_alive))
+        async with asyncio.timeout(PATIENCE):
+            await (heard.wait() if keep_alive else asyncio.sleep(0.1))
+        gate.set()
+        await relaying
+        return caller.body
+
+    body = asyncio.run(run(b": still here\n\n"))
+    assert re.fullmatch(rb"data: 1\n\n(: still here\n\n)+data: 2\n\ndata: \[DONE\]\n\n", body)
+    assert asyncio.run(run(None)) == b"data: 1\n\ndata: 2\n\ndata: [DONE]\n\n"
+
+
+def test_who_is_told_that_it_goes_on() -> None:
+    signs = {
+        f"{name}.{each.name}": each.rules.keep_alive
+        for name, declared in PROTOCOLS.items()
+        for each in declared.operations
+        if isinstance(each, Stream)
+    }
+    assert signs["anthropic.messages"] == b'event: ping\ndata: {"type": "ping"}\n\n'
+    assert signs["openai.chat.completions"] == signs["openai.responses.create"] == b": keep-alive\n\n"
+    # Google's client takes nothing but data.
+    assert {sign for name, sign in signs.items() if name.startswith("gemini.")} == {None}
 
 
 @pytest.mark.parametrize(

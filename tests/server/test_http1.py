@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from deeepai.gateway.exchange import PUSH
 from deeepai.http1 import Connection
 from tests.support.until import PATIENCE
 
@@ -50,6 +51,11 @@ class App:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await self.go.wait()
             await send({"type": "http.response.body", "body": b"late"})
+        elif path == "/pushed":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            assert scope[PUSH](b"one")
+            assert scope[PUSH](b"two")
+            await send({"type": "http.response.body", "body": b"end"})
         elif path == "/flood":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             while self.sent < 1000:
@@ -169,6 +175,18 @@ async def test_an_answer_of_unknown_length_is_chunked_or_ends_with_the_connectio
         assert await caller.rest() == b"onethree"
 
 
+async def test_pieces_that_are_pushed_are_framed_as_the_rest() -> None:
+    async with served() as (_, connect):
+        caller = await connect()
+        caller.send(b"GET /pushed HTTP/1.1\r\nHost: h\r\n\r\n")
+        await caller.head()
+        expected = b"3\r\none\r\n3\r\ntwo\r\n3\r\nend\r\n0\r\n\r\n"
+        assert await caller.reader.readexactly(len(expected)) == expected
+        caller.send(b"GET /pushed HTTP/1.0\r\n\r\n")
+        await caller.head()
+        assert await caller.rest() == b"onetwoend"
+
+
 async def test_the_head_does_not_wait_for_a_late_body() -> None:
     async with served() as (app, connect):
         caller = await connect()
@@ -191,10 +209,11 @@ async def test_an_answer_without_body() -> None:
         assert await caller.rest() == b"ok"
 
 
-async def test_a_caller_that_asks_whether_to_go_on_is_told_so() -> None:
+@pytest.mark.parametrize("expect", [b"100-continue", b"100-Continue"])
+async def test_a_caller_that_asks_whether_to_go_on_is_told_so(expect: bytes) -> None:
     async with served() as (_, connect):
         caller = await connect()
-        caller.send(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        caller.send(b"POST / HTTP/1.1\r\nHost: h\r\nExpect: %b\r\nContent-Length: 3\r\n\r\n" % expect)
         assert await caller.head() == b"HTTP/1.1 100 Continue\r\n\r\n"
         caller.send(b"abc")
         assert await caller.get() == (200, b"abc")
@@ -285,11 +304,81 @@ async def test_a_slow_caller_slows_the_answer() -> None:
         caller.writer.transport.abort()
 
 
-async def test_an_upgrade_that_is_not_offered_is_a_plain_request() -> None:
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+
+
+@pytest.mark.parametrize("upgrade", [H2C, b"Upgrade: websocket\r\nConnection: upgrade\r\n", b"Upgrade: h2c\r\n"])
+async def test_an_upgrade_that_is_not_offered_is_a_plain_request(upgrade: bytes) -> None:
+    async with served() as (app, connect):
+        caller = await connect()
+        for body in (b"", b"abc", b"x" * 300_000):
+            caller.send(b"POST / HTTP/1.1\r\nHost: h\r\n%bContent-Length: %d\r\n\r\n" % (upgrade, len(body)) + body)
+            assert await caller.get() == (200, body or b"ok")
+        assert app.bodies == [b"", b"abc", b"x" * 300_000]
+        head = b"POST / HTTP/1.1\r\nHost: h\r\n%bContent-Length: 3\r\n\r\n" % upgrade
+        caller.send(head + b"one" + head + b"two")
+        assert [await caller.get(), await caller.get()] == [(200, b"one"), (200, b"two")]
+
+
+async def test_an_upgrade_that_is_not_offered_may_come_in_the_smallest_pieces() -> None:
     async with served() as (_, connect):
         caller = await connect()
-        caller.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-        assert (await caller.rest()).endswith(b"\r\n\r\nok")
+        for byte in (
+            b"POST / HTTP/1.1\r\nHost: h\r\n" + H2C + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        ):
+            caller.send(bytes((byte,)))
+            await caller.writer.drain()
+            await asyncio.sleep(0)
+        assert await caller.get() == (200, b"abc")
+
+
+@pytest.mark.parametrize("connection", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nConnection: close\r\n"])
+async def test_an_early_answer_reaches_a_caller_that_still_sends(connection: bytes) -> None:
+    async with served() as (_, connect):
+        caller = await connect()
+        caller.send(b"POST /early " + connection + b"Content-Length: 20000000\r\n\r\n")
+        assert await caller.get() == (200, b"no")
+        # It goes on as if it had not looked: a reset would throw away what it has not read.
+        for _ in range(20):
+            caller.send(b"x" * 1_000_000)
+            await caller.writer.drain()
+        assert await caller.rest() == b""
+
+
+async def test_a_refusal_reaches_a_caller_that_still_sends() -> None:
+    async with served() as (_, connect):
+        caller = await connect()
+        caller.send(b"nonsense\r\n\r\n")
+        assert await caller.get() == (400, b"")
+        for _ in range(20):
+            caller.send(b"x" * 1_000_000)
+            await caller.writer.drain()
+        assert await caller.rest() == b""
+
+
+async def keep_sending(caller: Caller) -> None:
+    while True:
+        caller.send(b"x")
+        await caller.writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def test_who_never_ends_is_read_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deeepai.http1._LINGER_SECONDS", 0.05)
+    async with served() as (_, connect):
+        caller = await connect()
+        caller.send(b"POST /early HTTP/1.0\r\nContent-Length: 20000000\r\n\r\n")
+        assert await caller.get() == (200, b"no")
+        with pytest.raises(ConnectionError):
+            await keep_sending(caller)
+
+
+async def test_the_server_as_a_whole_can_be_asked_for() -> None:
+    async with served() as (app, connect):
+        caller = await connect()
+        caller.send(b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert await caller.get() == (200, b"ok")
+        assert app.scopes[0]["path"] == "*"
 
 
 async def test_what_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from deeepai.protocols import PROTOCOLS
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "deeepai"
 LAYERS = (
-    {"declare", "settings", "asgi", "crash", "lifeline", "__init__"},
+    {"declare", "settings", "asgi", "unpacking", "crash", "lifeline", "__init__"},
     {"logs"},
     {"storage"},
     {"accounts", "money"},

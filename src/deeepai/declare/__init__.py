@@ -53,7 +53,7 @@ from .protocol import (
     TaskTranslator,
 )
 from .sockets import Meter, SocketRules, Spent
-from .streams import Events, StreamRules, Translation
+from .streams import COMMENT, Events, StreamRules, Translation
 from .values import (
     DROP,
     FINAL,
@@ -72,9 +72,10 @@ from .values import (
     Text,
     Usage,
 )
-from .views import Allowance, Facts, View
+from .views import Allowance, Facts, ListedModel, View
 
 __all__ = [
+    "COMMENT",
     "DROP",
     "FINAL",
     "INLINE",
@@ -104,6 +105,7 @@ __all__ = [
     "Json",
     "Kind",
     "Links",
+    "ListedModel",
     "Listing",
     "Local",
     "LocalAnswer",

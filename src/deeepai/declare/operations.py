@@ -101,6 +101,8 @@ class Local(Operation[BodyT]):
         Ways to fail that the kind does not imply; for the API reference.
     open : bool
         No token needed.
+    takes_rest : bool
+        The last placeholder of its paths takes all that follows, slashes too.
     """
 
     kind: ClassVar[Kind] = Kind.LIST
@@ -108,6 +110,7 @@ class Local(Operation[BodyT]):
     status: int = 200
     fails: tuple[Reason, ...] = ()
     open: bool = False
+    takes_rest: bool = False
 
     @property
     def public(self) -> bool:
@@ -214,9 +217,13 @@ class Paid(Forwarded[BodyT]):
     ----------
     estimate : callable
         What it will probably consume: the hold. None: one call.
+    models : tuple of str
+        Names (or patterns) of the models that it is for, where those are for no other operation; lists of models and
+        errors say so to callers. Nobody is refused by it.
     """
 
     estimate: Callable[[Request[BodyT]], Usage] | None = None
+    models: tuple[str, ...] = ()
 
     @property
     def paid(self) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic
+from typing import Final, Generic
 from typing import Protocol as Interface
 
 from .jobs import BodyT_contra
 from .values import Failure, Json, Request, Usage
+
+COMMENT: Final = b": keep-alive\n\n"
+"""An event stream's comment, which says nothing. Source: the HTML standard, "Server-sent events"."""
 
 
 class Events(Interface):
@@ -77,6 +80,8 @@ class StreamRules(Generic[BodyT_contra]):
         How many answers the request asks for at once; what a vendor tells may be of one alone. None: one.
     reshape : callable
         Another framing than events, where the caller asks for one: its content type, and what makes it.
+    keep_alive : bytes or None
+        What may stand between two events and says that the stream goes on; None where clients take no such thing.
     """
 
     wanted: Callable[[Request[BodyT_contra]], bool]
@@ -95,3 +100,4 @@ class StreamRules(Generic[BodyT_contra]):
     usage_without_report: Callable[[Request[BodyT_contra]], Usage] | None = None
     choices: Callable[[Request[BodyT_contra]], int] | None = None
     reshape: Callable[[Request[BodyT_contra]], tuple[str, Events] | None] | None = None
+    keep_alive: bytes | None = None

@@ -155,6 +155,8 @@ class Failure(Exception):
         A more precise machine-readable word than the kind's.
     retry_after : float, optional
         Seconds.
+    headers : mapping, optional
+        HTTP headers that say the same to machines, such as `allow`.
     """
 
     def __init__(
@@ -165,6 +167,7 @@ class Failure(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -172,6 +175,7 @@ class Failure(Exception):
         self.param = param
         self.code = code
         self.retry_after = retry_after
+        self.headers: Mapping[str, str] = headers or {}
 
     @property
     def lasting(self) -> bool:
@@ -194,6 +198,7 @@ class Reason(enum.Enum):
     TOO_LARGE = (413, "request_too_large")
     BAD_MEDIA = (415, "unsupported_media_type")
     UNPROCESSABLE = (422, "unprocessable")
+    UPGRADE_REQUIRED = (426, "upgrade_required")
     RATE_LIMITED = (429, "rate_limit_exceeded")
     INTERNAL = (500, "internal_error")
     UPSTREAM = (502, "upstream_error")

@@ -59,6 +59,27 @@ class Allowance:
     models: Sequence[str] | None
 
 
+class ListedModel(Interface):
+    """A model for callers to see."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def owned_by(self) -> str:
+        """Its vendor, or whom the operator named."""
+        ...
+
+    @property
+    def created(self) -> int:
+        """Seconds since 1970."""
+        ...
+
+    @property
+    def operations(self) -> Sequence[str]:
+        """What serves it, each as `protocol.operation`."""
+        ...
+
+
 class View(Interface[BodyT_co]):
     """What a Local operation may look at: the caller's own things only."""
 
@@ -71,8 +92,12 @@ class View(Interface[BodyT_co]):
         """Id of the account that pays."""
         ...
 
-    async def models(self) -> Sequence[Mapping[str, Json]]:
-        """Models that the token may call: id, owned_by, created, protocols."""
+    async def models(self) -> Sequence[ListedModel]:
+        """Return the models that the token may call and that are known by name."""
+        ...
+
+    async def model(self, name: str) -> ListedModel | None:
+        """Return a model that the token may call; None where there is none of this name."""
         ...
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:

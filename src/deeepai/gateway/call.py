@@ -53,7 +53,7 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
     local = core.local_answers.get(x.route.name)
     if local is not None and not candidates.serving(core, x, x.model, pin):
         if not candidates.serves_otherwise(core, x, local.alongside):
-            raise candidates.unserved(x)
+            raise candidates.unserved(core, x)
         await x.reply(await asyncio.to_thread(local.answer, x.request))
         return
     origin = await candidates.origin(core, x) if operation.origin is not None else None

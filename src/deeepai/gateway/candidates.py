@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
-from ..accounts.models import Channel, Token
+from ..accounts.models import Channel
 from ..declare import AnyOperation, Call, Failure, Forwarded, Paid, Reason, Submit, Task, Usage
 from ..tasks import store
 from ..tasks.links import SignedLinks
@@ -102,15 +103,22 @@ def tiers(core: Core, x: Exchange, origin: Stored | None = None, pin: Channel | 
         return ((channel,),)
     found = serving(core, x, x.model, pin)
     if not found:
-        raise unserved(x)
+        raise unserved(core, x)
     return found
 
 
-def unserved(x: Exchange) -> Failure:
-    """Build the failure of a model that no channel serves."""
+def unserved(core: Core, x: Exchange) -> Failure:
+    """Build the failure of a model that no channel serves here: it says where, if some other path does."""
     operation = x.operation
     hint = operation.unserved if isinstance(operation, Call) else ""
-    return admission.unserved(x.protocol, hint, x.requested_model)
+    names = core.models.operations(x.caller, x.model)
+    # The caller's own format first.
+    name = next((name for name in names if name.startswith(f"{x.protocol.name}.")), names[0] if names else None)
+    if name is None:
+        return admission.unserved(x.protocol, hint, x.requested_model)
+    path = core.translators.routes[name].operation.path.replace("{model}", quote(x.requested_model, safe="/"))
+    message = f"The model '{x.requested_model}' is not served here; it is served at {path}"
+    return Failure(Reason.NO_MODEL, message, param="model")
 
 
 def candidates(core: Core, x: Exchange, origin: Stored | None = None, pin: Channel | None = None) -> list[Candidate]:
@@ -130,7 +138,7 @@ def candidates(core: Core, x: Exchange, origin: Stored | None = None, pin: Chann
         names += [(name, model.strip()) for model in resolved(core, x, name).split(",")]
     served_by = {pair: served for pair in dict.fromkeys(names) if (served := serving(core, x, pair[1]))}
     if not served_by:
-        raise unserved(x)
+        raise unserved(core, x)
     return [
         Candidate(requested, model, served, priced(core, x, model, served))
         for (requested, model), served in served_by.items()
@@ -225,26 +233,3 @@ def links_for(core: Core, x: Exchange) -> SignedLinks:
         return core.links
     host = x.request.header("host")
     return core.links.with_base(f"{x.request.scope.get('scheme', 'http')}://{host}") if host else core.links
-
-
-def models(core: Core, token: Token) -> list[Mapping[str, Any]]:
-    """List the models that a token may call, of all protocols."""
-    names: dict[str, str] = {}
-    for channel in core.dispatcher.channels:
-        if not channel.enabled or channel.mode != token.mode:
-            continue
-        if channel.price_groups is not None and token.price_group not in channel.price_groups:
-            continue
-        own = channel.models if channel.models is not None else core.dispatcher.protocols[channel.protocol].models
-        for name in (*own, *channel.model_map):
-            if "*" not in name:
-                names.setdefault(name, channel.settings.get("owned_by") or channel.name)
-    snapshot = core.directory.snapshot
-    for alias, target in (*snapshot.aliases.items(), *snapshot.fallbacks.items()):
-        if "*" not in alias and target in names:
-            names.setdefault(alias, names[target])
-    return [
-        {"id": name, "owned_by": owner, "created": 1700000000}
-        for name, owner in sorted(names.items())
-        if token.models is None or admission.matches(name, token.models)
-    ]

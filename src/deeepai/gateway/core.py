@@ -19,6 +19,7 @@ from ..tasks.poller import Poller
 from ..upstream import Client
 from .dispatch import Dispatcher
 from .metrics import Metrics
+from .model_list import ModelList
 from .pricing import Prices
 from .routing import Router
 from .translation import TranslatorIndex
@@ -49,6 +50,7 @@ class Core:
     poller: Poller
     links: SignedLinks
     metrics: Metrics
+    models: ModelList
     seen: dict[str, int] = field(default_factory=dict[str, int])
     """When each token was last used (ms), not yet written."""
 

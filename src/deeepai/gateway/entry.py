@@ -35,6 +35,7 @@ from . import call, candidates, files, jobs, keys, realtime, replays, view
 from .body import read_body
 from .body.request import HttpRequest
 from .core import Core
+from .cors import Cors
 from .exchange import Exchange, failure_headers, pairs
 from .objects import calls, lists
 from .realtime import keys as session_keys
@@ -82,6 +83,7 @@ class Gateway:
         self._core = core
         self._trusted = trusted
         self._spool = core.settings.spool
+        self._cors = Cors(core.settings.cors_origins, core.router.protocols)
         self._open = 0
 
     @property
@@ -97,9 +99,26 @@ class Gateway:
             if route.marked:
                 route = route.among(scope["headers"])
         except Failure as failure:
+            if scope["method"] == "OPTIONS" and await self._options(scope, send, request_id, failure):
+                return
             await self._lost(scope, receive, send, request_id, failure)
             return
-        await self._run(Exchange(request_id, route, HttpRequest(scope, route, params), receive, send))
+        request = HttpRequest(scope, route, params)
+        if b"origin" in request.headers:
+            send = self._cors.sending(send, request.headers[b"origin"])
+        await self._run(Exchange(request_id, route, request, receive, send))
+
+    async def _options(self, scope: Scope, send: Send, request_id: str, failure: Failure) -> bool:
+        """Answer what may be asked of a path, or of the whole; False where there is no such path."""
+        headers = self._cors.preflight(scope["headers"])
+        if headers is None:
+            if failure.kind is not Reason.BAD_METHOD and scope["path"] != "*":
+                return False
+            headers = pairs(failure.headers)
+        headers.append((b"x-request-id", request_id.encode()))
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return True
 
     async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket; what is refused is answered in plain HTTP."""
@@ -109,9 +128,9 @@ class Gateway:
         try:
             route, params = self._core.router.find("GET", scope["path"])
             if not isinstance(route.operation, Socket):
-                raise Failure(Reason.NOT_FOUND, f"There is no WebSocket at {scope['path']}")
-        except Failure as failure:
-            await self._lost(scope, receive, refusing(send), request_id, failure)
+                raise _no_socket(scope["path"])
+        except Failure:
+            await self._lost(scope, receive, refusing(send), request_id, _no_socket(scope["path"]))
             return
         await self._run(Session(request_id, route, HttpRequest(scope, route, params), receive, send))
 
@@ -142,7 +161,10 @@ class Gateway:
         protocol, said = self._core.router.owner(scope["path"], scope["headers"])
         reply = protocol.error(said or failure, None, request_id)
         route = Route(protocol, _ASSETS, {}, "none")
-        x = Exchange(request_id, route, HttpRequest(scope, route, {}), receive, send)
+        request = HttpRequest(scope, route, {})
+        if b"origin" in request.headers:
+            send = self._cors.sending(send, request.headers[b"origin"])
+        x = Exchange(request_id, route, request, receive, send)
         await x.reply(reply, failure_headers(failure))
         self._core.metrics.answered("none", x.status, time.perf_counter() - x.started, x.overhead_at_head or 0.0)
 
@@ -176,7 +198,11 @@ class Gateway:
         if not (operation.public or opened) and not self._authenticated(x):
             await self._authenticate(x)
         if isinstance(operation, Socket):
-            raise Failure(Reason.INVALID, "This address is for WebSockets: ask for an upgrade")
+            raise Failure(
+                Reason.UPGRADE_REQUIRED,
+                "This address is for WebSockets: ask for an upgrade",
+                headers={"upgrade": "websocket"},
+            )
         streamed = isinstance(operation, ObjectCall) and operation.stream_body
         if not streamed:
             await read_body(x.request, operation, x.receive, core.settings.max_body, self._spool)
@@ -241,7 +267,14 @@ class Gateway:
         """Serve `/assets/{task}/{number}` to the file's owner, or to whoever has a signed link."""
         protocol = self._core.router.protocols[0]
         route = Route(protocol, _ASSETS, {}, "assets")
-        x = Exchange(new_id("req_"), route, HttpRequest(scope, route, {}), receive, send)
+        request, request_id = HttpRequest(scope, route, {}), new_id("req_")
+        if scope["method"] == "OPTIONS":
+            allowed = Failure(Reason.BAD_METHOD, "Use GET", headers={"allow": "GET, HEAD"})
+            await self._options(scope, send, request_id, allowed)
+            return
+        if b"origin" in request.headers:
+            send = self._cors.sending(send, request.headers[b"origin"])
+        x = Exchange(request_id, route, request, receive, send)
         try:
             pieces = scope["path"].split("/")
             if len(pieces) != 4 or not pieces[3].isdigit() or scope["method"] not in ("GET", "HEAD"):
@@ -265,6 +298,12 @@ class Gateway:
         headers = pairs({"content-type": "application/json"})
         await send({"type": "http.response.start", "status": 200 if known else 404, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"ok":true}' if known else b'{"error":"unknown"}'})
+
+
+def _no_socket(path: str) -> Failure:
+    """Build the failure at which clients that can do without a WebSocket fall back at once, as they do at no other."""
+    message = f"There is no WebSocket at {path}: use plain HTTP"
+    return Failure(Reason.UPGRADE_REQUIRED, message, headers={"upgrade": "HTTP/1.1"})
 
 
 def _names_model(x: Exchange, operation: Paid[Any]) -> bool:

@@ -155,7 +155,7 @@ class Exchange:
 
 def failure_headers(failure: Failure) -> dict[str, str]:
     """Return the headers that go with a failure whatever the protocol."""
-    headers: dict[str, str] = {}
+    headers = dict(failure.headers)
     if failure.retry_after is not None:
         headers["retry-after"] = str(max(1, round(failure.retry_after)))
     if failure.kind is Reason.UNAUTHENTICATED:

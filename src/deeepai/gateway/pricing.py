@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -29,6 +29,14 @@ class Prices:
         """Take over the operator's prices and groups."""
         self._book = PriceBook.shipped().overridden(snapshot.prices)
         self._groups = snapshot.price_groups
+
+    def names(self) -> Collection[str]:
+        """Return all keys that are no patterns."""
+        return self._book.names()
+
+    def vendor(self, name: str) -> str:
+        """Return whose model it is, as far as that is known."""
+        return self._book.vendor(name)
 
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..declare import AnyOperation, Failure, Protocol, Reason
+from ..declare import AnyOperation, Failure, Fetch, Local, Protocol, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class _Node:
     verbs: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
     """What follows on any segment that ends in `:verb`."""
     routes: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict[str, tuple[Route, tuple[str, ...]]])
+    rest: bool = False
+    """Its placeholder takes all that follows."""
 
 
 class Router:
@@ -71,6 +73,8 @@ class Router:
                     node = node.any
             else:
                 node = node.fixed.setdefault(segment, _Node())
+        if isinstance(route.operation, Local) and route.operation.takes_rest:
+            node.rest = True
         if method in node.routes:
             first, named = node.routes[method]
             if named != tuple(names):
@@ -89,16 +93,18 @@ class Router:
         """
         known = self._fixed.get(path)
         if known is not None:
-            route = known.get(method)
+            route = known.get(method) or _headless(method, known.get("GET"))
             if route is not None:
                 return route, route.params
-            raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(known)}")
+            raise _bad_method(method, known)
         found = self._walk(self._root, path.strip("/").split("/"), 0, ())
         if found is not None:
             node, values = found
             entry = node.routes.get(method)
             if entry is None:
-                raise Failure(Reason.BAD_METHOD, f"{method} is not allowed here; use {', '.join(node.routes)}")
+                entry = node.routes.get("GET")
+                if entry is None or _headless(method, entry[0]) is None:
+                    raise _bad_method(method, node.routes)
             route, names = entry
             return route, {**route.params, **dict(zip(names, values, strict=True))}
         clean = _clean(path)
@@ -138,7 +144,10 @@ class Router:
                 if found is not None:
                     return found
         if node.any is not None and segments[at]:
-            return self._walk(node.any, segments, at + 1, (*values, segments[at]))
+            found = self._walk(node.any, segments, at + 1, (*values, segments[at]))
+            if found is None and node.any.rest:
+                found = (node.any, (*values, "/".join(segments[at:])))
+            return found
         return None
 
     def owner(self, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[Protocol, Failure | None]:
@@ -156,6 +165,24 @@ class Router:
                 return self._marks[name], None
         route = self._first(path)
         return self.protocols[0] if route is None else route.protocol, None
+
+
+def _headless(method: str, route: Route | None) -> Route | None:
+    """Return the GET route that answers a HEAD: the server leaves the body out."""
+    if method != "HEAD" or route is None:
+        return None
+    # Events go on until the task ends.
+    endless = isinstance(route.operation, Fetch) and route.operation.events is not None
+    return None if endless else route
+
+
+def _bad_method(method: str, known: Mapping[str, object]) -> Failure:
+    allowed = [*known, *(["HEAD"] if "GET" in known else []), "OPTIONS"]
+    return Failure(
+        Reason.BAD_METHOD,
+        f"{method} is not allowed here; use {', '.join(known)}",
+        headers={"allow": ", ".join(dict.fromkeys(allowed))},
+    )
 
 
 def _share(first: Route, other: Route, path: str) -> None:

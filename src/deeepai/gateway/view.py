@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from ..upstream import UpstreamError, credentials, transports
 from . import candidates
 from .core import Core
 from .exchange import Exchange
+from .model_list import Listed
 from .realtime import keys as session_keys
 
 log = structlog.get_logger()
@@ -49,9 +50,13 @@ class GatewayView:
         """The account that pays."""
         return self._x.caller.account_id
 
-    async def models(self) -> Sequence[Mapping[str, Any]]:
-        """List the models that the token may call."""
-        return candidates.models(self._core, self._x.caller)
+    async def models(self) -> Sequence[Listed]:
+        """Return the models that the token may call and that are known by name."""
+        return self._core.models.all(self._x.caller)
+
+    async def model(self, name: str) -> Listed | None:
+        """Return a model that the token may call; None where there is none of this name."""
+        return self._core.models.one(self._x.caller, name)
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
         """Return the caller's tasks of this protocol, refreshed where they are stale."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 import functools
 import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from importlib import resources
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _ATTO = 10**18
 _NANO = 10**9
 _MOST = Decimal(10**6)
+_NO_VENDORS = frozenset({"hosts", "others", "local"})
+"""Files of several vendors' models."""
 _PLAIN = {
     "cached": "input",
     "cached_audio": "cached",
@@ -116,12 +118,15 @@ class Entry(Table, kw_only=True, forbid_unknown_fields=True, omit_defaults=True)
     ----------
     source, date : str
         Where the price was seen, and of when it is.
+    vendor : str
+        Whose model it is; empty where several serve it.
     names : list of str
         Further keys; as the key itself, each may hold `*`.
     """
 
     source: str = "operator"
     date: str = ""
+    vendor: str = ""
     note: str = ""
     names: list[str] = []
     tiers: list[Tier] = []
@@ -352,6 +357,15 @@ class PriceBook:
         """Return all entries by key, as plain values."""
         return {key: msgspec.to_builtins(entry) for key, entry in self._entries.items()}
 
+    def names(self) -> Collection[str]:
+        """Return all keys that are no patterns."""
+        return self._exact.keys()
+
+    def vendor(self, key: str) -> str:
+        """Return whose model a key names, as far as that is known."""
+        entry = self._entry(key)
+        return "" if entry is None else entry.vendor
+
     def check(self, key: str, entry: Mapping[str, Any]) -> None:
         """Check an entry.
 
@@ -364,10 +378,14 @@ class PriceBook:
             raise ValueError("a price key is not empty")
         parse(entry)
 
-    def _match(self, key: str) -> _Price | None:
+    def _entry(self, key: str) -> Entry | None:
         entry = self._exact.get(key)
         if entry is None:
             entry = next((entry for pattern, entry in self._patterns if _fits(pattern, key)), None)
+        return entry
+
+    def _match(self, key: str) -> _Price | None:
+        entry = self._entry(key)
         # Made ready when it is asked for: most never are.
         return None if entry is None else _Price(entry)
 
@@ -423,6 +441,9 @@ def _shipped() -> PriceBook:
     for file in resources.files("deeepai.money").joinpath("pricebook").iterdir():
         said = tomllib.loads(file.read_text("utf-8"))
         shared = {name: said.pop(name) for name in ("source", "date") if isinstance(said.get(name), str)}
+        vendor = file.name.removesuffix(".toml").removeprefix("listed-").partition("-")[0]
+        if vendor not in _NO_VENDORS:
+            shared["vendor"] = vendor
         # That each can be read is for the tests to see, not for every start.
         entries |= {key: msgspec.convert({**shared, **entry}, Entry) for key, entry in said.items()}
     return PriceBook(entries)

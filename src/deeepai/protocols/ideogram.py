@@ -256,6 +256,7 @@ def _v3_operation(
 ) -> Call[V3Body | V3ReframeBody]:
     return Call(
         name=f"v3.{name}",
+        models=("ideogram-V_3",),
         method="POST",
         path=f"/ideogram/v1/ideogram-v3/{name}",
         aliases=(f"/v1/ideogram-v3/{name}",),
@@ -310,6 +311,7 @@ ideogram = Protocol(
         ),
         Call(
             name="describe",
+            models=("ideogram-describe",),
             method="POST",
             path="/ideogram/describe",
             upstream_template="/describe",

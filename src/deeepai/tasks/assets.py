@@ -60,14 +60,16 @@ class AssetStore:
         await obstore.put_async(self._store, key, data)
         return key
 
-    async def get(self, key: str) -> AsyncIterator[bytes]:
-        """Yield a file's bytes.
+    async def get(self, key: str, part: range | None = None) -> AsyncIterator[bytes]:
+        """Yield a file's bytes, or a part of them.
 
         Raises
         ------
         FileNotFoundError
         """
-        found = await obstore.get_async(self._store, key)
+        found = await obstore.get_async(
+            self._store, key, options=None if part is None else {"range": (part.start, part.stop)}
+        )
         async for chunk in found.stream(min_chunk_size=256 * 1024):
             yield bytes(chunk)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -46,9 +47,21 @@ async def read_body(request: HttpRequest, operation: AnyOperation, receive: Rece
             raise Failure(Reason.BAD_MEDIA, f"The body must be application/json, not {kind[:80].decode('latin-1')}")
     if operation.body is not None:
         try:
-            request.body = asgi.decode(operation.body, request.raw)
+            request.body = _decoded(operation.body, request)
         except msgspec.ValidationError as fault:
             raise invalid(fault) from None
+
+
+def _decoded(kind: type[msgspec.Struct], request: HttpRequest) -> Any:
+    try:
+        return asgi.decode(kind, request.raw)
+    except Failure:
+        # What goes on to the upstream is mended, too.
+        mended = asgi.mended(request.raw)
+        if mended == request.raw:
+            raise
+        request.raw = mended
+        return asgi.decode(kind, mended)
 
 
 def _media(kind: bytes) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -15,6 +17,7 @@ from ...declare import Failure, Part, Reason
 MAX_PARTS: Final = 1000
 _MOST_HEAD: Final = 16 * 1024
 """Bytes of a part's head."""
+_EXTENDED: Final = re.compile(rb"""[;\s]filename\*\s*=\s*"?([\w.+-]+)'[^']*'([^;"\s]*)""", re.IGNORECASE | re.ASCII)
 _MOST_TEXT: Final = 256 * 1024
 """Bytes of all text parts together, where they are kept."""
 
@@ -53,6 +56,9 @@ class FormReader:
         self.files: set[str] = set()
         self.ended = False
         self._keep = keep
+        self._mark = b"--" + boundary
+        self._before: bytes | None = b""
+        """What came before the first boundary, which is nothing as a rule; None once that has come."""
         self._found: list[tuple[Part, int, bytes]] = []
         """Of each part its head and place, its size, and its data where they have no place."""
         self._piece = b""
@@ -77,12 +83,27 @@ class FormReader:
         Failure
             INVALID
         """
+        if self._before is not None:
+            piece = self._begun(self._before + piece)
+            if not piece:
+                return
         self._piece = piece
         try:
             self._parser.write(piece)
         except Exception as fault:
             raise _unreadable(fault) from None
         self._base += len(piece)
+
+    def _begun(self, data: bytes) -> bytes:
+        """Return what there is from the first boundary on; a preamble says nothing (RFC 2046, section 5.1.1)."""
+        at = 0 if data.startswith(self._mark) else data.find(b"\r\n" + self._mark) + 2
+        if at == 1:
+            if len(data) > _MOST_HEAD:
+                raise _unreadable(ValueError("it does not begin with its boundary"))
+            self._before = data
+            return b""
+        self._before, self._base = None, at
+        return data[at:]
 
     def finish(self) -> None:
         """Judge the whole.
@@ -92,6 +113,8 @@ class FormReader:
         Failure
             INVALID, where the end is missing.
         """
+        if self._before:
+            raise _unreadable(ValueError("it does not begin with its boundary"))
         if not self.ended:
             raise Failure(Reason.INVALID, "The multipart body is cut short")
 
@@ -140,13 +163,15 @@ class FormReader:
         self._name = self._value = b""
 
     def _headed(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", b""))
-        name, filename = options.get(b"name", b"").decode("utf-8", "replace"), options.get(b"filename")
+        disposition = self._headers.get("content-disposition", b"")
+        _, options = parse_options_header(disposition)
+        name, raw = options.get(b"name", b"").decode("utf-8", "replace"), options.get(b"filename")
+        filename = _extended(disposition) if raw is None else raw.decode("utf-8", "replace")
         kind = self._headers.get("content-type")
         self._part = Part(
             name,
             memoryview(b""),
-            filename.decode("utf-8", "replace") if filename is not None else None,
+            filename,
             kind.decode("latin-1") if kind else None,
         )
         if filename is not None:
@@ -177,6 +202,21 @@ class FormReader:
 
 
 _NOBODY: Final = Part("", memoryview(b""))
+
+
+def _extended(disposition: bytes) -> str | None:
+    """Return the name in `filename*=`, which some clients send alone where it is not ASCII.
+
+    Source: RFC 8187; RFC 7578 forbids it in forms.
+    """
+    match = _EXTENDED.search(disposition)
+    if match is None:
+        return None
+    charset, name = match[1].decode("ascii"), match[2].decode("latin-1")
+    try:
+        return unquote(name, charset, "replace")
+    except LookupError:
+        return unquote(name)
 
 
 def _unreadable(fault: Exception) -> Failure:

@@ -149,7 +149,7 @@ def tiers(core: Core, x: Exchange, channel: Channel | None) -> Sequence[Sequence
     if channel is not None:
         if not x.model or candidates.serving(core, x, x.model, channel):
             return ((channel,),)
-        raise candidates.unserved(x)
+        raise candidates.unserved(core, x)
     if x.model:
         # A translator carries no objects.
         own = [

@@ -110,6 +110,7 @@ STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     merge=merge,
     only_opens=only_opens,
     failure=event_failure,
+    keep_alive=b'event: ping\ndata: {"type": "ping"}\n\n',
 )
 
 

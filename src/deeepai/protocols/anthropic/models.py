@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...declare import (
     Failure,
     Json,
+    ListedModel,
     Local,
     Reason,
     Reply,
@@ -23,18 +22,22 @@ _EXAMPLE = {
 }
 
 
-def _model_object(model: Any) -> dict[str, Json]:
-    return {"type": "model", "id": model["id"], "display_name": model["id"], "created_at": "2024-01-01T00:00:00Z"}
+def _model_object(model: ListedModel) -> dict[str, Json]:
+    return {"type": "model", "id": model.id, "display_name": model.id, "created_at": "2024-01-01T00:00:00Z"}
+
+
+def _answers(model: ListedModel) -> bool:
+    return "anthropic.messages" in model.operations
 
 
 async def list_models(view: View[object]) -> Reply:
-    """List what the token may call, by pages as Anthropic does.
+    """List what the token may call with messages, by pages as Anthropic does.
 
     Raises
     ------
     Failure
     """
-    found = [_model_object(model) for model in await view.models()]
+    found = [_model_object(model) for model in await view.models() if _answers(model)]
     query = view.request.query
     limit = read_limit(view.request)
     ids = [model["id"] for model in found]
@@ -53,10 +56,10 @@ async def list_models(view: View[object]) -> Reply:
 async def get_model(view: View[object]) -> Reply:
     """Describe one model."""
     name = view.request.params["model"]
-    for model in await view.models():
-        if model["id"] == name:
-            return Reply(_model_object(model))
-    raise Failure(Reason.NO_MODEL, f"model: {name}")
+    model = await view.model(name)
+    if model is None:
+        raise Failure(Reason.NO_MODEL, f"model: {name}")
+    return Reply(_model_object(model))
 
 
 OPERATIONS = (
@@ -79,6 +82,7 @@ OPERATIONS = (
         name="models.get",
         method="GET",
         path="/v1/models/{model}",
+        takes_rest=True,
         summary=Text("Get a model, in Anthropic's shape", "查询模型（Anthropic格式）"),
         media="none",
         answer=get_model,

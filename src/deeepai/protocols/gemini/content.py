@@ -170,6 +170,7 @@ _COUNT, _COUNT_ALSO = paths("countTokens", tuned=True)
 _EMBED, _EMBED_ALSO = paths("embedContent")
 _EMBED_MANY, _EMBED_MANY_ALSO = paths("batchEmbedContents")
 _EMBEDDER = {"model": "gemini-embedding-001"}
+_EMBEDDERS: Final = ("*embedding*",)
 
 _CANDIDATES: Final = AnswerShape(fields=("candidates", "promptFeedback"))
 
@@ -235,6 +236,7 @@ OPERATIONS = (
     Call(
         name="embedContent",
         shape=AnswerShape(fields=("embedding",)),
+        models=_EMBEDDERS,
         method="POST",
         path=_EMBED,
         aliases=_EMBED_ALSO,
@@ -254,6 +256,7 @@ OPERATIONS = (
     Call(
         name="batchEmbedContents",
         shape=AnswerShape(fields=("embeddings",)),
+        models=_EMBEDDERS,
         method="POST",
         path=_EMBED_MANY,
         aliases=_EMBED_MANY_ALSO,

@@ -60,6 +60,7 @@ OPERATIONS = (
     Call(
         name="predict",
         shape=AnswerShape(fields=("predictions",)),
+        models=("imagen-*",),
         method="POST",
         path=_PATH,
         aliases=_ALIASES,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...declare import (
     Failure,
     Json,
+    ListedModel,
     Local,
     Reason,
     Reply,
@@ -17,33 +16,28 @@ from .common import KINDS, VERSIONS, count, resource
 from .common import model as asked_model
 
 PAGE, LARGEST_PAGE = 50, 1000
+_OWN = "gemini."
 
 
-def _methods(name: str) -> list[str]:
-    if name.startswith("imagen-"):
-        return ["predict"]
-    if name.startswith("veo-"):
-        return ["predictLongRunning"]
-    if "embedding" in name:
-        return ["embedContent", "batchEmbedContents"]
-    return ["generateContent", "streamGenerateContent", "countTokens"]
+def _methods(model: ListedModel) -> list[str]:
+    """Return the methods that the gateway has for a model; operations are named after them."""
+    return [name.removeprefix(_OWN) for name in model.operations if name.startswith(_OWN)]
 
 
-def _model_object(model: Any) -> dict[str, Json]:
-    name = model["id"]
+def _model_object(model: ListedModel) -> dict[str, Json]:
     return {
-        "name": resource(name),
+        "name": resource(model.id),
         "version": "001",
-        "displayName": name,
-        "description": f"Served by {model['owned_by']}",
-        "supportedGenerationMethods": _methods(name),
+        "displayName": model.id,
+        "description": f"A model of {model.owned_by}",
+        "supportedGenerationMethods": _methods(model),
     }
 
 
 async def list_models(view: View[object]) -> Reply:
-    """List what the token may call, a page at a time."""
+    """List what the token may call by some method, a page at a time."""
     query = view.request.query
-    models = await view.models()
+    models = [model for model in await view.models() if _methods(model)]
     size = min(LARGEST_PAGE, count(query.get("pageSize", query.get("page_size")), PAGE))
     token = query.get("pageToken", query.get("page_token")) or "0"
     if not (token.isascii() and token.isdecimal()) or len(token) > 9:
@@ -58,9 +52,9 @@ async def list_models(view: View[object]) -> Reply:
 async def get_model(view: View[object]) -> Reply:
     """Describe one model."""
     name = asked_model(view.request)
-    for model in await view.models():
-        if model["id"] == name:
-            return Reply(_model_object(model))
+    model = await view.model(name)
+    if model is not None:
+        return Reply(_model_object(model))
     shown = name if name.startswith(KINDS) else f"models/{name}"
     raise Failure(Reason.NO_MODEL, f"Model is not found: {shown[:200]}", param="name")
 
@@ -81,7 +75,7 @@ OPERATIONS = (
                     "name": "models/gemini-2.5-flash",
                     "version": "001",
                     "displayName": "gemini-2.5-flash",
-                    "description": "Served by gemini",
+                    "description": "A model of gemini",
                     "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
                 }
             ]
@@ -94,16 +88,16 @@ OPERATIONS = (
         path="/v1beta/models/{model}",
         aliases=(
             "/v1/models/{model}",
-            *(f"{version}/models/{{owner}}/{{model}}" for version in VERSIONS),
             *(f"{version}/tunedModels/{{tuned}}" for version in VERSIONS),
         ),
+        takes_rest=True,
         summary=Text("Get a model", "查询模型"),
         media="none",
         example_answer={
             "name": "models/gemini-2.5-flash",
             "version": "001",
             "displayName": "gemini-2.5-flash",
-            "description": "Served by gemini",
+            "description": "A model of gemini",
             "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
         },
         answer=get_model,

@@ -180,6 +180,7 @@ _VEO = "veo-3.1-generate-preview"
 OPERATIONS = (
     Submit(
         name="predictLongRunning",
+        models=("veo-*",),
         method="POST",
         path=_PATH,
         aliases=_ALIASES,

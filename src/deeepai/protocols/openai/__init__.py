@@ -47,7 +47,7 @@ openai = Protocol(
     probe=UpstreamCall("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
     settings=chat.OpenAISettings,
-    answer_headers=("openai-processing-ms", "openai-version", "openai-organization"),
+    answer_headers=("openai-processing-ms", "openai-version"),
     operations=(
         *chat.OPERATIONS,
         *images.OPERATIONS,

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Accepted,
     Answer,
     AnyRequest,
@@ -39,7 +40,7 @@ from ..common.usage import Reader
 from .chat import stream_error
 from .common import MayNameModel, ModelName, member, members, model_patch, wants_stream
 from .object_calls import EXAMPLE_IDS, listing, object_call, object_list, page
-from .object_ids import body_ids, path_and_body_ids
+from .object_ids import ASSISTANT_IDS, MESSAGE_IDS, RUN_IDS, THREAD_IDS, ids_at
 from .usage import DEFAULT_OUTPUT, VendorUsage, token_usage
 
 _THREAD_TOKENS: Final = 2000
@@ -245,6 +246,7 @@ STREAM: Final[StreamRules[RunBody | OutputsBody]] = StreamRules(
     is_last=lambda event: event.startswith(b"event: done"),
     error=_error,
     scan_for=(b'"usage"', b"[DONE]"),
+    keep_alive=COMMENT,
 )
 
 _ASSISTANT: Final = {
@@ -310,6 +312,7 @@ OPERATIONS = (
         "Create an assistant",
         "创建助手",
         body=AssistantBody,
+        names=ASSISTANT_IDS,
         model=body_model,
         patch=model_patch,
         makes=both_made,
@@ -339,6 +342,7 @@ OPERATIONS = (
         "Change an assistant",
         "修改助手",
         body=AssistantChanges,
+        names=ASSISTANT_IDS,
         model=_named_model,
         patch=_changed_model,
         makes=both_made,
@@ -361,6 +365,7 @@ OPERATIONS = (
         "Create a thread",
         "创建线程",
         body=ThreadBody,
+        names=THREAD_IDS,
         makes=thread_made,
         example={"messages": [{"role": "user", "content": "What is 6 × 7?"}]},
         example_answer=_THREAD,
@@ -375,6 +380,7 @@ OPERATIONS = (
         "Change a thread",
         "修改线程",
         body=MetadataBody,
+        names=ASSISTANT_IDS,
         example={"metadata": {"topic": "demo"}},
         example_answer=_THREAD,
     ),
@@ -394,6 +400,7 @@ OPERATIONS = (
         "Add a message to a thread",
         "创建消息",
         body=MessageBody,
+        names=MESSAGE_IDS,
         example={"role": "user", "content": "What is 6 × 7?"},
         example_answer=_MESSAGE,
     ),
@@ -442,7 +449,7 @@ OPERATIONS = (
         summary=Text("Run a thread", "创建运行"),
         body=RunBody,
         patch=_changed_model,
-        objects=ObjectRules(uses=path_and_body_ids("thread_id"), background=RUN),
+        objects=ObjectRules(uses=ids_at(RUN_IDS, "thread_id"), background=RUN),
         answers=_STREAMS,
         example={"assistant_id": "asst_abc123"},
         example_params=EXAMPLE_IDS,
@@ -457,7 +464,7 @@ OPERATIONS = (
         summary=Text("Create a thread and run it", "创建线程并运行"),
         body=RunBody,
         patch=_changed_model,
-        objects=ObjectRules(uses=body_ids, makes=run_made, scan_for=(b"thread.created",), background=RUN),
+        objects=ObjectRules(uses=ids_at(RUN_IDS), makes=run_made, scan_for=(b"thread.created",), background=RUN),
         answers=_STREAMS,
         example={"assistant_id": "asst_abc123", "thread": {"messages": [{"role": "user", "content": "Hi!"}]}},
         example_params=EXAMPLE_IDS,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Answer,
     AnswerShape,
     AnyRequest,
@@ -168,6 +169,7 @@ LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     scan_for=(b'"transcript.text.done"', b'"error"'),
     failure=event_failure,
     usage_without_report=heard_estimate,
+    keep_alive=COMMENT,
 )
 
 
@@ -221,6 +223,7 @@ SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     scan_for=(b'"speech.audio.done"', b'"error"'),
     failure=event_failure,
     usage_without_report=spoken,
+    keep_alive=COMMENT,
 )
 
 UNHEARD = (
@@ -234,11 +237,13 @@ _WORDS: Final = AnswerShape(
     fields=("text", "segments"), media=("text/plain", "text/vtt", "text/srt", "application/x-subrip"), blank=True
 )
 _SOUND: Final = AnswerShape(media=("audio/", "application/octet-stream", "binary/", "video/"))
+_HEARING_MODELS: Final = ("whisper-*", "*-transcribe*")
 
 OPERATIONS = (
     Stream(
         name="audio.transcriptions",
         shape=_WORDS,
+        models=_HEARING_MODELS,
         method="POST",
         path="/v1/audio/transcriptions",
         upstream_template="/audio/transcriptions",
@@ -262,6 +267,7 @@ OPERATIONS = (
     Call(
         name="audio.translations",
         shape=_WORDS,
+        models=_HEARING_MODELS,
         method="POST",
         path="/v1/audio/translations",
         upstream_template="/audio/translations",
@@ -284,6 +290,7 @@ OPERATIONS = (
     Stream(
         name="audio.speech",
         shape=_SOUND,
+        models=("tts-*", "*-tts*", "kokoro*"),
         method="POST",
         path="/v1/audio/speech",
         upstream_template="/audio/speech",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     DROP,
     AnswerShape,
     Call,
@@ -288,6 +289,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     finishes=finishes,
     failure=event_failure,
     choices=lambda request: request.body.n or 1,
+    keep_alive=COMMENT,
 )
 
 CHOICES: Final = AnswerShape(fields=("choices",))
@@ -326,6 +328,7 @@ OPERATIONS = (
     Stream(
         name="completions",
         shape=CHOICES,
+        models=("davinci-*", "babbage-*", "gpt-3.5-turbo-instruct*"),
         method="POST",
         path="/v1/completions",
         upstream_template="/completions",
@@ -353,6 +356,7 @@ OPERATIONS = (
     Call(
         name="embeddings",
         shape=AnswerShape(fields=("data",)),
+        models=("*embed*", "bge-*", "*e5-*"),
         method="POST",
         path="/v1/embeddings",
         upstream_template="/embeddings",

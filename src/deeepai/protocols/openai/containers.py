@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from .object_calls import listing, made, object_call, object_list, page
+from .object_ids import CONTAINER_IDS
 
 
 class ContainerBody(msgspec.Struct, omit_defaults=True):
@@ -45,6 +46,7 @@ OPERATIONS = (
         "Create a container",
         "创建容器",
         body=ContainerBody,
+        names=CONTAINER_IDS,
         makes=made("container"),
         example={"name": "Workbench"},
         example_answer=_CONTAINER,

@@ -38,7 +38,7 @@ from ...declare import (
 from ..common.usage import Reader
 from .common import member
 from .object_calls import EXAMPLE_IDS, listing, newest_first, object_call, object_list, page
-from .object_ids import body_ids, ids_in, path_id
+from .object_ids import BATCH_IDS, ids_at, line_ids, path_id
 from .responses import tokens
 from .usage import DEFAULT_OUTPUT, VENDOR_USAGE, VendorUsage, token_usage
 
@@ -191,7 +191,7 @@ def line(request: Request[BatchBody], data: bytes) -> Piece:
     limit = body.max_completion_tokens or body.max_tokens or body.max_output_tokens or DEFAULT_OUTPUT
     output = 0 if call.url == "/v1/embeddings" else limit * (body.n or 1)
     usage = Usage(input=len(data) // 4 + 1, output=output, share=_SHARE, basis="estimated")
-    return Piece(body.model, usage, ids_in(data))
+    return Piece(body.model, usage, line_ids(call.url, data))
 
 
 def check_batch(request: Request[BatchBody]) -> None:
@@ -421,7 +421,7 @@ OPERATIONS = (
         summary=Text("Create a batch", "创建批处理"),
         body=BatchBody,
         check=check_batch,
-        objects=ObjectRules(uses=body_ids, makes=batch_made, background=BATCH),
+        objects=ObjectRules(uses=ids_at(BATCH_IDS), makes=batch_made, background=BATCH),
         example={"input_file_id": "file-abc123", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
         example_params=EXAMPLE_IDS,
         example_answer=_BATCH,

@@ -29,7 +29,7 @@ from ...declare import (
 from ..common import body_model
 from .common import ModelName, member, members, model_patch
 from .object_calls import EXAMPLE_IDS, listing, newest_first, object_call, object_list, page, same_metadata
-from .object_ids import body_ids
+from .object_ids import TRAINING_IDS, ids_at
 
 _EPOCHS: Final = 3
 """Epochs that a hold for a fine-tuning job assumes."""
@@ -132,7 +132,7 @@ OPERATIONS = (
         body=JobBody,
         model=body_model,
         patch=model_patch,
-        objects=ObjectRules(uses=body_ids, makes=job_made, background=TRAINING),
+        objects=ObjectRules(uses=ids_at(TRAINING_IDS), makes=job_made, background=TRAINING),
         example={"model": "gpt-4o-mini", "training_file": "file-abc123"},
         example_params=EXAMPLE_IDS,
         example_answer=_JOB,

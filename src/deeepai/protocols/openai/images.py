@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Answer,
     AnswerShape,
     AnyRequest,
@@ -234,6 +235,8 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode({"type": "error", "error": error_object(failure)}) + b"\n\n"
 
 
+IMAGE_MODELS: Final = ("dall-e*", "gpt-image-*", "chatgpt-image-*")
+
 STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
@@ -246,6 +249,7 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     failure=event_failure,
     merge=add,
     at_close=True,
+    keep_alive=COMMENT,
 )
 
 _DATA: Final = AnswerShape(fields=("data",))
@@ -255,6 +259,7 @@ OPERATIONS = (
     Stream(
         name="images.generations",
         shape=_DATA,
+        models=IMAGE_MODELS,
         method="POST",
         path="/v1/images/generations",
         upstream_template="/images/generations",
@@ -276,6 +281,7 @@ OPERATIONS = (
     Stream(
         name="images.edits",
         shape=_DATA,
+        models=IMAGE_MODELS,
         method="POST",
         path="/v1/images/edits",
         upstream_template="/images/edits",
@@ -305,6 +311,7 @@ OPERATIONS = (
     Call(
         name="images.variations",
         shape=_DATA,
+        models=IMAGE_MODELS,
         method="POST",
         path="/v1/images/variations",
         upstream_template="/images/variations",

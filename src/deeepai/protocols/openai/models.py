@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ...declare import Failure, Json, Local, Reason, Reply, Text, View
+from ...declare import Failure, Json, ListedModel, Local, Reason, Reply, Text, View
 
 
-def _model_object(model: Mapping[str, Json]) -> dict[str, Json]:
-    return {"id": model["id"], "object": "model", "created": model["created"], "owned_by": model["owned_by"]}
+def _model_object(model: ListedModel) -> dict[str, Json]:
+    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
 
 
 async def list_models(view: View[object]) -> Reply:
@@ -20,10 +18,10 @@ async def list_models(view: View[object]) -> Reply:
 async def get_model(view: View[object]) -> Reply:
     """Describe one model."""
     name = view.request.params["model"]
-    for model in await view.models():
-        if model["id"] == name:
-            return Reply(_model_object(model))
-    raise Failure(Reason.NO_MODEL, f"The model '{name}' does not exist", param="model")
+    model = await view.model(name)
+    if model is None:
+        raise Failure(Reason.NO_MODEL, f"The model '{name}' does not exist", param="model")
+    return Reply(_model_object(model))
 
 
 OPERATIONS = (
@@ -43,6 +41,7 @@ OPERATIONS = (
         name="models.get",
         method="GET",
         path="/v1/models/{model}",
+        takes_rest=True,
         example_answer={"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"},
         summary=Text("Get a model", "查询模型"),
         media="none",

@@ -39,6 +39,7 @@ OPERATIONS = (
     Call(
         name="moderations",
         shape=AnswerShape(fields=("results",)),
+        models=("*moderation*",),
         method="POST",
         path="/v1/moderations",
         upstream_template="/moderations",

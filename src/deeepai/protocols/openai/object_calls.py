@@ -23,7 +23,7 @@ from ...declare import (
     Window,
 )
 from .common import member
-from .object_ids import body_ids, path_and_body_ids, path_id
+from .object_ids import Place, ids_at, path_id
 
 BodyT = TypeVar("BodyT")
 
@@ -144,6 +144,8 @@ def object_call(
     body: type[BodyT] | None = None,
     model: Callable[[Request[BodyT]], str] | None = None,
     patch: Callable[[Request[BodyT], Facts], dict[str, Any]] | None = None,
+    names: Sequence[Place] = (),
+    uses: Callable[[Request[BodyT]], Sequence[str]] | None = None,
     makes: Callable[[Request[BodyT], Json], Sequence[Made]] | None = None,
     ends: bool = False,
     stream: StreamRules[BodyT] | None = None,
@@ -153,13 +155,17 @@ def object_call(
 ) -> ObjectCall[BodyT]:
     """Declare an operation that only touches objects, and costs nothing.
 
-    It uses the object that the first placeholder of its path names, and all that its JSON body does.
+    It uses the object that the first placeholder of its path names, and what stands in some places of its JSON body.
 
     Parameters
     ----------
     name, method, path, en, zh : str
     body, model, patch, stream, answers, example, example_answer
         As of `ObjectCall`.
+    names : sequence of Place
+        Where the body names objects.
+    uses : callable, optional
+        What it uses, where that is not all.
     makes : callable, optional
         Objects that a good answer tells of.
     ends : bool
@@ -176,9 +182,7 @@ def object_call(
         media="none" if body is None else "json",
         model=model,
         patch=patch,
-        objects=ObjectRules(
-            uses=_uses(holder, has_body=body is not None), makes=makes, ends=path_id(holder) if ends else None
-        ),
+        objects=ObjectRules(uses=uses or _uses(holder, names), makes=makes, ends=path_id(holder) if ends else None),
         stream=stream,
         answers=answers,
         example=example or {},
@@ -187,7 +191,7 @@ def object_call(
     )
 
 
-def _uses(holder: str, *, has_body: bool) -> Callable[[AnyRequest], Sequence[str]]:
-    if not holder:
-        return body_ids
-    return path_and_body_ids(holder) if has_body else path_id(holder)
+def _uses(holder: str, places: Sequence[Place]) -> Callable[[AnyRequest], Sequence[str]]:
+    if places:
+        return ids_at(places, holder)
+    return path_id(holder) if holder else lambda request: ()

@@ -1,98 +1,189 @@
 """Which stored objects a request names, in its path and in its body.
 
-Items, messages and runs are reached through the response, conversation or thread that holds them: whoever owns that
-owns them, and the vendor itself checks that they are within.
+Ids are read where the API takes them, and nowhere else: under any other key, whatever its name, stand the caller's own
+words. Items, messages and runs are reached through the response, conversation or thread that holds them: whoever owns
+that owns them, and the vendor itself checks that they are within.
+
+Source: OpenAI's OpenAPI document 2.3.0 and its guides to files, conversation state, prompts and image generation.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 
 from ...declare import AnyRequest, Failure, Json, Reason
 
-_ID_KEYS: Final = frozenset(
-    {
-        *("file_id", "file_ids", "input_file_id", "training_file", "validation_file"),
-        *("vector_store_id", "vector_store_ids", "assistant_id", "thread_id", "run_id", "response_id"),
-        *("previous_response_id", "conversation", "conversation_id", "container", "container_id"),
-        *("skill_id", "upload_id", "batch_id"),
-    }
-)
-"""Keys whose values name objects: an id, several, or an object with an `id`."""
-_ID_TYPES: Final = frozenset({"item_reference", "file_id"})
-"""Values of `type` in an object whose `id` names an object."""
-_NOT_IDS: Final = frozenset({"metadata", "parameters", "schema", "json_schema", "input_schema", "arguments"})
-"""Keys below which everything is the caller's own words."""
-_SIGNS: Final = (b"_id", b"container", b"conversation", b'"prompt"', b"training_file", b"validation_file", b"item_ref")
+_MADE_HERE: Final = re.compile(r"rs_\w+_\d+")
+"""Reasoning of an answer that the gateway translated; no vendor's id looks so, and no vendor keeps it."""
 _ESCAPES: Final = (b"\\u005", b"\\u006", b"\\u007")
 """Of letters that nobody needs to escape, unless to hide a key."""
 
+Reader = Callable[[Any], Sequence[str]]
+Place = tuple[str, ...]
+"""Keys on the way to ids; where there is a list, all in it are meant."""
 
-def body_ids(request: AnyRequest) -> Sequence[str]:
-    """Return the ids of all objects that a JSON body names, wherever it does."""
-    return ids_in(request.raw)
+_RESOURCES: Final[Sequence[Place]] = (
+    ("tool_resources", "code_interpreter", "file_ids"),
+    ("tool_resources", "file_search", "vector_store_ids"),
+    ("tool_resources", "file_search", "vector_stores", "file_ids"),
+)
+_MESSAGE: Final[Sequence[Place]] = (("attachments", "file_id"), ("content", "image_file", "file_id"))
+_CONTAINER: Final[Sequence[Place]] = (("file_ids",), ("container_id",), ("skills", "skill_id"))
 
 
-def file_ids(request: AnyRequest) -> Sequence[str]:
-    """Return the ids of the files that a JSON body names, where it can name nothing else."""
-    raw = request.raw
-    return ids_in(raw) if b'"file_id"' in raw or _escaped(raw) else ()
+def _below(key: str, places: Sequence[Place]) -> Sequence[Place]:
+    return [(key, *place) for place in places]
 
 
-def path_id(name: str) -> Callable[[AnyRequest], Sequence[str]]:
+ASSISTANT_IDS: Final = _RESOURCES
+THREAD_IDS: Final[Sequence[Place]] = (*_RESOURCES, *_below("messages", _MESSAGE))
+MESSAGE_IDS: Final = _MESSAGE
+RUN_IDS: Final[Sequence[Place]] = (
+    ("assistant_id",),
+    *_below("additional_messages", _MESSAGE),
+    *_below("thread", THREAD_IDS),
+    *_RESOURCES,
+)
+"""Of a run, or of one that comes with its thread."""
+VECTOR_STORE_IDS: Final[Sequence[Place]] = (("file_ids",),)
+VECTOR_STORE_FILE_IDS: Final[Sequence[Place]] = (("file_id",), ("file_ids",), ("files", "file_id"))
+CONTAINER_IDS: Final = _CONTAINER
+BATCH_IDS: Final[Sequence[Place]] = (("input_file_id",),)
+TRAINING_IDS: Final[Sequence[Place]] = (("training_file",), ("validation_file",))
+_CHAT: Final[Sequence[Place]] = (("messages", "content", "file", "file_id"),)
+
+
+# Readers ------------------------------------------------------------------------------------------------------------
+
+
+def path_id(name: str) -> Reader:
     """Return a reader of one id in the path."""
     return lambda request: (request.params[name],)
 
 
-def path_and_body_ids(name: str) -> Callable[[AnyRequest], Sequence[str]]:
-    """Return a reader of one id in the path and of all in the body."""
-    return lambda request: (request.params[name], *body_ids(request))
+def ids_at(places: Sequence[Place], holder: str = "") -> Reader:
+    """Return a reader of the ids in some places of a JSON body, and of the one in the path that a placeholder holds."""
+
+    def read(request: AnyRequest) -> Sequence[str]:
+        ids = [request.params[holder]] if holder else []
+        return [*ids, *_at(_json(request.raw), places)]
+
+    return read
 
 
-def ids_in(raw: bytes) -> Sequence[str]:
-    """Return the ids of all objects that a JSON text names.
+def chat_ids(request: AnyRequest) -> Sequence[str]:
+    """Return the ids of the files that a chat's messages name."""
+    raw = request.raw
+    return list(_at(_json(raw), _CHAT)) if b'"file_id"' in raw or _escaped(raw) else ()
+
+
+def response_ids(request: Any) -> Sequence[str]:
+    """Return the ids that a response's body names; of a struct that has the fields in question."""
+    body = request.body
+    items = (body.input, body.instructions)
+    return list(_response(items, body.tools, body.prompt, body.conversation, body.previous_response_id))
+
+
+def item_ids(request: Any) -> Sequence[str]:
+    """Return the ids that items for a conversation name, and the conversation's own where the path has one."""
+    ids = [request.params["conversation_id"]] if "conversation_id" in request.params else []
+    return [*ids, *_items(request.body.items)]
+
+
+def line_ids(url: str, line: bytes) -> Sequence[str]:
+    """Return the ids that a line of a batch names, by what it asks for.
 
     Raises
     ------
     Failure
         INVALID, where it cannot be read.
     """
-    if not (_escaped(raw) or any(sign in raw for sign in _SIGNS)):
+    body = _json(line).get("body")
+    if not isinstance(body, dict):
         return ()
+    fields = cast("dict[str, Json]", body)
+    if url == "/v1/responses":
+        items = (fields.get("input"), fields.get("instructions"))
+        names = ("tools", "prompt", "conversation", "previous_response_id")
+        return list(_response(items, *(fields.get(name) for name in names)))
+    return list(_at(fields, _CHAT))
+
+
+# Inside -------------------------------------------------------------------------------------------------------------
+
+
+def _json(raw: bytes) -> dict[str, Json]:
     try:
-        return list(_ids(msgspec.json.decode(raw)))
+        value = msgspec.json.decode(raw) if raw else {}
     except (msgspec.DecodeError, RecursionError):
         raise Failure(Reason.INVALID, "The body is not valid JSON") from None
+    return cast("dict[str, Json]", value) if isinstance(value, dict) else {}
 
 
 def _escaped(raw: bytes) -> bool:
     return b"\\u00" in raw and any(sign in raw for sign in _ESCAPES)
 
 
-def _ids(value: Json) -> Iterator[str]:
+def _at(value: Json, places: Sequence[Place]) -> Iterator[str]:
+    for place in places:
+        yield from _walk(value, place)
+
+
+def _walk(value: Json, place: Place) -> Iterator[str]:
     if isinstance(value, list):
         for item in cast("list[Json]", value):
-            yield from _ids(item)
+            yield from _walk(item, place)
+    elif not place:
+        if isinstance(value, str):
+            yield value
     elif isinstance(value, dict):
-        fields = cast("dict[str, Json]", value)
-        # Reasoning that does not come with its content is looked up by its id.
-        has_content = fields.get("encrypted_content") or fields.get("content")
-        if fields.get("type") in _ID_TYPES or (fields.get("type") == "reasoning" and not has_content):
-            yield from _texts(fields.get("id"))
-        for key, item in fields.items():
-            if key in _ID_KEYS:
-                yield from _texts(item)
-            if (key in _ID_KEYS or key == "prompt") and isinstance(item, dict):
-                yield from _texts(cast("dict[str, Json]", item).get("id"))
-            if key not in _NOT_IDS:
-                yield from _ids(item)
+        yield from _walk(cast("dict[str, Json]", value).get(place[0]), place[1:])
 
 
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        yield from (item for item in cast("list[Json]", value) if isinstance(item, str))
+def _response(items: Sequence[Json], tools: Json, prompt: Json, conversation: Json, previous: Json) -> Iterator[str]:
+    yield from _walk(previous, ())
+    yield from _walk(conversation, () if isinstance(conversation, str) else ("id",))
+    for several in items:
+        yield from _items(several)
+    yield from _tools(tools)
+    yield from _walk(prompt, ("id",))
+    variables = prompt.get("variables") if isinstance(prompt, dict) else None
+    if isinstance(variables, dict):
+        # A variable is a text, or a part of a message's content.
+        yield from _walk(list(cast("dict[str, Json]", variables).values()), ("file_id",))
+
+
+def _items(items: Json) -> Iterator[str]:
+    for item in cast("list[Json]", items) if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            yield from _item(cast("dict[str, Json]", item))
+
+
+def _item(item: dict[str, Json]) -> Iterator[str]:
+    """Yield what an item of the input names; one that comes without its content is looked up by its id."""
+    kind = item.get("type")
+    if kind == "item_reference" or (kind is None and "role" not in item):
+        yield from _walk(item, ("id",))
+    elif kind == "reasoning":
+        if not (item.get("encrypted_content") or item.get("content") or _MADE_HERE.fullmatch(str(item.get("id")))):
+            yield from _walk(item, ("id",))
+    elif kind == "image_generation_call":
+        if not item.get("result"):
+            yield from _walk(item, ("id",))
+    elif kind == "code_interpreter_call":
+        yield from _walk(item, ("container_id",))
+    # Pictures and files in messages, and in what tools answered.
+    yield from _at(item, (("content", "file_id"), ("output", "file_id")))
+    yield from _tools(item.get("tools"))
+
+
+def _tools(tools: Json) -> Iterator[str]:
+    for tool in cast("list[Json]", tools) if isinstance(tools, list) else ():
+        yield from _at(tool, (("vector_store_ids",), ("input_image_mask", "file_id")))
+        for key in ("container", "environment"):
+            place = tool.get(key) if isinstance(tool, dict) else None
+            yield from (place,) if isinstance(place, str) else _at(place, _CONTAINER)

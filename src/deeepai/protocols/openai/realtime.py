@@ -311,6 +311,7 @@ _SHOWN_KEY: Final = {"value": "ek_68af296e8e408191a1120ab6383263c2", "expires_at
 OPERATIONS = (
     Socket(
         name="realtime",
+        models=("*realtime*",),
         method="GET",
         path="/v1/realtime",
         upstream_template="/realtime",

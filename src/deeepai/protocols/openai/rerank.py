@@ -75,6 +75,7 @@ OPERATIONS = (
     Call(
         name="rerank",
         shape=AnswerShape(fields=("results", "data")),
+        models=("*rerank*",),
         method="POST",
         path="/v1/rerank",
         aliases=("/rerank", "/v2/rerank"),

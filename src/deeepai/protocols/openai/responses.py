@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from ...declare import (
+    COMMENT,
     Accepted,
     Answer,
     AnswerShape,
@@ -42,7 +43,7 @@ from ..common.usage import members as outline
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
 from .object_calls import made, object_call, page
-from .object_ids import body_ids
+from .object_ids import item_ids, response_ids
 from .usage import DEFAULT_OUTPUT, HOLDER, VendorUsage, tells, token_usage, usage_elsewhere
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -64,6 +65,7 @@ class ResponseBody(msgspec.Struct, omit_defaults=True):
     previous_response_id: str | None = None
     conversation: str | dict[str, Any] | None = None
     tools: list[dict[str, Any]] | None = None
+    prompt: dict[str, Any] | None = None
     service_tier: str | None = None
 
 
@@ -74,6 +76,9 @@ class CountBody(msgspec.Struct, omit_defaults=True):
     input: str | list[dict[str, Any]] | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
+    conversation: str | dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    prompt: dict[str, Any] | None = None
 
 
 # Usage -------------------------------------------------------------------------------------------------------------
@@ -323,6 +328,7 @@ STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     scan_for=_SCAN_FOR,
     only_opens=only_opens,
     failure=response_failure,
+    keep_alive=COMMENT,
 )
 RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     wanted=lambda request: request.query.get("stream") == "true",
@@ -333,6 +339,7 @@ RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     is_last=ends,
     error=stream_error,
     scan_for=_SCAN_FOR,
+    keep_alive=COMMENT,
 )
 """Of a response that was made before."""
 
@@ -458,7 +465,7 @@ OPERATIONS = (
         usage=answer_usage,
         patch=model_patch,
         objects=ObjectRules(
-            uses=body_ids,
+            uses=response_ids,
             hints=hints,
             makes=makes,
             tells=lambda request: request.body.store is not False,
@@ -510,6 +517,7 @@ OPERATIONS = (
         "Count input tokens",
         "计算输入令牌数",
         body=CountBody,
+        uses=response_ids,
         model=body_model,
         patch=model_patch,
         example=_EXAMPLE,
@@ -534,7 +542,7 @@ OPERATIONS = (
         estimate=compaction_estimate,
         usage=answer_usage,
         patch=model_patch,
-        objects=ObjectRules(uses=body_ids, hints=hints),
+        objects=ObjectRules(uses=response_ids, hints=hints),
     ),
     object_call(
         "conversations.create",
@@ -543,6 +551,7 @@ OPERATIONS = (
         "Create a conversation",
         "创建会话",
         body=ConversationBody,
+        uses=item_ids,
         makes=made("conversation"),
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
@@ -562,6 +571,7 @@ OPERATIONS = (
         "Change a conversation",
         "修改会话",
         body=ConversationBody,
+        uses=item_ids,
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
     ),
@@ -581,6 +591,7 @@ OPERATIONS = (
         "Add items to a conversation",
         "添加会话条目",
         body=ItemsBody,
+        uses=item_ids,
         example={"items": [{"type": "message", "role": "user", "content": "Hello!"}]},
         example_answer=page([]),
     ),

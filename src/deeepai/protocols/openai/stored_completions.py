@@ -10,7 +10,7 @@ import msgspec
 from ...declare import AnyRequest, Json, Made, ObjectRules, Window
 from .common import member
 from .object_calls import listing, object_call, object_list, page, same_metadata, window
-from .object_ids import file_ids
+from .object_ids import chat_ids
 
 
 class MetadataBody(msgspec.Struct):
@@ -30,7 +30,7 @@ def wants_storing(request: AnyRequest) -> bool:
     return b'"store"' in request.raw and member(msgspec.json.decode(request.raw), "store") is True
 
 
-STORING: Final[ObjectRules[object]] = ObjectRules(uses=file_ids, makes=completion_made, tells=wants_storing)
+STORING: Final[ObjectRules[object]] = ObjectRules(uses=chat_ids, makes=completion_made, tells=wants_storing)
 """Of creating one."""
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from .object_calls import listing, made, object_call, object_list, page
+from .object_ids import VECTOR_STORE_FILE_IDS, VECTOR_STORE_IDS
 
 _STORE: Final = {
     "id": "vs_abc123",
@@ -80,6 +81,7 @@ OPERATIONS = (
         "Create a vector store",
         "创建向量库",
         body=StoreBody,
+        names=VECTOR_STORE_IDS,
         makes=made("vector_store"),
         example={"name": "Handbooks"},
         example_answer=_STORE,
@@ -100,6 +102,7 @@ OPERATIONS = (
         "Change a vector store",
         "修改向量库",
         body=StoreBody,
+        names=VECTOR_STORE_IDS,
         example={"name": "Handbooks"},
         example_answer=_STORE,
     ),
@@ -135,6 +138,7 @@ OPERATIONS = (
         "Put a file in a vector store",
         "添加文件到向量库",
         body=FileBody,
+        names=VECTOR_STORE_FILE_IDS,
         example={"file_id": "file-abc123"},
         example_answer=_FILE,
     ),
@@ -192,6 +196,7 @@ OPERATIONS = (
         "Put files in a vector store together",
         "批量添加文件到向量库",
         body=BatchBody,
+        names=VECTOR_STORE_FILE_IDS,
         example={"file_ids": ["file-abc123"]},
         example_answer=_BATCH,
     ),

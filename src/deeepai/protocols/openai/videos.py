@@ -163,9 +163,12 @@ _VIDEO: dict[str, Json] = {
     "error": None,
 }
 
+_MODELS = ("sora-*",)
+
 OPERATIONS = (
     Submit(
         name="videos.create",
+        models=_MODELS,
         method="POST",
         path="/v1/videos",
         upstream_template="/videos",
@@ -233,6 +236,7 @@ OPERATIONS = (
     ),
     Submit(
         name="videos.remix",
+        models=_MODELS,
         method="POST",
         path="/v1/videos/{video_id}/remix",
         upstream_template="/videos/{video_id}/remix",
@@ -248,6 +252,7 @@ OPERATIONS = (
     ),
     Submit(
         name="videos.edits",
+        models=_MODELS,
         method="POST",
         path="/v1/videos/edits",
         upstream_template="/videos/edits",
@@ -262,6 +267,7 @@ OPERATIONS = (
     ),
     Submit(
         name="videos.extensions",
+        models=_MODELS,
         method="POST",
         path="/v1/videos/extensions",
         upstream_template="/videos/extensions",
@@ -277,6 +283,7 @@ OPERATIONS = (
     ),
     Submit(
         name="video.generations",
+        models=_MODELS,
         method="POST",
         path="/v1/video/generations",
         upstream_template="/videos",

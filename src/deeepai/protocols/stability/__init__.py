@@ -138,7 +138,7 @@ def v1_headers(request: AnyRequest, facts: Facts) -> Mapping[str, str]:
 
 async def engines(view: View[object]) -> Reply:
     """List the engines that the token may call."""
-    offered = [model["id"] for model in await view.models() if model["id"] in ENGINES]
+    offered = [model.id for model in await view.models() if model.id in ENGINES]
     return Reply(
         [{"id": name, "name": ENGINES[name], "description": ENGINES[name], "type": "PICTURE"} for name in offered]
     )
@@ -193,6 +193,7 @@ def _call(
     return Call(
         name=_name(path),
         method="POST",
+        models=SD3_MODELS if model is sd3_model else (),
         path=f"/sd/v2beta/{path}",
         aliases=(f"/v2beta/{path}",),
         upstream_template=f"/v2beta/{path}",
@@ -260,6 +261,7 @@ def _v1(
     return Call(
         name=name,
         method="POST",
+        models=tuple(ENGINES),
         path=f"/sd/v1/generation/{{engine_id}}/{path}",
         aliases=(f"/v1/generation/{{engine_id}}/{path}",),
         upstream_template=f"/v1/generation/{{engine_id}}/{path}",

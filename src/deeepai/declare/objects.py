@@ -115,6 +115,8 @@ class ObjectRules(Generic[BodyT_contra]):
     ----------
     uses : callable
         Ids of objects that the request names. All must be the caller's own and live at one channel.
+    carried : callable
+        Those of `uses` that a translation to another protocol carries, where it drops some; None: all.
     hints : callable
         Ids that decide the channel where they are known, and are no fault where they are not.
     makes : callable
@@ -132,6 +134,7 @@ class ObjectRules(Generic[BodyT_contra]):
     """
 
     uses: Callable[[Request[BodyT_contra]], Sequence[str]] = lambda request: ()
+    carried: Callable[[Request[BodyT_contra]], Sequence[str]] | None = None
     hints: Callable[[Request[BodyT_contra]], Sequence[str]] = lambda request: ()
     makes: Callable[[Request[BodyT_contra], Json], Sequence[Made]] | None = None
     tells: Callable[[Request[BodyT_contra]], bool] = lambda request: True

@@ -19,7 +19,7 @@ from ...declare import Failure, Json, Made, ObjectRules, Reason
 from ...storage import object_rows
 from ...storage.ids import now_ms
 from ...storage.object_rows import Owned, Owner
-from .. import candidates
+from .. import candidates, outgoing
 from ..core import Core
 from ..dispatch import serves
 from ..exchange import Exchange
@@ -100,9 +100,18 @@ async def locate(core: Core, x: Exchange, rules: ObjectRules[Any]) -> Located:
     Failure
         What `named` and `home` raise.
     """
-    objects = await named(core, x, rules.uses(x.request))
+    uses = rules.uses
+    if rules.carried is not None and x.model and not _spoken(core, x):
+        uses = rules.carried
+    objects = await named(core, x, uses(x.request))
     hints = () if objects else rules.hints(x.request)
     return Located(objects, await home(core, x, objects, hints))
+
+
+def _spoken(core: Core, x: Exchange) -> bool:
+    """Tell whether any channel that serves the model does so in the caller's own protocol."""
+    tiers = candidates.serving(core, x, x.model)
+    return not tiers or any(outgoing.speaks(x, channel) for tier in tiers for channel in tier)
 
 
 async def home(core: Core, x: Exchange, found: Sequence[Owned], hints: Sequence[str] = ()) -> Channel | None:

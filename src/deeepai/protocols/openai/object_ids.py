@@ -88,6 +88,20 @@ def response_ids(request: Any) -> Sequence[str]:
     return list(_response(items, body.tools, body.prompt, body.conversation, body.previous_response_id))
 
 
+def carried_ids(request: Any) -> Sequence[str]:
+    """Return those of a response's ids that mean something to other vendors' models: not what another model thought."""
+    body = request.body
+    items = body.input
+    if isinstance(items, list):
+        items = [item for item in cast("list[Any]", items) if not _is_reasoning(item)]
+    rest = (body.tools, body.prompt, body.conversation, body.previous_response_id)
+    return list(_response((items, body.instructions), *rest))
+
+
+def _is_reasoning(item: Json) -> bool:
+    return isinstance(item, dict) and cast("dict[str, Json]", item).get("type") == "reasoning"
+
+
 def item_ids(request: Any) -> Sequence[str]:
     """Return the ids that items for a conversation name, and the conversation's own where the path has one."""
     ids = [request.params["conversation_id"]] if "conversation_id" in request.params else []

@@ -43,7 +43,7 @@ from ..common.usage import members as outline
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
 from .errors import error_object
 from .object_calls import made, object_call, page
-from .object_ids import item_ids, response_ids
+from .object_ids import carried_ids, item_ids, response_ids
 from .usage import DEFAULT_OUTPUT, HOLDER, VendorUsage, tells, token_usage, usage_elsewhere
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -466,6 +466,7 @@ OPERATIONS = (
         patch=model_patch,
         objects=ObjectRules(
             uses=response_ids,
+            carried=carried_ids,
             hints=hints,
             makes=makes,
             tells=lambda request: request.body.store is not False,

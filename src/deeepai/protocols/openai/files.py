@@ -39,7 +39,7 @@ from ..common.usage import Reader
 from .common import member
 from .object_calls import EXAMPLE_IDS, listing, newest_first, object_call, object_list, page
 from .object_ids import BATCH_IDS, ids_at, line_ids, path_id
-from .responses import tokens
+from .response_usage import tokens
 from .usage import DEFAULT_OUTPUT, VENDOR_USAGE, VendorUsage, token_usage
 
 FILE_LIMIT: Final = 512 * 1024 * 1024

@@ -119,11 +119,16 @@ def estimated(request: AnyRequest, answer: Answer) -> Usage:
     return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
 
 
+def whole_usage(body: bytes) -> tuple[str | None, Usage | None]:
+    """Return the status of a whole response, and what it says that it used."""
+    response = _RESPONSE.read(body)
+    return response.status, consumed(response) or consumed(response, usage_elsewhere(body))
+
+
 def answer_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read the usage of a whole response; one that failed without any costs nothing."""
-    response = _RESPONSE.read(answer.body)
-    usage = consumed(response) or consumed(response, usage_elsewhere(answer.body))
-    if usage is not None or response.status == "failed":
+    status, usage = whole_usage(answer.body)
+    if usage is not None or status == "failed":
         return usage
     return estimated(request, answer)
 

@@ -44,7 +44,7 @@ from .common import ModelName, event_data, member, members, model_patch, wants_s
 from .errors import error_object
 from .object_calls import made, object_call, page
 from .object_ids import carried_ids, item_ids, response_ids
-from .response_usage import answer_usage, event_usage
+from .response_usage import answer_usage, event_usage, whole_usage
 from .usage import DEFAULT_OUTPUT
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -262,16 +262,15 @@ def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:
 
 def read(answer: Answer, task: Task) -> TaskStatus:
     """Read where a response in the background stands."""
-    response = _RESPONSE.read(answer.body)
-    snapshot = {"status": response.status} if response.status is not None else None
-    if response.status not in _ENDED:
+    status, usage = whole_usage(answer.body)
+    snapshot = {"status": status} if status is not None else None
+    if status not in _ENDED:
         return TaskStatus(State.RUNNING, snapshot)
-    usage = consumed(response) or consumed(response, usage_elsewhere(answer.body))
     if usage is not None:
         return TaskStatus(State.SUCCEEDED, snapshot, usage=usage)
-    if response.status in ("completed", "incomplete"):
+    if status in ("completed", "incomplete"):
         return TaskStatus(State.SUCCEEDED, snapshot)
-    return TaskStatus(State.FAILED, snapshot, error=f"the response was {response.status}")
+    return TaskStatus(State.FAILED, snapshot, error=f"the response was {status}")
 
 
 def poll(task: Task) -> UpstreamCall:

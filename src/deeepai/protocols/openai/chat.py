@@ -53,6 +53,12 @@ class StreamOptions(msgspec.Struct, omit_defaults=True):
     include_usage: bool | None = None
 
 
+class _Asked(msgspec.Struct):
+    """What of a body is read again, whole."""
+
+    stream_options: dict[str, Any] | None = None
+
+
 class Message(msgspec.Struct, omit_defaults=True):
     """One message of a conversation."""
 
@@ -163,7 +169,8 @@ def stream_patch(request: Request[ChatBody | CompletionBody], facts: Facts) -> d
     if request.body.stream and not facts.settings.get("stream_usage", True):
         changes["stream_options"] = DROP
     elif request.body.stream and not asks_usage(request):
-        changes["stream_options"] = {"include_usage": True}
+        options = request.body.stream_options and msgspec.json.decode(request.raw, type=_Asked).stream_options
+        changes["stream_options"] = {**(options or {}), "include_usage": True}
     return changes
 
 

@@ -14,7 +14,7 @@ from deeepai.declare import Answer, Facts, Failure, Reason, Usage
 from deeepai.protocols import PROTOCOLS
 from deeepai.protocols.gemini.bodies import GenerateBody
 from deeepai.protocols.gemini.common import count, either, text_of
-from deeepai.protocols.gemini.content import Array, chunk_text, may_end, stream_error
+from deeepai.protocols.gemini.content import Array, chunk_text, data_alone, may_end, stream_error
 from deeepai.protocols.gemini.errors import error_object, too_long
 from deeepai.protocols.gemini.usage import answer_usage, event_usage, input_tokens
 
@@ -233,3 +233,22 @@ def test_searches(beside: dict[str, Any], searches: int) -> None:
         body = {"usageMetadata": FULL | tier, **beside}
         wanted = msgspec.structs.replace(DISJOINT, searches=searches, params=params)
         assert event_usage(event(body)) == wanted
+
+
+def test_googles_clients_get_data_alone() -> None:
+    request = SampleRequest(GEMINI, GEMINI.operations[0], Bodies(GEMINI))
+
+    def seen(event: bytes) -> bytes | None:
+        return data_alone(request, event)
+
+    assert seen(b'data: {"a":1}\n\n') == b'data: {"a":1}\n\n'
+    assert seen(b'data: {"a":1}\r\n\r\n') == b'data: {"a":1}\r\n\r\n'
+    assert seen(b'id: 1\nevent: x\ndata: {"a":1}\n\n') == b'data: {"a":1}\r\n\r\n'
+    assert seen(b'data: {"a":1}\nretry: 9\n\n') == b'data: {"a":1}\r\n\r\n'
+    assert seen(b": wait\n\n") is seen(b"data: [DONE]\n\n") is seen(b"data:\n\n") is None
+
+
+def test_no_mark_of_an_end_stands_in_an_array() -> None:
+    shape = Array()
+    shown = shape.feed(b'data: {"a":1}\n\n') + shape.feed(b"data: [DONE]\n\n") + shape.end()
+    assert json.loads(shown) == [{"a": 1}]

@@ -12,6 +12,7 @@ from deeepai.declare import (
     Answer,
     AnyRequest,
     Call,
+    Facts,
     Json,
     ObjectCall,
     ObjectList,
@@ -21,6 +22,7 @@ from deeepai.declare import (
 )
 from deeepai.protocols import PROTOCOLS
 from deeepai.protocols.openai import chat, responses
+from tests.protocols.plain import asked, sent_on
 
 OPENAI = PROTOCOLS["openai"]
 OPERATIONS: dict[str, Any] = {operation.name: operation for operation in OPENAI.operations}
@@ -93,3 +95,39 @@ def test_the_text_of_a_chunk() -> None:
     calls = [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]
     delta = {"content": "a", "reasoning_content": "b", "tool_calls": calls}
     assert chat.delta_text({"choices": [{"delta": delta}, {"text": "c"}]}) == "abf{}c"
+
+
+# Streams -----------------------------------------------------------------------------------------------------------
+
+
+def test_other_options_of_a_stream_go_along() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    facts = Facts(model="m", requested_model="m")
+    for options in ({}, {"include_obfuscation": False}, {"include_usage": False, "continuous_usage_stats": True}):
+        sent = sent_on(OPERATIONS["chat.completions"], body | {"stream_options": options}, facts)
+        assert sent["stream_options"] == options | {"include_usage": True}
+    assert sent_on(OPERATIONS["chat.completions"], body, facts)["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"event: x\ndata:  [DONE]\r\n\r\n", b"\xef\xbb\xbfdata: [DONE]\n\n"],
+)
+def test_an_end_is_known_in_every_framing(event: bytes) -> None:
+    assert chat.ends_stream(event)
+    assert not chat.ends_stream(b'data: {"a":"[DONE]"}\n\n')
+
+
+def test_a_response_ends_by_its_type_whatever_its_events_are_called() -> None:
+    assert responses.ends(b'event: message\ndata: {"type": "response.completed"}\n\n')
+    assert responses.ends(b"event: response.failed\ndata: {}\n\n")
+    assert not responses.ends(b'event: message\ndata: {"type": "response.created"}\n\n')
+
+
+def test_data_without_any_is_not_passed_on() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    request: Any = asked(OPERATIONS["chat.completions"], body)
+    for event in (b"data:\n\n", b"data: \n\n", b"event: ping\ndata:\n\n"):
+        assert any(mark in event for mark in chat.STREAM.scan_for)
+        assert chat.hide_usage(request, event) is None
+    assert chat.hide_usage(request, b": wait\n\n") == b": wait\n\n"

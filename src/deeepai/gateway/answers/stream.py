@@ -139,7 +139,9 @@ class Relay:
             else:
                 self._close()
         except (Cut, Stalled) as fault:
-            if not self.left:
+            if self._translation is not None and self._translation.whole:
+                self._close()
+            elif not self.left:
                 self.fault = fault
         finally:
             watch.cancel()

@@ -12,8 +12,9 @@ from .common import (
     STREAM_CUT,
     Body,
     arguments_text,
+    data_json,
     encode,
-    event_json,
+    event_data,
     named_event,
     read_stop,
     seal,
@@ -62,7 +63,10 @@ class Reader:
 
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
-        data = event_json(event)
+        content = event_data(event)
+        if content == b"[DONE]":
+            return self.close()
+        data = data_json(content)
         if data is None:
             return ()
         match data.get("type"):

@@ -13,7 +13,7 @@ from typing import Any
 import quicktok
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, LocalAnswer, Reason, Reply
-from . import anthropic, anthropic_write, gemini, gemini_write, responses
+from . import anthropic, anthropic_write, gemini, gemini_write
 from .common import Body, decode, encode, no_answer, result_text, tokens, whole_json
 from .fitting import Limits, fit
 from .model import Conversation, Media, Text, Thinking, ToolCall, ToolResult
@@ -35,18 +35,18 @@ class Counting:
         That counts.
     alongside : str
         That answers.
-    error : callable or None
-        Reads the vendor's error answer. None: its servers are not asked to count.
+    field : str
+        Of the vendor's answer, which holds the count.
     """
 
     operation: str
     alongside: str
     read_request: Callable[[Body], Conversation]
+    write_request: Callable[[Conversation, str], Body]
+    limits: Callable[[str], Limits]
     write_answer: Callable[[int], Body]
-    write_request: Callable[[Conversation, str], Body] | None = None
-    limits: Callable[[str], Limits] | None = None
-    field: str = ""
-    error: Callable[[Answer], Failure] | None = None
+    field: str
+    error: Callable[[Answer], Failure]
 
 
 def _read_gemini(body: Body) -> Conversation:
@@ -90,12 +90,6 @@ FORMATS: tuple[Counting, ...] = (
         field="totalTokens",
         error=gemini.read_error,
     ),
-    Counting(
-        operation="openai.responses.input_tokens",
-        alongside="openai.responses.create",
-        read_request=lambda body: responses.read_request(body, False),
-        write_answer=lambda count: {"object": "response.input_tokens", "input_tokens": count},
-    ),
 )
 
 
@@ -110,15 +104,10 @@ def _conversation(source: Counting, request: AnyRequest) -> Conversation:
 
 
 def _translator(source: Counting, target: Counting) -> CallTranslator:
-    write, limits, error = target.write_request, target.limits, target.error
-    assert write is not None
-    assert limits is not None
-    assert error is not None
-
     def request(request: AnyRequest, model: str) -> Mapping[str, Json]:
         conversation = _conversation(source, request)
-        fit(conversation, limits(model))
-        return write(conversation, model)
+        fit(conversation, target.limits(model))
+        return target.write_request(conversation, model)
 
     def answer(request: AnyRequest, answer: Answer) -> bytes:
         count = tokens(whole_json(answer.body), target.field)
@@ -126,7 +115,9 @@ def _translator(source: Counting, target: Counting) -> CallTranslator:
             raise no_answer("it has no count")
         return encode(source.write_answer(count))
 
-    return CallTranslator(source=source.operation, target=target.operation, request=request, answer=answer, error=error)
+    return CallTranslator(
+        source=source.operation, target=target.operation, request=request, answer=answer, error=target.error
+    )
 
 
 # Here ------------------------------------------------------------------------------------------------------------
@@ -175,9 +166,6 @@ def _local(source: Counting) -> LocalAnswer:
 
 
 COUNT_TRANSLATORS: tuple[CallTranslator, ...] = tuple(
-    _translator(source, target)
-    for source in FORMATS
-    for target in FORMATS
-    if target is not source and target.error is not None
+    _translator(source, target) for source in FORMATS for target in FORMATS if target is not source
 )
 LOCAL_COUNTS: tuple[LocalAnswer, ...] = tuple(map(_local, FORMATS))

@@ -75,7 +75,7 @@ class Reader:
         """Take one event."""
         data = event_data(event)
         if data == b"[DONE]":
-            return self.close() or [Done()]
+            return self.close()
         chunk = data_json(data)
         if chunk is None:
             return ()

@@ -1,0 +1,115 @@
+"""Streams of other protocols on their way: the translation says whether the answer was whole, and tells of failures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from deeepai.gateway.answers.stream import Relay
+from deeepai.protocols.gemini import gemini
+from deeepai.protocols.gemini.content import Array
+from deeepai.protocols.openai import openai
+from deeepai.upstream import Cut, Stalled
+from tests.gateway.asgi import stream
+from tests.gateway.test_stream import Caller, FakeResponse, rules
+from tests.protocols.plain import asked
+from tests.translators.world import translation
+
+BY_NAME = {f"{each.name}.{operation.name}": operation for each in (openai, gemini) for operation in each.operations}
+CHAT: Any = BY_NAME["openai.chat.completions"]
+GEMINI: Any = BY_NAME["gemini.streamGenerateContent"]
+
+
+def data(value: Any) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def chunk(content: str, reason: str | None = None) -> bytes:
+    return data({"id": "c", "choices": [{"index": 0, "delta": {"content": content}, "finish_reason": reason}]})
+
+
+COUNTED = data({"id": "c", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}})
+DONE = b"data: [DONE]\n\n"
+TURN = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "contents": [{"parts": [{"text": "Hi"}]}]}
+ANSWER = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
+
+
+def relayed(
+    source: str, chunks: Sequence[bytes | Exception], target: Any = CHAT, *, array: bool = False
+) -> tuple[str, Relay]:
+    """Send a stream on, translated; what the caller saw, and what is known of it."""
+
+    async def run() -> tuple[str, Relay]:
+        caller, response = Caller(), FakeResponse(chunks)
+        relay = Relay(caller.x, stream(rules=rules(hidden=False)), response, _charge)  # pyright: ignore
+        name = "openai" if target is CHAT else "gemini"
+        request: Any = asked(target, TURN)
+        relay.translate(target.rules, request, translation(source, name))
+        if array:
+            relay.reshape(Array())
+        await relay.run()
+        return caller.body.decode(), relay
+
+    return asyncio.run(run())
+
+
+async def _charge(relay: Relay) -> None:
+    pass
+
+
+ENDS: dict[str, list[bytes | Exception]] = {
+    "its mark": [chunk("Hi"), chunk("", "stop"), COUNTED, DONE],
+    "no mark": [chunk("Hi"), chunk("", "stop"), COUNTED],
+    "no reason": [chunk("Hi"), COUNTED],
+    "a cut after the end": [chunk("Hi"), chunk("", "stop"), COUNTED, Cut("reset")],
+    "silence after the end": [chunk("Hi"), chunk("", "stop"), Stalled("nothing came", answered=True)],
+}
+
+
+@pytest.mark.parametrize("chunks", ENDS.values(), ids=ENDS)
+def test_a_whole_answer_ends_well_however_its_stream_ends(chunks: list[bytes | Exception]) -> None:
+    seen, relay = relayed("anthropic", chunks)
+    assert seen.count("event: message_stop") == 1
+    assert "error" not in seen
+    assert relay.fault is None
+    assert relay.ended
+
+
+BROKEN: dict[str, tuple[list[bytes | Exception], str]] = {
+    "closed": ([chunk("Hi")], "the stream ended before its last event"),
+    "reset": ([chunk("Hi"), Cut("reset by peer")], "reset by peer"),
+    "marked, but not ended": ([chunk("Hi"), DONE], "the stream ended before its last event"),
+    "an error": ([chunk("Hi"), data({"error": {"message": "Overloaded"}}), DONE], "Overloaded"),
+    "a reason that is no end": ([chunk("Hi", "network_error"), COUNTED, DONE], "network_error"),
+    "no JSON": ([chunk("Hi"), b"data: {\n\n", chunk("more"), DONE], "no JSON"),
+}
+
+
+@pytest.mark.parametrize("source", ["anthropic", "responses", "gemini"])
+@pytest.mark.parametrize(("chunks", "word"), BROKEN.values(), ids=BROKEN)
+def test_a_failure_is_told_once(source: str, chunks: list[bytes | Exception], word: str) -> None:
+    seen, relay = relayed(source, chunks)
+    errors = "event: response.failed" if source == "responses" else '"error":{'
+    assert seen.count(errors) == 1
+    assert word in seen
+    assert relay.fault is not None
+
+
+def test_what_follows_on_geminis_last_event_is_no_fault() -> None:
+    tail = data({"usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2}})
+    for more in ([], [tail], [DONE], [tail, DONE]):
+        seen, relay = relayed("openai", [data(ANSWER), *more], GEMINI)
+        assert seen.count('"finish_reason":"stop"') == 1
+        assert "error" not in seen
+        assert relay.fault is None
+
+
+def test_an_array_is_closed_whatever_comes() -> None:
+    for chunks, faulty in (([chunk("Hi", "stop"), DONE], False), ([chunk("Hi")], True), ([chunk("Hi"), DONE], True)):
+        seen, relay = relayed("gemini", chunks, array=True)
+        assert ("error" in json.loads(seen)[-1]) is faulty
+        assert (relay.fault is not None) is faulty

@@ -78,7 +78,9 @@ def test_values_are_taken_as_the_server_decoded_them() -> None:
     assert found.find("POST", "/m/50%25 é")[1] == {"model": "50%25 é"}
 
 
-@pytest.mark.parametrize("path", ["/", "", "/nothing", "/v1", "/v1/x/y", "/v1/y", "/v1/y/", "/v1/y//", "/V1/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "", "/nothing", "/v1", "/v1/x/y", "/v1/y", "/v1/y/", "/v1/y//", "/v2/x", "/x/v1", "/x" * 30_000]
+)
 def test_other_paths_are_not_found(path: str) -> None:
     found = router(operation(name="x", path="/v1/x"), operation(name="y", path="/v1/y/{id}"))
     assert refused(found, "POST", path) is Reason.NOT_FOUND

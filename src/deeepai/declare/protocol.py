@@ -70,6 +70,11 @@ class Protocol:
         Where the vendor's clients look for the request id, beside `x-request-id`.
     own_paths : tuple of str
         Path prefixes that are this protocol's alone; an unknown path below one is answered in its error shape.
+    base_paths : mapping
+        Path prefixes under which clients look for the protocol's paths, too, each with what stands in its place here:
+        other vendors' addresses of this format, older versions, and `""` for clients that leave the version out.
+    model_paths : mapping
+        As `base_paths`, of prefixes that end in `{model}`: they name the model that is otherwise named in the body.
     settings : type
         What a channel's settings may hold for this protocol.
     """
@@ -95,6 +100,8 @@ class Protocol:
     mark_header: str | None = None
     id_header: str | None = None
     own_paths: tuple[str, ...] = ()
+    base_paths: Mapping[str, str] = field(default_factory=dict[str, str])
+    model_paths: Mapping[str, str] = field(default_factory=dict[str, str])
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()
     settings: type[ChannelSettings] = ChannelSettings

@@ -154,6 +154,12 @@ class Gateway:
     async def _fail(self, x: Exchange, failure: Failure) -> None:
         if x.answering:
             return
+        if failure.kind is Reason.UNAUTHENTICATED:
+            meant = self._core.router.marked(x.request.scope["headers"])
+            if meant is not None and meant is not x.protocol:
+                # Its key stands where the other protocol's clients do not put theirs.
+                x.protocol = meant
+                failure = Failure(Reason.NOT_FOUND, f"{x.request.path} is not served in the format of {meant.title.en}")
         await x.fail(failure)
 
     async def _lost(self, scope: Scope, receive: Receive, send: Send, request_id: str, failure: Failure) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from ..accounts.models import Channel, Limits
 from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Part, Protocol, Reason, Task
 from ..upstream import Pieces, credentials
+from .base_urls import MODEL_IN_PATH
 from .body.request import HttpRequest
 from .body.spool import Piece, Spool
 from .core import Core
@@ -172,6 +173,9 @@ def rewrite(request: HttpRequest, changes: Mapping[str, Any]) -> tuple[bytes | P
     """Return the body with top-level keys (or form fields) changed, and its content type."""
     kind = request.header("content-type")
     spool = request.spool
+    if MODEL_IN_PATH in request.params and request.parts and "model" not in changes:
+        # The vendor reads it in the form.
+        changes = {**changes, "model": next(part.text for part in request.parts if part.name == "model")}
     if not changes:
         if spool is not None:
             return Pieces(spool.size, spool.pieces([(0, spool.size)])), kind

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..declare import AnyOperation, Failure, Fetch, Local, Protocol, Reason
+from .base_urls import BaseURLs, clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Router:
         self._fixed: dict[str, dict[str, Route]] = {}
         self._root = _Node()
         self._marks = {one.mark_header.encode(): one for one in self.protocols if one.mark_header is not None}
+        self._bases = BaseURLs(self.protocols)
         self._own = [(prefix, protocol) for protocol in self.protocols for prefix in protocol.own_paths]
         for protocol in self.protocols:
             for operation in protocol.operations:
@@ -93,24 +95,62 @@ class Router:
         """
         known = self._fixed.get(path)
         if known is not None:
-            route = known.get(method) or _headless(method, known.get("GET"))
+            route = known.get(method)
             if route is not None:
                 return route, route.params
-            raise _bad_method(method, known)
-        found = self._walk(self._root, path.strip("/").split("/"), 0, ())
+        found = self._at(method, path)
         if found is not None:
-            node, values = found
-            entry = node.routes.get(method)
-            if entry is None:
-                entry = node.routes.get("GET")
-                if entry is None or _headless(method, entry[0]) is None:
-                    raise _bad_method(method, node.routes)
-            route, names = entry
-            return route, {**route.params, **dict(zip(names, values, strict=True))}
-        clean = _clean(path)
-        if clean != path:
-            return self.find(method, clean)
-        raise Failure(Reason.NOT_FOUND, f"Invalid URL ({method} {path})")
+            return found
+        for other, params in self._bases.meant(path):
+            found = self._at(method, other)
+            if found is not None:
+                route, values = found
+                return (route, {**values, **params}) if params else found
+        raise self._missing(method, path)
+
+    def _at(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+        """Return what is declared at a path itself."""
+        known = self._fixed.get(path)
+        if known is not None:
+            route = known.get(method) or _headless(method, known.get("GET"))
+            return None if route is None else (route, route.params)
+        found = self._walk(self._root, path.strip("/").split("/"), 0, ())
+        if found is None:
+            return None
+        node, values = found
+        entry = node.routes.get(method)
+        if entry is None:
+            entry = node.routes.get("GET")
+            if entry is None or _headless(method, entry[0]) is None:
+                return None
+        route, names = entry
+        return route, {**route.params, **dict(zip(names, values, strict=True))}
+
+    def _missing(self, method: str, path: str) -> Failure:
+        """Say that a path takes other methods, or is none, and what may have been meant."""
+        for other in (path, *(other for other, _ in self._bases.meant(path))):
+            methods = self._methods(other)
+            if methods:
+                return _bad_method(method, methods)
+        segments = path.strip("/").split("/")
+        for start in range(1, min(len(segments), 8)):
+            tail = "/" + "/".join(segments[start:])
+            for other, _ in self._bases.meant(tail):
+                if self._at(method, other) is not None:
+                    base = path[: -len(tail)] or "/"
+                    return Failure(
+                        Reason.NOT_FOUND, f"Invalid URL ({method} {path}): nothing is at {base}; did you mean {other}?"
+                    )
+        if len(segments) < 2:
+            example = next(iter(self.protocols[0].operations)).path
+            return Failure(Reason.NOT_FOUND, f"Invalid URL ({method} {path}): a path looks like {example}")
+        return Failure(Reason.NOT_FOUND, f"Invalid URL ({method} {path})")
+
+    def _methods(self, path: str) -> Sequence[str]:
+        if path in self._fixed:
+            return list(self._fixed[path])
+        found = self._walk(self._root, path.strip("/").split("/"), 0, ())
+        return [] if found is None else list(found[0].routes)
 
     def has(self, path: str) -> bool:
         """Tell whether a protocol declares a path, by whatever method, or owns what lies there."""
@@ -123,8 +163,8 @@ class Router:
         found = self._walk(self._root, path.strip("/").split("/"), 0, ())
         if found is not None:
             return next(iter(found[0].routes.values()))[0]
-        clean = _clean(path)
-        return self._first(clean) if clean != path else None
+        other = clean(path)
+        return self._first(other) if other != path else None
 
     def _walk(
         self, node: _Node, segments: list[str], at: int, values: tuple[str, ...]
@@ -150,6 +190,10 @@ class Router:
             return found
         return None
 
+    def marked(self, headers: Iterable[tuple[bytes, bytes]]) -> Protocol | None:
+        """Return the protocol whose clients send such headers."""
+        return next((self._marks[name] for name, _ in headers if name in self._marks), None)
+
     def owner(self, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> tuple[Protocol, Failure | None]:
         """Return the protocol in whose shape an error about a path is answered, and what it says of it."""
         for protocol in self.protocols:
@@ -157,13 +201,17 @@ class Router:
                 failure = protocol.claims(path)
                 if failure is not None:
                     return protocol, failure
+        below = self._bases.protocol(path)
+        if below is not None:
+            return below, None
         for prefix, protocol in self._own:
             if path.startswith(prefix):
                 return protocol, None
-        for name, _ in headers:
-            if name in self._marks and path.startswith("/v1/"):
-                return self._marks[name], None
-        route = self._first(path)
+        marked = self.marked(headers)
+        if marked is not None and path.startswith("/v1/"):
+            return marked, None
+        meant = (self._first(other) for other in (path, *(other for other, _ in self._bases.meant(path))))
+        route = next((route for route in meant if route is not None), None)
         return self.protocols[0] if route is None else route.protocol, None
 
 
@@ -176,7 +224,7 @@ def _headless(method: str, route: Route | None) -> Route | None:
     return None if endless else route
 
 
-def _bad_method(method: str, known: Mapping[str, object]) -> Failure:
+def _bad_method(method: str, known: Sequence[str]) -> Failure:
     allowed = [*known, *(["HEAD"] if "GET" in known else []), "OPTIONS"]
     return Failure(
         Reason.BAD_METHOD,
@@ -198,9 +246,3 @@ def paths(protocol: Protocol, operation: AnyOperation) -> Iterator[tuple[str, Ma
     for prefix, params in protocol.prefixes.items():
         for path in (operation.path, *operation.aliases):
             yield prefix + path, params
-
-
-def _clean(path: str) -> str:
-    """Mend what base URLs get wrong: doubled slashes, a trailing slash, a doubled /v1."""
-    clean = "/" + "/".join(segment for segment in path.split("/") if segment)
-    return clean[3:] if clean.startswith("/v1/v1/") else clean

@@ -125,7 +125,11 @@ JOBS = JobFormat(
     states={"submitted": State.QUEUED, "processing": State.RUNNING, "succeed": State.SUCCEEDED, "failed": State.FAILED},
     error=("task_status_msg",),
     files=(
-        FilePath("task_result.videos[].url", "video", beside=lambda it, _: {"id": it.id, "duration": str(it.facts.get("seconds") or "")}),
+        FilePath(
+            "task_result.videos[].url",
+            "video",
+            beside=lambda task, at: {"id": task.id, "duration": str(task.facts.get("seconds") or "")},
+        ),
         FilePath("task_result.images[].url", "image", beside=lambda task, at: {"index": at}),
         FilePath("task_result.videos[].watermark_url", "watermark", optional=True),
         FilePath("task_result.images[].watermark_url", "watermark", optional=True),

@@ -10,11 +10,13 @@ import msgspec
 
 from ... import asgi
 from ...asgi import Receive
-from ...declare import AnyOperation, Failure, Reason
+from ...declare import AnyOperation, Failure, Part, Reason
+from ..base_urls import MODEL_IN_PATH
 from .forms import FormReader, form_body, invalid
 from .request import HttpRequest
 from .spool import KEPT, Spool
 
+_decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 __all__ = ["HttpRequest", "read_body"]
 
 
@@ -45,11 +47,23 @@ async def read_body(request: HttpRequest, operation: AnyOperation, receive: Rece
         media = _media(kind)
         if media and "json" not in media:
             raise Failure(Reason.BAD_MEDIA, f"The body must be application/json, not {kind[:80].decode('latin-1')}")
+    named = request.params.get(MODEL_IN_PATH)
+    if named is not None:
+        request.raw = _naming_model(request.raw, named)
     if operation.body is not None:
         try:
             request.body = _decoded(operation.body, request)
         except msgspec.ValidationError as fault:
             raise invalid(fault) from None
+
+
+def _naming_model(raw: bytes, model: str) -> bytes:
+    """Return a JSON body that names the model, where its path does and itself it does not."""
+    try:
+        fields = _decode_top.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return raw
+    return raw if "model" in fields else msgspec.json.encode({"model": model, **fields})
 
 
 def _decoded(kind: type[msgspec.Struct], request: HttpRequest) -> Any:
@@ -80,6 +94,9 @@ async def _read_form(request: HttpRequest, operation: AnyOperation, receive: Rec
         body = memoryview(request.raw)
     reader.finish()
     request.parts = reader.parts(body)
+    named = request.params.get(MODEL_IN_PATH)
+    if named is not None and not any(part.name == "model" for part in request.parts):
+        request.parts = [*request.parts, Part("model", memoryview(named.encode()))]
     if operation.body is not None:
         request.body = form_body(operation.body, request.parts)
 

@@ -39,6 +39,7 @@ anthropic = Protocol(
     mark_header="anthropic-version",
     forward_headers=("anthropic-version", "anthropic-beta"),
     id_header="request-id",
-    own_paths=("/v1/messages",),
+    own_paths=("/v1/messages", "/anthropic/"),
+    base_paths={"/anthropic": ""},
     operations=(*messages.OPERATIONS, *batches.OPERATIONS, *models.OPERATIONS),
 )

@@ -44,6 +44,16 @@ openai = Protocol(
     error=error,
     channel_fault=channel_fault,
     too_long=too_long,
+    key_headers=("api-key",),
+    # Google's, Azure's and other vendors' addresses of this format; some clients leave the version out.
+    base_paths={
+        "": "/v1",
+        "/openai": "/v1",
+        "/openai/v1": "/v1",
+        "/v1beta/openai": "/v1",
+        "/compatible-mode/v1": "/v1",
+    },
+    model_paths={"/openai/deployments/{model}": "/v1", "/deployments/{model}": "/v1", "/v1/engines/{model}": "/v1"},
     probe=UpstreamCall("/models"),
     forward_headers=("openai-organization", "openai-project", "openai-beta"),
     settings=chat.OpenAISettings,

@@ -170,6 +170,9 @@ class Responses(Client):
                 text += event.delta
             elif event.type == "error":
                 raise Broken(event.message)
+            elif event.type == "response.failed":
+                assert event.response.error is not None
+                raise Broken(event.response.error.message)
             elif event.type == "response.completed":
                 said = self._said(event.response, events.response.headers["x-request-id"])
         assert said.text == text

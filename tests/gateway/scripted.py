@@ -36,14 +36,20 @@ class ScriptedUpstream:
 
     A TLS handshake is cut at once.
 
+    Parameters
+    ----------
+    answers : mapping
+        Content type and body of further faults, by name; these come with a good status.
+
     Attributes
     ----------
     asked : Counter
         By channel.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answers: Mapping[str, tuple[str, bytes]] | None = None) -> None:
         self.asked: Counter[str] = Counter()
+        self._answers = answers or {}
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
@@ -84,6 +90,10 @@ class ScriptedUpstream:
         _read_body(stream, headers)
         fault, channel = line.split()[1].decode().split("/")[1:3]
         self.asked[channel] += 1
+        if fault in self._answers:
+            kind, body = self._answers[fault]
+            _send(connection, 200, body, kind=kind)
+            return
         if fault == "cut":
             return
         if fault == "stall":
@@ -118,8 +128,10 @@ def _read_body(stream: BinaryIO, headers: Mapping[str, str]) -> None:
         stream.read(size + 2)
 
 
-def _send(connection: socket.socket, status: int, body: bytes, more: str = "") -> None:
-    head = f"HTTP/1.1 {status} Scripted\r\ncontent-type: application/json\r\nconnection: close\r\n{more}"
+def _send(
+    connection: socket.socket, status: int, body: bytes, more: str = "", *, kind: str = "application/json"
+) -> None:
+    head = f"HTTP/1.1 {status} Scripted\r\ncontent-type: {kind}\r\nconnection: close\r\n{more}"
     connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
 
 

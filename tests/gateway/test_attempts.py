@@ -103,7 +103,8 @@ UNKNOWN = Expect(200, ".+", goes_on=False)
 NO_SOCKET = Expect(502, "no WebSocket.*")
 DIFFERENT: Final[Mapping[str, Mapping[str, Expect]]] = {
     # The operation declares `replay`: to have it done twice does no harm. A long wait is not begun anew, though.
-    "call": {"cut": Expect(502, ".+")},
+    # What a call is answered is read, so that what it says of a failure is known.
+    "call": {"cut": Expect(502, ".+"), "inside": Expect(502, r"scripted \(scripted, scripted\)")},
     "submission": {
         # The protocol's own judgement: this vendor says 403 of a bad key.
         "403": Expect(502, "HTTP 403", cools_down=True),
@@ -408,7 +409,8 @@ def test_an_error_object_is_one_whatever_its_status(body: bytes, error: bool) ->
         ("", RATE_COOLDOWN),
         ("-1", RATE_COOLDOWN),
         ("soon", RATE_COOLDOWN),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", RATE_COOLDOWN),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", LONGEST_COOLDOWN),
     ],
 )
 def test_a_channel_that_is_asked_too_often_cools_down_as_long_as_it_says(named: str, seconds: float) -> None:

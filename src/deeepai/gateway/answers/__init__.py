@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from ... import crash
-from ...declare import Answer, Call, CallTranslator, Failure, Request, Stream, StreamRules, Usage
+from ...declare import Answer, Call, CallTranslator, Events, Failure, Reframer, Request, Stream, StreamRules, Usage
 from ...upstream import Response, UpstreamError
 from .. import settlement
 from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, waited
@@ -115,7 +115,11 @@ class _Answering:
         translated = taken.translated
         self._operation = x.operation if translated is None else translated.operation
         self._request: Request[Any] = x.request if translated is None else translated.request
-        self._reframer = core.reframers.get(x.route.name)
+        self._to = core.reframers.get(x.route.name)
+        """For what the caller wants."""
+        name = x.route.name if translated is None else f"{translated.protocol.name}.{translated.operation.name}"
+        self._from = core.reframers.get(name)
+        """For what the upstream sends."""
 
     async def run(self) -> None:
         x, own, response = self._x, self._x.operation, self._taken.reply
@@ -125,7 +129,7 @@ class _Answering:
         with x.waiting():
             body = await response.read(self._core.settings.max_answer)
         response.release()
-        if looks_like_events(body) and isinstance(self._operation, Stream):
+        if looks_like_events(body) and (isinstance(self._operation, Stream) or self._from is not None):
             body = self._document(body)
         await x.answer(response.status, *await self._whole(body))
 
@@ -134,29 +138,29 @@ class _Answering:
         if isinstance(self._operation, Stream):
             with x.waiting():
                 await begun.open(self._operation.rules)
-            reframer = self._core.reframers.get(self._target_name())
-            if begun.is_document and begun.is_array and reframer is not None:
+            if begun.is_document and begun.is_array and self._from is not None:
                 # The events of a stream, in another framing.
                 with x.waiting():
                     array = await begun.rest(self._core.settings.max_answer)
-                begun.replace(reframer.to_events(self._request, array))
+                begun.replace(self._operation.rules, _reframed(self._from.to_events, self._request, array))
             if not begun.is_document:
                 await self._stream(own, self._operation.rules, begun)
                 return
         with x.waiting():
             body = await begun.rest(self._core.settings.max_answer)
         response.release()
-        headers, document = await self._whole(body)
-        if self._reframer is None:
-            await x.answer(response.status, headers, document)
-            return
-        events = self._reframer.to_events(x.request, document)
-        await x.answer(response.status, [(b"content-type", b"text/event-stream"), *_NOT_KEPT], events)
+        headers, answer = await self._whole(body, self._to)
+        if self._to is not None:
+            framing = own.rules.reshape(x.request) if own.rules.reshape is not None else None
+            headers = [(b"content-type", _kind(framing)), *_NOT_KEPT]
+            if framing is not None:
+                answer = framing[1].feed(answer) + framing[1].end()
+        await x.answer(response.status, headers, answer)
 
     # Whole ---------------------------------------------------------------------------------------------------------
 
-    async def _whole(self, body: bytes) -> tuple[HEADER_PAIRS, bytes]:
-        """Judge a whole answer, and charge it; return it as the caller's protocol says it."""
+    async def _whole(self, body: bytes, stream: Reframer | None = None) -> tuple[HEADER_PAIRS, bytes]:
+        """Judge a whole answer, and charge it; return it as the caller's protocol says it, or the stream it makes."""
         x, taken, operation = self._x, self._taken, self._operation
         response, own, status = taken.reply, x.operation, taken.reply.status
         answer = Answer(status, response.headers, body)
@@ -173,6 +177,9 @@ class _Answering:
         taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
         if taken.translated is None and isinstance(own, Call) and own.outputs is not None:
             body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+        if stream is not None:
+            # Before it is charged: what cannot be sent is not.
+            body = _reframed(stream.to_events, x.request, body)
         if self._tap is not None:
             await self._tap.whole(answer.json(), taken.attempt.channel)
         await self._billing.settle(status, usage)
@@ -181,17 +188,9 @@ class _Answering:
 
     def _document(self, stream: bytes) -> bytes:
         """Return what a stream adds up to that came where a whole answer was asked for."""
-        reframer = self._core.reframers.get(self._target_name())
-        if reframer is None:
+        if self._from is None:
             raise ErrorInside("a stream where an answer was asked for")
-        try:
-            return reframer.to_document(self._request, stream)
-        except Failure as failure:
-            raise error_inside(failure.message) from None
-
-    def _target_name(self) -> str:
-        translated = self._taken.translated
-        return self._x.route.name if translated is None else f"{translated.protocol.name}.{translated.operation.name}"
+        return _reframed(self._from.to_document, self._request, stream)
 
     # Streams -------------------------------------------------------------------------------------------------------
 
@@ -200,7 +199,7 @@ class _Answering:
         billing.outcome.streamed = True
         framing = own.rules.reshape(x.request) if own.rules.reshape is not None else None
         headers = answer_headers(x, response.headers)
-        headers[0] = (b"content-type", b"text/event-stream" if framing is None else framing[0].encode())
+        headers[0] = (b"content-type", _kind(framing))
         if translated is not None:
             del headers[1:]
         await x.head(response.status, headers + _NOT_KEPT)
@@ -235,6 +234,17 @@ class _Answering:
             first_byte=outcome.first_byte,
         )
         await self._billing.settle(self._taken.reply.status, usage)
+
+
+def _kind(framing: tuple[str, Events] | None) -> bytes:
+    return b"text/event-stream" if framing is None else framing[0].encode()
+
+
+def _reframed(turn: Callable[[Request[Any], bytes], bytes], request: Request[Any], answer: bytes) -> bytes:
+    try:
+        return turn(request, answer)
+    except Failure as failure:
+        raise error_inside(failure.message) from None
 
 
 def looks_like_events(body: bytes) -> bool:

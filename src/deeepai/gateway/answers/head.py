@@ -19,6 +19,8 @@ MOST: Final = 256 * 1024
 """Bytes of it."""
 BLANK: Final = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")
 """The end of an event."""
+_MARK: Final = re.compile(rb"data: ?\[DONE\] *")
+"""The end of a stream, in OpenAI's format and where others copy it."""
 BOM: Final = b"\xef\xbb\xbf"
 _FIELDS: Final = (b"data", b"event", b"id", b"retry", b":")
 
@@ -87,9 +89,16 @@ class Begun:
                 return
         raise ErrorInside("a stream that holds nothing")
 
-    def replace(self, events: bytes) -> None:
-        """Take events for what came, which was read whole."""
+    def replace(self, rules: StreamRules[Any], events: bytes) -> None:
+        """Take events for what came, which was read whole.
+
+        Raises
+        ------
+        ErrorInside
+            They tell of an error, or of nothing.
+        """
         self._ahead, self._read, self.is_document = events, True, False
+        self._over(rules)
 
     def next(self) -> Awaitable[bytes]:
         """Return what comes next."""
@@ -153,7 +162,7 @@ def _says_something(rules: StreamRules[Any], event: bytes) -> bool:
     ErrorInside
         It tells of a failure.
     """
-    if all(line.startswith(b":") or not line for line in event.splitlines()):
+    if all(line.startswith(b":") or not line or _MARK.fullmatch(line) for line in event.splitlines()):
         return False
     failure = rules.failure(event)
     if failure is not None:

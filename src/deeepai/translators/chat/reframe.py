@@ -20,7 +20,6 @@ from .model import (
     PartStart,
     Signature,
     Start,
-    Stop,
     Text,
     Thinking,
     Tokens,
@@ -78,9 +77,11 @@ def gathered(reader: Reader, stream: bytes) -> Completion:
         It tells of a failure, or comes to no end.
     """
     found: list[Event] = [step for event in split(stream) for step in reader.feed(event)]
-    start = next((step for step in found if isinstance(step, Start)), None)
+    found += reader.close()
+    # Some servers leave the beginning out.
+    start = next((step for step in found if isinstance(step, Start)), None) or Start("", "")
     finish: Finish | None = None
-    usage = start.usage if start is not None else None
+    usage = start.usage
     parts: list[Part] = []
     for step in found:
         match step:
@@ -99,15 +100,15 @@ def gathered(reader: Reader, stream: bytes) -> Completion:
                 finish = step
             case _:
                 pass
-    if start is None or (finish is None and not any(isinstance(step, Done) for step in found)):
+    if finish is None:
         raise no_answer("the stream came to no end")
     return Completion(
         id=start.id,
         model=start.model,
         parts=parts,
-        stop=finish.stop if finish is not None else Stop.END,
+        stop=finish.stop,
         usage=usage or Tokens(),
-        sequence=finish.sequence if finish is not None else None,
+        sequence=finish.sequence,
         created=start.created,
     )
 

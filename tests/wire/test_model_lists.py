@@ -142,10 +142,8 @@ def test_a_model_is_described_as_long_as_it_would_be_served(shop: Gateway, name:
     assert (claude.status, claude.json["id"], claude.json["type"]) == (200, name, "model")
     for google in (ask(shop, f"/v1/models/{path}", GOOGLE), ask(shop, f"/v1beta/models/{path}")):
         assert (google.status, google.json["name"]) == (200, f"models/{name}")
-        assert google.json["supportedGenerationMethods"] == [
-            "generateContent",
-            "streamGenerateContent",
-        ]
+        methods = ["generateContent", "streamGenerateContent", "countTokens"]
+        assert google.json["supportedGenerationMethods"] == methods
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "no/such-model", "lost"])
@@ -215,3 +213,29 @@ def test_a_model_that_is_served_elsewhere_is_told_with_its_path(
     assert answer.status == 404
     assert f"it is served at {served}" in answer.json["error"]["message"]
     assert "no-such" not in post(shop, path, {**body, "model": "no-such-model"}).json["error"]["message"].split("'")[0]
+
+
+def test_tokens_are_counted_for_models_of_other_formats(shop: Gateway) -> None:
+    """As near as one vendor's tokens come to another's."""
+    words = " ".join(["river"] * 200)
+    content = {"contents": [{"role": "user", "parts": [{"text": words}]}]}
+    for name in ("gpt-4o", "fast"):
+        message = {"model": name, "messages": [{"role": "user", "content": words}]}
+        tools = [{"name": "get_weather", "description": words, "input_schema": {"type": "object"}}]
+        plain = post(shop, "/v1/messages/count_tokens?beta=true", message)
+        more = post(shop, "/v1/messages/count_tokens", {**message, "system": words, "tools": tools})
+        assert 200 <= plain.json["input_tokens"] < 300
+        assert more.json["input_tokens"] > plain.json["input_tokens"] + 400
+        google = post(shop, f"/v1beta/models/{name}:countTokens", content)
+        whole = {
+            "generateContentRequest": {
+                "model": f"models/{name}",
+                **content,
+                "systemInstruction": content["contents"][0],
+            }
+        }
+        assert 200 <= google.json["totalTokens"] < 300
+        assert post(shop, f"/v1beta/models/{name}:countTokens", whole).json["totalTokens"] > 400
+    for name, status in (("no-such-model", 404), ("flux-dev", 404)):
+        refused = post(shop, f"/v1beta/models/{name}:countTokens", content)
+        assert refused.status == status

@@ -26,6 +26,7 @@ from .objects import BackgroundRules, Listing, Made, ObjectRules, Piece, Window
 from .operations import (
     AnyOperation,
     Call,
+    Counting,
     Fetch,
     Forwarded,
     Local,
@@ -80,6 +81,7 @@ __all__ = [
     "CallTranslator",
     "ChannelSettings",
     "Child",
+    "Counting",
     "Events",
     "Facts",
     "Failure",

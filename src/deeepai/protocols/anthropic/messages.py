@@ -10,6 +10,7 @@ import msgspec
 from ...declare import (
     AnyRequest,
     Call,
+    Counting,
     Facts,
     Failure,
     Json,
@@ -55,6 +56,20 @@ def prompt_text(request: Request[MessagesBody]) -> str:
         pieces.append(message.role)
         pieces += _block_text(message.content)
     return "\n".join(pieces)
+
+
+def counted_text(request: Request[CountBody]) -> str:
+    """Return the text of a message that is only counted, its tools as they are described."""
+    body = request.body
+    pieces = _block_text(body.system)
+    for message in body.messages:
+        pieces += [message.role, *_block_text(message.content)]
+    tools = msgspec.json.decode(request.raw, type=_Tools).tools
+    return "\n".join([*pieces, str(bytes(tools), "utf-8")])
+
+
+class _Tools(msgspec.Struct):
+    tools: msgspec.Raw = msgspec.Raw(b"")
 
 
 def ends_stream(event: bytes) -> bool:
@@ -175,5 +190,6 @@ OPERATIONS = (
         headers=version,
         free=True,
         replay=True,
+        counting=Counting(of="messages", text=counted_text, answer=lambda tokens: {"input_tokens": tokens}),
     ),
 )

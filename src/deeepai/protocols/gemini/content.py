@@ -9,6 +9,7 @@ import msgspec
 from ...declare import (
     AnyRequest,
     Call,
+    Counting,
     Events,
     Facts,
     Failure,
@@ -98,6 +99,16 @@ def prompt_text(request: Request[GenerateBody]) -> str:
     if instruction is not None:
         texts.append(text_of(instruction))
     return "\n".join(texts)
+
+
+def counted_text(request: Request[CountBody]) -> str:
+    """Return the text of contents, or of a whole request, that are only counted."""
+    body = request.body
+    whole = body.generate_content_request or {}
+    contents = body.contents if body.contents is not None else whole.get("contents")
+    texts = [text_of(part) for part in (contents, whole.get("systemInstruction")) if part is not None]
+    tools = whole.get("tools")
+    return "\n".join([*texts, msgspec.json.encode(tools).decode() if tools else ""])
 
 
 def may_end(event: bytes) -> bool:
@@ -200,6 +211,7 @@ OPERATIONS = (
         patch=count_patch,
         upstream_path=place("countTokens"),
         replay=True,
+        counting=Counting(of="generateContent", text=counted_text, answer=lambda tokens: {"totalTokens": tokens}),
     ),
     Call(
         name="embedContent",

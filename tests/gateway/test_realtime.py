@@ -73,10 +73,10 @@ def test_requests_that_cannot_be(gateway: Gateway) -> None:
         ("/v1/realtime?model=", 400, "model"),
         (f"/v1/realtime?model={MODEL}x&call_id=rtc_1", 400, "call_id"),
         ("/v1/realtime?model=no-such-model", 404, "model"),
-        ("/v1/embeddings", 405, None),
-        ("/v1/models", 404, None),
-        ("/v1/nothing", 404, None),
-        ("/healthz", 404, None),
+        ("/v1/embeddings", 426, None),
+        ("/v1/models", 426, None),
+        ("/v1/nothing", 426, None),
+        ("/healthz", 426, None),
     ):
         with pytest.raises(InvalidStatus) as fault:
             connect(address + path, additional_headers={"authorization": f"Bearer {RICH}"})

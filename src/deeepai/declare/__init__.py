@@ -27,6 +27,7 @@ from .objects import BackgroundRules, Listing, Made, ObjectRules, Piece, Window
 from .operations import (
     AnyOperation,
     Call,
+    Counting,
     Fetch,
     Forwarded,
     Local,
@@ -91,6 +92,7 @@ __all__ = [
     "CallTranslator",
     "ChannelSettings",
     "Child",
+    "Counting",
     "Events",
     "Facts",
     "Failure",

@@ -182,7 +182,7 @@ class Application:
             *(board, settings.shared),
         )
         router = Router(protocols.values())
-        translators = TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS))
+        translators = TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS), LOCAL_ANSWERS)
         task_translators = by_source(TASK_TRANSLATORS)
         core = Core(
             settings=settings,
@@ -191,7 +191,6 @@ class Application:
             task_translators=task_translators,
             translators=translators,
             reframers=REFRAMERS,
-            local_answers={local.source: local for local in LOCAL_ANSWERS},
             directory=directory,
             limiter=limiter,
             cache=cache,

@@ -56,7 +56,7 @@ def test_anthropic(gateway: Gateway) -> None:
     assert seen["usage"]["output_tokens"] == seen["streamUsage"]["output_tokens"] > 0
     assert (seen["tool"], seen["stop"], seen["calledStop"]) == ("add", "end_turn", "tool_use")
     assert seen["counted"] > 0
-    assert "flux-pro-1.1" in seen["models"]
+    assert {"claude-sonnet-4-5", "o3"} <= set(seen["models"])
     assert seen["results"] == [["first", "succeeded"]]
     assert seen["deleted"] == "message_batch_deleted"
     assert seen["errors"] == {

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from deeepai.accounts.directory import Snapshot
+from deeepai.accounts.directory import Directory, Snapshot
 from deeepai.accounts.models import Channel, Token
 from deeepai.declare import AnyOperation
 from deeepai.gateway.body import HttpRequest
 from deeepai.gateway.core import Core
 from deeepai.gateway.dispatch import Dispatcher
 from deeepai.gateway.exchange import Exchange
+from deeepai.gateway.model_list import ModelList
 from deeepai.gateway.pricing import Prices
 from deeepai.gateway.routing import Route
 from deeepai.gateway.translation import TranslatorIndex
@@ -61,11 +62,14 @@ def core(operation: AnyOperation, channels: Sequence[Channel], **snapshot: Any) 
     configuration = Snapshot(channels=tuple(channels), **snapshot)
     prices = Prices()
     prices.use(configuration)
+    translators = TranslatorIndex.build({"toy": protocol(operation)}, ())
+    directory = cast("Directory", SimpleNamespace(snapshot=configuration))
     services = SimpleNamespace(
         dispatcher=dispatcher,
-        directory=SimpleNamespace(snapshot=configuration),
+        directory=directory,
         prices=prices,
-        translators=TranslatorIndex.build({"toy": protocol(operation)}, ()),
+        translators=translators,
+        models=ModelList(dispatcher, directory, prices, translators, {}),
         metrics=SimpleNamespace(failover=lambda operation, channel: None),
     )
     return cast("Core", services)

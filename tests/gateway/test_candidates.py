@@ -138,6 +138,7 @@ def test_a_follow_up_is_asked_where_it_belongs_even_while_that_cools_down() -> N
     assert tried is not None
     tried.done(ok=False, cooldown=60.0)
     origin = Task("job_1", "toy.try", "a", State.QUEUED)
-    for followed, expected in ((origin, [first]), (None, [second])):
+    # Others come to it last.
+    for followed, expected in ((origin, [first]), (None, [second, first])):
         attempts = candidates.attempts(services, [[first], [second]], "weight", followed)
         assert [attempt.channel for attempt in attempts] == expected

@@ -54,6 +54,14 @@ from tests.support.until import PATIENCE
 
 PRICE: Final = 10_000_000
 """Of a job, 10⁻⁹ USD."""
+CHAT: Final = {
+    "id": "made_1",
+    "object": "chat.completion",
+    "model": "up",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
+"""What the channel that speaks another protocol is answered with."""
 KEYS: Final = {name: f"sk-live-{name:0<32}" for name in ("ada", "bob")}
 
 
@@ -182,6 +190,8 @@ class Vendor:
             self.asked.append((channel, path, {name.lower(): value for name, value in request.headers.items()}))
             if path == "jobs":
                 return web.json_response(self.accepts)
+            if path == "chat/completions":
+                return web.json_response(CHAT)
             return web.json_response(await self.answer() if self.answer is not None else {"ok": True})
         if path == "lost":
             return web.json_response({"id": self.lost})

@@ -27,7 +27,6 @@ from .objects import BackgroundRules, Listing, Made, ObjectRules, Piece, Window
 from .operations import (
     AnyOperation,
     Call,
-    Counting,
     Fetch,
     Forwarded,
     Local,
@@ -92,7 +91,6 @@ __all__ = [
     "CallTranslator",
     "ChannelSettings",
     "Child",
-    "Counting",
     "Events",
     "Facts",
     "Failure",

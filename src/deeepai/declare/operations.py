@@ -265,25 +265,6 @@ class Outputs:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counting(Generic[BodyT_contra]):
-    """How the gateway itself counts the tokens of a request, for models that other vendors serve.
-
-    Attributes
-    ----------
-    of : str
-        The operation whose requests are counted.
-    text : callable
-        What the model will read.
-    answer : callable
-        The body, from the tokens.
-    """
-
-    of: str
-    text: Callable[[Request[BodyT_contra]], str]
-    answer: Callable[[int], Json]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Call(Paid[BodyT]):
     """One request upstream, one answer.
 
@@ -309,8 +290,6 @@ class Call(Paid[BodyT]):
         of a sound or picture, and of JSON all but long strings and rows of numbers.
     replay : bool
         Whether it may be sent again, elsewhere, after a cut that came once its bytes may have reached the vendor.
-    counting : Counting or None
-        Where the operation counts tokens.
     unserved : str
         What to tell of a model that is one of the protocol's own where no channel serves it.
     """
@@ -327,7 +306,6 @@ class Call(Paid[BodyT]):
     passthrough: bool = False
     replay: bool = False
     unserved: str = ""
-    counting: Counting[BodyT] | None = None
 
     @property
     def paid(self) -> bool:

@@ -17,7 +17,7 @@ from .core import Core
 from .exchange import Exchange
 from .objects import background, place
 from .outgoing import Outgoing
-from .settlement import Billing
+from .settlement import Billing, Outcome
 from .translation import Translated
 
 LEAVE_CHECK = 0.05
@@ -50,11 +50,13 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
     if translator is not None and not candidates.serving(core, x, x.model, pin):
         await translated_tasks.run(core, x, translator)
         return
-    local = core.local_answers.get(x.route.name)
+    local = core.translators.local.get(x.route.name)
     if local is not None and not candidates.serving(core, x, x.model, pin):
         if not candidates.serves_otherwise(core, x, local.alongside):
             raise candidates.unserved(core, x)
-        await x.reply(await asyncio.to_thread(local.answer, x.request))
+        reply = await asyncio.to_thread(local.answer, x.request)
+        core.ledger.record(settlement.usage_row(x, Outcome(), reply.status))
+        await x.reply(reply)
         return
     origin = await candidates.origin(core, x) if operation.origin is not None else None
     await _Passage(core, x, operation, tap).run(candidates.candidates(core, x, origin, pin), origin)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..accounts.directory import Directory
 from ..accounts.limits import Limiter
 from ..accounts.tokens import write_last_used
-from ..declare import LocalAnswer, Reframer, TaskTranslator
+from ..declare import Reframer, TaskTranslator
 from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.cache import Cache
@@ -37,8 +37,6 @@ class Core:
     translators: TranslatorIndex
     reframers: Mapping[str, Reframer]
     """By operation."""
-    local_answers: Mapping[str, LocalAnswer]
-    """By the operation that they answer."""
     directory: Directory
     limiter: Limiter
     cache: Cache

@@ -31,7 +31,7 @@ from ..declare import (
     Text,
 )
 from ..storage.ids import new_id, now_ms
-from . import call, candidates, files, jobs, keys, realtime, replays, token_counts, view
+from . import call, candidates, files, jobs, keys, realtime, replays, view
 from .body import read_body
 from .body.request import HttpRequest
 from .core import Core
@@ -51,11 +51,6 @@ async def _local(core: Core, x: Exchange, operation: Local[Any]) -> None:
     await x.reply(await operation.answer(view.GatewayView(core, x)))
 
 
-async def _call(core: Core, x: Exchange, operation: Call[Any]) -> None:
-    counting = token_counts.wanted(core, x, operation)
-    await (call.run(core, x, operation) if counting is None else token_counts.answer(core, x, counting))
-
-
 HANDLERS: Final = cast(
     "Mapping[type[AnyOperation], Handler]",
     {
@@ -64,7 +59,7 @@ HANDLERS: Final = cast(
         Media: files.media,
         ObjectCall: calls.run,
         ObjectList: lists.run,
-        Call: _call,
+        Call: call.run,
         Stream: call.run,
         Submit: jobs.submit,
         Socket: realtime.run,

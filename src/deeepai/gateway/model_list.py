@@ -15,7 +15,7 @@ import msgspec
 
 from ..accounts.directory import Directory, Snapshot
 from ..accounts.models import Channel, Mode, Token
-from ..declare import Call, Paid, Protocol, TaskTranslator
+from ..declare import Paid, Protocol, TaskTranslator
 from . import admission
 from .dispatch import Dispatcher, matches, serves
 from .pricing import Prices
@@ -77,11 +77,7 @@ class ModelList:
         for name, several in task_translators.items():
             for translator in several:
                 self._sources.setdefault(translator.target, []).append(name)
-        self._counts = [
-            (name, f"{route.protocol.name}.{route.operation.counting.of}")
-            for name, route in translators.routes.items()
-            if isinstance(route.operation, Call) and route.operation.counting is not None
-        ]
+        self._local = translators.local
         self._snapshot: Snapshot | None = None
         self._known: dict[tuple[Mode, str], Sequence[Listed]] = {}
 
@@ -110,8 +106,7 @@ class ModelList:
                 for operation in fitting(protocol, channel.model_map.get(name, name)):
                     if serves(channel, operation):
                         found.update(self._sources.get(f"{protocol.name}.{operation}", ()))
-        # Which the gateway counts itself.
-        found.update(count for count, of in self._counts if of in found)
+        found.update(name for name, local in self._local.items() if local.alongside in found)
         return sorted(found, key=self._order.__getitem__)
 
     def _renew(self) -> None:

@@ -15,6 +15,7 @@ from ..declare import (
     Failure,
     JobTranslator,
     Json,
+    LocalAnswer,
     Protocol,
     Reason,
     Stream,
@@ -63,9 +64,13 @@ class TranslatorIndex:
         default_factory=dict[str, Mapping[str, Sequence[_Entry]]]
     )
     """Source operation → target protocol → translators, in their order."""
+    local: Mapping[str, LocalAnswer] = field(default_factory=dict[str, LocalAnswer])
+    """What the gateway says itself, by the caller's operation."""
 
     @classmethod
-    def build(cls, protocols: Mapping[str, Protocol], translators: Iterable[Translator]) -> TranslatorIndex:
+    def build(
+        cls, protocols: Mapping[str, Protocol], translators: Iterable[Translator], local: Iterable[LocalAnswer] = ()
+    ) -> TranslatorIndex:
         """Look up what the translators name.
 
         Raises
@@ -92,7 +97,7 @@ class TranslatorIndex:
             for target, entries in by_source.get(name, {}).items():
                 targets.setdefault(target, []).extend(entry.plain.operation.name for entry in entries)
             reachable[name] = tuple((target, tuple(operations)) for target, operations in targets.items())
-        return cls(reachable, routes, by_source)
+        return cls(reachable, routes, by_source, {each.source: each for each in local})
 
     def translate(self, x: Exchange, channel: Channel, model: str) -> Translated:
         """Translate a request for a channel that does not serve the operation itself.

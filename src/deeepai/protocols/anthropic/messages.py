@@ -11,7 +11,6 @@ from ...declare import (
     AnswerShape,
     AnyRequest,
     Call,
-    Counting,
     Facts,
     Failure,
     Json,
@@ -71,20 +70,6 @@ def prompt_text(request: Request[MessagesBody]) -> str:
     # The body's struct knows of tools only what the gateway needs of each request.
     pieces += [msgspec.json.encode(tool).decode() for tool in lenient(outline(request.raw).get("tools", b"[]")) or ()]
     return "\n".join(pieces)
-
-
-def counted_text(request: Request[CountBody]) -> str:
-    """Return the text of a message that is only counted, its tools as they are described."""
-    body = request.body
-    pieces = _block_text(body.system)
-    for message in body.messages:
-        pieces += [message.role, *_block_text(message.content)]
-    tools = msgspec.json.decode(request.raw, type=_Tools).tools
-    return "\n".join([*pieces, str(bytes(tools), "utf-8")])
-
-
-class _Tools(msgspec.Struct):
-    tools: msgspec.Raw = msgspec.Raw(b"")
 
 
 def ends_stream(event: bytes) -> bool:
@@ -219,6 +204,5 @@ OPERATIONS = (
         headers=version,
         free=True,
         replay=True,
-        counting=Counting(of="messages", text=counted_text, answer=lambda tokens: {"input_tokens": tokens}),
     ),
 )

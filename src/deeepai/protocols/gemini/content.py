@@ -11,7 +11,6 @@ from ...declare import (
     AnswerShape,
     AnyRequest,
     Call,
-    Counting,
     Events,
     Facts,
     Failure,
@@ -125,16 +124,6 @@ def prompt_text(request: Request[GenerateBody]) -> str:
     return "\n".join(texts)
 
 
-def counted_text(request: Request[CountBody]) -> str:
-    """Return the text of contents, or of a whole request, that are only counted."""
-    body = request.body
-    whole = body.generate_content_request or {}
-    contents = body.contents if body.contents is not None else whole.get("contents")
-    texts = [text_of(part) for part in (contents, whole.get("systemInstruction")) if part is not None]
-    tools = whole.get("tools")
-    return "\n".join([*texts, msgspec.json.encode(tools).decode() if tools else ""])
-
-
 def may_end(event: bytes) -> bool:
     """Tell whether an event may be the last: a candidate is whole, or the prompt was refused."""
     return b'"finishReason"' in event or b'"blockReason"' in event
@@ -243,7 +232,6 @@ OPERATIONS = (
         patch=count_patch,
         upstream_path=place("countTokens"),
         replay=True,
-        counting=Counting(of="generateContent", text=counted_text, answer=lambda tokens: {"totalTokens": tokens}),
     ),
     Call(
         name="embedContent",

@@ -42,7 +42,7 @@ def charged(slow_vendors: Gateway, words: str, outcome: str) -> dict[str, Any]:
     SEEN.add(new[0]["request_id"])
     charges = rows(slow_vendors, "SELECT * FROM ledger WHERE request_id = ? AND kind = 'charge'", new[0]["request_id"])
     assert [charge["spent"] for charge in charges] == ([new[0]["cost"]] if new[0]["status"] < 400 else [])
-    new[0]["consumed"] = json.loads(new[0]["consumed"])
+    new[0]["consumed"] = json.loads(new[0]["consumed"] or "null")
     return new[0]
 
 

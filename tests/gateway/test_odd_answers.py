@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,6 +233,7 @@ def fits(format: Format, *, stream: bool = True) -> dict[str, tuple[str, bytes]]
         "stream": (EVENTS, format.stream),
         "stream-as-json": (JSON, format.stream),
         "stream-with-a-mark": (EVENTS, b"\xef\xbb\xbf: go\n\n" + format.stream),
+        "stream-with-other-fields": (EVENTS, b": go\n\nretry: 1000\n\ndata:\n\nid: 7\n" + format.stream),
         "stream-of-other-lines": (EVENTS, format.stream.replace(b"\n", b"\r\n")),
     }
 
@@ -352,7 +354,10 @@ def test_an_answer_of_the_other_kind_is_turned_into_what_was_asked_for(
         assert row["cost"] > 0, words
         if stream:
             assert got.headers["content-type"].startswith(EVENTS), words
-            assert got.body.lstrip(b"\xef\xbb\xbf").startswith((b"data:", b"event:", b":")), words
+            # OpenAI's clients fail on an event without data, Google's on any line that is none: see `findings/`.
+            for event in re.split(rb"\r?\n\r?\n", got.body.removeprefix(b"\xef\xbb\xbf").strip()):
+                lines = [line for line in event.splitlines() if line[:1] != b":"] if format != "gemini" else [event]
+                assert not lines or any(len(line) > 6 and line[:5] == b"data:" for line in lines), words
         else:
             assert got.json, words
 

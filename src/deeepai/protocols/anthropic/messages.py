@@ -22,7 +22,7 @@ from ...declare import (
     Text,
 )
 from ..common import body_model
-from ..common.events import event_failure, event_json
+from ..common.events import DATALESS, event_failure, event_json, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .bodies import CountBody, Fallback, MessagesBody, Tool
@@ -86,11 +86,6 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode(error_object(failure, request_id)) + b"\n\n"
 
 
-def whole(request: AnyRequest, event: bytes) -> bytes | None:
-    """Hide nothing."""
-    return event
-
-
 def only_opens(event: bytes) -> bool:
     """Tell whether an event says nothing yet: the message's beginning, a ping, or the end of what held nothing."""
     value = event_json(event)
@@ -101,12 +96,12 @@ def only_opens(event: bytes) -> bool:
 STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    visible=whole,
+    visible=with_data,
     text=delta_text,
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"message_stop", b'"error"'),
+    scan_for=(b'"usage"', b"message_stop", b'"error"', *DATALESS),
     merge=merge,
     only_opens=only_opens,
     failure=event_failure,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import msgspec
 
-from ...declare import Json
+from ...declare import AnyRequest, Json
 
 
 def event_data(event: bytes) -> bytes:
@@ -14,6 +15,19 @@ def event_data(event: bytes) -> bytes:
     if event.startswith(b"data:") and event.find(b"\n") >= len(event) - 2:
         return event[5:].strip()
     return b"\n".join([line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")])
+
+
+DATALESS: Final = (b"retry:", b"data:\n", b"data: \n", b"data:\r")
+"""Marks that an event which holds no data may have."""
+
+
+def with_data(request: AnyRequest, event: bytes) -> bytes | None:
+    """Hide an event without data, which is to be dropped; OpenAI's clients read JSON in it.
+
+    Source: the HTML standard, "Server-sent events", 9.2.6.
+    """
+    lines = [line for line in event.splitlines() if line and line[:1] != b":"]
+    return event if not lines or any(line[:5] == b"data:" and line[5:].strip() for line in lines) else None
 
 
 def event_json(event: bytes) -> Json:

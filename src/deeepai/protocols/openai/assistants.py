@@ -36,6 +36,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens
+from ..common.events import DATALESS, with_data
 from ..common.usage import Reader
 from .chat import stream_error
 from .common import MayNameModel, ModelName, member, members, model_patch, wants_stream
@@ -240,12 +241,12 @@ def _error(failure: Failure, request_id: str) -> bytes:
 STREAM: Final[StreamRules[RunBody | OutputsBody]] = StreamRules(
     wanted=wants_stream,
     usage=_no_usage,
-    visible=lambda request, event: event,
+    visible=with_data,
     text=lambda event: "",
     prompt=lambda request: "",
     is_last=lambda event: event.startswith(b"event: done"),
     error=_error,
-    scan_for=(b'"usage"', b"[DONE]"),
+    scan_for=(b'"usage"', b"[DONE]", *DATALESS),
     keep_alive=COMMENT,
 )
 

@@ -25,7 +25,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model
-from ..common.events import event_failure
+from ..common.events import DATALESS, event_failure, with_data
 from ..common.usage import Amount, Count, Reader
 from .common import ModelName, event_data, member, model_patch, wants_stream
 from .errors import error_object
@@ -161,12 +161,12 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     wanted=wants_stream,
     usage=heard_event,
-    visible=lambda request, event: event,
+    visible=with_data,
     text=delta,
     prompt=lambda request: request.body.prompt or "",
     is_last=heard_last,
     error=stream_error,
-    scan_for=(b'"transcript.text.done"', b'"error"'),
+    scan_for=(b'"transcript.text.done"', b'"error"', *DATALESS),
     failure=event_failure,
     usage_without_report=heard_estimate,
     keep_alive=COMMENT,
@@ -215,12 +215,12 @@ def spoken_event(event: bytes) -> Usage | None:
 SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     wanted=lambda request: request.body.stream_format == "sse",
     usage=spoken_event,
-    visible=lambda request, event: event,
+    visible=with_data,
     text=lambda event: "",
     prompt=lambda request: request.body.input,
     is_last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
-    scan_for=(b'"speech.audio.done"', b'"error"'),
+    scan_for=(b'"speech.audio.done"', b'"error"', *DATALESS),
     failure=event_failure,
     usage_without_report=spoken,
     keep_alive=COMMENT,

@@ -27,7 +27,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens, service_tier
-from ..common.events import event_failure, event_json
+from ..common.events import DATALESS, event_failure, event_json, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
@@ -187,14 +187,9 @@ def fallback_models(request: Request[ChatBody]) -> Sequence[str]:
 
 
 def hide_usage(request: Request[ChatBody | CompletionBody], event: bytes) -> bytes | None:
-    """Take out what the caller did not ask for (the usage event, `usage: null` elsewhere), and data without any.
-
-    OpenAI's own clients read JSON in each event that has data.
-    """
-    if b"data:" in event and not event_data(event):
-        return None
+    """Take out what the caller did not ask for: the usage event, `usage: null` elsewhere."""
     if asks_usage(request) or b'"usage"' not in event:
-        return event
+        return with_data(request, event)
     if b'"choices":[]' in event or b'"choices": []' in event:
         return None
     return event.replace(b',"usage":null', b"").replace(b', "usage": null', b"")
@@ -284,7 +279,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"[DONE]", b'"error"', b"data:\n", b"data: \n"),
+    scan_for=(b'"usage"', b"[DONE]", b'"error"', *DATALESS),
     only_opens=only_opens,
     finishes=finishes,
     failure=event_failure,

@@ -25,7 +25,7 @@ from ...declare import (
     Text,
     Usage,
 )
-from ..common.events import event_failure
+from ..common.events import DATALESS, event_failure, with_data
 from ..common.usage import Count, Reader
 from .common import ModelName, event_data, member, members, optional_model_patch, wants_stream
 from .errors import error_object
@@ -240,12 +240,12 @@ IMAGE_MODELS: Final = ("dall-e*", "gpt-image-*", "chatgpt-image-*")
 STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    visible=lambda request, event: event,
+    visible=with_data,
     text=lambda event: "",
     prompt=lambda request: request.body.prompt,
     is_last=ends,
     error=stream_error,
-    scan_for=(b".completed", b".partial_image", b'"error"'),
+    scan_for=(b".completed", b".partial_image", b'"error"', *DATALESS),
     failure=event_failure,
     merge=add,
     at_close=True,

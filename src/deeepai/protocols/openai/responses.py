@@ -37,7 +37,7 @@ from ...declare import (
     Usage,
 )
 from ..common import body_model, rough_tokens, service_tier
-from ..common.events import event_json
+from ..common.events import DATALESS, event_json, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .common import ModelName, event_data, member, members, model_patch, wants_stream
@@ -182,6 +182,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 
 
 _SCAN_FOR: Final = (
+    *DATALESS,
     b'"usage"',
     b"response.completed",
     b"response.incomplete",
@@ -193,7 +194,7 @@ _SCAN_FOR: Final = (
 STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     wanted=wants_stream,
     usage=event_usage,
-    visible=lambda request, event: event,
+    visible=with_data,
     text=delta_text,
     prompt=prompt_text,
     is_last=ends,
@@ -206,7 +207,7 @@ STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
 RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     wanted=lambda request: request.query.get("stream") == "true",
     usage=event_usage,
-    visible=lambda request, event: event,
+    visible=with_data,
     text=delta_text,
     prompt=lambda request: "",
     is_last=ends,

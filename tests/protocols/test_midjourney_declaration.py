@@ -407,9 +407,6 @@ class View:
         self.request = request
         self.asked: list[list[str] | None] = []
 
-    async def models(self) -> list[dict[str, Any]]:
-        return []
-
     async def tasks(self, ids: Any = None, *, open_only: bool = False) -> list[Task]:
         self.asked.append(ids)
         return [task()] if ids is None or OURS in ids else []

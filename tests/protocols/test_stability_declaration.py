@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from deeepai.declare import INLINE, Accepted, Failure, Kind, Local, Reason, Refused, State, Task, Usage
+from deeepai.gateway.model_list import Listed
 from deeepai.gateway.routing import Router
 from deeepai.money.prices import PriceBook
 from deeepai.protocols.stability import stability
@@ -306,8 +307,8 @@ class View:
     links = Fixed()
     account_id = "acc_1"
 
-    async def models(self) -> list[dict[str, Any]]:
-        return [{"id": "stable-diffusion-v1-6"}, {"id": "gpt-3.5-turbo"}]
+    async def models(self) -> list[Listed]:
+        return [Listed(name, "stability", 0, ()) for name in ("stable-diffusion-v1-6", "gpt-3.5-turbo")]
 
     async def tasks(self, ids: Any = None, *, open_only: bool = False) -> list[Task]:
         return []

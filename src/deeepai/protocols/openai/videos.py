@@ -188,6 +188,7 @@ OPERATIONS = (
     Local(
         name="videos.list",
         method="GET",
+        fails=(Reason.NOT_FOUND,),
         path="/v1/videos",
         summary=Text("List your videos", "列出视频"),
         media="none",

@@ -17,8 +17,8 @@ def event_data(event: bytes) -> bytes:
     return b"\n".join([line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")])
 
 
-DATALESS: Final = (b"retry:", b"data:\n", b"data: \n", b"data:\r")
-"""Marks that an event which holds no data may have."""
+DATALESS: Final = (b"retry:", b"data:\n", b"data: \n")
+"""Marks that an event which holds no data may have; where lines end otherwise, each event is looked at anyway."""
 
 
 def with_data(request: AnyRequest, event: bytes) -> bytes | None:

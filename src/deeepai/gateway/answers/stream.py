@@ -236,6 +236,12 @@ class Relay:
                 return True
         return False
 
+    def _before_marks(self, data: bytes) -> int:
+        """Return the length of the whole events before the first that may concern anybody here."""
+        first = min((at for mark in self.rules.scan_for if (at := data.find(mark)) >= 0), default=len(data))
+        end = data.rfind(b"\n\n", 0, first)
+        return 0 if end < 0 else end + 2
+
     def _end(self) -> bytes:
         fault = self.fault
         if fault is None:
@@ -260,6 +266,12 @@ class Relay:
             self._keep(data)
             return data
         visible: list[bytes] = []
+        if translate is None and self._pending is None and not self._finished and not self._tapped(data):
+            whole = self._before_marks(data)
+            if whole:
+                self._keep(data[:whole])
+                visible.append(data[:whole])
+                data = data[whole:]
         while True:
             blank = BLANK.search(data)
             if blank is None:

@@ -230,8 +230,7 @@ class Application:
             "/readyz": self._ready,
             "/metrics": self._metrics,
             "/openapi.json": reference.openapi,
-            **dict.fromkeys(("/docs", "/docs/"), reference.page),
-            "/": page_or_error(reference.page, gateway),
+            **dict.fromkeys(("/", "/docs", "/docs/"), reference.page),
         }
         below: dict[str, App] = {"/assets/": gateway.asset, "/hooks/": gateway.hook, "/static/": reference.static}
         self._find = Planes(gateway, router, control, pages, below).find
@@ -286,17 +285,6 @@ async def _publish(metrics: Metrics) -> None:
 
 async def _plain(send: Send, status: int, body: bytes, kind: str = "text/plain") -> None:
     await asgi.answer(send, status, body, {}, content_type=kind)
-
-
-def page_or_error(page: App, data: App) -> App:
-    """Return what shows a page to people, and tells programs that nothing is there: they take a page for an answer."""
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
-        for_people = scope["method"] in ("GET", "HEAD") and (b"html" in accepted or b"json" not in accepted)
-        await (page if for_people else data)(scope, receive, send)
-
-    return serve
 
 
 async def _closed(send: Send) -> None:

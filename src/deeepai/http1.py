@@ -31,7 +31,8 @@ _HIGH: Final = 256 * 1024
 _MOST_DROPPED: Final = 64 * 1024 * 1024
 """Bytes of a body that are still read after its request was answered, so that the answer reaches the caller."""
 _LINGER_SECONDS: Final = 5.0
-"""For which a connection that ends is still read."""
+_MOST_LINGERED: Final = 512 * 1024 * 1024
+"""For how long, and how many bytes, a connection that ends is still read. A proxy that is not read loses the answer."""
 _LOOK_SECONDS: Final = 30.0
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _EXTENSIONS: Final[dict[str, dict[str, Any]]] = {WHOLE: {}}
@@ -123,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._moved = True
         if self._lingering:
             self._dropped += len(data)
-            if self._dropped > _MOST_DROPPED:
+            if self._dropped > _MOST_LINGERED:
                 self.transport.close()
             return
         # Counted here: the parser tells of a header only when it is whole.

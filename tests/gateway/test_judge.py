@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deeepai.declare import Answer, AnswerShape
-from deeepai.gateway.answers import head, looks_like_events
+from deeepai.declare import Answer, AnswerShape, begins_stream
+from deeepai.gateway.answers import head
 from deeepai.gateway.answers.head import Begun
 from deeepai.gateway.answers.judge import judge_whole, message_in
 from deeepai.gateway.attempts import ErrorInside
@@ -92,11 +92,14 @@ def test_messages_are_found_wherever_they_stand() -> None:
         (b"\xef\xbb\xbfevent: a\ndata: {}\n\n", True),
         (b"\n\n: hello\n\n", True),
         (b'{"data": 1}', False),
-        (b"", False),
+        (b"dated", False),
+        (b"da", None),
+        (b"\xef\xbb", None),
+        (b"", None),
     ],
 )
-def test_event_streams_are_known_by_what_they_are_like(body: bytes, events: bool) -> None:
-    assert looks_like_events(body) is events
+def test_event_streams_are_known_by_what_they_are_like(body: bytes, events: bool | None) -> None:
+    assert begins_stream(body) is events
 
 
 # Streams ------------------------------------------------------------------------------------------------------------
@@ -132,6 +135,7 @@ def begun(chunks: Sequence[Any]) -> tuple[Begun, bytes]:
         [b": one\n\n", OPENS, SAYS, SAYS],
         [OPENS[:9], OPENS[9:] + SAYS[:4], SAYS[4:]],
         [SAYS, FAILS],
+        [bytes([byte]) for byte in b"\n" + OPENS + SAYS],
         [OPENS, SAYS.rstrip()],
         [SAYS.replace(b"\n", b"\r\n")],
         [SAYS.replace(b"\n", b"\r")],
@@ -153,6 +157,7 @@ def test_what_was_read_ahead_is_not_lost(chunks: list[bytes]) -> None:
         ([b": one\n\n", b": two\n\n"], "a stream that holds nothing"),
         ([OPENS], "a stream that holds nothing"),
         ([b"data: [DONE]\n\n"], "a stream that holds nothing"),
+        ([b"retry: 1000\n\n", b"event: ping\n\n"], "a stream that holds nothing"),
         ([OPENS, b"data: [DONE]\n\n"], "a stream that holds nothing"),
     ],
 )
@@ -161,7 +166,9 @@ def test_a_stream_that_fails_or_says_nothing_is_none(chunks: list[bytes], fault:
         begun(chunks)
 
 
-@pytest.mark.parametrize(("body", "array"), [(b'{"choices": []}', False), (b" [{}]", True), (b"<p>", False)])
+@pytest.mark.parametrize(
+    ("body", "array"), [(b'{"choices": []}', False), (b" [{}]", True), (b"<p>", False), (b"dat", False)]
+)
 def test_what_is_no_stream_is_left_whole(body: bytes, array: bool) -> None:
     async def run() -> None:
         stream = Begun(FakeResponse([body[:2], body[2:]]))  # pyright: ignore[reportArgumentType]

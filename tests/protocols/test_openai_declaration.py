@@ -19,6 +19,7 @@ from deeepai.declare import (
     Refused,
     State,
     Task,
+    is_done,
 )
 from deeepai.protocols import PROTOCOLS
 from deeepai.protocols.openai import chat, responses
@@ -114,8 +115,8 @@ def test_other_options_of_a_stream_go_along() -> None:
     [b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"event: x\ndata:  [DONE]\r\n\r\n", b"\xef\xbb\xbfdata: [DONE]\n\n"],
 )
 def test_an_end_is_known_in_every_framing(event: bytes) -> None:
-    assert chat.ends_stream(event)
-    assert not chat.ends_stream(b'data: {"a":"[DONE]"}\n\n')
+    assert is_done(event)
+    assert not is_done(b'data: {"a":"[DONE]"}\n\n')
 
 
 def test_a_response_ends_by_its_type_whatever_its_events_are_called() -> None:

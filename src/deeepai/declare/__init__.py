@@ -8,6 +8,7 @@ they read a request or an answer and return plain values; they never do input or
 from __future__ import annotations
 
 from .answers import AnswerShape
+from .events import BLANK, BOM, COMMENT, DONE, begins_stream, event_data, event_json, events_of, is_done
 from .jobs import (
     Accepted,
     AnyJob,
@@ -53,7 +54,7 @@ from .protocol import (
     TaskTranslator,
 )
 from .sockets import Meter, SocketRules, Spent
-from .streams import COMMENT, Events, StreamRules, Translation
+from .streams import Events, StreamRules, Translation
 from .values import (
     DROP,
     FINAL,
@@ -75,7 +76,10 @@ from .values import (
 from .views import Allowance, Facts, ListedModel, View
 
 __all__ = [
+    "BLANK",
+    "BOM",
     "COMMENT",
+    "DONE",
     "DROP",
     "FINAL",
     "INLINE",
@@ -146,4 +150,9 @@ __all__ = [
     "Usage",
     "View",
     "Window",
+    "begins_stream",
+    "event_data",
+    "event_json",
+    "events_of",
+    "is_done",
 ]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Generic
+from typing import Generic
 from typing import Protocol as Interface
 
 from .jobs import BodyT_contra
 from .values import Failure, Json, Request, Usage
-
-COMMENT: Final = b": keep-alive\n\n"
-"""An event stream's comment, which says nothing. Source: the HTML standard, "Server-sent events"."""
 
 
 class Events(Interface):

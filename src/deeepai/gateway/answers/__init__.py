@@ -11,7 +11,19 @@ import msgspec
 import structlog
 
 from ... import crash
-from ...declare import Answer, Call, CallTranslator, Events, Failure, Reframer, Request, Stream, StreamRules, Usage
+from ...declare import (
+    Answer,
+    Call,
+    CallTranslator,
+    Events,
+    Failure,
+    Reframer,
+    Request,
+    Stream,
+    StreamRules,
+    Usage,
+    begins_stream,
+)
 from ...upstream import Response, UpstreamError
 from .. import settlement
 from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, waited
@@ -20,8 +32,8 @@ from ..exchange import HEADER_PAIRS, Exchange, Tap, pairs
 from ..settlement import Billing
 from ..translation import Translator
 from . import outputs, passthrough
-from .head import BOM, Begun
-from .judge import error_inside, judge_whole
+from .head import Begun
+from .judge import error_inside, failure_of, judge_whole
 from .stream import Relay
 
 log = structlog.get_logger()
@@ -40,6 +52,22 @@ async def error(response: Response) -> Answer:
         response.abort()
         body = b""
     return Answer(response.status, response.headers, body)
+
+
+async def whole(core: Core, x: Exchange, response: Response) -> Answer:
+    """Read a whole answer of which nothing is known but that it must not be an error.
+
+    Raises
+    ------
+    UpstreamError
+    """
+    with x.waiting():
+        body = await response.read(core.settings.max_answer)
+    response.release()
+    answer = Answer(response.status, response.headers, body)
+    if is_error(answer):
+        raise failure_of(answer.json())
+    return answer
 
 
 async def refuse(x: Exchange, refusal: Refusal) -> None:
@@ -129,7 +157,7 @@ class _Answering:
         with x.waiting():
             body = await response.read(self._core.settings.max_answer)
         response.release()
-        if looks_like_events(body) and (isinstance(self._operation, Stream) or self._from is not None):
+        if begins_stream(body) and (isinstance(self._operation, Stream) or self._from is not None):
             body = self._document(body)
         await x.answer(response.status, *await self._whole(body))
 
@@ -168,7 +196,7 @@ class _Answering:
         if shape is not None:
             judge_whole(shape, answer)
         elif is_error(answer):
-            raise ErrorInside
+            raise failure_of(answer.json())
         usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
@@ -245,11 +273,6 @@ def _reframed(turn: Callable[[Request[Any], bytes], bytes], request: Request[Any
         return turn(request, answer)
     except Failure as failure:
         raise error_inside(failure.message) from None
-
-
-def looks_like_events(body: bytes) -> bool:
-    """Tell whether what came is an event stream, whatever its content type says."""
-    return body[:64].removeprefix(BOM).lstrip().startswith((b"data:", b"event:", b": ", b"id:"))
 
 
 async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) -> Usage | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from ...declare import StreamRules
+from ...declare import BLANK, BOM, DONE, StreamRules, begins_stream, event_data
 from ...upstream import Response
 from ..attempts import ErrorInside
 from .judge import failure_of
@@ -17,12 +16,6 @@ PATIENCE: Final = 10.0
 """Seconds that an answer which has only opened is waited for, before the caller is told that it has."""
 MOST: Final = 256 * 1024
 """Bytes of it."""
-BLANK: Final = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")
-"""The end of an event."""
-_MARK: Final = re.compile(rb"data: ?\[DONE\] *")
-"""The end of a stream, in OpenAI's format and where others copy it."""
-BOM: Final = b"\xef\xbb\xbf"
-_FIELDS: Final = (b"data", b"event", b"id", b"retry", b":")
 
 
 class Begun:
@@ -59,7 +52,7 @@ class Begun:
                 self._over(rules)
                 return
             self._ahead = (self._ahead + piece).removeprefix(BOM)
-            if not looked and not self._ahead.lstrip().startswith(_FIELDS):
+            if not looked and begins_stream(self._ahead) is False:
                 self.is_document = True
                 return
             for event, end in _events(self._ahead, looked):
@@ -84,6 +77,9 @@ class Begun:
 
     def _over(self, rules: StreamRules[Any]) -> None:
         """Judge a stream that ended before it said anything: its last event may lack the blank line."""
+        if self._ahead.strip() and not begins_stream(self._ahead):
+            self.is_document = True
+            return
         for event, _ in _events(self._ahead + b"\n\n", 0):
             if _says_something(rules, event):
                 return
@@ -162,7 +158,7 @@ def _says_something(rules: StreamRules[Any], event: bytes) -> bool:
     ErrorInside
         It tells of a failure.
     """
-    if all(line.startswith(b":") or not line or _MARK.fullmatch(line) for line in event.splitlines()):
+    if event_data(event) in (b"", DONE):
         return False
     failure = rules.failure(event)
     if failure is not None:

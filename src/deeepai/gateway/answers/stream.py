@@ -13,12 +13,12 @@ from typing import Any
 
 from ... import crash
 from ...accounts.models import Channel
-from ...declare import Events, Failure, Reason, Request, Stream, StreamRules, Translation, Usage
+from ...declare import BLANK, Events, Failure, Reason, Request, Stream, StreamRules, Translation, Usage, is_done
 from ...upstream import Cut, Stalled
 from .. import settlement
 from ..attempts import ErrorInside, told
 from ..exchange import PUSH, Exchange, Tap
-from .head import BLANK, Begun
+from .head import Begun
 from .judge import failure_of
 
 KEPT = 8 * 1024 * 1024
@@ -335,11 +335,6 @@ class Relay:
             self._response.abort()
         else:
             self._deadline = time.perf_counter() + DRAIN_SECONDS
-
-
-def is_done(event: bytes) -> bool:
-    """Tell whether an event is the end mark that some write in every format."""
-    return event.startswith(b"data:") and event[5:].strip() == b"[DONE]"
 
 
 class Reshaped:

@@ -32,7 +32,7 @@ from ...storage.ids import new_id, now_ms
 from ...tasks.store import Stored
 from ...upstream import Response, UpstreamError, credentials, transports
 from .. import admission, answers, candidates, pricing, settlement
-from ..attempts import Attempts, ErrorInside, Lost, Refusal, Taken, is_error
+from ..attempts import Attempts, Lost, Refusal, Taken
 from ..candidates import MAX_ATTEMPTS
 from ..core import Core
 from ..dispatch import Attempt, unavailable
@@ -176,12 +176,7 @@ class _Work:
 
     async def _whole(self, response: Response, attempt: Attempt) -> None:
         core, x, task = self._core, self._x, self._task
-        with x.waiting():
-            body = await response.read(core.settings.max_answer)
-        response.release()
-        answer = Answer(response.status, response.headers, body)
-        if is_error(answer):
-            raise ErrorInside
+        answer = await answers.whole(core, x, response)
         await self.accepted(answer, attempt.channel)
         if task.state is State.SUBMITTING:
             # The answer does not say what it started.
@@ -190,7 +185,7 @@ class _Work:
             status = self._work.rules.read(answer, task)
             if status.state.final:
                 await core.life.apply(task, status)
-        shown = calls.show(self._rules, body, candidates.links_for(core, x))
+        shown = calls.show(self._rules, answer.body, candidates.links_for(core, x))
         await x.answer(response.status, answers.answer_headers(x, answer.headers), shown)
 
     async def _stream(self, response: Response, attempt: Attempt) -> None:

@@ -10,14 +10,14 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from ...accounts.models import Channel
-from ...declare import Answer, Failure, Forwarded, ObjectCall, ObjectRules, Reason, Stream, StreamRules
+from ...declare import Failure, Forwarded, ObjectCall, ObjectRules, Reason, Stream, StreamRules
 from ...declare import Links as OwnLinks
 from ...storage import object_rows
 from ...tasks import store
 from ...tasks.store import Stored
 from ...upstream import Cut, Pieces, Response, Stalled, UpstreamError, transports
 from .. import answers, candidates, outgoing, pricing, settlement
-from ..attempts import Attempts, ErrorInside, Refusal, Taken, is_error, judge
+from ..attempts import Attempts, Refusal, Taken, judge
 from ..body.upload import Upload
 from ..candidates import MAX_ATTEMPTS, Candidate
 from ..core import Core
@@ -158,12 +158,7 @@ class _Back:
             await through.run(response)
             taken.attempt.done(ok=True)
             return
-        with x.waiting():
-            body = await response.read(core.settings.max_answer)
-        response.release()
-        answer = Answer(response.status, response.headers, body)
-        if is_error(answer):
-            raise ErrorInside
+        answer = await answers.whole(core, x, response)
         taken.attempt.done(ok=True)
         value = answer.json()
         if rules.makes is not None and value is not None:
@@ -177,7 +172,7 @@ class _Back:
                 # What the caller is about to see is paid for first.
                 await core.life.apply(task, status)
         core.ledger.record(settlement.usage_row(x, self._outcome, response.status))
-        shown = show(rules, body, candidates.links_for(core, x))
+        shown = show(rules, answer.body, candidates.links_for(core, x))
         await x.answer(response.status, answers.answer_headers(x, answer.headers), shown)
 
 

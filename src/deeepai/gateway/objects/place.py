@@ -12,10 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from ...accounts.models import Channel
-from ...declare import Failure, Json, Made, ObjectRules, Reason
+from ...declare import Failure, Json, Made, ObjectRules, Reason, event_json
 from ...storage import object_rows
 from ...storage.ids import now_ms
 from ...storage.object_rows import Owned, Owner
@@ -228,12 +226,3 @@ class ObjectTap:
         """Take a whole answer."""
         if self._rules.makes is not None:
             await record(self._core, self._x, channel, self._rules.makes(self._x.request, value))
-
-
-def event_json(event: bytes) -> Json:
-    """Return the JSON in a server-sent event's data, or None."""
-    data = b"\n".join([line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")])
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return None

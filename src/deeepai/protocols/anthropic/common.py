@@ -30,11 +30,6 @@ def read_limit(request: AnyRequest) -> int:
     return int(text)
 
 
-def event_data(event: bytes) -> bytes:
-    """Return the data of one server-sent event."""
-    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-
-
 def member(value: Json, *path: str) -> Json:
     """Return what lies at a path in an answer, or None."""
     for name in path:

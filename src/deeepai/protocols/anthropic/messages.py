@@ -20,13 +20,15 @@ from ...declare import (
     Stream,
     StreamRules,
     Text,
+    event_data,
+    event_json,
 )
 from ..common import body_model
-from ..common.events import DATALESS, event_failure, event_json, with_data
+from ..common.events import DATALESS, event_failure, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .bodies import CountBody, Fallback, MessagesBody, Tool
-from .common import event_data, member, version
+from .common import member, version
 from .errors import error_object
 from .usage import answer_usage, estimate, event_usage, merge
 

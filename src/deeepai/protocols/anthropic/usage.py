@@ -7,11 +7,10 @@ from typing import Final
 
 import msgspec
 
-from ...declare import Answer, AnyRequest, Request, Usage
+from ...declare import Answer, AnyRequest, Request, Usage, event_data
 from ..common import rough_tokens
 from ..common.usage import Count, Reader
 from .bodies import MessagesBody
-from .common import event_data
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes at most, as callers set generous limits."""

@@ -1,21 +1,10 @@
-"""Server-sent events, read leniently: what a stream's text is like decides nothing of what its events mean."""
+"""What several formats say in server-sent events."""
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
-import msgspec
-
-from ...declare import AnyRequest, Json
-
-
-def event_data(event: bytes) -> bytes:
-    """Return the data of one server-sent event."""
-    if event.startswith(b"data:") and event.find(b"\n") >= len(event) - 2:
-        return event[5:].strip()
-    return b"\n".join([line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")])
-
+from ...declare import AnyRequest, Json, event_data, event_json
 
 DATALESS: Final = (b"retry:", b"data:\n", b"data: \n")
 """Marks that an event which holds no data may have; where lines end otherwise, each event is looked at anyway."""
@@ -26,21 +15,9 @@ def with_data(request: AnyRequest, event: bytes) -> bytes | None:
 
     Source: the HTML standard, "Server-sent events", 9.2.6.
     """
-    lines = [line for line in event.splitlines() if line and line[:1] != b":"]
-    return event if not lines or any(line[:5] == b"data:" and line[5:].strip() for line in lines) else None
-
-
-def event_json(event: bytes) -> Json:
-    """Return the JSON of an event, though its strings hold what strict readers refuse; None where it is none."""
-    data = event_data(event)
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError):
-        return None
+    if event_data(event) or all(line[:1] in (b"", b":") for line in event.splitlines()):
+        return event
+    return None
 
 
 def event_failure(event: bytes) -> Json:

@@ -100,11 +100,6 @@ def text_of(content: Json) -> str:
     return "\n".join(part["text"] for part in parts(content) if isinstance(part.get("text"), str))
 
 
-def event_data(event: bytes) -> bytes:
-    """Return the data of one server-sent event."""
-    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-
-
 def decoded(data: bytes) -> Json:
     """Decode JSON; None where it is none."""
     try:

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ...declare import (
+    DONE,
     AnswerShape,
     AnyRequest,
     Call,
@@ -19,10 +20,12 @@ from ...declare import (
     Stream,
     StreamRules,
     Text,
+    event_data,
+    events_of,
 )
 from ..common.events import event_failure
 from .bodies import CountBody, EmbedBody, EmbedManyBody, GenerateBody
-from .common import decoded, either, event_data, model, model_patch, parts, paths, place, resource
+from .common import decoded, either, model, model_patch, parts, paths, place, resource
 from .errors import error_object
 from .usage import answer_usage, chat_estimate, embedding_usage, event_usage, input_estimate
 
@@ -52,10 +55,6 @@ def stream_place(request: AnyRequest, facts: Facts) -> str:
     return f"/v1beta/{resource(facts.model)}:streamGenerateContent?alt=sse"
 
 
-DONE: Final = b"[DONE]"
-"""What servers of OpenAI's format end a stream with; Google has no such mark."""
-
-
 def data_alone(request: AnyRequest, event: bytes) -> bytes | None:
     """Return an event as Google's clients read it: each line of it is taken as JSON, so no other fields."""
     data = event_data(event)
@@ -72,7 +71,7 @@ class Array:
 
     def feed(self, event: bytes) -> bytes:
         """Take whole events, of which there may be several or none."""
-        answers = [event_data(each) for each in event.replace(b"\r\n", b"\n").split(b"\n\n")]
+        answers = map(event_data, events_of(event))
         return b"".join(self._mark() + answer for answer in answers if answer and answer != DONE)
 
     def _mark(self) -> bytes:

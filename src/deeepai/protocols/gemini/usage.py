@@ -8,11 +8,11 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import Answer, Json, Request, Usage
+from ...declare import Answer, Json, Request, Usage, event_data
 from ..common import rough_tokens, service_tier
 from ..common.usage import Count, Reader, items, lenient, nested
 from .bodies import GenerateBody
-from .common import count, either, event_data, parts
+from .common import count, either, parts
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""

@@ -23,11 +23,12 @@ from ...declare import (
     StreamRules,
     Text,
     Usage,
+    event_data,
 )
 from ..common import body_model
 from ..common.events import DATALESS, event_failure, with_data
 from ..common.usage import Amount, Count, Reader
-from .common import ModelName, event_data, member, model_patch, wants_stream
+from .common import ModelName, member, model_patch, wants_stream
 from .errors import error_object
 from .sounds import seconds_of
 

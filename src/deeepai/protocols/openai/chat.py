@@ -25,12 +25,14 @@ from ...declare import (
     StreamRules,
     Text,
     Usage,
+    event_json,
+    is_done,
 )
 from ..common import body_model, rough_tokens, service_tier
-from ..common.events import DATALESS, event_failure, event_json, with_data
+from ..common.events import DATALESS, event_failure, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
-from .common import ModelName, event_data, member, members, model_patch, wants_stream
+from .common import ModelName, member, members, model_patch, wants_stream
 from .errors import error_object
 from .stored_completions import STORING
 from .usage import DEFAULT_OUTPUT, answer_usage, event_usage, input_estimate, input_usage
@@ -237,14 +239,9 @@ def prompt_text(request: Request[ChatBody | CompletionBody]) -> str:
     return "\n".join(pieces)
 
 
-def ends_stream(event: bytes) -> bool:
-    """Tell whether an event is the stream's last."""
-    return b"[DONE]" in event and event_data(event) == b"[DONE]"
-
-
 def only_opens(event: bytes) -> bool:
     """Tell whether a chunk says nothing yet: a role, an empty text, or the end of what held nothing."""
-    if ends_stream(event):
+    if is_done(event):
         return True
     chunk = event_json(event)
     choices = members(chunk, "choices")
@@ -277,7 +274,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     visible=hide_usage,
     text=delta_text,
     prompt=prompt_text,
-    is_last=ends_stream,
+    is_last=is_done,
     error=stream_error,
     scan_for=(b'"usage"', b"[DONE]", b'"error"', *DATALESS),
     only_opens=only_opens,

@@ -46,16 +46,6 @@ def wants_stream(request: Request[MayStream]) -> bool:
     return bool(request.body.stream)
 
 
-def event_data(event: bytes) -> bytes:
-    """Return the data of one server-sent event."""
-    if event.startswith(b"data:") and event.find(b"\n") >= len(event) - 2:
-        return event[5:].strip()
-    # A stream may begin with a byte order mark.
-    lines = event.removeprefix(b"\xef\xbb\xbf").splitlines()
-    lines = [line[5:].strip() for line in lines if line.startswith(b"data:")]
-    return b"\n".join(lines)
-
-
 def member(value: Json, *path: str) -> Json:
     """Return what lies at a path in an answer, or None."""
     for name in path:

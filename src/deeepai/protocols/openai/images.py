@@ -24,10 +24,11 @@ from ...declare import (
     StreamRules,
     Text,
     Usage,
+    event_data,
 )
 from ..common.events import DATALESS, event_failure, with_data
 from ..common.usage import Count, Reader
-from .common import ModelName, event_data, member, members, optional_model_patch, wants_stream
+from .common import ModelName, member, members, optional_model_patch, wants_stream
 from .errors import error_object
 
 GENERATION_MODEL, EDIT_MODEL = "dall-e-2", "gpt-image-1.5"

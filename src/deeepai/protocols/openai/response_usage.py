@@ -6,10 +6,9 @@ from typing import Final
 
 import msgspec
 
-from ...declare import Answer, AnyRequest, Usage
+from ...declare import Answer, AnyRequest, Usage, event_data
 from ..common import rough_tokens, service_tier
 from ..common.usage import Reader, lenient
-from .common import event_data
 from .usage import HOLDER, VendorUsage, tells, token_usage, usage_elsewhere
 
 _NULL: Final = msgspec.Raw(b"null")

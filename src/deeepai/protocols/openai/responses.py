@@ -35,12 +35,14 @@ from ...declare import (
     Text,
     UpstreamCall,
     Usage,
+    event_data,
+    event_json,
 )
 from ..common import body_model, rough_tokens, service_tier
-from ..common.events import DATALESS, event_json, with_data
+from ..common.events import DATALESS, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
-from .common import ModelName, event_data, member, members, model_patch, wants_stream
+from .common import ModelName, member, members, model_patch, wants_stream
 from .errors import error_object
 from .object_calls import made, object_call, page
 from .object_ids import carried_ids, item_ids, response_ids

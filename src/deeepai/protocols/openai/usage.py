@@ -7,10 +7,9 @@ from typing import Final
 
 import msgspec
 
-from ...declare import Answer, AnyRequest, Usage
+from ...declare import Answer, AnyRequest, Usage, event_data
 from ..common import rough_tokens, service_tier
 from ..common.usage import Count, Reader, nested
-from .common import event_data
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""

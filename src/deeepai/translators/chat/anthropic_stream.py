@@ -6,20 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...declare import Failure, Json
+from ...declare import DONE, Failure, Json, event_data
 from .anthropic import NAME, REASONS, answer_id, prompt_tokens, read_usage, write_block, write_usage
-from .common import (
-    STREAM_CUT,
-    Body,
-    arguments_text,
-    data_json,
-    encode,
-    event_data,
-    named_event,
-    read_stop,
-    seal,
-    upstream_failure,
-)
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, named_event, read_stop, seal, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -64,7 +53,7 @@ class Reader:
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
         content = event_data(event)
-        if content == b"[DONE]":
+        if content == DONE:
             return self.close()
         data = data_json(content)
         if data is None:

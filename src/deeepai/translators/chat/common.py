@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import Answer, Failure, Json, Reason
+from ...declare import Answer, Failure, Json, Reason, event_data
 from .model import (
     Conversation,
     Delta,
@@ -196,20 +196,6 @@ def read_stop(reason: Json, called: bool) -> Stop:
 
 
 # Events ----------------------------------------------------------------------------------------------------------
-
-_BOM: Final = b"\xef\xbb\xbf"
-
-
-def event_data(event: bytes) -> bytes:
-    """Return the data of one server-sent event; empty where it has none."""
-    at = event.find(b"data:")
-    if at < 0:
-        return b""
-    data = event[at + 5 :].strip()
-    if (at == 0 or event[at - 1 : at] == b"\n") and b"\n" not in data and b"\r" not in data:
-        return data
-    lines = event.removeprefix(_BOM).splitlines()
-    return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
 
 
 def event_json(event: bytes) -> Body | None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...declare import Failure
-from .common import STREAM_CUT, Body, data_json, encode, event_data, read_stop, seal, upstream_failure
+from ...declare import DONE, Failure, event_data
+from .common import STREAM_CUT, Body, data_json, encode, read_stop, seal, upstream_failure
 from .gemini import NAME, REASONS, UNSPECIFIED, CallIds, answer_text, read_usage, write_call, write_usage
 from .model import (
     Broken,
@@ -45,7 +45,7 @@ class Reader:
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
         data = event_data(event)
-        if data == b"[DONE]":
+        if data == DONE:
             return ()
         chunk = data_json(data)
         if chunk is None:

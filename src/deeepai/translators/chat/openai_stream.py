@@ -5,18 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ...declare import Failure, Json
-from .common import (
-    STREAM_CUT,
-    Body,
-    arguments_text,
-    data_json,
-    encode,
-    event_data,
-    no_answer,
-    read_stop,
-    upstream_failure,
-)
+from ...declare import DONE as MARK
+from ...declare import Failure, Json, event_data
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, no_answer, read_stop, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -74,7 +65,7 @@ class Reader:
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
         data = event_data(event)
-        if data == b"[DONE]":
+        if data == MARK:
             return self.close()
         chunk = data_json(data)
         if chunk is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
 
+from ...declare import events_of
 from .common import Reader, Writer, no_answer
 from .model import (
     Broken,
@@ -27,8 +26,6 @@ from .model import (
     ToolResult,
     UsageSeen,
 )
-
-_BLANK: Final = re.compile(rb"\r\n\r\n|\n\r?\n|\r\r")
 
 
 def steps(completion: Completion) -> Iterator[Event]:
@@ -61,13 +58,6 @@ def written(writer: Writer, completion: Completion) -> bytes:
     return b"".join(writer.feed(step) for step in steps(completion)) + writer.end()
 
 
-def split(stream: bytes) -> Iterator[bytes]:
-    """Yield the events of a stream, each with one blank line."""
-    for event in _BLANK.split(stream.removeprefix(b"\xef\xbb\xbf")):
-        if event.strip():
-            yield event + b"\n\n"
-
-
 def gathered(reader: Reader, stream: bytes) -> Completion:
     """Return the answer that a stream adds up to.
 
@@ -76,7 +66,7 @@ def gathered(reader: Reader, stream: bytes) -> Completion:
     Failure
         It tells of a failure, or comes to no end.
     """
-    found: list[Event] = [step for event in split(stream) for step in reader.feed(event)]
+    found: list[Event] = [step for event in events_of(stream) for step in reader.feed(event)]
     found += reader.close()
     # Some servers leave the beginning out.
     start = next((step for step in found if isinstance(step, Start)), None) or Start("", "")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...declare import Failure, Json, Reason
-from .common import STREAM_CUT, Body, arguments_text, data_json, encode, event_data, named_event, upstream_failure
+from ...declare import DONE, Failure, Json, Reason, event_data
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, named_event, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -74,7 +74,7 @@ class Reader:
     def feed(self, event: bytes) -> Sequence[Event]:
         """Take one event."""
         content = event_data(event)
-        if content == b"[DONE]":
+        if content == DONE:
             return ()
         data = data_json(content)
         if data is None:

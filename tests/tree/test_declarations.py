@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deeepai import declare
-from deeepai.declare import AnyOperation, Operation, Paid, Submit
+from deeepai.declare import AnyOperation, Call, Operation, Paid, Submit
 from deeepai.declare import operations as kinds
 from deeepai.protocols import PROTOCOLS
 
@@ -87,3 +87,15 @@ def test_a_field_that_one_kind_alone_says_is_found() -> None:
     submissions = [operation for operation in OPERATIONS if isinstance(operation, Submit)]
     assert only_one_kind_says(Paid, "estimate", submissions)
     assert not only_one_kind_says(Paid, "estimate", OPERATIONS)
+
+
+def test_what_answers_a_call_is_known() -> None:
+    """What an upstream sends with a good status is judged by it; what starts work is not, as the work may exist."""
+    unknown = {
+        operation.name
+        for operation in OPERATIONS
+        if isinstance(operation, Call)
+        and operation.shape is None
+        and (operation.objects is None or operation.objects.background is None)
+    }
+    assert unknown == set()

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from ..declare import (
     Answer,
+    AnswerShape,
     AnyOperation,
     AnyRequest,
     Call,
@@ -220,6 +221,7 @@ def described(request: AnyRequest, answer: Answer) -> Usage | None:
 
 
 _OUTPUTS = Outputs(addresses)
+_PICTURES = AnswerShape(fields=("data",))
 
 
 def _legacy_operation(
@@ -234,6 +236,7 @@ def _legacy_operation(
 ) -> Call[BodyT]:
     return Call(
         name=name,
+        shape=_PICTURES,
         method="POST",
         path=f"/ideogram/{name}",
         upstream_template=f"/{name}",
@@ -256,6 +259,7 @@ def _v3_operation(
 ) -> Call[V3Body | V3ReframeBody]:
     return Call(
         name=f"v3.{name}",
+        shape=_PICTURES,
         models=("ideogram-V_3",),
         method="POST",
         path=f"/ideogram/v1/ideogram-v3/{name}",
@@ -311,6 +315,7 @@ ideogram = Protocol(
         ),
         Call(
             name="describe",
+            shape=AnswerShape(fields=("descriptions",)),
             models=("ideogram-describe",),
             method="POST",
             path="/ideogram/describe",

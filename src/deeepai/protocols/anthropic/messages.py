@@ -189,6 +189,7 @@ OPERATIONS = (
     ),
     Call(
         name="messages.count_tokens",
+        shape=AnswerShape(fields=("input_tokens",)),
         method="POST",
         path="/v1/messages/count_tokens",
         upstream_template="/v1/messages/count_tokens",

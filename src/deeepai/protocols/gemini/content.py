@@ -218,6 +218,7 @@ OPERATIONS = (
     ),
     Call(
         name="countTokens",
+        shape=AnswerShape(fields=("totalTokens",)),
         method="POST",
         path=_COUNT,
         aliases=_COUNT_ALSO,

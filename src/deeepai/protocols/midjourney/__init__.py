@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from ...declare import (
+    AnswerShape,
     AnyOperation,
     AnyRequest,
     Call,
@@ -136,6 +137,7 @@ async def list_open(view: View[object]) -> Reply:
 BodyT = TypeVar("BodyT", bound=CommonBody)
 ChangeT = TypeVar("ChangeT", ChangeBody, SimpleChangeBody)
 _PICTURE = "data:image/png;base64,iVBORw0KGgo…"
+_ENVELOPE = AnswerShape(fields=("code",))
 _TASK = "1741531578038412"
 _LISTED = [{"id": _TASK, "action": "IMAGINE", "status": "IN_PROGRESS", "progress": "31%"}]
 _FOLLOWS: Origin[CommonBody] = Origin(ids=jobs.parent, check=must_be_done)
@@ -355,6 +357,7 @@ midjourney = Protocol(
         *SUBMISSIONS,
         Call(
             name="upload",
+            shape=_ENVELOPE,
             method="POST",
             path="/mj/submit/upload-discord-images",
             upstream_template="/mj/submit/upload-discord-images",
@@ -397,6 +400,7 @@ midjourney = Protocol(
         _list("queue", Text("List open tasks", "查询进行中的任务"), list_open),
         Call(
             name="image-seed",
+            shape=_ENVELOPE,
             method="GET",
             path="/mj/task/{id}/image-seed",
             upstream_template="/mj/task/{id}/image-seed",
@@ -411,6 +415,7 @@ midjourney = Protocol(
         ),
         Call(
             name="cancel",
+            shape=_ENVELOPE,
             method="POST",
             path="/mj/task/{id}/cancel",
             upstream_template="/mj/task/{id}/cancel",

@@ -401,6 +401,7 @@ OPERATIONS = (
     ),
     Call(
         name="responses.compact",
+        shape=AnswerShape(fields=("output",)),
         method="POST",
         path="/v1/responses/compact",
         upstream_template="/responses/compact",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from ...declare import (
+    AnswerShape,
     AnyOperation,
     AnyRequest,
     Call,
@@ -177,6 +178,9 @@ def _model(path: str) -> Callable[[AnyRequest], str]:
     return _named(path.replace("/", "-").replace("-generate-", "-"))
 
 
+_PICTURE = ("image/", "application/octet-stream")
+
+
 def _call(
     path: str,
     summary: Text,
@@ -192,6 +196,7 @@ def _call(
     """Declare a v2beta call that answers with a picture; `path` stands below `/v2beta/`."""
     return Call(
         name=_name(path),
+        shape=AnswerShape(fields=("image",), media=_PICTURE),
         method="POST",
         models=SD3_MODELS if model is sd3_model else (),
         path=f"/sd/v2beta/{path}",
@@ -260,6 +265,7 @@ def _v1(
     """Declare one v1 generation; `path` stands below the engine."""
     return Call(
         name=name,
+        shape=AnswerShape(fields=("artifacts",), media=_PICTURE),
         method="POST",
         models=tuple(ENGINES),
         path=f"/sd/v1/generation/{{engine_id}}/{path}",
@@ -382,6 +388,7 @@ V2_OPERATIONS: tuple[AnyOperation, ...] = (
     ),
     Call(
         name="3d.stable-fast-3d",
+        shape=AnswerShape(media=("model/", "application/octet-stream")),
         method="POST",
         path="/sd/v2beta/3d/stable-fast-3d",
         aliases=("/v2beta/3d/stable-fast-3d",),

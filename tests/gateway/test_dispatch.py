@@ -58,7 +58,7 @@ def fail(given: Dispatcher, found: Channel, times: int = 1) -> None:
     for _ in range(times):
         attempt = given.take(found, pinned=True)
         assert attempt is not None
-        attempt.done(ok=False, fault="HTTP 500")
+        attempt.done(ok=False)
 
 
 def test_channels_serve_by_model_mode_group_and_being_enabled() -> None:
@@ -212,8 +212,8 @@ def test_a_refusal_with_a_wait_rests_at_once_and_not_shorter_than_before(clock: 
     first, second = given.take(busy), given.take(busy)
     assert first is not None
     assert second is not None
-    first.done(ok=False, fault="HTTP 429", cooldown=30.0)
-    second.done(ok=False, fault="HTTP 429", cooldown=2.0)
+    first.done(ok=False, cooldown=30.0)
+    second.done(ok=False, cooldown=2.0)
     clock.now += 29.9
     assert given.take(busy) is None
     clock.now += 0.1

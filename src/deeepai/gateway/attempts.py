@@ -252,7 +252,7 @@ class Attempts(Generic[_T]):
             Where nobody else may be asked.
         """
         account = isinstance(fault, ErrorInside) and fault.account
-        attempt.done(ok=False, fault=str(fault), cooldown=ACCOUNT_COOLDOWN if account else None)
+        attempt.done(ok=False, cooldown=ACCOUNT_COOLDOWN if account else None)
         failure = self._failure = upstream_failure(self._core, self._x, attempt.channel, fault)
         self._outcome.error = str(fault)
         if isinstance(fault, NotSent | ErrorInside) or self._sender.repeats(fault):
@@ -270,7 +270,7 @@ class Attempts(Generic[_T]):
                 self._refusal = refusal
                 return False
             return True
-        attempt.done(ok=False, fault=outcome.error, cooldown=cooldown(answer, verdict))
+        attempt.done(ok=False, cooldown=cooldown(answer, verdict))
         channel = attempt.channel
         log.warning("upstream.refused", request_id=self._x.id, channel=channel.name, status=answer.status)
         self._core.metrics.failover(self._x.route.name, channel.name)

@@ -36,7 +36,6 @@ class Health:
     """Moving average until the first byte, s."""
     served: int = 0
     failed: int = 0
-    last_error: str = ""
 
     def cooling_down(self, now: float) -> bool:
         """Tell whether the channel gets no requests now; one probe goes through once the cooldown is over."""
@@ -57,9 +56,7 @@ class Attempt:
     """Where it counts as one of the channel's requests at once."""
     ended: bool = False
 
-    def done(
-        self, *, ok: bool, fault: str = "", cooldown: float | None = None, first_byte: float | None = None
-    ) -> None:
+    def done(self, *, ok: bool, cooldown: float | None = None, first_byte: float | None = None) -> None:
         """Say how it went.
 
         Parameters
@@ -84,7 +81,6 @@ class Attempt:
             return
         health.failed += 1
         health.failures += 1
-        health.last_error = fault
         now = time.monotonic()
         # What fails during a cooldown was under way already, or had no other place to go: it tells nothing new.
         if (

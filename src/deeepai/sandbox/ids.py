@@ -18,7 +18,6 @@ class Ids:
     """
 
     def __init__(self, seed: int | None) -> None:
-        self._seed = seed
         self._count = itertools.count(1)
         self._salt = str(time.time_ns() if seed is None else seed)
         self._base_ms = int(time.time() * 1000) if seed is None else 1_700_000_000_000 + seed % 10**6 * 10**5

@@ -12,7 +12,6 @@ from obstore.store import LocalStore, from_url
 
 from .store import Owner, Stored
 
-MAX_ASSET = 512 * 1024 * 1024
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),

@@ -257,7 +257,6 @@ class _Answering:
         account = isinstance(relay.fault, ErrorInside) and relay.fault.account
         self._taken.attempt.done(
             ok=relay.fault is None,
-            fault=outcome.error or "",
             cooldown=ACCOUNT_COOLDOWN if account else None,
             first_byte=outcome.first_byte,
         )

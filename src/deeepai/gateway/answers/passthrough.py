@@ -81,7 +81,7 @@ async def relay(x: Exchange, taken: Taken[Response], headers: HEADER_PAIRS, bill
         x.ended_in_error = True
         outcome.error = str(fault)
         log.warning("answer.cut", request_id=x.id, channel=attempt.channel.name, error=str(fault))
-    attempt.done(ok=fault is None, fault=str(fault or ""), first_byte=outcome.first_byte)
+    attempt.done(ok=fault is None, first_byte=outcome.first_byte)
     usage: Usage | None = None
     if fault is None or outline is None:
         # Half a sound was made for the caller; half of a JSON document is nothing.

@@ -72,7 +72,6 @@ class Relay:
         self._kept = 0
         self._counting = True
         """What comes may have to be counted."""
-        self._charged = False
         self._deadline: float | None = None
         self._overtime = False
         self._push: Callable[[bytes], bool] | None = None

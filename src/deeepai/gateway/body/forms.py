@@ -223,20 +223,6 @@ def _unreadable(fault: Exception) -> Failure:
     return Failure(Reason.INVALID, f"The multipart body cannot be read: {fault}")
 
 
-def parse_multipart(raw: bytes, content_type: str) -> list[Part]:
-    """Split a multipart body into its parts, whose data are views into the body.
-
-    Raises
-    ------
-    Failure
-        INVALID, where the body is not what its content type says.
-    """
-    reader = FormReader(content_type)
-    reader.feed(raw)
-    reader.finish()
-    return reader.parts(memoryview(raw))
-
-
 def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
     """Read the declared struct out of a form's text parts.
 

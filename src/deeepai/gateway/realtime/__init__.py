@@ -95,7 +95,7 @@ async def _serve(core: Core, x: Session, taken: Taken[Opened], bill: Bill) -> No
         if end is not None:
             outcome.error = end.error
         if end is not None and end.upstream_fault:
-            attempt.done(ok=False, fault=end.error or "")
+            attempt.done(ok=False)
             core.metrics.failover(x.route.name, channel.name)
         else:
             attempt.cancelled()

@@ -38,6 +38,8 @@ def judged(shape: AnswerShape, body: bytes, kind: str = "application/json") -> s
         (CHOICES, b'{"choices":[{"index":0}]}', "application/json", None),
         (CHOICES, b'{"choices":[{"index":0}],"error":null}', "application/json", None),
         (CHOICES, b'{"choices":[{"message":{"content":"a\tb"}}]}', "application/json", None),
+        (CHOICES, b'{"choices":[{"message":{"content":"a\tb', "application/json", "an answer of another kind"),
+        (CHOICES, b'{"choices":[{"index":0}],"error":{"message":"Busy"}}', "application/json", "Busy"),
         (CHOICES, b'{"choices":[]}', "application/json", "an answer without what was asked for"),
         (CHOICES, b'{"choices":null,"detail":"Busy"}', "application/json", "Busy"),
         (CHOICES, b'{"error":{"message":"Busy","code":"overloaded"}}', "application/json", "Busy (overloaded)"),

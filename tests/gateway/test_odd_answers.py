@@ -135,7 +135,14 @@ FORMATS: Final = {
             ),
             ("response.completed", {"type": "response.completed", "response": _RESPONSE_DONE}),
         ),
-        events(("response.created", {"type": "response.created", "response": {**_RESPONSE, "status": "in_progress"}})),
+        events(
+            ("response.created", {"type": "response.created", "response": {**_RESPONSE, "status": "in_progress"}}),
+            (
+                "response.output_item.added",
+                {"type": "response.output_item.added", "output_index": 0, "item": {**_OUTPUT, "content": []}},
+            ),
+            ("", {"type": "keepalive"}),
+        ),
         ("error", {"type": "error", "code": "server_error", "message": WAIL, "sequence_number": 1}),
     ),
     "messages": Format(
@@ -177,7 +184,17 @@ FORMATS: Final = {
             ),
             ("message_stop", {"type": "message_stop"}),
         ),
-        events(("ping", {"type": "ping"})),
+        events(
+            (
+                "message_start",
+                {"type": "message_start", "message": {**_MESSAGE, "content": [], "usage": {"input_tokens": 3}}},
+            ),
+            ("ping", {"type": "ping"}),
+            (
+                "content_block_start",
+                {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            ),
+        ),
         ("error", {"type": "error", "error": {"type": "overloaded_error", "message": WAIL}}),
     ),
     "gemini": Format(
@@ -208,6 +225,11 @@ ALIKE: Final[Mapping[str, tuple[str, bytes]]] = {
     "half-of-it": (JSON, b'{"id": "c", "obj'),
     "its-end-alone": (EVENTS, b"data: [DONE]\n\n"),
     "comments": (EVENTS, b": one\n\n: two\n\n"),
+    "events-of-something-else": (EVENTS, events(("", {"detail": WAIL}))),
+    "events-of-a-code": (EVENTS, events(("", {"code": 1008, "msg": WAIL, "success": False, "choices": None}))),
+    "events-of-many-errors": (EVENTS, events(("", {"errors": [{"message": WAIL}]}))),
+    "events-of-nothing": (EVENTS, events(("", "null"), ("", "[]"), ("", "{}"), ("", '"ok"'), ("", "1"))),
+    "events-that-are-no-json": (EVENTS, events(("", "\0\1?"), ("", '{"choices":[{"mess'))),
 }
 
 
@@ -217,6 +239,8 @@ def odd(format: Format) -> dict[str, tuple[str, bytes]]:
     return {
         **ALIKE,
         "an-error-event": (EVENTS, failure),
+        "cut": (JSON, format.whole[:-9]),
+        "an-error-beside-it": (JSON, json.dumps({**json.loads(format.whole), "error": {"message": WAIL}}).encode()),
         "opens-and-fails": (EVENTS, format.opens + failure + b"data: [DONE]\n\n"),
         "an-error-event-as-json": (JSON, failure),
     }

@@ -7,10 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from ...declare import BLANK, BOM, DONE, StreamRules, begins_stream, event_data
+from ...declare import BLANK, BOM, DONE, StreamRules, begins_stream, event_data, event_json
 from ...upstream import Response
-from ..attempts import ErrorInside
-from .judge import failure_of
+from .judge import error_inside, failure_of, message_in
 
 PATIENCE: Final = 10.0
 """Seconds that an answer which has only opened is waited for, before the caller is told that it has."""
@@ -80,10 +79,12 @@ class Begun:
         if self._ahead.strip() and not begins_stream(self._ahead):
             self.is_document = True
             return
+        words = ""
         for event, _ in _events(self._ahead + b"\n\n", 0):
             if _says_something(rules, event):
                 return
-        raise ErrorInside("a stream that holds nothing")
+            words = message_in(event_json(event)) or words
+        raise error_inside(words or "a stream that holds nothing")
 
     def replace(self, rules: StreamRules[Any], events: bytes) -> None:
         """Take events for what came, which was read whole.

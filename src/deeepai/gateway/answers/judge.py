@@ -44,16 +44,18 @@ def judge_whole(shape: AnswerShape, answer: Answer) -> None:
         return
     if not any(name in top and (shape.blank or bytes(top[name]) not in _EMPTY) for name in shape.fields):
         raise failure_of(answer.json())
+    if bytes(top.get("error", b"null")) not in _EMPTY and (reason := message_in(answer.json())):
+        raise error_inside(reason)
     if shape.failed is not None and (reason := shape.failed(answer.json())) is not None:
         raise error_inside(reason)
 
 
 def _judge_text(shape: AnswerShape, body: bytes) -> None:
     """Judge what is no JSON object as strict readers have it: lenient ones may read it."""
-    text = body.lstrip()
-    if text[:1] == b"{" and any(b'"%b"' % name.encode() in body for name in shape.fields):
+    text = body.strip()
+    if text[:1] == b"{" and text[-1:] == b"}" and any(b'"%b"' % name.encode() in body for name in shape.fields):
         return
-    if shape.blank and text[:1] == b'"':
+    if shape.media and shape.blank and text[:1] == b'"':
         return
     raise ErrorInside("an answer of another kind")
 

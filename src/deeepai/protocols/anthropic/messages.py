@@ -89,10 +89,19 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
 
 
 def only_opens(event: bytes) -> bool:
-    """Tell whether an event says nothing yet: the message's beginning, a ping, or the end of what held nothing."""
+    """Tell whether an event says nothing yet: the beginning of the message or of an empty block, or no word of it."""
     value = event_json(event)
-    kind = value.get("type") if isinstance(value, dict) else None
-    return kind in ("message_start", "ping", "message_stop")
+    match member(value, "type"):
+        case "content_block_delta":
+            return False
+        case "content_block_start":
+            block = member(value, "content_block")
+            kind = member(block, "type")
+            return kind in ("text", "thinking") and not member(block, kind)
+        case "message_delta":
+            return member(value, "delta", "stop_reason") is None
+        case _:
+            return True
 
 
 STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
@@ -167,7 +176,7 @@ EXAMPLE_ANSWER: Final = {
 OPERATIONS = (
     Stream(
         name="messages",
-        shape=AnswerShape(fields=("content",), blank=True),
+        shape=AnswerShape(fields=("content", "stop_reason")),
         method="POST",
         path="/v1/messages",
         upstream_template="/v1/messages",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ...declare import AnyRequest, Json, event_data, event_json
@@ -18,6 +19,22 @@ def with_data(request: AnyRequest, event: bytes) -> bytes | None:
     if event_data(event) or all(line[:1] in (b"", b":") for line in event.splitlines()):
         return event
     return None
+
+
+def unless(*starts: str) -> Callable[[bytes], bool]:
+    """Tell whether events say nothing yet: those whose type does not begin so."""
+
+    def only_opens(event: bytes) -> bool:
+        return not event_type(event).startswith(starts)
+
+    return only_opens
+
+
+def event_type(event: bytes) -> str:
+    """Return the type that an event's JSON names; empty where it names none."""
+    value = event_json(event)
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def event_failure(event: bytes) -> Json:

@@ -21,6 +21,7 @@ from ...declare import (
     StreamRules,
     Text,
     event_data,
+    event_json,
     events_of,
 )
 from ..common.events import event_failure
@@ -128,6 +129,13 @@ def may_end(event: bytes) -> bool:
     return b'"finishReason"' in event or b'"blockReason"' in event
 
 
+def only_opens(event: bytes) -> bool:
+    """Tell whether an event says nothing yet: it holds no part, and no reason why the answer ends."""
+    candidates = either(event_json(event), "candidates")
+    held = candidates if isinstance(candidates, list) else [candidates]
+    return not may_end(event) and not any(True for item in held for _ in parts(either(item, "content")))
+
+
 def stream_error(failure: Failure, request_id: str) -> bytes:
     """Return the event that tells of a failure in mid-stream."""
     return b"data: " + msgspec.json.encode({"error": error_object(failure)}) + b"\r\n\r\n"
@@ -143,7 +151,7 @@ STREAM: Final[StreamRules[GenerateBody]] = StreamRules(
     error=stream_error,
     # Google tells usage in each event, so each is looked at.
     scan_for=(b"",),
-    only_opens=lambda event: b'"parts"' not in event and not may_end(event),
+    only_opens=only_opens,
     failure=event_failure,
     at_close=True,
     reshape=reshape,

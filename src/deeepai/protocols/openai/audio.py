@@ -26,7 +26,7 @@ from ...declare import (
     event_data,
 )
 from ..common import body_model
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, event_failure, unless, with_data
 from ..common.usage import Amount, Count, Reader
 from .common import ModelName, member, model_patch, wants_stream
 from .errors import error_object
@@ -168,6 +168,7 @@ LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     is_last=heard_last,
     error=stream_error,
     scan_for=(b'"transcript.text.done"', b'"error"', *DATALESS),
+    only_opens=unless("transcript."),
     failure=event_failure,
     usage_without_report=heard_estimate,
     keep_alive=COMMENT,
@@ -222,6 +223,7 @@ SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     is_last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
     scan_for=(b'"speech.audio.done"', b'"error"', *DATALESS),
+    only_opens=unless("speech."),
     failure=event_failure,
     usage_without_report=spoken,
     keep_alive=COMMENT,

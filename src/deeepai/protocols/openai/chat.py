@@ -241,13 +241,7 @@ def prompt_text(request: Request[ChatBody | CompletionBody]) -> str:
 
 def only_opens(event: bytes) -> bool:
     """Tell whether a chunk says nothing yet: a role, an empty text, or the end of what held nothing."""
-    if is_done(event):
-        return True
-    chunk = event_json(event)
-    choices = members(chunk, "choices")
-    if not choices:
-        return isinstance(chunk, dict)
-    return not any(member(choice, "finish_reason") or _says(choice) for choice in choices)
+    return not any(member(choice, "finish_reason") or _says(choice) for choice in members(event_json(event), "choices"))
 
 
 def _says(choice: Json) -> bool:

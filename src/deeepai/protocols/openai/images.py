@@ -26,7 +26,7 @@ from ...declare import (
     Usage,
     event_data,
 )
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, event_failure, unless, with_data
 from ..common.usage import Count, Reader
 from .common import ModelName, member, members, optional_model_patch, wants_stream
 from .errors import error_object
@@ -247,6 +247,7 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     is_last=ends,
     error=stream_error,
     scan_for=(b".completed", b".partial_image", b'"error"', *DATALESS),
+    only_opens=unless("image_"),
     failure=event_failure,
     merge=add,
     at_close=True,

@@ -154,8 +154,21 @@ def _texts(item: Json) -> list[str]:
 
 
 def only_opens(event: bytes) -> bool:
-    """Tell whether an event only says that the response exists."""
-    return member(event_json(event), "type") in ("response.created", "response.in_progress", "response.queued")
+    """Tell whether an event says nothing yet: that the response exists, or something that holds nothing so far."""
+    value = event_json(event)
+    kind = member(value, "type")
+    if kind in ("response.output_item.added", "response.content_part.added"):
+        return not (_told(member(value, "item")) or _told(member(value, "part")))
+    if kind == "response.completed":
+        return not members(value, "response", "output")
+    return not isinstance(kind, str) or not kind.startswith("response.") or kind in _OPENING
+
+
+def _told(held: Json) -> bool:
+    """Tell whether an item or a part of one says something: a message, a thought or a text that is not empty."""
+    if member(held, "type") in ("message", "reasoning", "output_text", "reasoning_text", "refusal"):
+        return any(member(held, name) for name in ("content", "summary", "text", "refusal"))
+    return held is not None
 
 
 def response_failure(event: bytes) -> Json:
@@ -183,6 +196,7 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode({**event, "sequence_number": 0}) + b"\n\n"
 
 
+_OPENING: Final = ("response.created", "response.in_progress", "response.queued")
 _SCAN_FOR: Final = (
     *DATALESS,
     b'"usage"',

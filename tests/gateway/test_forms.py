@@ -15,23 +15,16 @@ from hypothesis import strategies as st
 from deeepai.declare import DROP, Failure, Part, Reason
 from deeepai.gateway import outgoing
 from deeepai.gateway.body import HttpRequest, read_body
-from deeepai.gateway.body.forms import MAX_PARTS, FormReader
+from deeepai.gateway.body.forms import MAX_PARTS
 from deeepai.gateway.body.spool import BLOCK, KEPT, Spool
 from deeepai.upstream import Pieces
 from tests.gateway.asgi import operation, receive, request
+from tests.support.forms import parse_multipart
 
 
 class Body(msgspec.Struct):
     model: str
     n: int = 1
-
-
-def parse_multipart(raw: bytes, content_type: str) -> list[Part]:
-    """Split a body at once."""
-    reader = FormReader(content_type)
-    reader.feed(raw)
-    reader.finish()
-    return reader.parts(memoryview(raw))
 
 
 async def read(

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from deeepai.gateway.body.forms import parse_multipart
 from tests.plugins import coverage_results
 from tests.stack import Gateway
+from tests.support.forms import parse_multipart
 from tests.support.http import call
 
 SOUND = random.Random(3).randbytes(6_000_000)

@@ -63,6 +63,26 @@ def test_forms_of_one_chat_usage(usage: Any) -> None:
     assert cost(CHAT, found) == 4_500
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 4}},
+        {"prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 6},
+        {"cached_tokens": "4"},
+        {"cached_tokens": 4, "prompt_tokens_details": {"cached_tokens": 4}},
+    ],
+    ids=["openai", "deepseek", "moonshot", "both"],
+)
+def test_what_came_from_a_cache_is_found_wherever_vendors_tell_it(more: Any) -> None:
+    assert whole(CHAT, {**PLAIN, **more}) == Usage(calls=1, input=6, cached=4, output=5, basis="vendor")
+
+
+def test_no_part_is_more_than_its_whole() -> None:
+    parts = {"cached_tokens": 7_000, "cache_write_tokens": 8_000, "audio_tokens": 9_000}
+    usage = whole(CHAT, {**PLAIN, "prompt_tokens_details": parts, "completion_tokens_details": {"audio_tokens": 900}})
+    assert (usage.all_input, usage.all_output) == (10, 5)
+
+
 @pytest.mark.parametrize("bad", [b"\\ud83d", b"\\udcfe\\ud83d", b"\t\x01\x1f", b"\xff\xfe\xe4\xbd", b"\\x", b"\\u12"])
 @each_format
 def test_broken_text_hides_no_usage(format: Format, bad: bytes) -> None:

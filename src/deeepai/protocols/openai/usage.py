@@ -34,7 +34,7 @@ class CompletionDetails(msgspec.Struct):
 
 
 class VendorUsage(msgspec.Struct):
-    """OpenAI's usage object, under either of its names."""
+    """OpenAI's usage object, under either of its names, and where DeepSeek and Moonshot tell what was cached."""
 
     prompt_tokens: Count = None
     completion_tokens: Count = None
@@ -45,6 +45,8 @@ class VendorUsage(msgspec.Struct):
     output_tokens: Count = None
     input_tokens_details: PromptDetails | None = None
     output_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: Count = None
+    cached_tokens: Count = None
 
 
 class UsageHolder(msgspec.Struct):
@@ -76,20 +78,29 @@ def _sides(vendor: VendorUsage, reasoning: int) -> tuple[int, int]:
     return prompt, completion
 
 
+def _from_cache(vendor: VendorUsage, inputs: PromptDetails, prompt: int) -> tuple[int, int]:
+    """Return what was read from a cache and what was written to one, which are parts of the prompt."""
+    read = inputs.cached_tokens or vendor.prompt_cache_hit_tokens or vendor.cached_tokens or 0
+    read = min(read, prompt)
+    return read, min(inputs.cache_write_tokens or 0, prompt - read)
+
+
 def token_usage(vendor: VendorUsage, tier: object = None, *, calls: int = 1) -> Usage:
     """Turn OpenAI's usage, whose prompt tokens include the cached ones, into disjoint counts."""
     inputs = vendor.prompt_tokens_details or vendor.input_tokens_details or _NO_PROMPT
     outputs = vendor.completion_tokens_details or vendor.output_tokens_details or _NO_COMPLETION
-    cached, written, audio_in = inputs.cached_tokens or 0, inputs.cache_write_tokens or 0, inputs.audio_tokens or 0
-    reasoning, audio_out = outputs.reasoning_tokens or 0, outputs.audio_tokens or 0
+    reasoning = outputs.reasoning_tokens or 0
     prompt, completion = _sides(vendor, reasoning)
+    cached, written = _from_cache(vendor, inputs, prompt)
+    audio_in = min(inputs.audio_tokens or 0, prompt - cached - written)
+    audio_out = min(outputs.audio_tokens or 0, completion)
     return Usage(
         calls=calls,
-        input=max(0, prompt - cached - written - audio_in),
+        input=prompt - cached - written - audio_in,
         cached=cached,
         cache_write=written,
         audio_in=audio_in,
-        output=max(0, completion - audio_out),
+        output=completion - audio_out,
         audio_out=audio_out,
         reasoning=reasoning,
         params=service_tier(tier),

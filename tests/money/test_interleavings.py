@@ -54,6 +54,8 @@ class Call:
     token: str
     amount: int
     hold: Hold | None = None
+    ledger: Ledger | None = None
+    """That gave the hold."""
     cost: int | None = None
     """Of the settlement or charge that counted; None while there is none."""
     asked: list[int] = field(default_factory=list)
@@ -117,6 +119,7 @@ class Scenario:
         else:
             lease = call.hold.lease
             assert lease is None or not lease.lost
+            call.ledger = ledger
             if self.ledgers[node] is not ledger:  # crashed meanwhile
                 call.hold = None
 
@@ -131,8 +134,8 @@ class Scenario:
             call.asked.append(cost)
             lost = hold.lease is not None and (hold.lease.lost or self.clock.now >= hold.lease.expires_at)
             call.overdraws = cost if lost or hold.lease is None else max(0, cost - hold.amount)
-        if hold.closed and call.cost is None and not call.asked:
-            return  # cancelled: the request ended otherwise
+        if hold.closed and call.cost is None and (not call.asked or call.ledger in self.gone):
+            return  # cancelled: the request ended otherwise; or its end is on its way, and nobody else knows of it
         before = hold.closed
         await settle(self.ledgers[call.node], hold, cost)
         if not before:

@@ -289,7 +289,7 @@ def test_queries(mj: Client, gateway: Gateway, grid: dict[str, Any], single: dic
     assert {task["id"] for task in listed} == {grid["id"], single["id"]}
     for empty in ({"ids": None}, {"ids": []}, {}):
         assert mj.post("/task/list-by-ids", empty).json() == []
-    assert Client(gateway, headers={"mj-api-secret": gateway.test}).fetch(grid["id"])["id"] == grid["id"]
+    assert Client(gateway, headers={"mj-api-secret": gateway.live}).fetch(grid["id"])["id"] == grid["id"]
     assert grid["id"] in {task["id"] for task in mj.get("/task/list").json()}
     seed = mj.get(f"/task/{grid['id']}/image-seed").json()
     assert (seed["code"], seed["result"].isdigit()) == (1, True)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from deeepai.accounts.models import Mode
 from deeepai.declare import State
 from deeepai.storage.database import Database
 from deeepai.storage.migrations import migrate
 from deeepai.tasks import store
 from deeepai.tasks.store import Stored
+
+
+@dataclass
+class Seen:
+    """An account that looks."""
+
+    account_id: str
+    mode: Mode = "live"
+
 
 OPERATIONS = ("openai.videos.create", "openai.videos.remix")
 
@@ -34,8 +45,9 @@ async def add(db: Database, name: str, at: int, operation: str = OPERATIONS[0], 
 async def page(
     db: Database, after: Stored | None = None, limit: int = 2, *, newest_first: bool = True, account: str = "ann"
 ) -> Sequence[str]:
+    viewer = Seen(account)
     found = await db.read(
-        lambda tx: store.page(tx, account, OPERATIONS, after=after, newest_first=newest_first, limit=limit)
+        lambda tx: store.page(tx, viewer, OPERATIONS, after=after, newest_first=newest_first, limit=limit)
     )
     return [task.id for task in found]
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..accounts.models import Channel
+from ..accounts.models import Channel, Token
 from ..declare import AnyOperation, Call, Failure, Forwarded, Paid, Reason, Submit, Task, Usage
 from ..tasks import store
 from ..tasks.links import SignedLinks
@@ -54,9 +54,17 @@ def name_model(core: Core, x: Exchange, name: str | None = None) -> None:
 
 
 def resolved(core: Core, x: Exchange, name: str) -> str:
-    """Return what a name stands for by the operator's aliases, else by the shipped ones."""
+    """Return what a name stands for by the operator's aliases, else by the shipped ones.
+
+    Raises
+    ------
+    Failure
+        NO_MODEL: only an operator's alias stands for a list.
+    """
     snapshot = core.directory.snapshot
     model = admission.resolve(snapshot.aliases, name)
+    if "," in name and model == name:
+        raise admission.no_model(name)
     # The shipped aliases stand in only for names that nobody serves.
     if snapshot.fallbacks and "," not in model and not serving(core, x, model):
         model = admission.resolve(snapshot.fallbacks, model)
@@ -81,6 +89,11 @@ def serving(core: Core, x: Exchange, model: str, pin: Channel | None = None) -> 
     return core.dispatcher.tiers(x.protocol.name, model, token.mode, token.price_group, reachable)
 
 
+def open_to(channel: Channel, token: Token) -> bool:
+    """Tell whether a channel is for a token's mode and price group, whatever the model."""
+    return channel.mode == token.mode and (channel.price_groups is None or token.price_group in channel.price_groups)
+
+
 def serves_otherwise(core: Core, x: Exchange, operation: str) -> bool:
     """Tell whether a channel serves the model to this caller for another operation, directly or by a translator."""
     route, token = core.translators.routes[operation], x.caller
@@ -98,7 +111,7 @@ def tiers(core: Core, x: Exchange, origin: Stored | None = None, pin: Channel | 
     """
     if origin is not None:
         channel = core.dispatcher.by_id(origin.channel_id)
-        if channel is None or not channel.enabled:
+        if channel is None or not channel.enabled or not open_to(channel, x.caller):
             raise unavailable(x.model)
         return ((channel,),)
     found = serving(core, x, x.model, pin)
@@ -208,17 +221,17 @@ async def origin(core: Core, x: Exchange) -> Stored | None:
 
 
 async def load(core: Core, x: Exchange, task_id: str) -> Stored:
-    """Return one of the caller's tasks of this protocol, by its own id or that of something it made.
+    """Return one of the caller's tasks of this protocol and mode, by its own id or that of something it made.
 
     Raises
     ------
     Failure
         NOT_FOUND, whoever else's it may be.
     """
-    account_id, protocol = x.caller.account_id, x.protocol.name
+    viewer, protocol = x.caller, x.protocol.name
     # No id holds a NUL, and PostgreSQL takes none.
     known = "\0" not in task_id
-    task = await core.db.read(lambda tx: store.find(tx, account_id, protocol, task_id)) if known else None
+    task = await core.db.read(lambda tx: store.find(tx, viewer, protocol, task_id)) if known else None
     if task is None:
         raise Failure(Reason.NOT_FOUND, f"Task '{task_id[:64]}' was not found", code="task_not_found")
     return task

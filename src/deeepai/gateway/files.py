@@ -57,8 +57,7 @@ async def opened(core: Core, x: Exchange, task_id: str) -> Stored:
     if signed(core, x, task_id):
         task = await core.db.read(lambda tx: store.load_any(tx, task_id))
     else:
-        account = x.caller.account_id
-        task = await core.db.read(lambda tx: store.load(tx, account, task_id))
+        task = await core.db.read(lambda tx: store.load(tx, x.caller, task_id))
     if task is None:
         raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
     return task

@@ -344,13 +344,13 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
     Failure
         UPSTREAM, where the task is gone.
     """
-    account_id, task_id = task.account_id, task.id
+    task_id = task.id
     pause = min(core.life.rules(task).interval, _LOOK)
     until = time.monotonic() + seconds
     with x.waiting():
         while not task.state.final and time.monotonic() < until:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
-            stored = await core.db.read(lambda tx: store.load(tx, account_id, task_id))
+            stored = await core.db.read(lambda tx: store.load(tx, task, task_id))
             if stored is None:
                 raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
             task = await core.poller.fresh(stored)

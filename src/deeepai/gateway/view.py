@@ -60,8 +60,8 @@ class GatewayView:
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
         """Return the caller's tasks of this protocol, refreshed where they are stale."""
-        core, account, protocol = self._core, self._x.caller.account_id, self._x.protocol.name
-        tasks = await core.db.read(lambda tx: store.latest(tx, account, protocol, ids, open_only=open_only))
+        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.name
+        tasks = await core.db.read(lambda tx: store.latest(tx, viewer, protocol, ids, open_only=open_only))
         return await asyncio.gather(*(core.poller.fresh(task) for task in tasks)) if ids is not None else tasks
 
     async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
@@ -73,12 +73,11 @@ class GatewayView:
             NOT_FOUND, where the window begins after a task that is not the caller's.
         """
         core, x = self._core, self._x
-        account = x.caller.account_id
         names = [f"{x.protocol.name}.{name}" for name in operations]
         limit = max(1, min(window.limit, MOST))
         after = None if window.after is None else await candidates.load(core, x, window.after)
         tasks = await core.db.read(
-            lambda tx: store.page(tx, account, names, after=after, newest_first=window.newest_first, limit=limit + 1)
+            lambda tx: store.page(tx, x.caller, names, after=after, newest_first=window.newest_first, limit=limit + 1)
         )
         return tasks[:limit], len(tasks) > limit
 

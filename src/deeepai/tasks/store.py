@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
+from typing import Protocol as Interface
 
 import msgspec
 
@@ -60,6 +61,20 @@ class Owner:
     finished_at: int | None = None
 
 
+class Viewer(Interface):
+    """Who looks at tasks: an account in one mode. What was made in the other does not exist for it."""
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+        ...
+
+    @property
+    def mode(self) -> Mode:
+        """The mode."""
+        ...
+
+
 _JSON = frozenset({"params", "request", "facts", "snapshot", "estimate", "within"})
 _PLAIN = tuple(item.name for item in fields(Stored) if item.name not in _JSON and item.name != "hook")
 _COLUMNS = (*_PLAIN, *sorted(_JSON), "hook_url")
@@ -110,20 +125,22 @@ async def update(tx: Tx, task: Stored, *columns: str) -> bool:
     return changed == 1
 
 
-async def load(tx: Tx, account_id: str, task_id: str) -> Stored | None:
-    """Return an account's task."""
-    row = await tx.fetchrow("SELECT * FROM tasks WHERE id = $1 AND account_id = $2", task_id, account_id)
+async def load(tx: Tx, viewer: Viewer, task_id: str) -> Stored | None:
+    """Return a viewer's task."""
+    row = await tx.fetchrow(
+        "SELECT * FROM tasks WHERE id = $1 AND account_id = $2 AND mode = $3", task_id, viewer.account_id, viewer.mode
+    )
     return from_row(row) if row is not None else None
 
 
-async def find(tx: Tx, account_id: str, protocol: str, name: str) -> Stored | None:
-    """Return an account's task of a protocol, by its own id or that of something it made."""
-    task = await load(tx, account_id, name)
+async def find(tx: Tx, viewer: Viewer, protocol: str, name: str) -> Stored | None:
+    """Return a viewer's task of a protocol, by its own id or that of something it made."""
+    task = await load(tx, viewer, name)
     if task is not None:
         return task if task.protocol == protocol else None
-    owner = object_rows.Owner(account_id, protocol)
+    owner = object_rows.Owner(viewer.account_id, protocol)
     made = (await object_rows.find(tx, owner, [name])).get(name)
-    return None if made is None or made.parent_id is None else await load(tx, account_id, made.parent_id)
+    return None if made is None or made.parent_id is None else await load(tx, viewer, made.parent_id)
 
 
 async def of_request(tx: Tx, account_id: str, request_id: str) -> Stored | None:
@@ -151,40 +168,43 @@ async def by_upstream(tx: Tx, account_id: str, channel_id: str, upstream_id: str
 
 
 async def latest(
-    tx: Tx, account_id: str, protocol: str, ids: Sequence[str] | None, *, open_only: bool, limit: int = 100
+    tx: Tx, viewer: Viewer, protocol: str, ids: Sequence[str] | None, *, open_only: bool, limit: int = 100
 ) -> list[Stored]:
-    """Return an account's tasks of a protocol: those of the given ids, or the latest."""
+    """Return a viewer's tasks of a protocol: those of the given ids, or the latest."""
     if ids is not None:
         found: list[Stored] = []
         for task_id in dict.fromkeys(ids[:limit]):
-            task = await load(tx, account_id, task_id)
+            task = await load(tx, viewer, task_id)
             if task is not None and task.protocol == protocol:
                 found.append(task)
         return found
     only = "AND finished_at IS NULL" if open_only else ""
     rows = await tx.fetch(
-        f"SELECT * FROM tasks WHERE account_id = $1 AND protocol = $2 {only} ORDER BY submitted_at DESC LIMIT $3",
-        account_id,
+        f"SELECT * FROM tasks WHERE account_id = $1 AND protocol = $2 AND mode = $4 {only} "
+        "ORDER BY submitted_at DESC LIMIT $3",
+        viewer.account_id,
         protocol,
         limit,
+        viewer.mode,
     )
     return [from_row(row) for row in rows]
 
 
 async def page(
-    tx: Tx, account_id: str, operations: Sequence[str], *, after: Task | None, newest_first: bool, limit: int
+    tx: Tx, viewer: Viewer, operations: Sequence[str], *, after: Task | None, newest_first: bool, limit: int
 ) -> list[Stored]:
-    """Return an account's tasks of some operations in the order of their submission, those after one of them."""
-    names = ", ".join(f"${n + 5}" for n in range(len(operations)))
+    """Return a viewer's tasks of some operations in the order of their submission, those after one of them."""
+    names = ", ".join(f"${n + 6}" for n in range(len(operations)))
     sign, order = ("<", "DESC") if newest_first else (">", "ASC")
     rows = await tx.fetch(
-        "SELECT * FROM tasks WHERE account_id = $1 AND (CAST($2 AS BIGINT) IS NULL OR (submitted_at, id) "
+        "SELECT * FROM tasks WHERE account_id = $1 AND mode = $5 AND (CAST($2 AS BIGINT) IS NULL OR (submitted_at, id) "
         f"{sign} (CAST($2 AS BIGINT), CAST($3 AS TEXT))) AND operation IN ({names}) "
         f"ORDER BY submitted_at {order}, id {order} LIMIT $4",
-        account_id,
+        viewer.account_id,
         None if after is None else after.submitted_at,
         None if after is None else after.id,
         limit,
+        viewer.mode,
         *operations,
     )
     return [from_row(row) for row in rows]

@@ -305,10 +305,10 @@ async def _settled(core: Core, x: Exchange, name: str) -> None:
     Failure
         CONFLICT: what it costs could not be told any more.
     """
-    account_id, protocol = x.caller.account_id, x.protocol.name
+    viewer, protocol = x.caller, x.protocol.name
 
     async def under_way() -> list[Stored]:
-        found = await core.db.read(lambda tx: store.latest(tx, account_id, protocol, None, open_only=True))
+        found = await core.db.read(lambda tx: store.latest(tx, viewer, protocol, None, open_only=True))
         return [task for task in found if name == task.upstream_id or name in task.within]
 
     # Some tell that they have ended first, and then what they used.

@@ -55,7 +55,7 @@ openai = Protocol(
     },
     model_paths={"/openai/deployments/{model}": "/v1", "/deployments/{model}": "/v1", "/v1/engines/{model}": "/v1"},
     probe=UpstreamCall("/models"),
-    forward_headers=("openai-organization", "openai-project", "openai-beta"),
+    forward_headers=("openai-beta",),
     settings=chat.OpenAISettings,
     answer_headers=("openai-processing-ms", "openai-version"),
     operations=(

@@ -344,13 +344,13 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
     Failure
         UPSTREAM, where the task is gone.
     """
-    task_id = task.id
+    viewer, task_id = task, task.id
     pause = min(core.life.rules(task).interval, _LOOK)
     until = time.monotonic() + seconds
     with x.waiting():
         while not task.state.final and time.monotonic() < until:
             await asyncio.sleep(min(pause, max(0.0, until - time.monotonic())))
-            stored = await core.db.read(lambda tx: store.load(tx, task, task_id))
+            stored = await core.db.read(lambda tx: store.load(tx, viewer, task_id))
             if stored is None:
                 raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
             task = await core.poller.fresh(stored)

@@ -152,13 +152,11 @@ def test_names(gateway: Gateway, vendor: VendorSocket) -> None:
 
 @pytest.mark.operation("openai.realtime")
 def test_keys_among_the_subprotocols(gateway: Gateway, vendor: VendorSocket) -> None:
-    offered = ["realtime", f"openai-insecure-api-key.{RICH}", "openai-beta.realtime-v1"]
+    offered = ["realtime", f"openai-insecure-api-key.{RICH}"]
     with open_session(gateway, "browser", "", subprotocols=offered) as session:
         assert session.subprotocol == "realtime"
         receive(session)
-    seen = vendor.of("browser")[-1]
-    assert seen.headers["openai-beta"] == "realtime=v1"
-    assert RICH not in json.dumps(seen.headers)
+    assert RICH not in json.dumps(vendor.of("browser")[-1].headers)
     with open_session(gateway, "plain") as session:
         assert session.subprotocol is None
         receive(session)
@@ -211,6 +209,81 @@ def test_a_slow_reader_is_waited_for(gateway: Gateway, vendor: VendorSocket) -> 
         assert seen.sent * 65_000 < 16 * 2**20
         numbers = [receive(session)["number"] for _ in range(last + 200)]
         assert numbers == list(range(1, last + 201))
+
+
+BETA = {"subprotocols": ["realtime", f"openai-insecure-api-key.{RICH}", "openai-beta.realtime-v1"]}
+
+
+@pytest.mark.parametrize(("word", "speaks"), [("current", "ga"), ("aged", "beta"), ("both", None)])
+@pytest.mark.parametrize("caller", ["ga", "beta"])
+def test_the_upstream_is_asked_as_it_speaks(
+    gateway: Gateway, vendor: VendorSocket, caller: str, word: str, speaks: str | None
+) -> None:
+    spoken = speaks or caller
+    flat, present = {"voice": "ash"}, {"type": "realtime", "audio": {"output": {"voice": "ash"}}}
+    text = json.dumps({"type": "session.update", "session": flat if caller == "beta" else present}, indent=1)
+    with open_session(gateway, word, "" if caller == "beta" else RICH, **(BETA if caller == "beta" else {})) as session:
+        receive(session)
+        session.send(text)
+        say(session, "response.create")
+        kinds = {event["type"] for event in receive_until(session, "response.done")}
+    seen = vendor.of(word)[-1]
+    assert seen.headers.get("openai-beta") == ("realtime=v1" if spoken == "beta" else None)
+    assert seen.events[0]["session"] == (flat if spoken == "beta" else present)
+    assert ("response.audio.delta" in kinds, "response.output_audio.delta" in kinds) == (
+        caller == "beta",
+        caller == "ga",
+    )
+    # What needs no turning passes as it is.
+    assert (text in seen.texts) == (spoken == caller)
+    _, (row,) = ended(gateway, request_id(session))
+    assert (row["cost"], row["basis"]) == (COST, "vendor")
+
+
+@pytest.mark.parametrize("word", ["half-turned", "aged-half"])
+def test_what_came_of_a_turned_session_is_charged(gateway: Gateway, word: str) -> None:
+    more = {} if word.startswith("aged") else BETA
+    session = open_session(gateway, word, "" if more else RICH, **more)
+    receive(session)
+    say(session, "response.create")
+    for _ in range(7):
+        receive(session)
+    session.close()
+    _, (charged,) = ended(gateway, request_id(session))
+    assert (charged["basis"], charged["cost"]) == ("counted", 20 * 64_000 + 2 * 16_000)
+
+
+def test_no_shape_hides_a_model_from_the_other(gateway: Gateway, vendor: VendorSocket) -> None:
+    """A token restricted to one model for transcription cannot name another beside it, in other words."""
+    allowed, other = {"model": "whisper-1"}, {"model": "gpt-4o-transcribe"}
+    both = {"input_audio_transcription": other, "audio": {"input": {"transcription": allowed}}}
+    offered = ["realtime", f"openai-insecure-api-key.{NARROW}", "openai-beta.realtime-v1"]
+    for word in ("hides", "aged-hides", "both"):
+        for key, more in ((NARROW, {}), ("", {"subprotocols": offered})):
+            with open_session(gateway, word, key, **more) as session:
+                receive(session)
+                say(session, "session.update", session=both)
+                say(session, "echo")
+                receive_until(session, "echo")
+            assert "gpt-4o-transcribe" not in "".join(vendor.of(word)[-1].texts)
+
+
+def test_a_format_that_the_upstream_does_not_know(gateway: Gateway, vendor: VendorSocket) -> None:
+    with open_session(gateway, "aged-format") as session:
+        receive(session)
+        format = {"type": "audio/pcm", "rate": 16000}
+        say(
+            session,
+            "session.update",
+            event_id="mine",
+            session={"type": "realtime", "audio": {"input": {"format": format}}},
+        )
+        error = receive(session)
+        assert (error["type"], error["error"]["param"]) == ("error", "session.audio.input.format")
+        assert error["error"]["event_id"] == "mine"
+        say(session, "echo")
+        assert receive(session)["type"] == "echo"
+    assert [event["type"] for event in vendor.of("aged-format")[-1].events] == ["echo"]
 
 
 # Money -------------------------------------------------------------------------------------------------------------

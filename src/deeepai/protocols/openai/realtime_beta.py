@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, cast
 
+import msgspec
 from msgspec import UNSET
 
 from ...declare import Failure, Json, Reason, SessionTranslation
@@ -231,9 +232,17 @@ def _turned(event: str, way: _Way, finish: Callable[[Fields], Sequence[Fields]])
         for name, turn in way.fields.items():
             if isinstance(made.get(name), dict):
                 made[name] = turn(made[name])
-        return [json.dumps(each, separators=(",", ":")) for each in finish(made)]
+        return [_text(each) for each in finish(made)]
     except (ValueError, RecursionError):
         return (event,)
+
+
+def _text(event: Fields) -> str:
+    try:
+        return msgspec.json.encode(event).decode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, which has no bytes.
+        return json.dumps(event)
 
 
 def _ga_kind(event: Fields, *, transcribes: bool) -> None:
@@ -281,7 +290,7 @@ def session_update(session: Fields, *, beta: bool) -> str:
     Failure
         The beta has no word for a format of sound.
     """
-    event = json.dumps({"type": "session.update", "session": session}, separators=(",", ":"))
+    event = _text({"type": "session.update", "session": session})
     between = translation(caller_beta="type" not in session, upstream_beta=beta, transcribes=False)
     return event if between is None else between.sent(event)
 

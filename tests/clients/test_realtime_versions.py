@@ -103,8 +103,8 @@ def upstream(request: pytest.FixtureRequest) -> str:
 
 def client(gateway: Gateway, key: str) -> OpenAI:
     # The beta's sessions go to wss wherever the API is, unless told otherwise.
-    urls = {"base_url": f"{gateway.url}/v1", "websocket_base_url": f"{gateway.url.replace('http', 'ws')}/v1"}
-    return OpenAI(**urls, api_key=key, max_retries=0)
+    base, sockets = f"{gateway.url}/v1", f"{gateway.url.replace('http', 'ws')}/v1"
+    return OpenAI(base_url=base, websocket_base_url=sockets, api_key=key, max_retries=0)
 
 
 Connect = Callable[..., AbstractContextManager[Any]]

@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -22,6 +23,7 @@ from tests.gateway.realtime import (
     NARROW,
     RICH,
     SCARCE,
+    SCARCE_TOO,
     channel,
     ended,
     ends,
@@ -211,7 +213,12 @@ def test_a_slow_reader_is_waited_for(gateway: Gateway, vendor: VendorSocket) -> 
         assert numbers == list(range(1, last + 201))
 
 
-BETA = {"subprotocols": ["realtime", f"openai-insecure-api-key.{RICH}", "openai-beta.realtime-v1"]}
+def as_beta(key: str) -> dict[str, Any]:
+    """How a caller of the beta says who it is, and what it speaks."""
+    return {"key": "", "subprotocols": ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]}
+
+
+BETA = as_beta(RICH)
 
 
 @pytest.mark.parametrize(("word", "speaks"), [("current", "ga"), ("aged", "beta"), ("both", None)])
@@ -222,7 +229,7 @@ def test_the_upstream_is_asked_as_it_speaks(
     spoken = speaks or caller
     flat, present = {"voice": "ash"}, {"type": "realtime", "audio": {"output": {"voice": "ash"}}}
     text = json.dumps({"type": "session.update", "session": flat if caller == "beta" else present}, indent=1)
-    with open_session(gateway, word, "" if caller == "beta" else RICH, **(BETA if caller == "beta" else {})) as session:
+    with open_session(gateway, word, **(BETA if caller == "beta" else {})) as session:
         receive(session)
         session.send(text)
         say(session, "response.create")
@@ -242,8 +249,7 @@ def test_the_upstream_is_asked_as_it_speaks(
 
 @pytest.mark.parametrize("word", ["half-turned", "aged-half"])
 def test_what_came_of_a_turned_session_is_charged(gateway: Gateway, word: str) -> None:
-    more = {} if word.startswith("aged") else BETA
-    session = open_session(gateway, word, "" if more else RICH, **more)
+    session = open_session(gateway, word, **({} if word.startswith("aged") else BETA))
     receive(session)
     say(session, "response.create")
     for _ in range(7):
@@ -257,10 +263,9 @@ def test_no_shape_hides_a_model_from_the_other(gateway: Gateway, vendor: VendorS
     """A token restricted to one model for transcription cannot name another beside it, in other words."""
     allowed, other = {"model": "whisper-1"}, {"model": "gpt-4o-transcribe"}
     both = {"input_audio_transcription": other, "audio": {"input": {"transcription": allowed}}}
-    offered = ["realtime", f"openai-insecure-api-key.{NARROW}", "openai-beta.realtime-v1"]
     for word in ("hides", "aged-hides", "both"):
-        for key, more in ((NARROW, {}), ("", {"subprotocols": offered})):
-            with open_session(gateway, word, key, **more) as session:
+        for caller in ({"key": NARROW}, as_beta(NARROW)):
+            with open_session(gateway, word, **caller) as session:
                 receive(session)
                 say(session, "session.update", session=both)
                 say(session, "echo")
@@ -352,8 +357,9 @@ def test_a_caller_that_leaves_pays_what_the_vendor_tells(gateway: Gateway) -> No
     assert (charged["basis"], charged["cost"]) == ("vendor", COST)
 
 
-def test_an_upstream_that_breaks_off(gateway: Gateway) -> None:
-    with open_session(gateway, "half-cuts") as session:
+@pytest.mark.parametrize("caller", [{}, BETA], ids=["ga", "beta"])
+def test_an_upstream_that_breaks_off(gateway: Gateway, caller: dict[str, Any]) -> None:
+    with open_session(gateway, "half-cuts", **caller) as session:
         receive(session)
         say(session, "response.create")
         seen = receive_until(session, "error")
@@ -373,8 +379,13 @@ def test_an_upstream_that_closes(gateway: Gateway, code: int) -> None:
         assert ends(session) == (code, "asked to")
 
 
-def test_a_balance_that_is_spent(gateway: Gateway, vendor: VendorSocket) -> None:
-    with open_session(gateway, "spends", SCARCE) as session:
+@pytest.mark.parametrize(
+    ("account", "caller"),
+    [("scarce", {"key": SCARCE}), ("scarce-too", as_beta(SCARCE_TOO))],
+    ids=["ga", "beta"],
+)
+def test_a_balance_that_is_spent(gateway: Gateway, vendor: VendorSocket, account: str, caller: dict[str, Any]) -> None:
+    with open_session(gateway, "spends", **caller) as session:
         receive(session)
         say(session, "response.create")
         seen = receive_until(session, "error")
@@ -383,10 +394,10 @@ def test_a_balance_that_is_spent(gateway: Gateway, vendor: VendorSocket) -> None
         assert ends(session) == (1008, "insufficient_quota")
     _, (charged,) = ended(gateway, request_id(session))
     assert charged["cost"] == COST
-    (account,) = rows(gateway, "SELECT available, held, spent FROM accounts WHERE name = 'scarce'")
-    assert account["spent"] == COST
+    (found,) = rows(gateway, "SELECT available, held, spent FROM accounts WHERE name = ?", account)
+    assert found["spent"] == COST
     assert until(lambda: vendor.of("spends")[-1].closed)[0] == 1000
-    assert refused(gateway, "spends", SCARCE)[1]["code"] == "insufficient_quota"
+    assert refused(gateway, "spends", **caller)[1]["code"] == "insufficient_quota"
 
 
 @pytest.mark.parametrize("key", [people.TESTER])

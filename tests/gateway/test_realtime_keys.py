@@ -74,6 +74,14 @@ def test_the_upstream_is_told_in_its_own_words_what_a_key_was_made_for(
             assert told == {"type": "session.update", "session": expected}
 
 
+def test_a_key_for_what_the_upstream_does_not_know(gateway: Gateway) -> None:
+    sound = {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}
+    status, made = post(gateway, "client_secrets", {"session": {"model": MODEL + "aged", "audio": sound}})
+    assert status == 200
+    status, error, _ = refused(gateway, "aged", made["value"])
+    assert (status, error["param"]) == (400, "session.audio.input.format")
+
+
 @pytest.mark.operation("openai.realtime.transcription_sessions")
 def test_a_key_for_a_transcription_made_in_the_older_way(gateway: Gateway) -> None:
     status, made = post(gateway, "transcription_sessions", {"input_audio_transcription": {"model": "whisper-1"}})

@@ -215,9 +215,9 @@ def test_a_fault_names_the_callers_field(connect: Connect, caller: str, upstream
 
 
 @pytest.mark.operation("openai.realtime")
-def test_a_session_that_transcribes(connect: Connect, gateway: Gateway, caller: str) -> None:
+def test_a_session_that_transcribes(connect: Connect, gateway: Gateway, caller: str, upstream: str) -> None:
     before = sessions(gateway)
-    with connect(model="gpt-realtime", extra_query={"intent": "transcription"}) as connection:
+    with connect(model=UPSTREAMS[upstream], extra_query={"intent": "transcription"}) as connection:
         prefix = "" if caller == "ga" else "transcription_"
         assert connection.recv().type == f"{prefix}session.created"
         if caller == "ga":

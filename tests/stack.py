@@ -54,6 +54,7 @@ class Sandbox:
     speed: float = 100.0
     port: int = field(default_factory=reserve_port)
     process: subprocess.Popen[bytes] | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -61,6 +62,7 @@ class Sandbox:
 
     def start(self) -> Sandbox:
         command = [sys.executable, "-m", "deeepai.sandbox", "--port", str(self.port), "--speed", str(self.speed)]
+        command += self.flags
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(f"{self.url}/healthz", self.process)
         return self

@@ -121,6 +121,21 @@ def test_a_transport_has_settings_of_its_own(settings: dict[str, Any], params: l
 
 
 @pytest.mark.parametrize(
+    ("settings", "params"),
+    [
+        ({"realtime": "ga"}, []),
+        ({"realtime": "beta", "transport": "azure"}, []),
+        ({"realtime": "both"}, []),
+        ({"realtime": "v1"}, ["settings.realtime"]),
+        ({"realtime": None}, ["settings.realtime"]),
+        ({"realtmie": "beta"}, ["settings.realtmie"]),
+    ],
+)
+def test_what_an_upstream_speaks_in_realtime_sessions(settings: dict[str, Any], params: list[str]) -> None:
+    assert [param for param, _ in faults(settings, by=PROTOCOLS["openai"])] == params
+
+
+@pytest.mark.parametrize(
     ("settings", "param"),
     [
         ({"transport": "vertex"}, "settings.project"),

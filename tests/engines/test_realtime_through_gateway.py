@@ -71,3 +71,23 @@ async def test_a_spoken_question_is_answered(local: Gateway) -> None:
     charged = rows(local, "SELECT * FROM usage WHERE operation = 'openai.realtime' AND basis = 'vendor'")
     assert charged
     assert {row["upstream_model"] for row in charged} <= {"local-realtime", "whisper-base"}
+
+
+@pytest.mark.operation("openai.realtime")
+def test_the_beta_is_served(local: Gateway) -> None:
+    """The engine speaks today's API alone."""
+    base, sockets = f"{local.url}/v1", f"{local.url.replace('http', 'ws')}/v1"
+    with (
+        OpenAI(base_url=base, websocket_base_url=sockets, api_key=local.live, max_retries=0) as client,
+        client.beta.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        connection.session.update(session={"modalities": ["text"], "temperature": 0.8})
+        content: Any = [{"type": "input_text", "text": QUESTION}]
+        connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+        connection.response.create()
+        words, event = "", connection.recv()
+        while event.type != "response.done":
+            assert event.type != "error", event
+            words += event.delta if event.type == "response.text.delta" else ""
+            event = connection.recv()
+    assert "Paris" in words

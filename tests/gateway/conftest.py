@@ -26,6 +26,8 @@ def voice(sandbox: Sandbox, vendor: VendorSocket, tmp_path_factory: pytest.TempP
     toml = (
         channel("second", vendor.port, 10, models, f'model_map = {{"{MODEL}aliased" = "real"}}')
         + channel("quick", vendor.port, 20, f'models = ["{MODEL}mute"]', "settings = { first_byte = 0.5 }")
+        + channel("aged", vendor.port, 20, f'models = ["{MODEL}aged*"]', 'settings = { realtime = "beta" }')
+        + channel("both", vendor.port, 20, f'models = ["{MODEL}both"]', 'settings = { realtime = "both" }')
         + channel("dead", reserve_port(), 20, f'models = ["{MODEL}failover"]')
         # A channel each, so that one that rests takes nothing from another test.
         + "".join(

@@ -15,8 +15,8 @@ from tests.support.until import PATIENCE, until
 
 MODEL = "gpt-realtime-2099-"
 """Priced as gpt-realtime."""
-RICH, SCARCE, BOUND, NARROW, HIDDEN = (
-    f"sk-live-{name:0<32}" for name in ("rich", "scarce", "bound", "narrow", "hidden")
+RICH, SCARCE, SCARCE_TOO, BOUND, NARROW, HIDDEN = (
+    f"sk-live-{name:0<32}" for name in ("rich", "scarce", "scarce-too", "bound", "narrow", "hidden")
 )
 FAULTS = ("busy", "no-key", "opens-broken", "opens-in-debt", "elsewhere")
 CONFIG = f"""
@@ -30,6 +30,11 @@ name = "scarce"
 password = "scarce-password"
 credit = 0.055
 
+[[users]]
+name = "scarce-too"
+password = "scarce-password"
+credit = 0.055
+
 [[tokens]]
 name = "rich"
 key = "{RICH}"
@@ -39,6 +44,11 @@ account = "rich"
 name = "scarce"
 key = "{SCARCE}"
 account = "scarce"
+
+[[tokens]]
+name = "scarce-too"
+key = "{SCARCE_TOO}"
+account = "scarce-too"
 
 [[tokens]]
 name = "bound"

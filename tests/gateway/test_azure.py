@@ -26,10 +26,12 @@ ASKED: Any = [{"role": "user", "content": "hello"}]
 
 
 @pytest.fixture(scope="module")
-def azure(sandbox: Sandbox) -> Iterator[tuple[Azure, str]]:
+def azure() -> Iterator[tuple[Azure, str]]:
+    sandbox = Sandbox(flags=("--realtime", "both")).start()
     made = Azure(f"{sandbox.url}/openai/v1", {"my-chat": "gpt-4o-mini", **{name: name for name in MODELS}})
     with serving_apart(made) as url:
         yield made, url
+    sandbox.stop()
 
 
 @pytest.fixture(scope="module", params=["newer", "dated"])

@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -22,6 +23,7 @@ from tests.gateway.realtime import (
     NARROW,
     RICH,
     SCARCE,
+    SCARCE_TOO,
     channel,
     ended,
     ends,
@@ -152,13 +154,11 @@ def test_names(gateway: Gateway, vendor: VendorSocket) -> None:
 
 @pytest.mark.operation("openai.realtime")
 def test_keys_among_the_subprotocols(gateway: Gateway, vendor: VendorSocket) -> None:
-    offered = ["realtime", f"openai-insecure-api-key.{RICH}", "openai-beta.realtime-v1"]
+    offered = ["realtime", f"openai-insecure-api-key.{RICH}"]
     with open_session(gateway, "browser", "", subprotocols=offered) as session:
         assert session.subprotocol == "realtime"
         receive(session)
-    seen = vendor.of("browser")[-1]
-    assert seen.headers["openai-beta"] == "realtime=v1"
-    assert RICH not in json.dumps(seen.headers)
+    assert RICH not in json.dumps(vendor.of("browser")[-1].headers)
     with open_session(gateway, "plain") as session:
         assert session.subprotocol is None
         receive(session)
@@ -211,6 +211,84 @@ def test_a_slow_reader_is_waited_for(gateway: Gateway, vendor: VendorSocket) -> 
         assert seen.sent * 65_000 < 16 * 2**20
         numbers = [receive(session)["number"] for _ in range(last + 200)]
         assert numbers == list(range(1, last + 201))
+
+
+def as_beta(key: str) -> dict[str, Any]:
+    """How a caller of the beta says who it is, and what it speaks."""
+    return {"key": "", "subprotocols": ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]}
+
+
+BETA = as_beta(RICH)
+
+
+@pytest.mark.parametrize(("word", "speaks"), [("current", "ga"), ("aged", "beta"), ("both", None)])
+@pytest.mark.parametrize("caller", ["ga", "beta"])
+def test_the_upstream_is_asked_as_it_speaks(
+    gateway: Gateway, vendor: VendorSocket, caller: str, word: str, speaks: str | None
+) -> None:
+    spoken = speaks or caller
+    flat, present = {"voice": "ash"}, {"type": "realtime", "audio": {"output": {"voice": "ash"}}}
+    text = json.dumps({"type": "session.update", "session": flat if caller == "beta" else present}, indent=1)
+    with open_session(gateway, word, **(BETA if caller == "beta" else {})) as session:
+        receive(session)
+        session.send(text)
+        say(session, "response.create")
+        kinds = {event["type"] for event in receive_until(session, "response.done")}
+    seen = vendor.of(word)[-1]
+    assert seen.headers.get("openai-beta") == ("realtime=v1" if spoken == "beta" else None)
+    assert seen.events[0]["session"] == (flat if spoken == "beta" else present)
+    assert ("response.audio.delta" in kinds, "response.output_audio.delta" in kinds) == (
+        caller == "beta",
+        caller == "ga",
+    )
+    # What needs no turning passes as it is.
+    assert (text in seen.texts) == (spoken == caller)
+    _, (row,) = ended(gateway, request_id(session))
+    assert (row["cost"], row["basis"]) == (COST, "vendor")
+
+
+@pytest.mark.parametrize("word", ["half-turned", "aged-half"])
+def test_what_came_of_a_turned_session_is_charged(gateway: Gateway, word: str) -> None:
+    session = open_session(gateway, word, **({} if word.startswith("aged") else BETA))
+    receive(session)
+    say(session, "response.create")
+    for _ in range(7):
+        receive(session)
+    session.close()
+    _, (charged,) = ended(gateway, request_id(session))
+    assert (charged["basis"], charged["cost"]) == ("counted", 20 * 64_000 + 2 * 16_000)
+
+
+def test_no_shape_hides_a_model_from_the_other(gateway: Gateway, vendor: VendorSocket) -> None:
+    """A token restricted to one model for transcription cannot name another beside it, in other words."""
+    allowed, other = {"model": "whisper-1"}, {"model": "gpt-4o-transcribe"}
+    both = {"input_audio_transcription": other, "audio": {"input": {"transcription": allowed}}}
+    for word in ("hides", "aged-hides", "both"):
+        for caller in ({"key": NARROW}, as_beta(NARROW)):
+            with open_session(gateway, word, **caller) as session:
+                receive(session)
+                say(session, "session.update", session=both)
+                say(session, "echo")
+                receive_until(session, "echo")
+            assert "gpt-4o-transcribe" not in "".join(vendor.of(word)[-1].texts)
+
+
+def test_a_format_that_the_upstream_does_not_know(gateway: Gateway, vendor: VendorSocket) -> None:
+    with open_session(gateway, "aged-format") as session:
+        receive(session)
+        format = {"type": "audio/pcm", "rate": 16000}
+        say(
+            session,
+            "session.update",
+            event_id="mine",
+            session={"type": "realtime", "audio": {"input": {"format": format}}},
+        )
+        error = receive(session)
+        assert (error["type"], error["error"]["param"]) == ("error", "session.audio.input.format")
+        assert error["error"]["event_id"] == "mine"
+        say(session, "echo")
+        assert receive(session)["type"] == "echo"
+    assert [event["type"] for event in vendor.of("aged-format")[-1].events] == ["echo"]
 
 
 # Money -------------------------------------------------------------------------------------------------------------
@@ -279,8 +357,9 @@ def test_a_caller_that_leaves_pays_what_the_vendor_tells(gateway: Gateway) -> No
     assert (charged["basis"], charged["cost"]) == ("vendor", COST)
 
 
-def test_an_upstream_that_breaks_off(gateway: Gateway) -> None:
-    with open_session(gateway, "half-cuts") as session:
+@pytest.mark.parametrize("caller", [{}, BETA], ids=["ga", "beta"])
+def test_an_upstream_that_breaks_off(gateway: Gateway, caller: dict[str, Any]) -> None:
+    with open_session(gateway, "half-cuts", **caller) as session:
         receive(session)
         say(session, "response.create")
         seen = receive_until(session, "error")
@@ -300,8 +379,13 @@ def test_an_upstream_that_closes(gateway: Gateway, code: int) -> None:
         assert ends(session) == (code, "asked to")
 
 
-def test_a_balance_that_is_spent(gateway: Gateway, vendor: VendorSocket) -> None:
-    with open_session(gateway, "spends", SCARCE) as session:
+@pytest.mark.parametrize(
+    ("account", "caller"),
+    [("scarce", {"key": SCARCE}), ("scarce-too", as_beta(SCARCE_TOO))],
+    ids=["ga", "beta"],
+)
+def test_a_balance_that_is_spent(gateway: Gateway, vendor: VendorSocket, account: str, caller: dict[str, Any]) -> None:
+    with open_session(gateway, "spends", **caller) as session:
         receive(session)
         say(session, "response.create")
         seen = receive_until(session, "error")
@@ -310,10 +394,10 @@ def test_a_balance_that_is_spent(gateway: Gateway, vendor: VendorSocket) -> None
         assert ends(session) == (1008, "insufficient_quota")
     _, (charged,) = ended(gateway, request_id(session))
     assert charged["cost"] == COST
-    (account,) = rows(gateway, "SELECT available, held, spent FROM accounts WHERE name = 'scarce'")
-    assert account["spent"] == COST
+    (found,) = rows(gateway, "SELECT available, held, spent FROM accounts WHERE name = ?", account)
+    assert found["spent"] == COST
     assert until(lambda: vendor.of("spends")[-1].closed)[0] == 1000
-    assert refused(gateway, "spends", SCARCE)[1]["code"] == "insufficient_quota"
+    assert refused(gateway, "spends", **caller)[1]["code"] == "insufficient_quota"
 
 
 @pytest.mark.parametrize("key", [people.TESTER])

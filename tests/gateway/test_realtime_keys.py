@@ -44,35 +44,46 @@ def post(gateway: Gateway, path: str, body: Any, key: str = RICH) -> tuple[int, 
     return got.status, got.json
 
 
-@pytest.mark.operation("openai.realtime", "openai.realtime.sessions", "openai.realtime.transcription_sessions")
-def test_keys_made_in_the_older_way(gateway: Gateway, vendor: VendorSocket) -> None:
-    flat = {
-        "model": MODEL + "older",
-        "modalities": ["audio", "text"],
-        "voice": "ash",
-        "input_audio_format": "g711_ulaw",
-    }
-    status, made = post(gateway, "sessions", {**flat, "unknown": 1})
+FLAT = {"modalities": ["audio", "text"], "voice": "ash", "input_audio_format": "g711_ulaw", "unknown": 1}
+PRESENT = {
+    "type": "realtime",
+    "output_modalities": ["audio"],
+    "audio": {"input": {"format": {"type": "audio/pcmu"}}, "output": {"voice": "ash"}},
+    "unknown": 1,
+}
+
+
+@pytest.mark.operation("openai.realtime", "openai.realtime.sessions", "openai.realtime.client_secrets")
+@pytest.mark.parametrize(("word", "expected"), [("older", PRESENT), ("aged", FLAT)])
+def test_the_upstream_is_told_in_its_own_words_what_a_key_was_made_for(
+    gateway: Gateway, vendor: VendorSocket, word: str, expected: Any
+) -> None:
+    model = MODEL + word
+    status, older = post(gateway, "sessions", {**FLAT, "model": model})
     assert status == 200
-    assert {**flat, "unknown": 1}.items() <= made.items()
-    assert 50 < made["client_secret"]["expires_at"] - time.time() <= 60
-    key = made["client_secret"]["value"]
-    with open_session(gateway, "older", key) as session:
-        assert receive(session)["type"] == "session.created"
-        (told,) = until(lambda: vendor.of("older")[-1].events)
-    assert told == {
-        "type": "session.update",
-        "session": {
-            "type": "realtime",
-            "output_modalities": ["audio"],
-            "audio": {"input": {"format": {"type": "audio/pcmu"}}, "output": {"voice": "ash"}},
-        },
-    }
-    offered = ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]
-    with open_session(gateway, "older", "", subprotocols=offered) as session:
-        receive(session)
-        (told,) = until(lambda: vendor.of("older")[-1].events)
-    assert told["session"] == {**{name: value for name, value in flat.items() if name != "model"}, "unknown": 1}
+    assert FLAT.items() <= older.items()
+    assert 50 < older["client_secret"]["expires_at"] - time.time() <= 60
+    status, made = post(gateway, "client_secrets", {"session": {**PRESENT, "model": model}})
+    assert status == 200
+    for key in (older["client_secret"]["value"], made["value"]):
+        offered = ["realtime", f"openai-insecure-api-key.{key}", "openai-beta.realtime-v1"]
+        for of_caller in ({"key": key}, {"key": "", "subprotocols": offered}):
+            with open_session(gateway, word, **of_caller) as session:
+                assert receive(session)["type"] == "session.created"
+                (told,) = until(lambda: vendor.of(word)[-1].events)
+            assert told == {"type": "session.update", "session": expected}
+
+
+def test_a_key_for_what_the_upstream_does_not_know(gateway: Gateway) -> None:
+    sound = {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}
+    status, made = post(gateway, "client_secrets", {"session": {"model": MODEL + "aged", "audio": sound}})
+    assert status == 200
+    status, error, _ = refused(gateway, "aged", made["value"])
+    assert (status, error["param"]) == (400, "session.audio.input.format")
+
+
+@pytest.mark.operation("openai.realtime.transcription_sessions")
+def test_a_key_for_a_transcription_made_in_the_older_way(gateway: Gateway) -> None:
     status, made = post(gateway, "transcription_sessions", {"input_audio_transcription": {"model": "whisper-1"}})
     assert (status, made["object"]) == (200, "realtime.transcription_session")
 
@@ -137,21 +148,6 @@ def test_keys_that_are_not_made(
 
 
 # The sandbox -------------------------------------------------------------------------------------------------------
-
-
-def test_the_beta_shape(gateway: Gateway) -> None:
-    url = f"{gateway.url.replace('http', 'ws')}/v1/realtime?model=gpt-4o-realtime-preview"
-    head = {"authorization": f"Bearer {RICH}", "openai-beta": "realtime=v1"}
-    with connect(url, additional_headers=head) as session:
-        assert receive(session)["session"]["input_audio_format"] == "pcm16"
-        say(session, "session.update", session={"modalities": ["text"]})
-        say(session, "conversation.item.create", item={"type": "message", "role": "user", "content": []})
-        say(session, "response.create")
-        kinds = [event["type"] for event in receive_until(session, "response.done")]
-    assert {"conversation.item.created", "response.text.delta", "response.text.done"} <= set(kinds)
-    assert not {"conversation.item.added", "conversation.item.done", "response.output_text.delta"} & set(kinds)
-    _, (row,) = ended(gateway, request_id(session))
-    assert (row["basis"], row["cost"] > 0) == ("vendor", True)
 
 
 @pytest.mark.parametrize(("word", "status"), [("fail", 500), ("rate-limit", 429)])

@@ -30,6 +30,7 @@ class Seen:
     path: str
     headers: dict[str, str]
     events: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     sent: int = 0
     closed: tuple[int, str] | None = None
 
@@ -123,6 +124,7 @@ class Behaviour:
         for message in self._connection:
             event = json.loads(message)
             self._seen.events.append(event)
+            self._seen.texts.append(str(message))
             if event["type"] == "response.create":
                 self._respond(event.get("response") or {})
             elif event["type"] == "response.cancel" and "obeys" in path:
@@ -148,11 +150,12 @@ class Behaviour:
         self._count += 1
         where = {"response_id": f"resp_{self._count}"}
         self.say(type="response.created", response={"id": where["response_id"], "status": "in_progress", "usage": None})
+        audio = "audio" if "openai-beta" in self._seen.headers else "output_audio"
         for text in ("Hello", " there"):
-            self.say(type="response.output_audio_transcript.delta", **where, delta=text)
+            self.say(type=f"response.{audio}_transcript.delta", **where, delta=text)
         # A second of sound.
         for _ in range(4):
-            self.say(**where, delta="A" * 16_000, type="response.output_audio.delta")
+            self.say(**where, delta="A" * 16_000, type=f"response.{audio}.delta")
         if "half" in path:
             if "cuts" in path:
                 time.sleep(0.05)

@@ -62,14 +62,15 @@ def test_words_among_the_subprotocols() -> None:
     assert realtime.handshake_key(offered) == "sk-a.b"
     assert realtime.subprotocol(offered) == "realtime"
     assert realtime.speaks_beta(offered)
-    assert realtime.headers(offered, Facts(model="m", requested_model="m")) == {"openai-beta": "realtime=v1"}
+    both = Facts(model="m", requested_model="m", settings={"realtime": "both"})
+    assert realtime.headers(offered, both) == {"openai-beta": "realtime=v1"}
     plain = request(openai_safety_identifier="me")
     assert (realtime.handshake_key(plain), realtime.subprotocol(plain), realtime.speaks_beta(plain)) == (
         "",
         None,
         False,
     )
-    assert realtime.headers(plain, Facts(model="m", requested_model="m")) == {"openai-safety-identifier": "me"}
+    assert realtime.headers(plain, both) == {"openai-safety-identifier": "me", "openai-beta": ""}
     assert realtime.speaks_beta(request(openai_beta="realtime=v1"))
 
 

@@ -121,7 +121,8 @@ class Azure:
         if model is not None and model not in self.deployments:
             return _refused(404, "DeploymentNotFound", "The API deployment for this resource does not exist.")
         if request.headers.get("upgrade", "").lower() == "websocket":
-            return await self._socket(request, f"{path}?model={self.deployments[model or '']}")
+            beta = not request.path.startswith("/openai/v1/")
+            return await self._socket(request, f"{path}?model={self.deployments[model or '']}", beta=beta)
         body = await request.read()
         if request.headers.get("content-type", "") == "application/json" and b'"model"' in body:
             asked: dict[str, Any] = json.loads(body)
@@ -159,11 +160,12 @@ class Azure:
             passed = {name: value for name, value in answer.headers.items() if name.lower() in _PASSED}
             return web.Response(status=answer.status, body=await answer.read(), headers=passed)
 
-    async def _socket(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def _socket(self, request: web.Request, path: str, *, beta: bool) -> web.StreamResponse:
         near = web.WebSocketResponse()
+        headers = {"authorization": "Bearer sk-openai"} | ({"openai-beta": "realtime=v1"} if beta else {})
         async with (
             ClientSession() as session,
-            session.ws_connect(self.openai_url + path, headers={"authorization": "Bearer sk-openai"}) as far,
+            session.ws_connect(self.openai_url + path, headers=headers) as far,
         ):
             await near.prepare(request)
             await asyncio.wait(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
@@ -91,11 +91,14 @@ def sandbox(
     speed: Annotated[float, typer.Option(min=0.001, help="How many times faster than the vendors")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="Makes ids the same in each run")] = None,
     key: Annotated[str | None, typer.Option(help="The only credential that is accepted")] = None,
+    realtime: Annotated[
+        Literal["ga", "beta", "both"], typer.Option(help="Which shape of OpenAI's Realtime events is spoken")
+    ] = "ga",
 ) -> None:
     """Serve the stand-ins for the vendors."""
     from ..sandbox.server import run
 
-    run(host, port, speed=speed, seed=seed, key=key)
+    run(host, port, speed=speed, seed=seed, key=key, realtime=realtime)
 
 
 @engines.command("serve")

@@ -53,7 +53,7 @@ from .protocol import (
     Signing,
     TaskTranslator,
 )
-from .sockets import Meter, SocketRules, Spent
+from .sockets import Meter, SessionTranslation, SocketRules, Spent
 from .streams import Events, StreamRules, Translation
 from .values import (
     DROP,
@@ -133,6 +133,7 @@ __all__ = [
     "Reply",
     "Request",
     "Result",
+    "SessionTranslation",
     "Signing",
     "Socket",
     "SocketRules",

@@ -169,7 +169,7 @@ class Forwarded(Operation[BodyT]):
     patch : callable
         Changes to the top-level JSON keys (or form fields) on the way out. An empty dict lets the bytes through.
     headers : callable
-        Headers on the way out, over those that are forwarded.
+        Headers on the way out, over those that are forwarded; an empty one keeps its namesake back.
     timeout : float or None
         Seconds in which the vendor promises to have answered, where that is less than a channel's own limit.
     """

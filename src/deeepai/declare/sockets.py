@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol as Interface
 
 from .values import Answer, AnyRequest, Failure, Json, Usage
+from .views import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,24 @@ class Meter(Interface):
         ...
 
 
+class SessionTranslation(Interface):
+    """Turns the events of one session where caller and upstream speak differently; does no input or output."""
+
+    def sent(self, event: str) -> str:
+        """Return an event of the caller as the upstream is to see it.
+
+        Raises
+        ------
+        Failure
+            The upstream has no words for it.
+        """
+        ...
+
+    def came(self, event: str) -> Sequence[str]:
+        """Return an event of the upstream as the caller is to see it: none, one or several."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SocketRules:
     """How a session over a WebSocket begins, is metered, and ends.
@@ -73,8 +92,11 @@ class SocketRules:
     meter : callable
         Makes a session's meter, from the request, the model's names as the caller and as the upstream knows it, and a
         function that refuses (by a `Failure`) another model which an event asks for.
+    translation : callable
+        What turns the session's events, from the request and what is known of the channel; None where both sides
+        speak alike, so that events pass as they are. The meter sees what the upstream sees and says.
     first : callable
-        Events that tell the upstream of the session that a minted key was made for.
+        Events that tell the upstream of the session that a minted key was made for, in the upstream's words.
     opening : callable
         What the session's first event amounts to as an HTTP answer, where it is a refusal.
     error : callable
@@ -88,7 +110,8 @@ class SocketRules:
     query: Callable[[AnyRequest, Json], Mapping[str, str]]
     protocol: Callable[[AnyRequest], str | None]
     meter: Callable[[AnyRequest, str, str, Callable[[str], None]], Meter]
-    first: Callable[[AnyRequest, Json], Sequence[str]]
+    translation: Callable[[AnyRequest, Facts], SessionTranslation | None]
+    first: Callable[[AnyRequest, Facts, Json], Sequence[str]]
     opening: Callable[[str], Answer | None]
     error: Callable[[Failure, str, str], str]
     cancel: str

@@ -103,6 +103,7 @@ def build(
     headers.update(request.present(protocol.forward_headers))
     if operation.headers is not None:
         headers.update(operation.headers(request, facts))
+        headers = {name: value for name, value in headers.items() if value}
     body: bytes | Pieces | None = None
     if operation.method not in ("GET", "HEAD", "DELETE"):
         changes = operation.patch(request, facts) if operation.patch is not None else {}

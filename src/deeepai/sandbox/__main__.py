@@ -15,8 +15,9 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than the vendors")
     parser.add_argument("--seed", type=int, default=None, help="makes ids the same in each run")
     parser.add_argument("--key", default=None, help="the only credential accepted")
+    parser.add_argument("--realtime", choices=("ga", "beta", "both"), default="ga", help="whose events are spoken")
     args = parser.parse_args()
-    run(args.host, args.port, speed=args.speed, seed=args.seed, key=args.key)
+    run(args.host, args.port, speed=args.speed, seed=args.seed, key=args.key, realtime=args.realtime)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -52,6 +52,8 @@ class Sandbox:
         Makes ids the same in each run; without it they never repeat.
     key
         The only credential accepted; without it, all are but those that contain `invalid`.
+    realtime
+        Which shape of OpenAI's Realtime events is spoken: today's alone, the beta's alone, or as the caller asks.
     vendors
         Who is stood in for; the first one answers paths that are nobody's.
     """
@@ -62,13 +64,14 @@ class Sandbox:
         speed: float = 1.0,
         seed: int | None = None,
         key: str | None = None,
+        realtime: Literal["ga", "beta", "both"] = "ga",
         vendors: Sequence[Vendor] = VENDORS,
     ) -> None:
         self.vendors = vendors
         self._secret_headers = SECRET_HEADERS.union(*(vendor.credential_headers for vendor in vendors))
         self._secret_queries = frozenset[str]().union(*(vendor.credential_queries for vendor in vendors))
         clock, ids = Clock(speed), Ids(seed)
-        self.world = World(clock, ids, Jobs(clock, ids), Callbacks(clock), Files(clock, ids), key)
+        self.world = World(clock, ids, Jobs(clock, ids), Callbacks(clock), Files(clock, ids), key, realtime)
         self.log: deque[dict[str, Any]] = deque(maxlen=MOST_LOGGED)
         self._count = itertools.count(1)
 

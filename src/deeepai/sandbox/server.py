@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Literal
 
 from aiohttp import web
 
@@ -11,7 +12,13 @@ from .app import Sandbox
 
 
 def run(
-    host: str = "127.0.0.1", port: int = 0, *, speed: float = 1.0, seed: int | None = None, key: str | None = None
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    speed: float = 1.0,
+    seed: int | None = None,
+    key: str | None = None,
+    realtime: Literal["ga", "beta", "both"] = "ga",
 ) -> None:
     """Serve until SIGINT or SIGTERM; print `listening on http://HOST:PORT` when ready.
 
@@ -19,10 +26,10 @@ def run(
     ----------
     port
         0 lets the system choose.
-    speed, seed, key
+    speed, seed, key, realtime
         As in `Sandbox`.
     """
-    asyncio.run(_serve(host, port, Sandbox(speed=speed, seed=seed, key=key)))
+    asyncio.run(_serve(host, port, Sandbox(speed=speed, seed=seed, key=key, realtime=realtime)))
 
 
 async def _serve(host: str, port: int, sandbox: Sandbox) -> None:

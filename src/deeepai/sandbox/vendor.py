@@ -104,6 +104,8 @@ class World:
     callbacks: Callbacks
     files: Files
     key: str | None = None
+    realtime: Literal["ga", "beta", "both"] = "ga"
+    """Which shape of OpenAI's Realtime events is spoken."""
     spent: defaultdict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     failures: dict[str, int] = field(default_factory=dict[str, int])
     shelves: defaultdict[tuple[str, str], dict[str, Any]] = field(

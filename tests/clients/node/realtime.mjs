@@ -1,20 +1,11 @@
 // OpenAI's own Node SDK against the gateway: Realtime by `ws`, and by the platform's WebSocket as browsers have it.
-// The SDK speaks wss only, so a TLS front stands before the gateway. Prints what it saw as JSON.
-import net from "node:net";
-import tls from "node:tls";
+// Prints what it saw as JSON.
 import OpenAI from "openai";
 import { OpenAIRealtimeWebSocket } from "openai/realtime/websocket";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
+import { baseURL as front } from "./tls_front.mjs";
 
-const gateway = new URL(process.env.GATEWAY);
-const front = tls.createServer({ key: process.env.TLS_KEY, cert: process.env.TLS_CERT }, (caller) => {
-  const inner = net.connect(gateway.port, gateway.hostname);
-  caller.pipe(inner).pipe(caller);
-  caller.on("error", () => inner.destroy());
-  inner.on("error", () => caller.destroy());
-});
-await new Promise((done) => front.listen(0, "127.0.0.1", done));
-const baseURL = `https://127.0.0.1:${front.address().port}/v1`;
+const baseURL = await front();
 const client = new OpenAI({ baseURL, apiKey: process.env.TOKEN, maxRetries: 0 });
 const model = "gpt-realtime";
 

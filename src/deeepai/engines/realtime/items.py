@@ -29,6 +29,10 @@ class Part(msgspec.Struct):
             return {"type": self.type, "text": self.text or ""}
         return {"type": self.type, "transcript": self.transcript}
 
+    def announced(self) -> dict[str, Any]:
+        """Return it as `response.content_part.…` has it, where its type is called otherwise than in an item."""
+        return {**self.shown(), "type": self.type.removeprefix("output_")}
+
 
 class Message(msgspec.Struct, tag="message"):
     """What somebody said."""

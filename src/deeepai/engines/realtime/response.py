@@ -193,7 +193,7 @@ class Response:
             part = Part("output_audio", transcript="") if self._settings.speaks else Part("output_text", text="")
             self._message = Item(new_id("item_"), Message("assistant", [part]), "in_progress")
             await self._open(self._message, {**self._message.shown(), "content": []})
-            await self._say("response.content_part.added", **self._where, part=part.shown())
+            await self._say("response.content_part.added", **self._where, part=part.announced())
         assert isinstance(self._message.what, Message)
         return self._message.what.content[0]
 
@@ -209,7 +209,7 @@ class Response:
             await self._say("response.output_audio_transcript.done", **self._where, transcript=part.transcript)
         else:
             await self._say("response.output_text.done", **self._where, text=part.text)
-        await self._say("response.content_part.done", **self._where, part=part.shown())
+        await self._say("response.content_part.done", **self._where, part=part.announced())
         await self._closed(item)
 
     # Functions -----------------------------------------------------------------------------------------------------

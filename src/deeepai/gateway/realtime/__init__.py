@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -26,22 +25,12 @@ from ..outgoing import Outgoing
 from ..settlement import Outcome
 from .bill import Bill
 from .relay import Relay
-from .session import Session
+from .session import Opened, Session
 
 log = structlog.get_logger()
 
 FIRST_SECONDS: Final = 5.0
 """Seconds that an upstream's first event is waited for; some say nothing until they are spoken to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An upstream that took the session."""
-
-    upstream: Socket
-    facts: Facts
-    first: str | None
-    """Its first event, if it said one by itself."""
 
 
 async def run(core: Core, x: Session, operation: Operation[Any]) -> None:
@@ -82,12 +71,12 @@ async def _serve(core: Core, x: Session, taken: Taken[Opened], bill: Bill) -> No
     relay: Relay | None = None
     try:
         meter = x.rules.meter(x.request, x.requested_model, opened.facts.model, bill.allow)
-        first = x.rules.first(x.request, x.secret.session) if x.secret is not None else ()
+        first = x.rules.first(x.request, opened.facts, x.secret.session) if x.secret is not None else ()
         first = [meter.sent(event) for event in first]
-        relay = Relay(core.settings, x, upstream, meter, bill)
+        relay = Relay(core.settings, x, opened, meter, bill)
         await x.accept()
         log.info("session.opened", request_id=x.id, channel=channel.name, model=opened.facts.model)
-        await relay.run(opened.first, first)
+        await relay.run(first)
     except OSError:
         outcome.error = "the caller left"
     finally:
@@ -149,7 +138,7 @@ class _Opening:
         else:
             opening = None if first is None else x.rules.opening(first)
             if opening is None:
-                return Opened(upstream, self._facts, first)
+                return Opened(upstream, self._facts, first, x.rules.translation(x.request, self._facts))
             upstream.abort()
             answer = opening
         return _refusal(x, answer)

@@ -11,9 +11,9 @@ from ... import crash
 from ...declare import Failure, Meter, Reason, Spent
 from ...settings import Settings
 from ...upstream import UpstreamError
-from ...upstream.sockets import Closed, Socket
+from ...upstream.sockets import Closed
 from .bill import Bill
-from .session import Session
+from .session import Opened, Session
 
 DRAIN_SECONDS: Final = 2.0
 """For how long an upstream is asked for the usage of work that is cut short."""
@@ -67,22 +67,24 @@ class Relay:
         How it ended.
     """
 
-    def __init__(self, settings: Settings, x: Session, upstream: Socket, meter: Meter, bill: Bill) -> None:
+    def __init__(self, settings: Settings, x: Session, opened: Opened, meter: Meter, bill: Bill) -> None:
         self._idle = settings.session_idle
         self._limit = settings.session_limit
         self._x = x
-        self._upstream = upstream
+        self._upstream = opened.upstream
+        self._first = opened.first
+        self._translation = opened.translation
         self._meter = meter
         self._bill = bill
         self._moved = 0.0
         self.end: End | None = None
 
-    async def run(self, opening: str | None, first: Sequence[str]) -> None:
+    async def run(self, first: Sequence[str]) -> None:
         """Relay to the end, whatever that is; all is charged when this returns."""
         tasks: set[asyncio.Task[End | None]] = set()
         try:
             up = asyncio.ensure_future(self._to_upstream(first))
-            down = asyncio.ensure_future(self._to_caller(opening))
+            down = asyncio.ensure_future(self._to_caller(self._first))
             tasks |= {up, down}
             self.end = await self._watch(tasks)
             await _cancel(tasks)
@@ -125,6 +127,7 @@ class Relay:
     async def _to_upstream(self, first: Sequence[str]) -> End | None:
         """Relay what the caller says; nothing is returned where the other way tells more."""
         receive, meter, upstream = self._x.receive, self._meter, self._upstream
+        translation = self._translation
         clock = asyncio.get_running_loop().time
         try:
             for event in first:
@@ -138,11 +141,11 @@ class Relay:
                     return End(_NOT_TEXT, "events are text", error="the caller sent a binary message")
                 self._moved = clock()
                 try:
-                    text = meter.sent(text)
+                    event = meter.sent(text if translation is None else translation.sent(text))
                 except Failure as failure:
                     await self._tell(failure, text)
                     continue
-                await upstream.send(text)
+                await upstream.send(event)
         except Closed:
             return None
         except OSError:
@@ -151,6 +154,7 @@ class Relay:
     async def _to_caller(self, event: str | None) -> End | None:
         """Relay what the upstream says; what it costs is charged before the caller sees it."""
         tell, meter, bill, upstream = self._x.tell, self._meter, self._bill, self._upstream
+        translation = self._translation
         clock = asyncio.get_running_loop().time
         try:
             while True:
@@ -164,7 +168,8 @@ class Relay:
                     crash.point("charged")
                 elif bill.began is None and meter.busy:
                     bill.start()
-                await tell({"type": "websocket.send", "text": event})
+                for text in (event,) if translation is None else translation.came(event):
+                    await tell({"type": "websocket.send", "text": text})
                 if failure is not None:
                     return End(_POLICY, failure.code or failure.kind.word, failure.message, failure)
                 event = None

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from ...asgi import Receive, Send
-from ...declare import SocketRules
+from ...declare import Facts, SessionTranslation, SocketRules
+from ...upstream.sockets import Socket
 from ..body.request import HttpRequest
 from ..exchange import Exchange
 from ..routing import Route
 from .keys import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An upstream that took the session."""
+
+    upstream: Socket
+    facts: Facts
+    first: str | None
+    """Its first event, if it said one by itself."""
+    translation: SessionTranslation | None
+    """What turns events, where it does not speak as the caller does."""
 
 
 def refusing(send: Send) -> Send:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ...declare import (
     COMMENT,
@@ -49,9 +49,13 @@ class OpenAISettings(ChannelSettings):
     ----------
     stream_usage : bool
         Whether the upstream knows `stream_options`, which ask for the usage of a stream.
+    realtime : str
+        What the upstream speaks in Realtime sessions: today's API (`ga`), the beta, or both, so that it is asked as
+        the caller asks. By default `ga`, as OpenAI's own does, whose beta ended in May 2026.
     """
 
     stream_usage: bool = True
+    realtime: Literal["ga", "beta", "both"] | UnsetType = UNSET
 
 
 class StreamOptions(msgspec.Struct, omit_defaults=True):

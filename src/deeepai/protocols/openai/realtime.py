@@ -1,7 +1,7 @@
 """Realtime: sessions over a WebSocket, and the short-lived keys that browsers open them with.
 
-Source: OpenAI's OpenAPI document 2.3.0, its Python and Node SDKs. Both the present shape of events and the beta's pass.
-What the gateway cannot meter, it does not serve: calls over WebRTC and SIP.
+Source: OpenAI's OpenAPI document 2.3.0, its Python and Node SDKs. Callers speak today's API (GA) or the beta, whichever
+the upstream does. What the gateway cannot meter, it does not serve: calls over WebRTC and SIP.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ...declare import (
     Local,
     Reason,
     Reply,
+    SessionTranslation,
     Socket,
     SocketRules,
     Text,
@@ -31,10 +32,12 @@ from ...declare import (
 )
 from .common import ModelName, member
 from .errors import error_object
+from .realtime_beta import session_update, to_ga, translation
 from .realtime_meter import RealtimeMeter
 
 _KEY: Final = "openai-insecure-api-key."
 _BETA: Final = "openai-beta.realtime-v1"
+_BETA_HEADER: Final = "realtime=v1"
 _SECRET: Final = "ek_"
 _TRANSCRIBER: Final = "gpt-4o-transcribe"
 """By what a transcription session is routed that names no model; it is charged by those that it names later."""
@@ -63,13 +66,37 @@ def subprotocol(request: AnyRequest) -> str | None:
 
 def speaks_beta(request: AnyRequest) -> bool:
     """Tell whether the caller wants the beta's shape of events."""
-    return _BETA in _offered(request) or "realtime=v1" in request.header("openai-beta")
+    return _BETA in _offered(request) or _BETA_HEADER in request.header("openai-beta")
+
+
+def upstream_beta(request: AnyRequest, facts: Facts) -> bool:
+    """Tell whether the upstream is spoken to in the beta's shape: see `OpenAISettings.realtime`.
+
+    The API of Azure's dated addresses is the beta's (Azure OpenAI's guide to Realtime by WebSockets).
+    """
+    spoken = facts.settings.get("realtime")
+    if spoken == "both":
+        return speaks_beta(request)
+    return spoken == "beta" or (spoken is None and str(facts.settings.get("api_version", ""))[:1].isdigit())
+
+
+def _transcribes(request: AnyRequest) -> bool:
+    return request.query.get("intent") == "transcription"
+
+
+def session_translation(request: AnyRequest, facts: Facts) -> SessionTranslation | None:
+    """Return what turns the beta's events and today's into each other, where the two sides differ."""
+    return translation(
+        caller_beta=speaks_beta(request),
+        upstream_beta=upstream_beta(request, facts),
+        transcribes=_transcribes(request),
+    )
 
 
 def session_model(request: AnyRequest) -> str:
     """Return the model in the query; a transcription session need not name one."""
     model = request.query.get("model", "")
-    if model or request.query.get("intent") != "transcription":
+    if model or not _transcribes(request):
         if not 0 < len(model) <= 256:
             raise Failure(Reason.INVALID, "You must provide a model parameter", param="model", code="missing")
         return model
@@ -109,11 +136,11 @@ def minted_query(request: AnyRequest, session: Json) -> Mapping[str, str]:
 
 
 def headers(request: AnyRequest, facts: Facts) -> Mapping[str, str]:
-    """Say in a header what browsers say in a subprotocol."""
-    sent = dict(request.present(("openai-safety-identifier",)))
-    if _BETA in _offered(request):
-        sent["openai-beta"] = "realtime=v1"
-    return sent
+    """Say which shape of events is spoken with the upstream, whatever is spoken with the caller."""
+    words = [word.strip() for word in request.header("openai-beta").split(",")]
+    others = [word for word in words if word and word != _BETA_HEADER]
+    beta = [_BETA_HEADER] if upstream_beta(request, facts) else []
+    return {**dict(request.present(("openai-safety-identifier",))), "openai-beta": ",".join([*others, *beta])}
 
 
 # Events --------------------------------------------------------------------------------------------------------
@@ -162,48 +189,12 @@ def meter(request: AnyRequest, requested_model: str, model: str, allow: Callable
     return RealtimeMeter(requested_model, model, allow)
 
 
-def first_events(request: AnyRequest, session: Json) -> Sequence[str]:
+def first_events(request: AnyRequest, facts: Facts, session: Json) -> Sequence[str]:
     """Tell the upstream what the session is to be like."""
-    wanted = cast("dict[str, Any]", session)
-    if "type" not in wanted and not speaks_beta(request):
-        wanted = _present_shape(wanted)
-    update = {name: value for name, value in wanted.items() if name != "model"}
-    if update.keys() <= {"type"}:
+    wanted = {name: value for name, value in cast("dict[str, Any]", session).items() if name != "model"}
+    if wanted.keys() <= {"type"}:
         return ()
-    return (msgspec.json.encode({"type": "session.update", "session": update}).decode(),)
-
-
-_FORMATS: Final = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
-_SAME: Final = ("instructions", "tools", "tool_choice", "tracing", "truncation", "prompt", "include", "model")
-
-
-def _present_shape(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Say a session of the older, flat shape in the present one."""
-    heard: dict[str, Any] = {}
-    spoken: dict[str, Any] = {}
-    for name, old in (
-        ("transcription", "input_audio_transcription"),
-        ("turn_detection", "turn_detection"),
-        ("noise_reduction", "input_audio_noise_reduction"),
-    ):
-        if old in flat:
-            heard[name] = flat[old]
-    for name in ("voice", "speed"):
-        if name in flat:
-            spoken[name] = flat[name]
-    for part, old in ((heard, "input_audio_format"), (spoken, "output_audio_format")):
-        kind = _FORMATS.get(str(flat.get(old)))
-        if kind is not None:
-            part["format"] = {"type": kind, "rate": 24000} if kind == "audio/pcm" else {"type": kind}
-    present: dict[str, Any] = {"type": "realtime", **{name: flat[name] for name in _SAME if name in flat}}
-    sound = {name: part for name, part in (("input", heard), ("output", spoken)) if part}
-    if sound:
-        present["audio"] = sound
-    if isinstance(flat.get("modalities"), list):
-        present["output_modalities"] = ["audio"] if "audio" in flat["modalities"] else ["text"]
-    if "max_response_output_tokens" in flat:
-        present["max_output_tokens"] = flat["max_response_output_tokens"]
-    return present
+    return (session_update(wanted, beta=upstream_beta(request, facts)),)
 
 
 SOCKET: Final = SocketRules(
@@ -212,6 +203,7 @@ SOCKET: Final = SocketRules(
     protocol=subprotocol,
     query=minted_query,
     meter=meter,
+    translation=session_translation,
     first=first_events,
     opening=opening,
     error=error_event,
@@ -287,8 +279,7 @@ async def make_session(view: View[object]) -> Reply:
 async def make_transcription_session(view: View[object]) -> Reply:
     """Mint a key for a transcription session, in the older way."""
     session = _raw(view.request)
-    present = _present_shape(session)
-    minted = {"type": "transcription", **{name: present[name] for name in ("include", "audio") if name in present}}
+    minted = {"type": "transcription", **to_ga(session)}
     value, expires_at = await view.mint(_SECRET, _transcriber(minted), minted, _SHORT_SECONDS)
     return _older(session, "realtime.transcription_session", value, expires_at)
 

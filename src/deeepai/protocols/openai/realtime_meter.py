@@ -137,11 +137,10 @@ def _at(value: Json, *names: str) -> Json:
     return value
 
 
-def transcriber(session: Json) -> str | None:
-    """Return the model that a session has its caller's speech transcribed by."""
-    found = _at(session, "audio", "input", "transcription", "model")
-    found = found or _at(session, "input_audio_transcription", "model")
-    return found if isinstance(found, str) else None
+def _transcribers(session: Json) -> list[str]:
+    """Return the model that a session has its caller's speech transcribed by; two, if it says it in both shapes."""
+    paths = (("audio", "input", "transcription", "model"), ("input_audio_transcription", "model"))
+    return [found for path in paths if isinstance(found := _at(session, *path), str) and found]
 
 
 def _name(response: Json) -> str:
@@ -202,12 +201,12 @@ class RealtimeMeter:
 
     def _update(self, event: str, found: _Sent) -> str:
         session = _decoded(found.session)
-        model, speech = _at(session, "model"), transcriber(session)
+        model = _at(session, "model")
         if model is not None and model != self._requested_model:
             raise Failure(
                 Reason.INVALID, "The model of a session cannot be changed", param="session.model", code="invalid_value"
             )
-        if speech is not None:
+        for speech in _transcribers(session):
             self._allow(speech)
         self._learn(session)
         self._keep(_at(session, "instructions"))
@@ -238,7 +237,7 @@ class RealtimeMeter:
         spoken = _at(session, "audio", "output", "format") or _at(session, "output_audio_format")
         self._rate_in = _bytes_per_second(heard) if heard else self._rate_in
         self._rate_out = _bytes_per_second(spoken) if spoken else self._rate_out
-        self._transcriber = transcriber(session) or self._transcriber
+        self._transcriber = next(iter(_transcribers(session)), self._transcriber)
 
     # What the upstream says ----------------------------------------------------------------------------------------
 

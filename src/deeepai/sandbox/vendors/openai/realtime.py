@@ -1,7 +1,8 @@
 """OpenAI's Realtime API: `GET /v1/realtime` as a WebSocket, in the present shape of events and in the beta's.
 
 Source: OpenAI's OpenAPI document 2.3.0. Text counts a token for each four bytes, sound a token for each 100 ms in and
-each 50 ms out. Speech is heard where sound is loud, and said as tones.
+each 50 ms out. Speech is heard where sound is loud, and said as tones. The world says which shapes are spoken: where it
+is today's alone, callers of the beta are sent away as OpenAI does it; where it is the beta's alone, all are given that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ...media.words import count_of, instance_of, reply_to, tokens_of
 from ...triggers import Triggers, UnknownTriggerError, find
 from ...vendor import Answer, Call, Route, Socket, bearer, digest_of
 from .common import invalid
+from .realtime_refusals import Fault, check_item, check_response, check_session
 
 KEY = "openai-insecure-api-key."
 BETA = "openai-beta.realtime-v1"
@@ -43,7 +45,7 @@ OLD_NAMES = {
     "response.output_audio_transcript.done": "response.audio_transcript.done",
     "conversation.item.added": "conversation.item.created",
 }
-OLD_PARTS = {"output_text": "text", "output_audio": "audio"}
+_MODALITIES = {"audio": ["audio", "text"], "text": ["text"]}
 PREFIXES = ("gpt-realtime", "gpt-4o-realtime", "gpt-4o-mini-realtime", "sandbox-realtime")
 
 
@@ -67,8 +69,9 @@ async def realtime(call: Call) -> Answer | Socket:
     if request.headers.get("upgrade", "").lower() != "websocket":
         raise invalid("This endpoint requires a websocket upgrade.", None)
     beta = BETA in _offered(request) or "realtime=v1" in request.headers.get("openai-beta", "")
-    session = Session(call, model, beta=beta, transcribes=transcribes)
-    return Socket(session.run, ("realtime",), MOST_EVENT)
+    spoken = call.world.realtime
+    session = Session(call, model, beta=spoken == "beta" or beta, transcribes=transcribes)
+    return Socket(session.refuse_beta if beta and spoken == "ga" else session.run, ("realtime",), MOST_EVENT)
 
 
 @functools.lru_cache(maxsize=64)
@@ -106,7 +109,7 @@ class Session:
         self._entry: dict[str, Any] = {}
         self.session: dict[str, Any] = {
             "id": f"sess_{call.world.ids.hex(20)}",
-            "object": "realtime.session",
+            "object": "realtime.transcription_session" if transcribes else "realtime.session",
             "model": model or "gpt-4o-transcribe",
             "expires_at": int(call.world.clock.wall()) + 3600,
         }
@@ -154,6 +157,13 @@ class Session:
             if self._task is not None:
                 self._task.cancel()
 
+    async def refuse_beta(self, ws: web.WebSocketResponse, entry: dict[str, Any]) -> None:
+        """Send a caller of the beta away; source: jsboige/CoursIA PR #13149, langwatch/scenario#602."""
+        self._ws, self._entry = ws, entry
+        text = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
+        await self._fault(text, "beta_api_shape_disabled")
+        await ws.close(code=4000, message=b"invalid_request_error.beta_api_shape_disabled")
+
     # Events out ----------------------------------------------------------------------------------------------------
 
     async def _say(self, kind: str, **fields: Any) -> None:
@@ -161,6 +171,8 @@ class Session:
             if kind == "conversation.item.done":
                 return
             kind = OLD_NAMES.get(kind, kind)
+            if self._transcribes and kind.startswith("session."):
+                kind = f"transcription_{kind}"
         event = {"type": kind, "event_id": f"event_{self._call.world.ids.hex(20)}", **fields}
         self._entry["events_sent"] += 1
         try:
@@ -186,20 +198,19 @@ class Session:
         if len(seen) < 200:
             seen.append(kind if kind != "session.update" else event)
         take = getattr(self, "_on_" + str(kind).replace(".", "_"), None)
-        if take is None:
+        if take is None or (kind == "transcription_session.update" and not self._beta):
             await self._fault(f"Invalid value: '{kind}'.", "invalid_value", "type", event.get("event_id"))
             return
         try:
             await take(event)
+        except Fault as fault:
+            await self._fault(str(fault), fault.code, fault.param, event.get("event_id"))
         except (AttributeError, KeyError, TypeError, ValueError, UnknownTriggerError) as error:
             await self._fault(f"Invalid event: {error}", "invalid_value", None, event.get("event_id"))
 
     async def _on_session_update(self, event: dict[str, Any]) -> None:
         given = event["session"]
-        if not self._beta and given.get("type") not in ("realtime", "transcription"):
-            text = "Missing required parameter: 'session.type'."
-            await self._fault(text, "missing_required_parameter", "session.type", event.get("event_id"))
-            return
+        check_session(given, beta=self._beta)
         if given.get("model", self.session["model"]) != self.session["model"]:
             text = "Cannot update a conversation's model."
             await self._fault(text, "cannot_update_model", "session.model", event.get("event_id"))
@@ -213,6 +224,7 @@ class Session:
         item = dict(event["item"])
         if item["type"] not in ("message", "function_call", "function_call_output"):
             raise ValueError("item.type")
+        check_item(item, "item", beta=self._beta)
         await self._add(item)
 
     async def _add(self, item: dict[str, Any]) -> None:
@@ -331,7 +343,9 @@ class Session:
     # Responses -----------------------------------------------------------------------------------------------------
 
     async def _on_response_create(self, event: dict[str, Any]) -> None:
-        await self._respond(event.get("response") or {}, event.get("event_id"))
+        wanted = event.get("response") or {}
+        check_response(wanted, beta=self._beta)
+        await self._respond(wanted, event.get("event_id"))
 
     async def _respond(self, wanted: dict[str, Any], event_id: Any = None) -> None:
         if self._task is not None and not self._task.done():
@@ -368,7 +382,7 @@ class Session:
             "status_details": None,
             "output": [],
             "usage": None,
-            "modalities" if self._beta else "output_modalities": [modality],
+            **({"modalities": _MODALITIES[modality]} if self._beta else {"output_modalities": [modality]}),
             "_text": 0,
             "_ms": 0,
             "_usage": "no-usage" not in triggers,
@@ -417,9 +431,8 @@ class Session:
     async def _speak(self, text: str, modality: str, triggers: Triggers) -> None:
         item = await self._begin({"type": "message", "role": "assistant", "content": []})
         where = {"response_id": self._now["id"], "item_id": item["id"], "output_index": 0, "content_index": 0}
-        kind = self._part_kind(modality)
         spoken = "transcript" if modality == "audio" else "text"
-        await self._say("response.content_part.added", **where, part={"type": kind, spoken: ""})
+        await self._say("response.content_part.added", **where, part={"type": modality, spoken: ""})
         tokens = tokens_of(text)
         stop = None
         if "cut-stream" in triggers or "stall" in triggers:
@@ -442,13 +455,9 @@ class Session:
             await self._say("response.output_audio_transcript.done", **where, transcript=text)
         else:
             await self._say("response.output_text.done", **where, text=text)
-        part = {"type": kind, spoken: text}
-        await self._say("response.content_part.done", **where, part=part)
+        await self._say("response.content_part.done", **where, part={"type": modality, spoken: text})
+        part = {"type": modality if self._beta else f"output_{modality}", spoken: text}
         await self._finish({**item, "status": "completed", "content": [part]})
-
-    def _part_kind(self, modality: str) -> str:
-        kind = f"output_{modality}"
-        return OLD_PARTS[kind] if self._beta else kind
 
     async def _break_off(self, *, stalls: bool) -> None:
         if stalls:
@@ -523,8 +532,9 @@ class Session:
 
 def _lay(under: dict[str, Any], over: Mapping[str, Any]) -> None:
     for name, value in over.items():
-        if isinstance(value, dict) and isinstance(under.get(name), dict):
-            _lay(under[name], value)
+        held = under.get(name)
+        if isinstance(value, dict) and isinstance(held, dict) and value.get("type") in (held.get("type"), None):
+            _lay(held, value)
         else:
             under[name] = value
 

@@ -313,9 +313,11 @@ def write_usage(usage: Tokens) -> Body:
 
 
 def answer_id(id: str) -> str:
-    """Return an upstream's id as a response's."""
-    id = id or secrets.token_hex(12)
-    return id if id.startswith("resp_") else f"resp_{id.removeprefix('chatcmpl-').removeprefix('msg_')}"
+    """Return a response's id: an upstream's that is one, or else one of the gateway's own.
+
+    Others need not be unique.
+    """
+    return id if id.startswith("resp_") else f"resp_{secrets.token_hex(24)}"
 
 
 def item(part: Part, id: str, forms: Mapping[str, Form], status: str = "completed") -> Body:
@@ -384,12 +386,12 @@ def response(id: str, model: str, asked: Body, created: int) -> Body:
         "model": model,
         "output": [],
         "parallel_tool_calls": asked.get("parallel_tool_calls") is not False,
-        "previous_response_id": None,
+        "previous_response_id": asked.get("previous_response_id"),
         "prompt_cache_key": asked.get("prompt_cache_key"),
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
         "safety_identifier": asked.get("safety_identifier"),
         "service_tier": "default",
-        "store": False,
+        "store": asked.get("store") is not False,
         "temperature": asked.get("temperature", 1.0),
         "text": asked.get("text") or {"format": {"type": "text"}},
         "tool_choice": asked.get("tool_choice") or "auto",

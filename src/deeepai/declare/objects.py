@@ -133,8 +133,8 @@ class KeepingRules(Generic[BodyT_contra]):
 
     Attributes
     ----------
-    wanted : callable
-        Whether the answer to a request is to be kept.
+    wanted : callable or None
+        Whether the answer to a request is to be kept; None: there is nothing to go on from in such answers.
     follows : callable
         Id of the answer that a request goes on from.
     quotes : callable
@@ -149,7 +149,7 @@ class KeepingRules(Generic[BodyT_contra]):
         Id of an answer and the answer, from a whole one or a stream's event; None where it is not to be kept.
     """
 
-    wanted: Callable[[Request[BodyT_contra]], bool]
+    wanted: Callable[[Request[BodyT_contra]], bool] | None
     follows: Callable[[Request[BodyT_contra]], str | None]
     quotes: Callable[[Request[BodyT_contra]], Sequence[str]]
     turn: Callable[[Request[BodyT_contra], Mapping[str, KeptAnswer]], Sequence[Json]]

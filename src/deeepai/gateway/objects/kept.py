@@ -75,8 +75,10 @@ class Keeper:
 
     @functools.cached_property
     def _keeps(self) -> bool:
-        days = self._core.settings.answer_days
-        return bool(days) and self._rules.wanted(self._request) and len(self._turn) <= MOST_KEPT
+        wanted = self._rules.wanted
+        if not self._core.settings.answer_days or wanted is None or not wanted(self._request):
+            return False
+        return len(self._turn) <= MOST_KEPT
 
     def asked(self) -> HttpRequest:
         """Return the request as it came, for what its answer repeats; whether it is kept, too."""
@@ -130,7 +132,8 @@ async def recall(core: Core, x: Exchange, operation: Call[Any], rules: KeepingRu
     before: Sequence[KeptAnswer] = ()
     if follows or quotes:
         quoted, before = await _load(core, x, operation, follows, quotes)
-    x.keeper = Keeper(core, x, rules, quoted, before[-1].id if before else None)
+    if rules.wanted is not None:
+        x.keeper = Keeper(core, x, rules, quoted, before[-1].id if before else None)
     if not quoted and not before:
         return
     request = copy.copy(x.request)

@@ -78,7 +78,7 @@ def read(value: Json) -> tuple[str, Json] | None:
 
 
 NAMED: Final[KeepingRules[Any]] = KeepingRules(
-    wanted=lambda request: False,
+    wanted=None,
     follows=follows,
     quotes=quotes,
     turn=turn,

@@ -8,13 +8,14 @@ which is which.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
 from . import (
     anthropic,
     anthropic_stream,
     anthropic_write,
+    compaction,
     gemini,
     gemini_stream,
     gemini_write,
@@ -272,12 +273,19 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
     )
 
 
+_RESPONSES = FORMATS[responses.NAME]
+_COMPACTION = replace(
+    _RESPONSES,
+    operations={"openai.responses.compact": False},
+    read_request=compaction.read_request,
+    write_answer=compaction.write_answer,
+)
 CHAT_TRANSLATORS: tuple[CallTranslator, ...] = tuple(
     _translator(name, streams, source, target)
-    for source in FORMATS.values()
+    for source in (*FORMATS.values(), _COMPACTION)
     for name, streams in source.operations.items()
     for target in FORMATS.values()
-    if target is not source
+    if target is not source and not (source is _COMPACTION and target is _RESPONSES)
 )
 
 

@@ -55,6 +55,8 @@ from .tools import Form, custom_arguments, custom_input, custom_tool, flat, with
 from .usage import tokens as told_tokens
 
 NAME = "responses"
+SUMMARY = "summary"
+"""Origin of what stands, sealed, in the place of a conversation that was compacted."""
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 
 # Requests: read --------------------------------------------------------------------------------------------------
@@ -129,6 +131,11 @@ def _read_item(kind: str, item: Body) -> tuple[str, list[Part]]:
         case "reasoning":
             found = read_reasoning(item)
             return "assistant", [unseal(found.signature, found.text, NAME, id=found.id)]
+        case "compaction":
+            sealed = unseal(item.get("encrypted_content") or "", "", "")
+            # A vendor's own is read by nobody else.
+            known = sealed.origin == SUMMARY
+            return "user" if known else "", [Text(f"What was said until now, in short:\n\n{sealed.text}")]
         case "item_reference":
             return refuse("input", "Answers of this model are not stored: send the items themselves (store: false)")
         case _:

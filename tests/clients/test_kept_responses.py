@@ -387,7 +387,7 @@ def test_a_conversation_is_compacted(house: House, client: OpenAI, model: str) -
     summed = house.sent(f"{model} compact two")
     assert "Write a summary" in summed
     assert f"{model} compact one" in summed
-    items: Any = [item.to_dict() for item in made.output]
+    items: Any = [item.to_dict(warnings=False) for item in made.output]
     answer = client.responses.create(model=model, input=[*items, {"role": "user", "content": f"{model} compact three"}])
     assert answer.output_text
     on = house.sent(f"{model} compact three")

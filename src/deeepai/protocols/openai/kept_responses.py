@@ -7,6 +7,7 @@ Source: OpenAI's guide to conversation state; the errors are as its API says the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -18,6 +19,8 @@ from .object_ids import MADE_HERE
 
 MOST_ITEMS: Final = 100
 """On a page."""
+_OPENAI_MODEL: Final = re.compile(r"(?:[^/]*/)?(?:gpt|chatgpt|codex|o\d)")
+"""Of others, an upstream may have made what looks as if it was made here: it is a gateway, too."""
 
 
 # Requests that name some -------------------------------------------------------------------------------------------
@@ -107,33 +110,28 @@ def missing_response(request: AnyRequest, name: str) -> Failure:
     return Failure(Reason.NOT_FOUND, f"Response with id '{name}' not found.", param="response_id")
 
 
-# On their way to an upstream that speaks the format ------------------------------------------------------------------
+# On their way to OpenAI ----------------------------------------------------------------------------------------------
 
 
 def patch(request: Request[Any], facts: Facts) -> dict[str, Any]:
-    """Name the model as the upstream does, and leave out what of the input no upstream can read."""
+    """Name the model as the upstream does, and leave out of the input what OpenAI's models cannot know."""
     changes = model_patch(request, facts)
     said = request.body.input
-    if isinstance(said, list) and any(_is_own(item) for item in cast("list[dict[str, Json]]", said)):
-        changes["input"] = [kept for item in said if (kept := _for_others(item)) is not None]
+    if isinstance(said, list) and _OPENAI_MODEL.match(facts.model):
+        items = cast("list[dict[str, Json]]", said)
+        known = [_known(item) for item in items]
+        if any(one is not item for one, item in zip(known, items, strict=True)):
+            changes["input"] = [item for item in known if item is not None]
     return changes
 
 
-def _is_own(item: Mapping[str, Json]) -> bool:
-    """Tell whether an item was made by a translator."""
-    return MADE_HERE.fullmatch(str(item.get("id"))) is not None or _is_sealed(item)
-
-
-def _is_sealed(item: Mapping[str, Json]) -> bool:
-    return str(item.get("encrypted_content")).startswith(SEALED)
-
-
-def _for_others(item: dict[str, Json]) -> dict[str, Json] | None:
-    """Return an item for a vendor that does not know it by its id; None for what another model thought."""
-    if not _is_own(item):
+def _known(item: dict[str, Json]) -> dict[str, Json] | None:
+    """Return an item as OpenAI may know it: without an id that it did not give; None for what another model thought."""
+    kind, made_here = item.get("type"), MADE_HERE.fullmatch(str(item.get("id"))) is not None
+    if kind == "reasoning":
+        return None if made_here or str(item.get("encrypted_content")).startswith(SEALED) else item
+    if not made_here or _reference(item):
         return item
-    if item.get("type") == "reasoning":
-        return None
     return {name: value for name, value in item.items() if name != "id"}
 
 

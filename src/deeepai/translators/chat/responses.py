@@ -3,12 +3,12 @@
 Source: OpenAI's OpenAPI document 2.3.0 and the types of its Python SDK. Nothing is kept at the upstream: requests go
 with `store` off, and a reasoning item's `encrypted_content` carries what the next turn needs.
 
-Dropped on reading: `metadata` (it stands in the answer), `store`, `truncation`, `max_tool_calls`, `service_tier`,
+Dropped on reading: `metadata` (it stands in the answer), `store` (likewise), `truncation`, `max_tool_calls`, `service_tier`,
 `context_management`, `moderation`, `prompt_cache_retention`, ids and states of items, tools that the vendor runs itself
 and the items of their work. Dropped on writing: `seed`, `top_k`, the penalties, a tool result's error mark; for
 reasoning models `temperature` and `top_p`. A limit below 16 output tokens becomes 16, the least that is taken.
-Refused on reading: `previous_response_id`, `conversation`, `background`, `prompt`, log probabilities, references to
-items. Refused on writing: `stop`, `logit_bias`, sound and film, media in the model's own turns.
+Refused on reading: `conversation`, `background`, `prompt`, log probabilities; `previous_response_id` and references to
+items, too, for what they name of kept responses stands in the input before it is read here. Refused on writing: `stop`, `logit_bias`, sound and film, media in the model's own turns.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _read_item(kind: str, item: Body) -> tuple[str, list[Part]]:
             known = sealed.origin == SUMMARY
             return "user" if known else "", [Text(f"What was said until now, in short:\n\n{sealed.text}")]
         case "item_reference":
-            return refuse("input", "Answers of this model are not stored: send the items themselves (store: false)")
+            return refuse("input", "The items that are named are not kept: send the items themselves (store: false)")
         case _:
             return "", []
 

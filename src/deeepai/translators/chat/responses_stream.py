@@ -342,7 +342,8 @@ class Writer:
         begun = self._response or response("", self._model, self._asked, int(time.time()))
         error = {"code": code, "message": failure.message}
         return self._say(
-            "response.failed", response=begun | {"status": "failed", "error": error, "output": self._output}
+            "response.failed",
+            response=begun | {"status": "failed", "error": error, "output": self._output, "store": False},
         )
 
     def _say(self, kind: str, **fields: object) -> bytes:

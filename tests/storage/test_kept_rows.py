@@ -61,6 +61,7 @@ async def test_a_conversation_is_kept_as_long_as_its_last_answer(db: Database) -
     await keep(db, "c", "b", now=DAY, until=9 * DAY)
     assert await names(db, "a", "b", "c", now=9 * DAY - 1) == {"a", "b", "c"}
     assert await chain(db, "c", now=9 * DAY) == []
+    assert await chain(db, "c\0") == []
     await keep(db, "d", until=20 * DAY)
     await db.write(lambda tx: kept_rows.sweep(tx, 9 * DAY))
     assert await names(db, "a", "b", "c", "d") == {"d"}

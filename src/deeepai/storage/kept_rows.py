@@ -45,6 +45,8 @@ async def chain(tx: Tx, owner: Owner, name: str, now: int) -> list[Link]:
 
     Where an older one is gone, or there are too many, the first follows another still.
     """
+    if not _portions([name]):
+        return []
     rows = await tx.fetch(
         "WITH RECURSIVE chain (id, follows_id, size, depth) AS ("
         f"SELECT id, follows_id, size, 1 FROM kept_answers WHERE {_OWNED} AND id = $4 AND expires_at > $5 "

@@ -125,9 +125,9 @@ async def recall(core: Core, x: Exchange, operation: Call[Any], rules: KeepingRu
     Raises
     ------
     Failure
-        NOT_FOUND, where what it goes on from is not kept to its beginning; TOO_LARGE, where it all is too much.
+        NOT_FOUND, where what it goes on from is not kept to its beginning; INVALID or TOO_LARGE, where it is too much.
     """
-    follows, quotes = rules.follows(x.request), rules.quotes(x.request)
+    follows, quotes = rules.follows(x.request), place.bounded(rules.quotes(x.request))
     quoted: Mapping[str, KeptAnswer] = {}
     before: Sequence[KeptAnswer] = ()
     if follows or quotes:
@@ -153,13 +153,15 @@ async def _load(
 
     async def read(tx: Tx) -> tuple[Mapping[str, KeptAnswer], Sequence[KeptAnswer]]:
         links = await kept_rows.chain(tx, owner, follows, now) if follows else []
-        if links and links[0].follows is not None:
-            raise place.missing(x, operation.objects, links[0].follows)
-        ids = [*quotes, *(link.id for link in links)]
-        if await kept_rows.size(tx, owner, ids) > most:
+        before = [link.id for link in links]
+        if await kept_rows.size(tx, owner, [*quotes, *before]) > most:
             raise _too_large(most)
-        found = await kept_rows.find(tx, owner, ids, now)
-        return {name: found[name] for name in quotes if name in found}, [found[link.id] for link in links]
+        found = await kept_rows.find(tx, owner, [*quotes, *before], now)
+        # Its beginning was deleted, or something of it just now.
+        gone = [link.follows for link in links[:1] if link.follows] + [name for name in before if name not in found]
+        if gone:
+            raise place.missing(x, operation.objects, gone[0])
+        return {name: found[name] for name in quotes if name in found}, [found[name] for name in before]
 
     return await core.db.read(read)
 

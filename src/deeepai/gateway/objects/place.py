@@ -66,6 +66,20 @@ def broken() -> Failure:
     return Failure(Reason.UPSTREAM, "The upstream at which the objects live did not answer well")
 
 
+def bounded(names: Sequence[str]) -> Sequence[str]:
+    """Return what a request names, each once.
+
+    Raises
+    ------
+    Failure
+        INVALID, where that is too much.
+    """
+    ids = list(dict.fromkeys(names))
+    if len(ids) > MOST_NAMED:
+        raise Failure(Reason.INVALID, f"A request names at most {MOST_NAMED} objects")
+    return ids
+
+
 async def named(core: Core, x: Exchange, names: Sequence[str], rules: ObjectRules[Any] | None = None) -> list[Owned]:
     """Return the caller's objects of these ids.
 
@@ -76,9 +90,7 @@ async def named(core: Core, x: Exchange, names: Sequence[str], rules: ObjectRule
     """
     if not names:
         return []
-    ids = list(dict.fromkeys(names))
-    if len(ids) > MOST_NAMED:
-        raise Failure(Reason.INVALID, f"A request names at most {MOST_NAMED} objects")
+    ids = bounded(names)
     owner = owner_of(x)
     found = await core.db.read(lambda tx: object_rows.find(tx, owner, ids))
     for one in ids:
@@ -106,11 +118,14 @@ async def locate(core: Core, x: Exchange, rules: ObjectRules[Any]) -> Located:
     objects = await named(core, x, uses(x.request), rules)
     hints = () if objects else rules.hints(x.request)
     channel = await home(core, x, objects, hints)
-    if channel is not None and x.model and not core.dispatcher.offers(channel, x.model):
-        if objects:
-            message = f"'{objects[0].id}' is kept by an upstream that has no '{x.requested_model}'"
-            raise Failure(Reason.INVALID, f"{message}: send what it holds in its place", param="model")
-        channel = None
+    if channel is None or not x.model or core.dispatcher.offers(channel, x.model):
+        return Located(objects, channel)
+    if not objects:
+        # What comes back whole may go on elsewhere.
+        return NOWHERE
+    if rules.keeping is not None and candidates.serving(core, x, x.model):
+        message = f"'{objects[0].id}' is kept by an upstream that has no '{x.requested_model}'"
+        raise Failure(Reason.INVALID, f"{message}: send what it holds in its place", param="model")
     return Located(objects, channel)
 
 

@@ -57,7 +57,7 @@ def quotes(request: Request[Any]) -> Sequence[str]:
     if not isinstance(request.body.input, list):
         return ()
     names = (_reference(item) for item in _items(request))
-    return list(dict.fromkeys(found for name in names if name and (found := _response_of(name))))
+    return [found for name in names if name and (found := _response_of(name))]
 
 
 def turn(request: Request[Any], quoted: Mapping[str, KeptAnswer]) -> Sequence[Json]:

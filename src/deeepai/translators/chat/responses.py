@@ -3,12 +3,13 @@
 Source: OpenAI's OpenAPI document 2.3.0 and the types of its Python SDK. Nothing is kept at the upstream: requests go
 with `store` off, and a reasoning item's `encrypted_content` carries what the next turn needs.
 
-Dropped on reading: `metadata` (it stands in the answer), `store` (likewise), `truncation`, `max_tool_calls`, `service_tier`,
+Dropped on reading: `metadata` and `store` (they stand in the answer), `truncation`, `max_tool_calls`, `service_tier`,
 `context_management`, `moderation`, `prompt_cache_retention`, ids and states of items, tools that the vendor runs itself
 and the items of their work. Dropped on writing: `seed`, `top_k`, the penalties, a tool result's error mark; for
 reasoning models `temperature` and `top_p`. A limit below 16 output tokens becomes 16, the least that is taken.
-Refused on reading: `conversation`, `background`, `prompt`, log probabilities; `previous_response_id` and references to
-items, too, for what they name of kept responses stands in the input before it is read here. Refused on writing: `stop`, `logit_bias`, sound and film, media in the model's own turns.
+Refused on reading: `previous_response_id` and references to items (what they name of responses that are kept here
+stands in the input before), `conversation`, `background`, `prompt`, log probabilities. Refused on writing: `stop`,
+`logit_bias`, sound and film, media in the model's own turns.
 """
 
 from __future__ import annotations

@@ -399,6 +399,40 @@ def test_a_conversation_is_compacted(house: House, client: OpenAI, model: str) -
     assert "This is test mode" in house.sent(f"{model} compact four")
 
 
+@pytest.mark.operation("openai.responses.create")
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("model", TRANSLATED)
+def test_a_conversation_is_compacted_in_its_course(house: House, client: OpenAI, model: str, streams: bool) -> None:
+    """As Codex wants it: by an item at the end of the input, the answer to which is one item."""
+    mark = f"{model} {streams} course"
+    asked: Any = {
+        "model": model,
+        "input": [{"role": "user", "content": f"{mark} one"}, {"type": "compaction_trigger"}],
+        "reasoning": {"summary": "auto"},
+        "tools": [WEATHER],
+        "text": {"format": {"type": "json_object"}},
+    }
+    if streams:
+        events: list[Any] = list(client.responses.create(**asked, stream=True))
+        assert [event.sequence_number for event in events] == list(range(len(events)))
+        assert [event.type.removeprefix("response.") for event in events] == [
+            *("created", "in_progress", "output_item.added", "output_item.done", "completed")
+        ]
+        made = events[-1].response
+        assert events[3].item == made.output[0]
+    else:
+        made = client.responses.create(**asked)
+    (item,) = made.output
+    assert item.type == "compaction"
+    items: Any = [item.to_dict(), {"role": "user", "content": f"{mark} two"}]
+    assert client.responses.create(model=model, input=items).output_text
+    sent = house.sent(f"{mark} two")
+    assert "This is test mode" in sent
+    assert "What was said until now" in sent
+    assert client.responses.create(model=model, input=f"{mark} three", previous_response_id=made.id).output_text
+    assert "Answer with the summary alone" not in house.sent(f"{mark} three")
+
+
 # Of Node -------------------------------------------------------------------------------------------------------------
 
 

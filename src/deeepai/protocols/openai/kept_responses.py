@@ -68,7 +68,13 @@ def turn(request: Request[Any], quoted: Mapping[str, KeptAnswer]) -> Sequence[Js
 
 def whole(before: Sequence[KeptAnswer], said: Sequence[Json]) -> Mapping[str, Json]:
     """Return the input that a request stands for which goes on from some responses."""
-    items = [item for kept in before for item in (*kept.turn, *members(kept.answer, "output"))]
+    items = [
+        item
+        for kept in before
+        for item in (*kept.turn, *members(kept.answer, "output"))
+        # It wants something of its own turn.
+        if member(item, "type") != "compaction_trigger"
+    ]
     return {"input": [*items, *said]} | ({"previous_response_id": DROP} if before else {})
 
 

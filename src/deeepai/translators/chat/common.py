@@ -57,6 +57,12 @@ class Reader(Interface):
         ...
 
 
+class Sieve(Interface):
+    """Changes what a stream's reader tells before it is written."""
+
+    def filter(self, events: Sequence[Event]) -> Sequence[Event]: ...  # noqa: D102
+
+
 class Writer(Interface):
     """Writes one stream in a format."""
 

@@ -330,6 +330,8 @@ def answer_id(id: str) -> str:
 
 def item(part: Part, id: str, forms: Mapping[str, Form], status: str = "completed") -> Body:
     """Write a part of an answer as an item; `id` is the answer's, and the item's place in it."""
+    if isinstance(part, Thinking) and part.origin == SUMMARY:
+        return {"id": f"cmp_{id}", "type": "compaction", "encrypted_content": seal(part)}
     if isinstance(part, Thinking):
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         return {"id": f"rs_{id}", "type": "reasoning", "summary": summary, "encrypted_content": seal(part)}

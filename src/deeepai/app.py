@@ -30,6 +30,7 @@ from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
 from .gateway.metrics import Metrics
 from .gateway.model_list import ModelList
+from .gateway.objects import kept
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
@@ -268,6 +269,7 @@ async def _maintain(core: Core, seconds: float) -> None:
             await core.ledger.maintain()
             await core.write_seen()
             await replays.sweep(core)
+            await kept.sweep(core)
             if core.settings.usage_days:
                 await forget_usage(core.db, now_ms() - round(core.settings.usage_days * 86_400_000))
         except Exception:

@@ -74,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         URL or folder; by default `assets` in the data folder.
     usage_days : float
         Days for which rows of usage are kept; 0 keeps them for ever. The ledger is always kept.
+    answer_days : float
+        Days for which answers are kept that callers may go on from and whose upstreams keep none; 0 keeps none.
     asset_link_ttl : float
         Seconds for which a signed link to a file opens it.
     sqlite_synchronous : str
@@ -117,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_fetch: Bytes = 512 << 20
     asset_store: str | None = None
     usage_days: Annotated[float, Meta(ge=0)] = 0.0
+    answer_days: Annotated[float, Meta(ge=0)] = 30.0
     asset_link_ttl: Seconds = 7 * 86400.0
     sqlite_synchronous: Literal["normal", "full"] = "normal"
     allow_private_callbacks: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from google import genai
 from google.genai import types
 from openai import InternalServerError, NotFoundError, OpenAI
 
+from tests.clients.test_node import run
 from tests.operator import usage_row
 from tests.stack import Gateway
 
@@ -95,6 +96,23 @@ def test_responses(local: Gateway) -> None:
         ):
             text += event.delta if event.type == "response.output_text.delta" else ""
         assert text == answer.output_text
+        first = client.responses.create(model=MODEL, input=ASK, temperature=0, max_output_tokens=30)
+        second = client.responses.create(
+            model=MODEL, input="And again?", previous_response_id=first.id, max_output_tokens=5
+        )
+        assert first.usage is not None
+        assert second.usage is not None
+        assert second.usage.input_tokens > first.usage.input_tokens + 5
+        counted = client.responses.input_tokens.count(model=MODEL, input="And again?", previous_response_id=first.id)
+        assert counted.input_tokens > 15
+
+
+def test_the_ai_sdk_goes_on(local: Gateway) -> None:
+    seen = run("ai_openai.mjs", local, MODEL=MODEL, TOOLS="no")
+    assert seen["second"]
+    assert seen["streamed"]
+    assert seen["references"] >= 2
+    assert seen["stored"] == seen["chained"]
 
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank"])

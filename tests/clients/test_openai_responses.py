@@ -138,7 +138,9 @@ def test_stream_without_usage_is_counted_and_a_cut_one_ends_in_an_error(client: 
     assert row["basis"] == "counted"
     assert row["cost"] > 0
     stream = client.responses.create(model=MODEL, input="[sandbox:cut-stream=9] x", stream=True)
-    last = list(stream)[-1]
+    events = list(stream)
+    last = events[-1]
+    assert [event.sequence_number for event in events] == list(range(10))
     assert last.type == "error"
     assert last.code == "upstream_error"
     row = usage_row(gateway, stream.response.headers["x-request-id"])
@@ -202,6 +204,14 @@ def test_background_stream(client: OpenAI, gateway: Gateway) -> None:
     name = stream.response.headers["x-request-id"]
     row = until(lambda: (found := usage_row(gateway, name))["cost"] and found)
     assert row["cost"] == price(row["consumed"])
+
+
+def test_background_stream_that_is_cut_goes_on_counting(client: OpenAI) -> None:
+    events = list(
+        client.responses.create(model=MODEL, input="[sandbox:cut-stream=5] aloud", background=True, stream=True)
+    )
+    assert [event.sequence_number for event in events] == list(range(6))
+    assert events[-1].type == "error"
 
 
 @pytest.mark.operation("openai.responses.input_items", "openai.responses.input_tokens", "openai.responses.compact")

@@ -249,7 +249,7 @@ def test_an_object_stays_where_it_was_made(house: House) -> None:
     content: Any = [{"type": "input_file", "file_id": file.id}]
     with pytest.raises(openai.BadRequestError, match="different upstreams"):
         ann.responses.create(model=MODEL, input=[{"role": "user", "content": content}], previous_response_id=made.id)
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.BadRequestError, match=f"'{file.id}' is kept by an upstream that has no 'gpt-4o'"):
         ann.responses.create(model="gpt-4o", input=[{"role": "user", "content": content}])
     assert ann.responses.create(model=MODEL, input=[{"role": "user", "content": content}]).output_text
 

@@ -19,10 +19,11 @@ from .world import answer_of, request_of
 
 Body = dict[str, Any]
 COUNTS = {
+    "responses": "openai.responses.input_tokens",
     "anthropic": "anthropic.messages.count_tokens",
     "gemini": "gemini.countTokens",
 }
-FIELDS = {"anthropic": "input_tokens", "gemini": "totalTokens"}
+FIELDS = {"responses": "input_tokens", "anthropic": "input_tokens", "gemini": "totalTokens"}
 
 
 def locally(source: str, body: Body) -> int:
@@ -98,6 +99,8 @@ CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "one two three"}]}]
         ("/v1/messages/count_tokens", HELLO | {"model": "gemini-2.5-flash"}, "input_tokens"),
         ("/v1beta/models/gpt-4o:countTokens", CONTENTS, "totalTokens"),
         ("/v1beta/models/claude-haiku-4-5:countTokens", CONTENTS, "totalTokens"),
+        ("/v1/responses/input_tokens", {"model": "claude-haiku-4-5", "input": "one two three"}, "input_tokens"),
+        ("/v1/responses/input_tokens", {"model": "gemini-2.5-flash", "input": "one two three"}, "input_tokens"),
     ],
 )
 def test_every_model_can_be_counted_for_in_every_format(gateway: Gateway, path: str, body: Body, field: str) -> None:

@@ -19,14 +19,14 @@ def error(target: str, status: int, body: Any, **headers: str) -> Failure:
 
 def test_every_ordered_pair_is_there() -> None:
     found = {(one.source, one.target) for one in CHAT_TRANSLATORS}
-    sources = {*OPERATIONS.values(), "gemini.streamGenerateContent"}
+    sources = {*OPERATIONS.values(), "gemini.streamGenerateContent", "openai.responses.compact"}
     assert found == {
         (source, target)
         for source in sources
         for target in OPERATIONS.values()
         if source.split(".")[:2] != target.split(".")[:2] and not (source[:6] == target[:6] == "gemini")
     }
-    assert len(found) == 15
+    assert len(found) == 18
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,8 @@ def canonical(completion: Completion) -> Completion:
     texts = [part for part in completion.parts if isinstance(part, Text)]
     said = [Text("".join(one.text for one in texts if one.refusal is refusal), refusal) for refusal in (False, True)]
     return Completion(
-        id=completion.id,
+        # A response's own is made by chance.
+        id="" if completion.id.startswith("resp_") else completion.id,
         model=completion.model,
         parts=[Thinking(origin="", text=thought, signature=signatures), *(one for one in said if one.text), *calls],
         stop=completion.stop,

@@ -24,7 +24,7 @@ from .jobs import (
     TaskStatus,
     UpstreamCall,
 )
-from .objects import BackgroundRules, Listing, Made, ObjectRules, Piece, Window
+from .objects import BackgroundRules, KeepingRules, KeptAnswer, Listing, Made, ObjectRules, Piece, Window
 from .operations import (
     AnyOperation,
     Call,
@@ -59,6 +59,8 @@ from .values import (
     DROP,
     FINAL,
     INLINE,
+    SEAL,
+    SEALED,
     Answer,
     AnyRequest,
     Failure,
@@ -83,6 +85,8 @@ __all__ = [
     "DROP",
     "FINAL",
     "INLINE",
+    "SEAL",
+    "SEALED",
     "Accepted",
     "Allowance",
     "Answer",
@@ -107,6 +111,8 @@ __all__ = [
     "JobRules",
     "JobTranslator",
     "Json",
+    "KeepingRules",
+    "KeptAnswer",
     "Kind",
     "Links",
     "ListedModel",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from .jobs import BodyT_contra, JobRules, Links
-from .values import AnyRequest, Json, Request, Usage
+from .values import AnyRequest, Failure, Json, Request, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,57 @@ class BackgroundRules(Generic[BodyT_contra]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeptAnswer:
+    """An answer that the gateway keeps itself, with what it answers.
+
+    Attributes
+    ----------
+    follows : str or None
+        The kept answer that it goes on from.
+    turn : sequence of JSON
+        What the caller said in this turn, without what went before it.
+    answer : JSON
+        As the caller saw it.
+    """
+
+    id: str
+    follows: str | None
+    turn: Sequence[Json]
+    answer: Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeepingRules(Generic[BodyT_contra]):
+    """How the gateway keeps answers for callers where their upstreams do not: those of other protocols never do.
+
+    Attributes
+    ----------
+    wanted : callable or None
+        Whether the answer to a request is to be kept; None: there is nothing to go on from in such answers.
+    follows : callable
+        Id of the answer that a request goes on from.
+    quotes : callable
+        Ids of the answers of which a request names parts, and not what is in them.
+    turn : callable
+        What a request itself says, the parts that it names taken from these kept answers, by id.
+    whole : callable
+        Fields of the body that says all at once, from the kept answers before a turn, the oldest first, and the turn.
+    repeats : callable
+        Fields of the request as its answer repeats them, by whether it is kept.
+    read : callable
+        Id of an answer and the answer, from a whole one or a stream's event; None where it is not to be kept.
+    """
+
+    wanted: Callable[[Request[BodyT_contra]], bool] | None
+    follows: Callable[[Request[BodyT_contra]], str | None]
+    quotes: Callable[[Request[BodyT_contra]], Sequence[str]]
+    turn: Callable[[Request[BodyT_contra], Mapping[str, KeptAnswer]], Sequence[Json]]
+    whole: Callable[[Sequence[KeptAnswer], Sequence[Json]], Mapping[str, Json]]
+    repeats: Callable[[bool], Mapping[str, Json]]
+    read: Callable[[Json], tuple[str, Json] | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectRules(Generic[BodyT_contra]):
     """What an operation has to do with objects.
 
@@ -131,6 +182,10 @@ class ObjectRules(Generic[BodyT_contra]):
         Work that may go on after the answer.
     shows : callable
         What the caller sees of an answer that holds addresses of the vendor's.
+    keeping : KeepingRules
+        Answers that the gateway keeps itself, and requests that name some.
+    missing : callable
+        What to say of an id that is not the caller's; None: that there is no such object.
     """
 
     uses: Callable[[Request[BodyT_contra]], Sequence[str]] = lambda request: ()
@@ -142,3 +197,5 @@ class ObjectRules(Generic[BodyT_contra]):
     ends: Callable[[Request[BodyT_contra]], Sequence[str]] | None = None
     background: BackgroundRules[BodyT_contra] | None = None
     shows: Callable[[Json, Links], Json] | None = None
+    keeping: KeepingRules[BodyT_contra] | None = None
+    missing: Callable[[Request[BodyT_contra], str], Failure | None] | None = None

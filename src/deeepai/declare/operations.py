@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from .answers import AnswerShape
 from .jobs import BodyT_contra, Job, Links, Task
-from .objects import Listing, ObjectRules
+from .objects import KeptAnswer, Listing, ObjectRules
 from .sockets import SocketRules
 from .streams import StreamRules
 from .values import Answer, Json, Kind, Reason, Reply, Request, Text, Usage
@@ -188,6 +188,8 @@ class ObjectCall(Forwarded[BodyT]):
     Attributes
     ----------
     objects : ObjectRules
+    kept : callable or None
+        The answer of an operation on one answer, where that is one which the gateway keeps itself.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -197,6 +199,7 @@ class ObjectCall(Forwarded[BodyT]):
 
     kind: ClassVar[Kind] = Kind.CALL
     objects: ObjectRules[BodyT]
+    kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 

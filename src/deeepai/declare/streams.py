@@ -59,6 +59,8 @@ class StreamRules(Generic[BodyT_contra]):
         Whether an event ends the stream: it waits for the charge.
     error : callable
         The protocol's own error event.
+    numbered : callable
+        Such an event as it goes on from the events before it, where a format numbers them.
     only_opens : callable
         Whether an event says nothing yet (a ping, a role, what was created): the answer has not begun with it.
     finishes : callable
@@ -98,3 +100,4 @@ class StreamRules(Generic[BodyT_contra]):
     choices: Callable[[Request[BodyT_contra]], int] | None = None
     reshape: Callable[[Request[BodyT_contra]], tuple[str, Events] | None] | None = None
     keep_alive: bytes | None = None
+    numbered: Callable[[bytes, bytes], bytes] | None = None

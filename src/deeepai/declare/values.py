@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -318,6 +319,11 @@ class Result:
 
 DROP: Final = object()
 """In a patch: remove the key."""
+
+SEAL: Final = b"deeepai:"
+"""Begins what a translator gives to callers for them to bring back, and only a translator can read: in base64."""
+SEALED: Final = base64.b64encode(SEAL)[:10].decode()
+"""How such a thing begins."""
 
 INLINE: Final = object()
 """In a reply's body: the asset's bytes in base64 stand here."""

@@ -15,7 +15,7 @@ from .attempts import Attempts, Refusal, judge
 from .candidates import Candidate
 from .core import Core
 from .exchange import Exchange
-from .objects import background, place
+from .objects import background, kept, place
 from .outgoing import Outgoing
 from .settlement import Billing, Outcome
 from .translation import Translated
@@ -39,6 +39,8 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
     tap: place.ObjectTap | None = None
     rules = operation.objects
     if rules is not None:
+        if rules.keeping is not None:
+            await kept.recall(core, x, operation, rules.keeping)
         located = await place.locate(core, x, rules) if place.names_objects(x, rules) else place.NOWHERE
         if rules.background is not None and rules.background.wanted(x.request):
             await background.start(core, x, rules, located)

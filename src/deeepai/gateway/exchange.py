@@ -39,6 +39,22 @@ class Tap(Interface):
         ...
 
 
+class Keeper(Interface):
+    """Keeps an answer that its upstream does not keep."""
+
+    def asked(self) -> HttpRequest:
+        """Return the request that the answer is to, as it came, and with whether it is kept."""
+        ...
+
+    async def whole(self, body: bytes) -> None:
+        """Take a whole answer, as the caller is about to see it."""
+        ...
+
+    async def end(self, events: bytes) -> None:
+        """Take the last events of a stream, as the caller is about to see them."""
+        ...
+
+
 class Exchange:
     """A request, its caller, and its clock.
 
@@ -60,6 +76,8 @@ class Exchange:
         The answer ended in an error after its head was out.
     fallback_model : str
         The model that answers in place of the one asked for.
+    keeper : Keeper or None
+        Keeps the answer, if it is another protocol's.
     """
 
     __slots__ = (
@@ -69,6 +87,7 @@ class Exchange:
         "fallback_model",
         "id",
         "ip",
+        "keeper",
         "model",
         "operation",
         "overhead_at_head",
@@ -99,6 +118,7 @@ class Exchange:
         self.waited = 0.0
         self.overhead_at_head: float | None = None
         self.answering = False
+        self.keeper: Keeper | None = None
         self.status = 0
 
     @contextmanager

@@ -143,6 +143,9 @@ class _Answering:
         translated = taken.translated
         self._operation = x.operation if translated is None else translated.operation
         self._request: Request[Any] = x.request if translated is None else translated.request
+        self._keeper = x.keeper if translated is not None else None
+        self._asked = x.request if self._keeper is None else self._keeper.asked()
+        """What the answer is to, where it says so."""
         self._to = core.reframers.get(x.route.name)
         """For what the caller wants."""
         name = x.route.name if translated is None else f"{translated.protocol.name}.{translated.operation.name}"
@@ -200,16 +203,19 @@ class _Answering:
         usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
-            body = _translated(x, taken.translated.translator, answer)
+            body = _translated(x, self._asked, taken.translated.translator, answer)
             headers = [(b"content-type", b"application/json")]
         taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
         if taken.translated is None and isinstance(own, Call) and own.outputs is not None:
             body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+        whole = body
         if stream is not None:
             # Before it is charged: what cannot be sent is not.
-            body = _reframed(stream.to_events, x.request, body)
+            body = _reframed(stream.to_events, self._asked, body)
         if self._tap is not None:
             await self._tap.whole(answer.json(), taken.attempt.channel)
+        if self._keeper is not None:
+            await self._keeper.whole(whole)
         await self._billing.settle(status, usage)
         crash.point("charged")
         return headers, body
@@ -234,11 +240,13 @@ class _Answering:
         relay = Relay(x, own, begun, self._charge)
         translator = None if translated is None else translated.translator
         if isinstance(translator, CallTranslator) and translator.events is not None:
-            relay.translate(rules, self._request, translator.events(x.request))
+            relay.translate(rules, self._request, translator.events(self._asked))
         if framing is not None:
             relay.reshape(framing[1])
         if self._tap is not None:
             relay.tap = (self._tap, self._taken.attempt.channel)
+        if self._keeper is not None:
+            relay.before_end = self._keeper.end
         await relay.run()
 
     async def _charge(self, relay: Relay) -> None:
@@ -282,11 +290,11 @@ async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) ->
     return await asyncio.to_thread(settlement.of_answer, usage, request, rules, answer.body)
 
 
-def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:
+def _translated(x: Exchange, asked: Request[Any], translator: Translator, answer: Answer) -> bytes:
     if not isinstance(translator, CallTranslator):
         raise TypeError(f"{translator.target} is not a call")
     try:
-        return translator.answer(x.request, answer)
+        return translator.answer(asked, answer)
     except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError) as fault:
         log.warning("answer.unreadable", request_id=x.id, target=translator.target, error=str(fault)[:300])
         raise ErrorInside("an answer that could not be read") from None

@@ -55,6 +55,8 @@ class Relay:
         The upstream's.
     ended : bool
         The last event has come.
+    before_end : callable or None
+        Takes the end of a whole answer, as the caller sees it, before it leaves.
     """
 
     def __init__(self, x: Exchange, operation: Stream[Any], response: Begun, charge: Charge) -> None:
@@ -84,8 +86,11 @@ class Relay:
         self._last = b""
         self.tap: tuple[Tap, Channel] | None = None
         """Who takes what the events say before the caller sees it."""
+        self.before_end: Callable[[bytes], Awaitable[None]] | None = None
         self._told: list[bytes] = []
         self._telling = False
+        self._latest = b""
+        """The last events that the caller saw."""
         self._silent = False
         """Nothing has come since the last look."""
         self._alive: asyncio.TimerHandle | None = None
@@ -122,6 +127,8 @@ class Relay:
                 if self.first is None:
                     self.first = time.perf_counter() - self._x.started
                 visible = self._take(chunk)
+                if visible:
+                    self._latest = visible
                 if self._told:
                     await self._tell()
                 if self.ended or self.fault is not None:
@@ -150,6 +157,8 @@ class Relay:
             self._response.release()
         else:
             self._response.abort()
+        if self.before_end is not None and self.ended and self.fault is None:
+            await self.before_end(self._last)
         await self._charge(self)
         if not self.left or self._x.recording:
             await self._x.send({"type": "http.response.body", "body": self._end(), "more_body": False})
@@ -209,6 +218,7 @@ class Relay:
         if shown is None or self._pending is not None or not self._push(shown):
             return False
         self._silent = False
+        self._latest = shown
         if self.first is None:
             self.first = time.perf_counter() - self._x.started
         if self._kept < KEPT:
@@ -250,9 +260,15 @@ class Relay:
         if isinstance(fault, ErrorInside):
             # The vendor's own event says it best, where it is the caller's to read.
             own = self._failure if self._translate is None and not fault.account else None
-            return before + (own or self._error(told(fault), self._x.id))
+            return before + (own or self._told_of(told(fault), before))
         reason = Reason.TIMEOUT if isinstance(fault, Stalled) else Reason.UPSTREAM
-        return before + self._error(Failure(reason, f"The upstream broke off: {fault}"), self._x.id)
+        return before + self._told_of(Failure(reason, f"The upstream broke off: {fault}"), before)
+
+    def _told_of(self, failure: Failure, before: bytes) -> bytes:
+        """Return the event that tells of a failure after all others."""
+        event, numbered = self._error(failure, self._x.id), self.rules.numbered
+        # A translation numbers its events itself.
+        return event if numbered is None or self._translate is not None else numbered(event, self._latest + before)
 
     def _take(self, chunk: bytes) -> bytes:
         """Return what the caller may see now; the last event is kept back."""

@@ -25,7 +25,7 @@ from ..exchange import HEADER_PAIRS, Exchange, Tap
 from ..outgoing import Outgoing
 from ..pricing import Tiers
 from ..settlement import Outcome
-from . import place
+from . import kept, place
 
 
 class ObjectSender:
@@ -95,6 +95,8 @@ async def run(core: Core, x: Exchange, operation: ObjectCall[Any]) -> None:
     """
     if operation.model is not None and operation.model(x.request):
         candidates.name_model(core, x)
+    if operation.kept is not None and await kept.serve(core, x, operation):
+        return
     rules, outcome = operation.objects, Outcome()
     located = await place.locate(core, x, rules)
     upload = Upload(x.request, operation, x.receive, core.settings.max_upload) if operation.stream_body else None
@@ -147,7 +149,7 @@ class _Back:
         core, x, rules, response = self._core, self._x, self._operation.objects, taken.reply
         channel = taken.attempt.channel
         ending = list(rules.ends(x.request)) if rules.ends is not None else []
-        streams = response.headers.get("content-type", "").startswith("text/event-stream")
+        streams = _streams(response)
         task = None if streams else await _background_at(core, x, self._operation, channel)
         untouched = rules.makes is None and rules.shows is None and task is None and not ending
         if untouched or streams:
@@ -211,8 +213,9 @@ class Through:
         UpstreamError
             It broke off before anything was sent.
         """
-        x, rest = self._x, b""
+        x, rest, latest = self._x, b"", b""
         first = await response.next()
+        numbered = self._numbered(response)
         await x.head(response.status, _headers(x, response.headers))
         watch = asyncio.ensure_future(_watch(x, response if self.before_end is None else None))
         try:
@@ -221,12 +224,15 @@ class Through:
                 if self.tap is not None:
                     rest = await _tapped(*self.tap, rest + data)
                 await x.send({"type": "http.response.body", "body": data, "more_body": True})
+                if numbered is not None:
+                    # With the end of an event in it.
+                    latest = data if b"\n\n" in data else latest + data
                 data = await response.next()
         except (Cut, Stalled) as fault:
             if self.before_end is None and watch.done():
                 return
             response.abort()
-            await self._cut(response, fault)
+            await self._cut(response, fault, latest)
             return
         finally:
             watch.cancel()
@@ -235,16 +241,26 @@ class Through:
             await self.before_end()
         await x.send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _cut(self, response: Response, fault: Cut | Stalled) -> None:
+    async def _cut(self, response: Response, fault: Cut | Stalled, latest: bytes) -> None:
         rules = stream_rules(self._operation)
-        events = response.headers.get("content-type", "").startswith("text/event-stream")
-        if not events or rules is None:
+        if not _streams(response) or rules is None:
             # The connection closes before the length that was promised.
             raise fault
         self._x.ended_in_error = True
         failure = Failure(Reason.UPSTREAM, f"The upstream broke off: {fault}")
         body = rules.error(failure, self._x.id)
+        numbered = self._numbered(response)
+        if numbered is not None:
+            body = numbered(body, latest)
         await self._x.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _numbered(self, response: Response) -> Callable[[bytes, bytes], bytes] | None:
+        rules = stream_rules(self._operation)
+        return rules.numbered if rules is not None and _streams(response) else None
+
+
+def _streams(response: Response) -> bool:
+    return response.headers.get("content-type", "").startswith("text/event-stream")
 
 
 def stream_rules(operation: Forwarded[Any]) -> StreamRules[Any] | None:

@@ -49,7 +49,7 @@ async def run(core: Core, x: Exchange, operation: ObjectList[Any]) -> None:
     known = await core.db.read(lambda tx: object_rows.find(tx, owner, ends)) if ends else {}
     for name in ends:
         if name not in known:
-            raise place.missing(name)
+            raise place.missing(x, None, name)
     after, before = known.get(window.after or ""), known.get(window.before or "")
     backwards = before is not None and after is None
     turn = asyncio.Semaphore(AT_ONCE)

@@ -54,9 +54,11 @@ def _home(core: Core, x: Exchange, found: Owned) -> Channel | None:
     return channel if channel.mode == x.caller.mode else None
 
 
-def missing(name: str) -> Failure:
+def missing(x: Exchange, rules: ObjectRules[Any] | None, name: str) -> Failure:
     """Build the failure of an object that is not the caller's, whoever else's it may be."""
-    return Failure(Reason.NOT_FOUND, f"No such object: '{name[:128]}'", param="id")
+    name = name[:128]
+    own = rules.missing(x.request, name) if rules is not None and rules.missing is not None else None
+    return own or Failure(Reason.NOT_FOUND, f"No such object: '{name}'", param="id")
 
 
 def broken() -> Failure:
@@ -64,7 +66,21 @@ def broken() -> Failure:
     return Failure(Reason.UPSTREAM, "The upstream at which the objects live did not answer well")
 
 
-async def named(core: Core, x: Exchange, names: Sequence[str]) -> list[Owned]:
+def bounded(names: Sequence[str]) -> Sequence[str]:
+    """Return what a request names, each once.
+
+    Raises
+    ------
+    Failure
+        INVALID, where that is too much.
+    """
+    ids = list(dict.fromkeys(names))
+    if len(ids) > MOST_NAMED:
+        raise Failure(Reason.INVALID, f"A request names at most {MOST_NAMED} objects")
+    return ids
+
+
+async def named(core: Core, x: Exchange, names: Sequence[str], rules: ObjectRules[Any] | None = None) -> list[Owned]:
     """Return the caller's objects of these ids.
 
     Raises
@@ -74,14 +90,12 @@ async def named(core: Core, x: Exchange, names: Sequence[str]) -> list[Owned]:
     """
     if not names:
         return []
-    ids = list(dict.fromkeys(names))
-    if len(ids) > MOST_NAMED:
-        raise Failure(Reason.INVALID, f"A request names at most {MOST_NAMED} objects")
+    ids = bounded(names)
     owner = owner_of(x)
     found = await core.db.read(lambda tx: object_rows.find(tx, owner, ids))
     for one in ids:
         if one not in found or _home(core, x, found[one]) is None:
-            raise missing(one)
+            raise missing(x, rules, one)
     return [found[one] for one in ids]
 
 
@@ -96,14 +110,23 @@ async def locate(core: Core, x: Exchange, rules: ObjectRules[Any]) -> Located:
     Raises
     ------
     Failure
-        What `named` and `home` raise.
+        What `named` and `home` raise; INVALID, where the model is not served at the objects' place.
     """
     uses = rules.uses
     if rules.carried is not None and x.model and not _spoken(core, x):
         uses = rules.carried
-    objects = await named(core, x, uses(x.request))
+    objects = await named(core, x, uses(x.request), rules)
     hints = () if objects else rules.hints(x.request)
-    return Located(objects, await home(core, x, objects, hints))
+    channel = await home(core, x, objects, hints)
+    if channel is None or not x.model or core.dispatcher.offers(channel, x.model):
+        return Located(objects, channel)
+    if not objects:
+        # What comes back whole may go on elsewhere.
+        return NOWHERE
+    if rules.keeping is not None and candidates.serving(core, x, x.model):
+        message = f"'{objects[0].id}' is kept by an upstream that has no '{x.requested_model}'"
+        raise Failure(Reason.INVALID, f"{message}: send what it holds in its place", param="model")
+    return Located(objects, channel)
 
 
 def _spoken(core: Core, x: Exchange) -> bool:

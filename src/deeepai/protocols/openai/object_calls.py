@@ -11,12 +11,14 @@ from ...declare import (
     Facts,
     Failure,
     Json,
+    KeptAnswer,
     Listing,
     Made,
     ObjectCall,
     ObjectList,
     ObjectRules,
     Reason,
+    Reply,
     Request,
     StreamRules,
     Text,
@@ -148,6 +150,8 @@ def object_call(
     uses: Callable[[Request[BodyT]], Sequence[str]] | None = None,
     makes: Callable[[Request[BodyT], Json], Sequence[Made]] | None = None,
     ends: bool = False,
+    missing: Callable[[Request[BodyT], str], Failure] | None = None,
+    kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None,
     stream: StreamRules[BodyT] | None = None,
     answers: tuple[str, ...] = ("application/json",),
     example: Mapping[str, Json] | None = None,
@@ -160,7 +164,7 @@ def object_call(
     Parameters
     ----------
     name, method, path, en, zh : str
-    body, model, patch, stream, answers, example, example_answer
+    body, model, patch, kept, stream, answers, example, example_answer
         As of `ObjectCall`.
     names : sequence of Place
         Where the body names objects.
@@ -170,6 +174,8 @@ def object_call(
         Objects that a good answer tells of.
     ends : bool
         A good answer ends the object that the path names.
+    missing : callable, optional
+        What to say of an object that is not there.
     """
     holder = path.partition("{")[2].partition("}")[0]
     return ObjectCall(
@@ -182,7 +188,13 @@ def object_call(
         media="none" if body is None else "json",
         model=model,
         patch=patch,
-        objects=ObjectRules(uses=uses or _uses(holder, names), makes=makes, ends=path_id(holder) if ends else None),
+        objects=ObjectRules(
+            uses=uses or _uses(holder, names),
+            makes=makes,
+            ends=path_id(holder) if ends else None,
+            missing=missing,
+        ),
+        kept=kept,
         stream=stream,
         answers=answers,
         example=example or {},

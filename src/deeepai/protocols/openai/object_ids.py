@@ -17,8 +17,8 @@ import msgspec
 
 from ...declare import AnyRequest, Failure, Json, Reason
 
-_MADE_HERE: Final = re.compile(r"rs_\w+_\d+")
-"""Reasoning of an answer that the gateway translated; no vendor's id looks so, and no vendor keeps it."""
+MADE_HERE: Final = re.compile(r"(?:msg|rs|fc|ctc|cmp)_(\w+)_\d+")
+"""Id of an item of an answer that the gateway translated: its response's own, and its place. No vendor's looks so."""
 _ESCAPES: Final = (b"\\u005", b"\\u006", b"\\u007")
 """Of letters that nobody needs to escape, unless to hide a key."""
 
@@ -183,7 +183,8 @@ def _item(item: dict[str, Json]) -> Iterator[str]:
     if kind == "item_reference" or (kind is None and "role" not in item):
         yield from _walk(item, ("id",))
     elif kind == "reasoning":
-        if not (item.get("encrypted_content") or item.get("content") or _MADE_HERE.fullmatch(str(item.get("id")))):
+        # What another vendor's model thought is nothing that a vendor keeps.
+        if not (item.get("encrypted_content") or item.get("content") or MADE_HERE.fullmatch(str(item.get("id")))):
             yield from _walk(item, ("id",))
     elif kind == "image_generation_call":
         if not item.get("result"):

@@ -37,13 +37,15 @@ from ...declare import (
     Usage,
     event_data,
     event_json,
+    events_of,
 )
 from ..common import body_model, rough_tokens, service_tier
 from ..common.events import DATALESS, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
-from .common import ModelName, member, members, model_patch, wants_stream
+from .common import ModelName, member, members, wants_stream
 from .errors import error_object
+from .kept_responses import KEEPING, NAMED, cancel, deleted, get, input_items, missing, missing_response, patch
 from .object_calls import made, object_call, page
 from .object_ids import carried_ids, item_ids, response_ids
 from .response_usage import answer_usage, event_usage, whole_usage
@@ -196,6 +198,14 @@ def stream_error(failure: Failure, request_id: str) -> bytes:
     return b"event: error\ndata: " + msgspec.json.encode({**event, "sequence_number": 0}) + b"\n\n"
 
 
+def numbered(event: bytes, before: bytes) -> bytes:
+    """Return the event that tells of a failure with the number that is next after some events."""
+    numbers = [member(event_json(each), "sequence_number") for each in events_of(before)]
+    last = next((number for number in reversed(numbers) if type(number) is int), -1)
+    told = {**event_json(event), "sequence_number": last + 1}
+    return b"event: error\ndata: " + msgspec.json.encode(told) + b"\n\n"
+
+
 _OPENING: Final = ("response.created", "response.in_progress", "response.queued")
 _SCAN_FOR: Final = (
     *DATALESS,
@@ -219,6 +229,7 @@ STREAM: Final[StreamRules[ResponseBody]] = StreamRules(
     only_opens=only_opens,
     failure=response_failure,
     keep_alive=COMMENT,
+    numbered=numbered,
 )
 RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     wanted=lambda request: request.query.get("stream") == "true",
@@ -230,6 +241,7 @@ RETRIEVED_STREAM: Final[StreamRules[object]] = StreamRules(
     error=stream_error,
     scan_for=_SCAN_FOR,
     keep_alive=COMMENT,
+    numbered=numbered,
 )
 """Of a response that was made before."""
 
@@ -352,7 +364,7 @@ OPERATIONS = (
         model=body_model,
         estimate=estimate,
         usage=answer_usage,
-        patch=model_patch,
+        patch=patch,
         objects=ObjectRules(
             uses=response_ids,
             carried=carried_ids,
@@ -361,6 +373,8 @@ OPERATIONS = (
             tells=lambda request: request.body.store is not False,
             scan_for=(b"response.created", b"response.completed", b"response.incomplete", b"response.failed"),
             background=BACKGROUND,
+            keeping=KEEPING,
+            missing=missing,
         ),
         on_leave="cancel",
     ),
@@ -370,6 +384,8 @@ OPERATIONS = (
         "/v1/responses/{response_id}",
         "Get a response",
         "查询响应",
+        missing=missing_response,
+        kept=get,
         stream=RETRIEVED_STREAM,
         answers=("application/json", "text/event-stream"),
         example_answer=_EXAMPLE_ANSWER,
@@ -381,6 +397,8 @@ OPERATIONS = (
         "/v1/responses/{response_id}/cancel",
         "Cancel a response",
         "取消响应",
+        missing=missing_response,
+        kept=cancel,
         example_answer=_EXAMPLE_ANSWER,
     ),
     object_call(
@@ -390,6 +408,8 @@ OPERATIONS = (
         "Delete a response",
         "删除响应",
         ends=True,
+        missing=missing_response,
+        kept=deleted,
         example_answer={"id": "resp_abc123", "object": "response", "deleted": True},
     ),
     object_call(
@@ -398,20 +418,25 @@ OPERATIONS = (
         "/v1/responses/{response_id}/input_items",
         "List a response's input items",
         "列出响应的输入项",
+        missing=missing_response,
+        kept=input_items,
         example_answer=page([]),
     ),
-    object_call(
-        "responses.input_tokens",
-        "POST",
-        "/v1/responses/input_tokens",
-        "Count input tokens",
-        "计算输入令牌数",
+    Call(
+        name="responses.input_tokens",
+        shape=AnswerShape(fields=("input_tokens",)),
+        method="POST",
+        path="/v1/responses/input_tokens",
+        upstream_template="/responses/input_tokens",
+        summary=Text("Count input tokens", "计算输入令牌数"),
         body=CountBody,
-        uses=response_ids,
-        model=body_model,
-        patch=model_patch,
         example=_EXAMPLE,
         example_answer={"object": "response.input_tokens", "input_tokens": 14},
+        model=body_model,
+        patch=patch,
+        objects=ObjectRules(uses=response_ids, carried=carried_ids, hints=hints, keeping=NAMED, missing=missing),
+        free=True,
+        replay=True,
     ),
     Call(
         name="responses.compact",
@@ -432,8 +457,8 @@ OPERATIONS = (
         model=body_model,
         estimate=compaction_estimate,
         usage=answer_usage,
-        patch=model_patch,
-        objects=ObjectRules(uses=response_ids, hints=hints),
+        patch=patch,
+        objects=ObjectRules(uses=response_ids, carried=carried_ids, hints=hints, keeping=NAMED, missing=missing),
     ),
     object_call(
         "conversations.create",

@@ -8,13 +8,14 @@ which is which.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
 from . import (
     anthropic,
     anthropic_stream,
     anthropic_write,
+    compaction,
     gemini,
     gemini_stream,
     gemini_write,
@@ -25,7 +26,7 @@ from . import (
     responses_stream,
     responses_write,
 )
-from .common import Body, Halves, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts, whole_json
+from .common import Body, Halves, Quiet, Reader, Sieve, Writer, decode, encode, no_answer, quiet_parts, whole_json
 from .fitting import Limits, fit, name_back, name_events_back, renamed
 from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
 from .reframe import gathered, written
@@ -36,6 +37,10 @@ _MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError
 
 def _always(asked: Body) -> bool:
     return True
+
+
+def _never(asked: Body) -> bool:
+    return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +59,8 @@ class Format:
         The names in a conversation of the tools in a request of this format.
     shows_thoughts : callable
         Whether a request of this format wants thoughts among the answer.
+    summarizes : callable
+        Whether a request of this format wants a summary in the place of an answer.
     """
 
     operations: Mapping[str, bool | None]
@@ -68,6 +75,7 @@ class Format:
     reader: Callable[[], Reader]
     writer: Callable[[str, Body], Writer]
     shows_thoughts: Callable[[Body], bool] = _always
+    summarizes: Callable[[Body], bool] = _never
 
 
 FORMATS: Mapping[str, Format] = {
@@ -85,7 +93,8 @@ FORMATS: Mapping[str, Format] = {
     ),
     responses.NAME: Format(
         operations={"openai.responses.create": None},
-        read_request=responses.read_request,
+        read_request=compaction.read_response,
+        summarizes=compaction.wanted,
         write_request=responses_write.write_request,
         limits=responses_write.limits,
         tool_names=responses.tool_names,
@@ -148,12 +157,12 @@ def _model(request: AnyRequest, asked: Body) -> str:
 class _Events:
     """One stream on its way from the target's format into the source's."""
 
-    __slots__ = ("_begun", "_failed", "_halves", "_names", "_over", "_quiet", "_reader", "_writer")
+    __slots__ = ("_begun", "_failed", "_halves", "_names", "_over", "_reader", "_sieve", "_writer")
 
-    def __init__(self, reader: Reader, writer: Writer, quiet: Quiet | None, names: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader, writer: Writer, sieve: Sieve | None, names: Mapping[str, str]) -> None:
         self._reader = reader
         self._writer = writer
-        self._quiet = quiet
+        self._sieve = sieve
         self._names = names
         self._halves = Halves()
         self._begun = self._failed = False
@@ -169,7 +178,7 @@ class _Events:
             steps = self._reader.feed(event)
             if self._halves.held or b"\\u" in event:
                 steps = self._halves.filter(steps)
-            if self._begun and len(steps) == 1 and type(steps[0]) is Delta and self._quiet is None:
+            if self._begun and len(steps) == 1 and type(steps[0]) is Delta and self._sieve is None:
                 return self._writer.feed(steps[0])
             self._write(steps, written)
         except Failure as failure:
@@ -181,8 +190,8 @@ class _Events:
     def _write(self, steps: Sequence[Event], written: list[bytes]) -> None:
         if self._names:
             name_events_back(steps, self._names)
-        if self._quiet is not None:
-            steps = self._quiet.filter(steps)
+        if self._sieve is not None:
+            steps = self._sieve.filter(steps)
         for step in steps:
             if self._over:
                 break
@@ -245,7 +254,9 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
         try:
             completion = target.read_answer(whole_json(answer.body))
             name_back(completion.parts, names(asked))
-            if not source.shows_thoughts(asked):
+            if source.summarizes(asked):
+                completion.parts = compaction.summed(completion.parts)
+            elif not source.shows_thoughts(asked):
                 completion.parts = quiet_parts(completion.parts)
             return encode(source.write_answer(completion, _model(request, asked), asked))
         except _MALFORMED:
@@ -258,8 +269,10 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
 
     def events(request: AnyRequest) -> Translation:
         asked = _asked(request)
-        quiet = None if source.shows_thoughts(asked) else Quiet()
-        return _Events(target.reader(), source.writer(_model(request, asked), asked), quiet, names(asked))
+        sieve: Sieve | None = None if source.shows_thoughts(asked) else Quiet()
+        if source.summarizes(asked):
+            sieve = compaction.Summed()
+        return _Events(target.reader(), source.writer(_model(request, asked), asked), sieve, names(asked))
 
     return CallTranslator(
         source=name,
@@ -272,12 +285,20 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
     )
 
 
+_RESPONSES = FORMATS[responses.NAME]
+_COMPACTION = replace(
+    _RESPONSES,
+    operations={"openai.responses.compact": False},
+    read_request=compaction.read_request,
+    summarizes=_never,
+    write_answer=compaction.write_answer,
+)
 CHAT_TRANSLATORS: tuple[CallTranslator, ...] = tuple(
     _translator(name, streams, source, target)
-    for source in FORMATS.values()
+    for source in (*FORMATS.values(), _COMPACTION)
     for name, streams in source.operations.items()
     for target in FORMATS.values()
-    if target is not source
+    if target is not source and not (source is _COMPACTION and target is _RESPONSES)
 )
 
 

@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import Answer, Failure, Json, Reason, event_data
+from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data
 from .model import (
     Conversation,
     Delta,
@@ -55,6 +55,12 @@ class Reader(Interface):
     def close(self) -> Sequence[Event]:
         """Tell what is still open once the stream has ended; nothing of one that was cut."""
         ...
+
+
+class Sieve(Interface):
+    """Changes what a stream's reader tells before it is written."""
+
+    def filter(self, events: Sequence[Event]) -> Sequence[Event]: ...  # noqa: D102
 
 
 class Writer(Interface):
@@ -441,15 +447,13 @@ class Quiet:
 
 # Signatures ------------------------------------------------------------------------------------------------------
 
-_SEAL = b"deeepai:"
 _Sealed = tuple[str, str, str, bool, str]
-_SEALED_START = base64.b64encode(_SEAL)[:10].decode()
 
 
 def seal(thinking: Thinking) -> str:
     """Return a signature for a caller of another format: base64, and it says whose it is."""
     inner = [thinking.origin, thinking.id, thinking.signature, thinking.hidden, thinking.text if thinking.quiet else ""]
-    return base64.b64encode(_SEAL + encode(inner)).decode()
+    return base64.b64encode(SEAL + encode(inner)).decode()
 
 
 def unseal(signature: str, text: str, native: str, *, hidden: bool = False, id: str = "") -> Thinking:
@@ -457,9 +461,9 @@ def unseal(signature: str, text: str, native: str, *, hidden: bool = False, id: 
 
     An upstream's answers are never unsealed: what it signed goes back to it as it was.
     """
-    if signature.startswith(_SEALED_START):
+    if signature.startswith(SEALED):
         try:
-            inner = msgspec.json.decode(base64.b64decode(signature)[len(_SEAL) :], type=_Sealed)
+            inner = msgspec.json.decode(base64.b64decode(signature)[len(SEAL) :], type=_Sealed)
         except ValueError:
             return Thinking(origin="", text=text)
         origin, own_id, value, was_hidden, kept = inner

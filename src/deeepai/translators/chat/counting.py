@@ -13,7 +13,7 @@ from typing import Any
 import quicktok
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, LocalAnswer, Reason, Reply
-from . import anthropic, anthropic_write, gemini, gemini_write
+from . import anthropic, anthropic_write, gemini, gemini_write, responses
 from .common import Body, decode, encode, no_answer, result_text, tokens, whole_json
 from .fitting import Limits, fit
 from .model import Conversation, Media, Text, Thinking, ToolCall, ToolResult
@@ -26,8 +26,8 @@ PER_MEDIA = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counting:
-    """How one format counts.
+class Asked:
+    """How a format's callers ask for a count.
 
     Attributes
     ----------
@@ -35,16 +35,26 @@ class Counting:
         That counts.
     alongside : str
         That answers.
-    field : str
-        Of the vendor's answer, which holds the count.
     """
 
     operation: str
     alongside: str
     read_request: Callable[[Body], Conversation]
+    write_answer: Callable[[int], Body]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counting(Asked):
+    """How a format counts.
+
+    Attributes
+    ----------
+    field : str
+        Of the vendor's answer, which holds the count.
+    """
+
     write_request: Callable[[Conversation, str], Body]
     limits: Callable[[str], Limits]
-    write_answer: Callable[[int], Body]
     field: str
     error: Callable[[Answer], Failure]
 
@@ -66,7 +76,7 @@ def _write_anthropic(conversation: Conversation, model: str) -> Body:
     return {name: body[name] for name in _COUNTED if name in body}
 
 
-FORMATS: tuple[Counting, ...] = (
+COUNTED: tuple[Counting, ...] = (
     Counting(
         operation="anthropic.messages.count_tokens",
         alongside="anthropic.messages",
@@ -91,9 +101,19 @@ FORMATS: tuple[Counting, ...] = (
         error=gemini.read_error,
     ),
 )
+"""Formats whose vendors count."""
+FORMATS: tuple[Asked, ...] = (
+    *COUNTED,
+    Asked(
+        operation="openai.responses.input_tokens",
+        alongside="openai.responses.create",
+        read_request=lambda body: responses.read_request(body, False),
+        write_answer=lambda count: {"object": "response.input_tokens", "input_tokens": count},
+    ),
+)
 
 
-def _conversation(source: Counting, request: AnyRequest) -> Conversation:
+def _conversation(source: Asked, request: AnyRequest) -> Conversation:
     try:
         return source.read_request(decode(request.raw))
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
@@ -103,7 +123,7 @@ def _conversation(source: Counting, request: AnyRequest) -> Conversation:
 # At the vendor ---------------------------------------------------------------------------------------------------
 
 
-def _translator(source: Counting, target: Counting) -> CallTranslator:
+def _translator(source: Asked, target: Counting) -> CallTranslator:
     def request(request: AnyRequest, model: str) -> Mapping[str, Json]:
         conversation = _conversation(source, request)
         fit(conversation, target.limits(model))
@@ -158,7 +178,7 @@ def count(conversation: Conversation) -> int:
     return between + quicktok.get_encoding(ENCODING).count("\n".join(texts(conversation)))
 
 
-def _local(source: Counting) -> LocalAnswer:
+def _local(source: Asked) -> LocalAnswer:
     def answer(request: Any) -> Reply:
         return Reply(source.write_answer(count(_conversation(source, request))))
 
@@ -166,6 +186,6 @@ def _local(source: Counting) -> LocalAnswer:
 
 
 COUNT_TRANSLATORS: tuple[CallTranslator, ...] = tuple(
-    _translator(source, target) for source in FORMATS for target in FORMATS if target is not source
+    _translator(source, target) for source in FORMATS for target in COUNTED if target is not source
 )
 LOCAL_COUNTS: tuple[LocalAnswer, ...] = tuple(map(_local, FORMATS))

@@ -3,12 +3,13 @@
 Source: OpenAI's OpenAPI document 2.3.0 and the types of its Python SDK. Nothing is kept at the upstream: requests go
 with `store` off, and a reasoning item's `encrypted_content` carries what the next turn needs.
 
-Dropped on reading: `metadata` (it stands in the answer), `store`, `truncation`, `max_tool_calls`, `service_tier`,
+Dropped on reading: `metadata` and `store` (they stand in the answer), `truncation`, `max_tool_calls`, `service_tier`,
 `context_management`, `moderation`, `prompt_cache_retention`, ids and states of items, tools that the vendor runs itself
 and the items of their work. Dropped on writing: `seed`, `top_k`, the penalties, a tool result's error mark; for
 reasoning models `temperature` and `top_p`. A limit below 16 output tokens becomes 16, the least that is taken.
-Refused on reading: `previous_response_id`, `conversation`, `background`, `prompt`, log probabilities, references to
-items. Refused on writing: `stop`, `logit_bias`, sound and film, media in the model's own turns.
+Refused on reading: `previous_response_id` and references to items (what they name of responses that are kept here
+stands in the input before), `conversation`, `background`, `prompt`, log probabilities. Refused on writing: `stop`,
+`logit_bias`, sound and film, media in the model's own turns.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ from .tools import Form, custom_arguments, custom_input, custom_tool, flat, with
 from .usage import tokens as told_tokens
 
 NAME = "responses"
+SUMMARY = "summary"
+"""Origin of what stands, sealed, in the place of a conversation that was compacted."""
 _RESULTS = ("function_call_output", "custom_tool_call_output")
 
 # Requests: read --------------------------------------------------------------------------------------------------
@@ -129,8 +132,13 @@ def _read_item(kind: str, item: Body) -> tuple[str, list[Part]]:
         case "reasoning":
             found = read_reasoning(item)
             return "assistant", [unseal(found.signature, found.text, NAME, id=found.id)]
+        case "compaction":
+            sealed = unseal(item.get("encrypted_content") or "", "", "")
+            # A vendor's own is read by nobody else.
+            known = sealed.origin == SUMMARY
+            return "user" if known else "", [Text(f"What was said until now, in short:\n\n{sealed.text}")]
         case "item_reference":
-            return refuse("input", "Answers of this model are not stored: send the items themselves (store: false)")
+            return refuse("input", "The items that are named are not kept: send the items themselves (store: false)")
         case _:
             return "", []
 
@@ -313,13 +321,17 @@ def write_usage(usage: Tokens) -> Body:
 
 
 def answer_id(id: str) -> str:
-    """Return an upstream's id as a response's."""
-    id = id or secrets.token_hex(12)
-    return id if id.startswith("resp_") else f"resp_{id.removeprefix('chatcmpl-').removeprefix('msg_')}"
+    """Return a response's id: an upstream's that is one, or else one of the gateway's own.
+
+    Others need not be unique.
+    """
+    return id if id.startswith("resp_") else f"resp_{secrets.token_hex(24)}"
 
 
 def item(part: Part, id: str, forms: Mapping[str, Form], status: str = "completed") -> Body:
     """Write a part of an answer as an item; `id` is the answer's, and the item's place in it."""
+    if isinstance(part, Thinking) and part.origin == SUMMARY:
+        return {"id": f"cmp_{id}", "type": "compaction", "encrypted_content": seal(part)}
     if isinstance(part, Thinking):
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         return {"id": f"rs_{id}", "type": "reasoning", "summary": summary, "encrypted_content": seal(part)}
@@ -384,12 +396,12 @@ def response(id: str, model: str, asked: Body, created: int) -> Body:
         "model": model,
         "output": [],
         "parallel_tool_calls": asked.get("parallel_tool_calls") is not False,
-        "previous_response_id": None,
+        "previous_response_id": asked.get("previous_response_id"),
         "prompt_cache_key": asked.get("prompt_cache_key"),
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
         "safety_identifier": asked.get("safety_identifier"),
         "service_tier": "default",
-        "store": False,
+        "store": asked.get("store") is not False,
         "temperature": asked.get("temperature", 1.0),
         "text": asked.get("text") or {"format": {"type": "text"}},
         "tool_choice": asked.get("tool_choice") or "auto",

@@ -27,7 +27,18 @@ from .model import (
     ToolCall,
     UsageSeen,
 )
-from .responses import NAME, content_part, ended, item, read_end, read_failure, read_usage, response, tool_forms
+from .responses import (
+    NAME,
+    SUMMARY,
+    content_part,
+    ended,
+    item,
+    read_end,
+    read_failure,
+    read_usage,
+    response,
+    tool_forms,
+)
 from .tools import custom_input
 
 _TEXTS = {
@@ -342,7 +353,8 @@ class Writer:
         begun = self._response or response("", self._model, self._asked, int(time.time()))
         error = {"code": code, "message": failure.message}
         return self._say(
-            "response.failed", response=begun | {"status": "failed", "error": error, "output": self._output}
+            "response.failed",
+            response=begun | {"status": "failed", "error": error, "output": self._output, "store": False},
         )
 
     def _say(self, kind: str, **fields: object) -> bytes:
@@ -360,7 +372,7 @@ class Writer:
         """Open the item of the present part, and get its deltas ready."""
         id = f"{self._base}_{len(self._output)}"
         made = item(msgspec.structs.replace(self._part), id, self._forms, "in_progress")
-        if isinstance(self._part, Thinking):
+        if isinstance(self._part, Thinking) and self._part.origin != SUMMARY:
             made |= {"summary": [], "encrypted_content": ""}
         self._item = made["id"]
         where = encode({**self._at(), "delta": ""})[1:-3]
@@ -423,7 +435,7 @@ class Writer:
             else:
                 made = self._say("response.function_call_arguments.done", **self._at(), arguments=text)
         else:
-            whole = msgspec.structs.replace(part, text=text)
+            whole = msgspec.structs.replace(part, text=text or part.text)
             if self._waits:
                 if not part.signature:
                     self._waits = False

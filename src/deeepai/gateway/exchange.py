@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Generator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from typing import Protocol as Interface
 
 import msgspec
@@ -60,6 +61,8 @@ class Exchange:
         The answer ended in an error after its head was out.
     fallback_model : str
         The model that answers in place of the one asked for.
+    translation : tuple or None
+        How a channel's protocol says the request, for the channel and model of the last one: `translation`'s own.
     """
 
     __slots__ = (
@@ -81,6 +84,7 @@ class Exchange:
         "send",
         "started",
         "status",
+        "translation",
         "waited",
     )
     caller: Token
@@ -100,6 +104,7 @@ class Exchange:
         self.overhead_at_head: float | None = None
         self.answering = False
         self.status = 0
+        self.translation: tuple[str, str, Any] | None = None
 
     @contextmanager
     def waiting(self) -> Generator[None]:

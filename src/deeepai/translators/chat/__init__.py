@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
+from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation, Usage
 from . import (
     anthropic,
     anthropic_stream,
@@ -240,7 +240,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
         # Whatever the model: the limits of names are the same for all of a vendor's.
         return renamed(source.tool_names(asked), limits("")) if asked.get("tools") else {}
 
-    def answer(request: AnyRequest, answer: Answer) -> bytes:
+    def answer(request: AnyRequest, answer: Answer, usage: Usage | None = None) -> bytes:
         asked = _asked(request)
         try:
             completion = target.read_answer(whole_json(answer.body))

@@ -16,9 +16,9 @@ from ...storage.ids import now_ms
 from ...tasks import store
 from ...tasks.assets import sniff
 from ...tasks.safe_fetch import Unsafe
-from ...upstream import Response, UpstreamError
+from ...upstream import Cut, Response, UpstreamError
 from .. import candidates
-from ..attempts import ErrorInside, Taken
+from ..attempts import Taken
 from ..core import Core
 from ..exchange import Exchange
 
@@ -35,8 +35,8 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
 
     Raises
     ------
-    ErrorInside
-        Its bytes are wanted and cannot be had.
+    Cut
+        Its bytes are wanted and cannot be had: that it was made costs its vendor's customer, so no other is asked.
     """
     channel, models = taken.attempt.channel, outputs.models
     # By what the model is called behind aliases.
@@ -71,7 +71,7 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
             with x.waiting():
                 data, _ = await _file(core, channel, url)
         except _UNFETCHED as fault:
-            raise ErrorInside(f"a file that cannot be had: {fault}") from None
+            raise Cut(f"a file that cannot be had: {fault}") from None
         ours[url] = base64.b64encode(data).decode()
     # The longest first, those that could not be had too: one address may begin another.
     named = [url for url in urls if not url.startswith(_DATA)]

@@ -6,6 +6,7 @@ refused with a 400 that names the field.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Reason, Usage
@@ -15,7 +16,7 @@ from .common import Source, Target, Vector
 
 SOURCES: Sequence[Source] = (openai.SOURCE, gemini.ONE, gemini.MANY)
 TARGETS: Sequence[Target] = (openai.TARGET, gemini.TARGET)
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
 """What reading a value of an unexpected type or depth raises."""
 
 

@@ -67,8 +67,7 @@ def read_answer(answer: Json) -> Sequence[Vector]:
 def _unpacked(vector: Json) -> Vector:
     if not isinstance(vector, str):
         return vector
-    data = base64.b64decode(vector)
-    return list(struct.unpack(f"<{len(data) // 4}f", data))
+    return [value for (value,) in struct.iter_unpack("<f", base64.b64decode(vector))]
 
 
 SOURCE = Source(operation="openai.embeddings", read=read, write=write_answer)

@@ -119,11 +119,8 @@ def up_to(asked: Asked, most: int) -> int:
         INVALID, where the vendor makes fewer in a call.
     """
     if not 1 <= asked.count <= most:
-        refuse(asked, "count", f"the vendor of this model makes at most {most} in a call" if most > 1 else ONE_ONLY)
+        refuse(asked, "count", f"the vendor of this model makes {f'up to {most}' if most > 1 else 'one'} in a call")
     return asked.count
-
-
-ONE_ONLY: Final = "the vendor of this model makes one picture in a call"
 
 
 def shape_of(asked: Asked, offered: Sequence[str]) -> str | None:

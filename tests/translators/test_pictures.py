@@ -29,6 +29,7 @@ IMAGEN, NANO, V3, V2, SD3, CORE = (
     *("imagen-4.0-generate-001", "gemini-2.5-flash-image", "ideogram-V_3", "ideogram-V_2", "sd3-large"),
     "stable-image-core",
 )
+V2A = "ideogram-V_2A"
 SDXL, INPAINT = "stable-diffusion-xl-1024-v1-0", "stable-image-edit-inpaint"
 GENERATIONS, EDITS = "openai.images.generations", "openai.images.edits"
 TARGETS = {
@@ -36,6 +37,7 @@ TARGETS = {
     NANO: "gemini.generateContent",
     V3: "ideogram.v3.generate",
     V2: "ideogram.generate",
+    V2A: "ideogram.generate",
     SD3: "stability.generate.sd3",
     CORE: "stability.generate.core",
     SDXL: "stability.text-to-image",
@@ -115,6 +117,7 @@ PLAIN = {
     },
     V3: {"prompt": "a cat", "num_images": 1},
     V2: {"image_request": {"prompt": "a cat", "num_images": 1, "model": "V_2"}},
+    V2A: {"image_request": {"prompt": "a cat", "num_images": 1, "model": "V_2A"}},
     SD3: {"prompt": "a cat", "model": SD3},
     CORE: {"prompt": "a cat"},
     SDXL: {"text_prompts": [{"text": "a cat"}], "samples": 1},
@@ -167,6 +170,7 @@ def test_what_a_vendor_has_is_told() -> None:
         (V3, {"stream": True}, "stream"),
         (CORE, {"background": "transparent"}, "background"),
         (IMAGEN, {"image": png_url(8)}, "image"),
+        (V2A, {"negative_prompt": "dogs"}, "negative_prompt"),
     ],
 )
 def test_what_a_vendor_cannot_do_is_refused(model: str, more: dict[str, Any], param: str) -> None:
@@ -285,6 +289,8 @@ def test_a_mask_that_says_nothing_is_refused(data: bytes) -> None:
     ("model", "request_", "param"),
     [
         (NANO, edit("image", "mask"), "mask"),
+        (V3, edit("image", "mask", negative_prompt="dogs"), "negative_prompt"),
+        (V2, edit("image", "mask", negative_prompt="dogs"), "negative_prompt"),
         (V3, edit("image", "image"), "image"),
         (INPAINT, edit("image", n="2"), "n"),
         (V3, request_of({"prompt": "x", "images": [{"image_url": "https://example.com/a.png"}]}), "image"),

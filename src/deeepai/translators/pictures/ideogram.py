@@ -2,7 +2,8 @@
 
 An edit with a mask is an edit there, too; one without is a remix, which follows the picture. A quality is a rendering
 speed of version 3. Pictures come as addresses. Dropped: `output_format`, the size of an edit with a mask (the picture's
-own), `quality` before version 3. Source: the vendor's OpenAPI document.
+own), `quality` before version 3. Refused: `negative_prompt` beside a mask, and of 2A. Source: the vendor's OpenAPI
+document.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from ...declare import Answer, AnyRequest, Failure, Part
 from ..chat.common import whole_json
-from ..jobs.common import failure, refuse
+from ..jobs.common import failure
 from .common import Asked, Body, Made, Target, carried, form, mask_of, moderated, one_image, own, shape_of, up_to
 from .openai import has_mask
 
@@ -27,16 +28,17 @@ _PREFIX = "ideogram-"
 
 
 def _common(asked: Asked, *names: str) -> Body:
-    carried(asked, "count", "negative_prompt", *names)
-    body: Body = {"prompt": asked.prompt, "num_images": up_to(asked, MOST), "seed": asked.seed}
-    return {name: value for name, value in body.items() if value is not None}
+    carried(asked, "count", "size", "ratio", *names)
+    body: Body = {"prompt": asked.prompt, "num_images": up_to(asked, MOST)}
+    more: Body = {"seed": asked.seed, "negative_prompt": asked.negative_prompt or None}
+    return body | {name: value for name, value in more.items() if value is not None}
 
 
 # Version 3 ---------------------------------------------------------------------------------------------------------
 
 
 def _newer(asked: Asked, *names: str) -> Body:
-    body = _common(asked, "size", "ratio", *names)
+    body = _common(asked, *names)
     if asked.quality:
         body["rendering_speed"] = _SPEEDS[asked.quality]
     return body | own(asked, *_OWN)
@@ -44,18 +46,17 @@ def _newer(asked: Asked, *names: str) -> Body:
 
 def _shaped(asked: Asked, body: Body) -> Body:
     shape = shape_of(asked, NEWER_RATIOS)
-    more: Body = {} if shape is None else {"aspect_ratio": shape.replace(":", "x")}
-    return body | more | ({"negative_prompt": asked.negative_prompt} if asked.negative_prompt else {})
+    return body if shape is None else {**body, "aspect_ratio": shape.replace(":", "x")}
 
 
 def draw(asked: Asked, model: str) -> Body:
     """Ask version 3 for pictures."""
-    return _shaped(asked, _newer(asked))
+    return _shaped(asked, _newer(asked, "negative_prompt"))
 
 
 def remix(asked: Asked, model: str) -> list[Part]:
     """Ask version 3 for pictures that follow one."""
-    return form(_shaped(asked, _newer(asked, "images")), {"image": one_image(asked)})
+    return form(_shaped(asked, _newer(asked, "negative_prompt", "images")), {"image": one_image(asked)})
 
 
 def edit(asked: Asked, model: str) -> list[Part]:
@@ -68,9 +69,8 @@ def edit(asked: Asked, model: str) -> list[Part]:
 
 
 def _legacy(asked: Asked, model: str, *names: str) -> Body:
-    body = _common(asked, "size", "ratio", *names) | own(asked, *_LEGACY_OWN)
-    if asked.negative_prompt:
-        body["negative_prompt"] = asked.negative_prompt
+    avoids = () if "V_2A" in model else ("negative_prompt",)
+    body = _common(asked, *avoids, *names) | own(asked, *_LEGACY_OWN)
     shape = shape_of(asked, RATIOS)
     if shape is not None:
         body["aspect_ratio"] = f"ASPECT_{shape.replace(':', '_')}"
@@ -90,9 +90,7 @@ def remix_legacy(asked: Asked, model: str) -> list[Part]:
 
 def edit_legacy(asked: Asked, model: str) -> list[Part]:
     """Ask an older model for a picture with other things behind its mask."""
-    if asked.negative_prompt:
-        refuse(asked, "negative_prompt")
-    texts = _common(asked, "size", "ratio", "images", "mask") | own(asked, *_LEGACY_OWN)
+    texts = _common(asked, "images", "mask") | own(asked, *_LEGACY_OWN)
     files = {"image_file": one_image(asked), "mask": mask_of(asked, edited="black")}
     return form({**texts, "model": model.removeprefix(_PREFIX)}, files)
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from deeepai.declare import Answer, CallTranslator, Failure, Part, Reason, Usage
 from deeepai.gateway.dispatch import matches
+from deeepai.translators import REFRAMERS
 from deeepai.translators.jobs.common import ratio
 from deeepai.translators.pictures import PICTURE_TRANSLATORS, gemini, ideogram, imagen, stability
 from deeepai.translators.pictures.common import NEAR, Asked, shape_of
@@ -167,7 +168,6 @@ def test_what_a_vendor_has_is_told() -> None:
         (IMAGEN, {"size": "3000x300"}, "size"),
         (CORE, {"size": "large"}, "size"),
         (IMAGEN, {"negative_prompt": "dogs"}, "negative_prompt"),
-        (V3, {"stream": True}, "stream"),
         (CORE, {"background": "transparent"}, "background"),
         (IMAGEN, {"image": png_url(8)}, "image"),
         (V2A, {"negative_prompt": "dogs"}, "negative_prompt"),
@@ -411,6 +411,35 @@ def test_an_answer_without_a_picture_says_why(model: str, answer: Answer, kind: 
         made(model, answer)
     assert failed.value.kind is kind
     assert words in failed.value.message
+
+
+def reframed(body: Any, operation: str = GENERATIONS, **more: Any) -> list[dict[str, Any]]:
+    stream = REFRAMERS[operation].to_events(asking(V3, **more), json.dumps(body).encode())
+    events = [event.split(b"\n") for event in stream.split(b"\n\n")[:-1]]
+    assert all(name == b"event: " + json.loads(data[6:])["type"].encode() for name, data in events)
+    return [json.loads(data[6:]) for _, data in events]
+
+
+def test_whole_pictures_become_the_stream_that_was_asked_for() -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    answer = {"created": 7, "data": [{"b64_json": "aa"}, {"b64_json": "bb"}], "output_format": "jpeg", "usage": usage}
+    first, last = reframed(answer, size="1024x1536")
+    common = {"type": "image_generation.completed", "created_at": 7, "size": "1024x1536", "output_format": "jpeg"}
+    assert first == {**common, "quality": "auto", "background": "auto", "b64_json": "aa"}
+    assert last == {**first, "b64_json": "bb", "usage": usage}
+    assert reframed(answer, EDITS)[0]["type"] == "image_edit.completed"
+    # Addresses are to be fetched for it.
+    (image,) = made(V3, GOOD[V3], stream=True, response_format="url").data or ()
+    assert image.b64_json == URL
+
+
+@pytest.mark.parametrize("body", [{}, {"data": []}, {"data": [{"url": URL}]}, {"data": 7}, [], {"data": [7]}])
+def test_what_holds_no_picture_becomes_no_stream(body: Any) -> None:
+    with pytest.raises(Failure) as failed:
+        reframed(body)
+    assert failed.value.kind is Reason.UPSTREAM
+    with pytest.raises(Failure):
+        REFRAMERS[GENERATIONS].to_document(asking(V3), b"data: {}\n\n")
 
 
 SAFETY = "The prompt violates Google's Responsible AI practices."

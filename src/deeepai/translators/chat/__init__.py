@@ -25,13 +25,10 @@ from . import (
     responses_stream,
     responses_write,
 )
-from .common import Body, Halves, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts, whole_json
+from .common import MALFORMED, Body, Halves, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts, whole_json
 from .fitting import Limits, fit, name_back, name_events_back, renamed
 from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
 from .reframe import gathered, written
-
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a value of an unexpected type or depth raises."""
 
 
 def _always(asked: Body) -> bool:
@@ -174,7 +171,7 @@ class _Events:
             self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))
-        except _MALFORMED:
+        except MALFORMED:
             written.append(self._break(no_answer("an event is not of its format")))
         return written[0] if len(written) == 1 else b"".join(written)
 
@@ -220,7 +217,7 @@ class _Events:
                 written.append(self._writer.end())
         except Failure as failure:
             written.append(self._break(failure))
-        except _MALFORMED:
+        except MALFORMED:
             written.append(self._break(no_answer("its end is not of its format")))
         return b"".join(written)
 
@@ -233,7 +230,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
             conversation = source.read_request(_asked(request), streams)
             fit(conversation, limits(model))
             return target.write_request(conversation, model)
-        except _MALFORMED:
+        except MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
     def names(asked: Body) -> Mapping[str, str]:
@@ -248,7 +245,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
             if not source.shows_thoughts(asked):
                 completion.parts = quiet_parts(completion.parts)
             return encode(source.write_answer(completion, _model(request, asked), asked))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
         except Failure as failure:
             # What an upstream says wrongly is no fault of the caller's.
@@ -290,7 +287,7 @@ def _reframer(name: str, own: Format) -> Reframer:
                 # The events of a stream, in another framing.
                 return b"".join(b"data: " + encode(event) + b"\n\n" for event in value)
             return written(own.writer(_model(request, asked), asked), own.read_answer(value))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     def to_document(request: AnyRequest, stream: bytes) -> bytes:
@@ -298,10 +295,12 @@ def _reframer(name: str, own: Format) -> Reframer:
         try:
             completion = gathered(own.reader(), stream)
             return encode(own.write_answer(completion, _model(request, asked), asked))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     return Reframer(operation=name, to_events=to_events, to_document=to_document)
 
 
-REFRAMERS: Mapping[str, Reframer] = {name: _reframer(name, own) for own in FORMATS.values() for name in own.operations}
+CHAT_REFRAMERS: Mapping[str, Reframer] = {
+    name: _reframer(name, own) for own in FORMATS.values() for name in own.operations
+}

@@ -10,14 +10,13 @@ import struct
 from collections.abc import Sequence
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Reason, Usage
-from ..chat.common import Body, decode, encode, no_answer, whole_json
+from ..chat.common import MALFORMED, Body, decode, encode, no_answer, whole_json
 from . import gemini, openai
 from .common import Source, Target, Vector
 
 SOURCES: Sequence[Source] = (openai.SOURCE, gemini.ONE, gemini.MANY)
 TARGETS: Sequence[Target] = (openai.TARGET, gemini.TARGET)
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError, struct.error)
-"""What reading a value of an unexpected type or depth raises."""
+_MALFORMED = (*MALFORMED, struct.error)
 
 
 def _translator(source: Source, target: Target) -> CallTranslator:

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Part, Reason, Usage
-from ..chat.common import encode, no_answer
+from ..chat.common import MALFORMED, encode, no_answer
 from . import gemini, ideogram, imagen, openai, stability
 from .common import Asked, Target
 
 TARGETS: Sequence[Target] = (imagen.TARGET, gemini.TARGET, *ideogram.TARGETS, *stability.TARGETS)
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a value of an unexpected type or depth raises."""
 
 
 def _translator(
@@ -25,7 +23,7 @@ def _translator(
     def request(request: AnyRequest, model: str) -> Mapping[str, Json] | Sequence[Part]:
         try:
             return write(openai.read(request), model)
-        except _MALFORMED:
+        except MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
     def answer(request: AnyRequest, answer: Answer, usage: Usage | None = None) -> bytes:
@@ -33,7 +31,7 @@ def _translator(
             made = target.read(answer)
             if all(isinstance(each.data or each.address, str) for each in made):
                 return encode(openai.write_answer(request, made, usage))
-        except _MALFORMED:
+        except MALFORMED:
             pass
         raise no_answer("it is not of its format")
 

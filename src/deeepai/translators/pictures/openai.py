@@ -2,7 +2,8 @@
 
 `background` (but `transparent`), `moderation`, `style`, `user`, `input_fidelity`, `output_compression` and
 `partial_images` are dropped; so is a `quality` or `output_format` that the vendor does not have, and an answer says of
-which type the pictures are. Streams are refused. Without a `response_format` pictures come as the vendor gives them.
+which type the pictures are. A stream holds whole pictures alone. Without a `response_format` pictures come as the
+vendor gives them.
 
 Source: OpenAI's OpenAPI document.
 """
@@ -30,8 +31,6 @@ _NAMES: Final = {"count": "n", "images": "image", "ratio": "aspect_ratio"}
 def read(request: AnyRequest) -> Asked:
     """Read what is wanted of either operation."""
     body = body_of(request)
-    if not no(body.get("stream")):
-        raise _unable("stream", "the vendor of this model does not stream pictures")
     if body.get("background") == "transparent":
         raise _unable("background", "the vendor of this model cannot be told")
     picture = openai_images.read(request)
@@ -92,7 +91,8 @@ def _referred(reference: Json, name: str) -> Image:
 
 def write_answer(request: AnyRequest, made: Sequence[Made], usage: Usage | None) -> Body:
     """Answer with the pictures; files become addresses, and addresses files, where the other was asked for."""
-    form = body_of(request).get("response_format")
+    body = body_of(request)
+    form = body.get("response_format") if no(body.get("stream")) else "b64_json"
     answer: Body = {"created": int(time.time()), "data": [_item(each, form) for each in made]}
     kinds = {each.kind.partition("/")[2] for each in made}
     if kinds <= {"png", "jpeg", "webp"}:

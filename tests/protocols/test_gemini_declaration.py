@@ -16,7 +16,13 @@ from deeepai.protocols.gemini.bodies import GenerateBody
 from deeepai.protocols.gemini.common import count, either, text_of
 from deeepai.protocols.gemini.content import Array, chunk_text, data_alone, may_end, stream_error
 from deeepai.protocols.gemini.errors import error_object, too_long
-from deeepai.protocols.gemini.usage import answer_usage, event_usage, input_tokens
+from deeepai.protocols.gemini.usage import (
+    answer_usage,
+    chat_estimate,
+    embedding_usage,
+    event_usage,
+    input_tokens,
+)
 
 GEMINI = PROTOCOLS["gemini"]
 FULL = {
@@ -129,6 +135,22 @@ def test_media_are_not_counted_as_text() -> None:
     _, request = sample("generateContent", {"contents": contents})
     assert isinstance(request.body, GenerateBody)
     assert 258 <= input_tokens(request) < 1000
+
+
+def test_a_picture_is_held_where_one_is_asked_for() -> None:
+    def drawn(**config: Any) -> int:
+        _, request = sample("generateContent", {"contents": [], "generationConfig": config})
+        return chat_estimate(request).image_out
+
+    assert drawn() == drawn(responseModalities=["TEXT"]) == 0
+    assert drawn(responseModalities=["TEXT", "IMAGE"]) == drawn(response_modalities=["Image"]) == 1290
+    assert drawn(responseModalities=["IMAGE"], imageConfig={"imageSize": "4K"}) == 2000
+
+
+def test_of_what_is_embedded_the_texts_are_counted() -> None:
+    embed = {"model": "models/gemini-embedding-001", "content": {"parts": [{"text": "é" * 20}]}}
+    _, request = sample("batchEmbedContents", {"requests": [embed, embed]})
+    assert embedding_usage(request, Answer(200, {}, b'{"embeddings":[]}')) == Usage(input=20, basis="estimated")
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,9 @@ def test_a_task_is_made_for_each_image() -> None:
 
 
 def test_the_model_decides_how_a_size_is_said() -> None:
-    (body,) = BY_FLUX.requests(asked(size="1600x900"), "flux-kontext-pro")
-    assert body == {"prompt": "a cat", "aspect_ratio": "16:9"}
+    for size in ("1600x900", "16:9"):
+        (body,) = BY_FLUX.requests(asked(size=size), "flux-kontext-pro")
+        assert body == {"prompt": "a cat", "aspect_ratio": "16:9"}
 
 
 def test_images_are_links_or_bytes() -> None:

@@ -9,12 +9,40 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deeepai.declare import Failure, Reason
+from deeepai.declare import CallTranslator, Failure, Reason
+from deeepai.translators.embeddings import EMBEDDING_TRANSLATORS
+from deeepai.translators.pictures import PICTURE_TRANSLATORS
 
 from .samples import REQUESTS, STREAMS, WHOLE
 from .world import MODELS, PAIRS, answer_of, asking, payloads, request_of, translation, translator
 
 pairs = st.sampled_from(PAIRS)
+ACROSS = (*EMBEDDING_TRANSLATORS, *PICTURE_TRANSLATORS)
+CONTENT = {"content": {"parts": [{"text": "hi"}]}, "outputDimensionality": 8}
+PICTURE = {"mimeType": "image/png", "data": "aGk="}
+ASKED: dict[str, Any] = {
+    "openai.embeddings": {"model": "m", "input": ["hi"], "dimensions": 8, "encoding_format": "base64"},
+    "gemini.embedContent": CONTENT,
+    "gemini.batchEmbedContents": {"requests": [CONTENT]},
+    "openai.images.generations": {"model": "m", "prompt": "a cat", "n": 1, "size": "1024x1024", "seed": 1},
+    "openai.images.edits": {
+        "model": "m",
+        "prompt": "a hat",
+        "quality": "high",
+        "images": [{"image_url": "data:image/png;base64,aGk="}],
+    },
+}
+ANSWERED: dict[str, Any] = {
+    "openai.embeddings": {"data": [{"index": 0, "embedding": [0.5]}]},
+    "gemini.batchEmbedContents": {"embeddings": [{"values": [0.5]}]},
+    "gemini.predict": {"predictions": [{"bytesBase64Encoded": "aGk=", "mimeType": "image/png", "prompt": "x"}]},
+    "gemini.generateContent": {
+        "candidates": [{"content": {"parts": [{"text": "x"}, {"inlineData": PICTURE}]}, "finishReason": "STOP"}]
+    },
+    "ideogram": {"created": "2026", "data": [{"url": "https://a.example/a.png", "prompt": "x"}]},
+    "stability.text-to-image": {"artifacts": [{"base64": "aGk=", "finishReason": "SUCCESS"}]},
+    "stability": {"image": "aGk=", "finish_reason": "SUCCESS"},
+}
 ODDITIES = (
     "null",
     "true",
@@ -98,3 +126,19 @@ def test_a_spoiled_event_never_breaks_the_stream_open(pair: tuple[str, str], dat
     for line in made.splitlines():
         if line.startswith(b"data: {"):
             json.loads(line[6:])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(ACROSS), st.data())
+def test_spoiled_embeddings_and_pictures(across: CallTranslator, data: st.DataObject) -> None:
+    asked = ASKED[across.source]
+    made = outcome(lambda: across.request(request_of(data.draw(spoiled(asked))), "m"))
+    assert not isinstance(made, Failure) or made.kind is Reason.INVALID
+    target = across.target if across.target in ANSWERED else across.target.partition(".")[0]
+    answer = answer_of(data.draw(spoiled(ANSWERED[target])), **{"content-type": "application/json"})
+    made = outcome(lambda: across.answer(request_of(asked), answer, None))
+    if isinstance(made, Failure):
+        # What a filter held back looks like an answer with nothing in it.
+        assert made.kind in (Reason.UPSTREAM, Reason.MODERATED, Reason.UNPROCESSABLE)
+    else:
+        assert json.loads(made)

@@ -165,10 +165,9 @@ def test_googles_list_says_what_each_model_does(shop: Gateway) -> None:
     assert models["veo-3.1-generate-preview"] == ["predictLongRunning"]
     # By a translator.
     assert "generateContent" in models["gpt-4o"]
+    assert models["text-embedding-3-small"] == ["embedContent", "batchEmbedContents"]
     # Nothing of Google's format leads there.
-    assert not {"babbage-002", "flux-dev", "whisper-1", "dall-e-3", "mj_imagine", "text-embedding-3-small"} & set(
-        models
-    )
+    assert not {"babbage-002", "flux-dev", "whisper-1", "dall-e-3", "mj_imagine", "sd3-large"} & set(models)
 
 
 @pytest.mark.operation("anthropic.models.list")
@@ -181,18 +180,15 @@ def test_anthropics_list_holds_what_answers_messages(shop: Gateway) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "served"),
     [
+        ("/v1/embeddings", {"model": "gemini-2.5-flash", "input": "x"}, "/v1/chat/completions"),
+        ("/v1/images/generations", {"model": "gemini-2.5-flash", "prompt": "x"}, "/v1/chat/completions"),
+        ("/v1/images/generations", {"model": "stable-image-edit-inpaint", "prompt": "x"}, "/v1/images/edits"),
+        ("/v1/images/generations", {"model": "ideogram-upscale", "prompt": "x"}, "/ideogram/upscale"),
         (
-            "/v1/embeddings",
-            {"model": "gemini-embedding-001", "input": "x"},
-            "/v1beta/models/gemini-embedding-001:embedContent",
-        ),
-        (
+            "/v1/images/edits",
+            {"model": "imagen-4.0-generate-001", "prompt": "x", "images": [{"image_url": "https://a.example/a.png"}]},
             "/v1/images/generations",
-            {"model": "imagen-4.0-generate-001", "prompt": "x"},
-            "/v1beta/models/imagen-4.0-generate-001:predict",
         ),
-        ("/v1/images/generations", {"model": "ideogram-V_2", "prompt": "x"}, "/ideogram/generate"),
-        ("/v1/images/generations", {"model": "sd3-large", "prompt": "x"}, "/sd/v2beta/stable-image/generate/sd3"),
         ("/v1/images/generations", {"model": "mj_imagine", "prompt": "x"}, "/mj/submit/imagine"),
         (
             "/v1/chat/completions",

@@ -258,13 +258,16 @@ class Outputs:
     Attributes
     ----------
     of : callable
-        The addresses in an answer.
+        The addresses in an answer; data URLs are kept as files, too.
     models : callable
         Whether the answers of a model are looked at, named as the operator or the channel does; None: of each.
+    inline : callable
+        Addresses in whose place the files' bytes are wanted, in base64.
     """
 
     of: Callable[[Json], Sequence[str]]
     models: Callable[[str], bool] | None = None
+    inline: Callable[[Json], Sequence[str]] = lambda answer: ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

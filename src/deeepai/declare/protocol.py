@@ -11,7 +11,7 @@ import msgspec
 from .jobs import Links, Task, UpstreamCall
 from .operations import AnyOperation
 from .streams import Translation
-from .values import Answer, Failure, Json, Reply, Request, Text
+from .values import Answer, Failure, Json, Part, Reply, Request, Text, Usage
 
 
 class ChannelSettings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -201,24 +201,35 @@ class CallTranslator:
         Operation names, `protocol.operation`.
     stream_target : str
         The target where a stream is wanted, if that is another operation.
+    models : tuple of str
+        Names (or patterns) of the models that it is for, as the channel names them; all, if empty.
+    takes : callable
+        Whether it is the one for a request, where several lead to one protocol; raises `Failure` as `request` does.
     request : callable
-        The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
-        carry.
+        The target's body, JSON's fields or a form's parts, from the source's request and the model's name; raises
+        `Failure` for what the target cannot carry.
     answer : callable
-        The source's body, from the request and the target's answer.
+        The source's body, from the request, the target's answer, and what is charged for it. Raises `Failure`: of the
+        kinds MODERATED and UNPROCESSABLE where nothing was made of what was asked for, which the caller is told;
+        else where the upstream is at fault.
     error : callable
         What the target's error answer says; the source's protocol gives it its shape.
     events : callable
         Turns the target's stream into the source's, where they have one.
+    estimates : bool
+        What a call will probably consume is said by the target, which counts other things than the source.
     """
 
     source: str
     target: str
-    request: Callable[[Request[Any], str], Mapping[str, Json]]
-    answer: Callable[[Request[Any], Answer], bytes]
+    request: Callable[[Request[Any], str], Mapping[str, Json] | Sequence[Part]]
+    answer: Callable[[Request[Any], Answer, Usage | None], bytes]
     error: Callable[[Answer], Failure]
+    takes: Callable[[Request[Any]], bool] = lambda request: True
+    models: tuple[str, ...] = ()
     events: Callable[[Request[Any]], Translation] | None = None
     stream_target: str | None = None
+    estimates: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

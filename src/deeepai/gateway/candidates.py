@@ -168,6 +168,9 @@ def priced(core: Core, x: Exchange, model: str, served: Tiers, usage: Usage | No
     """
     operation = x.operation
     key = price_key(operation, x.request, model)
+    first = served[0][0]
+    if usage is None and core.translators.estimates(x.route.name, first.protocol):
+        usage = core.translators.estimate(x, first, first.model_map.get(model, model))
     if usage is None:
         usage = estimated(operation, x.request)
     if not operation.paid:

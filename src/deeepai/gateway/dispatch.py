@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..accounts.limits import Limiter
 from ..accounts.models import Channel, Mode
@@ -131,7 +131,20 @@ def serves(channel: Channel, operation: str) -> bool:
     return listed is None or matches(operation, listed)
 
 
-_Key = tuple[str, str, Mode, str, tuple[tuple[str, tuple[str, ...]], ...]]
+class Way(NamedTuple):
+    """An operation by which a channel may serve a call, and for which models, as it names them: all, if empty."""
+
+    operation: str
+    models: tuple[str, ...] = ()
+
+    def open_at(self, channel: Channel, name: str) -> bool:
+        """Tell whether a channel takes calls this way to a model that it names so."""
+        return (not self.models or matches(name, self.models)) and serves(channel, self.operation)
+
+
+Reachable: TypeAlias = tuple[tuple[str, tuple[Way, ...]], ...]
+"""Protocols whose channels may serve an operation, in order, each with the ways to do it."""
+_Key = tuple[str, str, Mode, str, Reachable]
 
 
 @dataclass(slots=True)
@@ -164,14 +177,14 @@ class Dispatcher:
         model: str,
         mode: Mode,
         group: str,
-        reachable: tuple[tuple[str, tuple[str, ...]], ...] = (),
+        reachable: Reachable = (),
     ) -> tuple[tuple[Channel, ...], ...]:
         """Return the channels that serve a model, grouped by priority, the highest first.
 
         Parameters
         ----------
         reachable : tuple
-            Protocols, in order, each with the operations of which a channel must serve one; `protocol` alone, and
+            Protocols, in order, each with the ways of which one must be open at a channel; `protocol` alone, and
             whatever it serves, where that is empty.
         """
         key = (protocol, model, mode, group, reachable)
@@ -179,8 +192,8 @@ class Dispatcher:
         if known is None:
             found = [
                 tier
-                for name, operations in reachable or ((protocol, ()),)
-                for tier in self._tiers(name, operations, model, mode, group)
+                for name, ways in reachable or ((protocol, ()),)
+                for tier in self._tiers(name, ways, model, mode, group)
             ]
             if len(self._known) > 10_000:
                 self._known.clear()
@@ -188,7 +201,7 @@ class Dispatcher:
         return known
 
     def _tiers(
-        self, protocol: str, operations: tuple[str, ...], model: str, mode: Mode, group: str
+        self, protocol: str, ways: tuple[Way, ...], model: str, mode: Mode, group: str
     ) -> Iterator[tuple[Channel, ...]]:
         default = self.protocols[protocol].models
         found = [
@@ -197,7 +210,7 @@ class Dispatcher:
             if channel.enabled
             and channel.protocol == protocol
             and channel.mode == mode
-            and (not operations or any(serves(channel, operation) for operation in operations))
+            and (not ways or any(way.open_at(channel, channel.model_map.get(model, model)) for way in ways))
             and (channel.price_groups is None or group in channel.price_groups)
             and (
                 model in channel.model_map or matches(model, channel.models if channel.models is not None else default)

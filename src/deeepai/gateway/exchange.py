@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Generator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from typing import Protocol as Interface
 
 import msgspec
@@ -78,6 +79,8 @@ class Exchange:
         The model that answers in place of the one asked for.
     keeper : Keeper or None
         Keeps the answer, if it is another protocol's.
+    translation : tuple or None
+        How a channel's protocol says the request, for the channel and model of the last one: `translation`'s own.
     """
 
     __slots__ = (
@@ -100,6 +103,7 @@ class Exchange:
         "send",
         "started",
         "status",
+        "translation",
         "waited",
     )
     caller: Token
@@ -120,6 +124,7 @@ class Exchange:
         self.answering = False
         self.keeper: Keeper | None = None
         self.status = 0
+        self.translation: tuple[str, str, Any] | None = None
 
     @contextmanager
     def waiting(self) -> Generator[None]:

@@ -68,15 +68,15 @@ class ModelList:
         self._directory = directory
         self._prices = prices
         self._order = {name: number for number, name in enumerate(translators.routes)}
-        self._sources: dict[str, list[str]] = {}
-        """Operations of callers, by the operation that a channel serves for them."""
+        self._sources: dict[str, list[tuple[str, Sequence[str]]]] = {}
+        """Operations of callers, each with the models that it is for (all, if empty), by the one that serves them."""
         for name, targets in translators.reachable.items():
-            for protocol, operations in targets:
-                for operation in operations:
-                    self._sources.setdefault(f"{protocol}.{operation}", []).append(name)
+            for protocol, ways in targets:
+                for operation, models in ways:
+                    self._sources.setdefault(f"{protocol}.{operation}", []).append((name, models))
         for name, several in task_translators.items():
             for translator in several:
-                self._sources.setdefault(translator.target, []).append(name)
+                self._sources.setdefault(translator.target, []).append((name, ()))
         self._local = translators.local
         self._snapshot: Snapshot | None = None
         self._known: dict[tuple[Mode, str], Sequence[Listed]] = {}
@@ -103,9 +103,11 @@ class ModelList:
         for channel in self._channels(token):
             if self._dispatcher.offers(channel, name):
                 protocol = self._dispatcher.protocols[channel.protocol]
-                for operation in fitting(protocol, channel.model_map.get(name, name)):
+                upstream = channel.model_map.get(name, name)
+                for operation in fitting(protocol, upstream):
                     if serves(channel, operation):
-                        found.update(self._sources.get(f"{protocol.name}.{operation}", ()))
+                        sources = self._sources.get(f"{protocol.name}.{operation}", ())
+                        found.update(source for source, models in sources if not models or matches(upstream, models))
         found.update(name for name, local in self._local.items() if local.alongside in found)
         return sorted(found, key=self._order.__getitem__)
 

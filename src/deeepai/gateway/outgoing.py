@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -12,11 +11,11 @@ from urllib.parse import quote
 import msgspec
 
 from ..accounts.models import Channel, Limits
-from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Part, Protocol, Reason, Task
+from ..declare import DROP, AnyOperation, AnyRequest, Facts, Failure, Forwarded, Protocol, Reason, Task
 from ..upstream import Pieces, credentials
 from .base_urls import MODEL_IN_PATH
+from .body import forms
 from .body.request import HttpRequest
-from .body.spool import Piece, Spool
 from .core import Core
 from .dispatch import serves
 from .exchange import Exchange
@@ -182,7 +181,7 @@ def rewrite(request: HttpRequest, changes: Mapping[str, Any]) -> tuple[bytes | P
             return Pieces(spool.size, spool.pieces([(0, spool.size)])), kind
         return request.raw, kind or "application/json"
     if request.parts:
-        pieces, kind = _form([part for part in request.parts if part.name not in changes], changes, spool)
+        pieces, kind = forms.written((part for part in request.parts if part.name not in changes), changes, spool)
         if spool is not None:
             size = sum(piece[1] - piece[0] if isinstance(piece, tuple) else len(piece) for piece in pieces)
             return Pieces(size, spool.pieces(pieces)), kind
@@ -197,25 +196,3 @@ def rewrite(request: HttpRequest, changes: Mapping[str, Any]) -> tuple[bytes | P
         else:
             top[name] = value
     return msgspec.json.encode(top), "application/json"
-
-
-def _form(parts: list[Part], changes: Mapping[str, Any], spool: Spool | None) -> tuple[list[Piece], str]:
-    boundary = secrets.token_hex(16)
-    pieces: list[Piece] = []
-    for part in parts:
-        name = f'; filename="{_quoted(part.filename)}"' if part.filename is not None else ""
-        kind = f"\r\nContent-Type: {part.content_type}" if part.content_type else ""
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(part.name)}"{name}{kind}\r\n\r\n'
-        at = part.at if spool is not None else None
-        pieces += [head.encode(), part.data if at is None else (at, at + len(part.data)), b"\r\n"]
-    for name, value in changes.items():
-        if value is not DROP:
-            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
-            pieces += [head.encode(), text.encode(), b"\r\n"]
-    pieces.append(f"--{boundary}--\r\n".encode())
-    return pieces, f"multipart/form-data; boundary={boundary}"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

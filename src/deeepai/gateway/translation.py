@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -16,19 +16,21 @@ from ..declare import (
     JobTranslator,
     Json,
     LocalAnswer,
+    Paid,
+    Part,
     Protocol,
     Reason,
     Stream,
     TaskTranslator,
+    Usage,
 )
+from .body import forms
 from .body.request import HttpRequest
-from .dispatch import serves
+from .dispatch import Reachable, Way
 from .exchange import Exchange
 from .routing import Route
 
 Translator = CallTranslator | JobTranslator
-Reachable = tuple[tuple[str, tuple[str, ...]], ...]
-"""Protocols whose channels may serve an operation, in order, each with the operations that a channel may do it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class _Entry:
     """A translator, with the operations that it leads to."""
 
     translator: Translator
+    way: Way
     plain: Route
     stream: Route
 
@@ -85,22 +88,25 @@ class TranslatorIndex:
         }
         by_source: dict[str, dict[str, list[_Entry]]] = {}
         for translator in translators:
-            plain = routes[translator.target]
-            stream_target = translator.stream_target if isinstance(translator, CallTranslator) else None
-            entry = _Entry(translator, plain, routes[stream_target or translator.target])
+            plain = stream = routes[translator.target]
+            way = Way(plain.operation.name)
+            if isinstance(translator, CallTranslator):
+                way = Way(plain.operation.name, translator.models)
+                stream = routes[translator.stream_target or translator.target]
+            entry = _Entry(translator, way, plain, stream)
             if translator.source not in routes:
                 raise KeyError(translator.source)
             by_source.setdefault(translator.source, {}).setdefault(plain.protocol.name, []).append(entry)
         reachable: dict[str, Reachable] = {}
         for name, route in routes.items():
-            targets = {route.protocol.name: [route.operation.name]}
+            targets = {route.protocol.name: [Way(route.operation.name)]}
             for target, entries in by_source.get(name, {}).items():
-                targets.setdefault(target, []).extend(entry.plain.operation.name for entry in entries)
-            reachable[name] = tuple((target, tuple(operations)) for target, operations in targets.items())
+                targets.setdefault(target, []).extend(entry.way for entry in entries)
+            reachable[name] = tuple((target, tuple(ways)) for target, ways in targets.items())
         return cls(reachable, routes, by_source, {each.source: each for each in local})
 
     def translate(self, x: Exchange, channel: Channel, model: str) -> Translated:
-        """Translate a request for a channel that does not serve the operation itself.
+        """Translate a request for a channel that does not serve the operation itself; for the same one but once.
 
         Parameters
         ----------
@@ -112,25 +118,48 @@ class TranslatorIndex:
         Failure
             INVALID, where the target cannot carry the request.
         """
-        entries = self._by_source.get(x.route.name, {}).get(channel.protocol, ())
-        served = (each for each in entries if serves(channel, each.plain.operation.name))
-        entry = next((each for each in served if _takes(each.translator, x.request)), None)
+        if x.translation is not None and x.translation[:2] == (channel.id, model):
+            return x.translation[2]
+        entry = next((each for each in self._open(x, channel, model) if each.translator.takes(x.request)), None)
         if entry is None:
             raise Failure(Reason.INVALID, "The vendor of this model has nothing like it", code="unsupported_operation")
         operation, translator = x.operation, entry.translator
         streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
         route = entry.stream if streams else entry.plain
         body = translator.request(x.request, model)
-        facts = translator.facts(body) if isinstance(translator, JobTranslator) else {}
-        return Translated(route.protocol, route.operation, inner_request(route, body, model), translator, facts)
+        facts = translator.facts(body) if isinstance(translator, JobTranslator) and isinstance(body, Mapping) else {}
+        request = inner_request(route, body, model)
+        translated = Translated(route.protocol, route.operation, request, translator, facts)
+        x.translation = (channel.id, model, translated)
+        return translated
+
+    def estimates(self, operation: str, protocol: str) -> bool:
+        """Tell whether a protocol says by itself what a caller's operation will probably consume there."""
+        entries = self._by_source.get(operation, {}).get(protocol, ())
+        return any(isinstance(each.translator, CallTranslator) and each.translator.estimates for each in entries)
+
+    def estimate(self, x: Exchange, channel: Channel, model: str) -> Usage | None:
+        """Return what a request will probably consume at a channel, as its protocol says; None where it says nothing.
+
+        Parameters
+        ----------
+        model : str
+            As for `translate`.
+        """
+        try:
+            translated = self.translate(x, channel, model)
+        except Failure:
+            return None
+        estimate = translated.operation.estimate if isinstance(translated.operation, Paid) else None
+        return None if estimate is None else estimate(translated.request)
+
+    def _open(self, x: Exchange, channel: Channel, model: str) -> Iterable[_Entry]:
+        entries = self._by_source.get(x.route.name, {}).get(channel.protocol, ())
+        return (entry for entry in entries if entry.way.open_at(channel, model))
 
 
-def _takes(translator: Translator, request: HttpRequest) -> bool:
-    return translator.takes(request) if isinstance(translator, JobTranslator) else True
-
-
-def inner_request(route: Route, body: Mapping[str, Any], model: str) -> HttpRequest:
-    """Return a request of the gateway's own to an operation.
+def inner_request(route: Route, body: Mapping[str, Any] | Sequence[Part], model: str) -> HttpRequest:
+    """Return a request of the gateway's own to an operation, by JSON's fields or a form's parts.
 
     Raises
     ------
@@ -139,10 +168,18 @@ def inner_request(route: Route, body: Mapping[str, Any], model: str) -> HttpRequ
     """
     scope = {"method": "POST", "path": route.operation.path, "query_string": b"", "headers": []}
     request = HttpRequest(scope, route, {"model": model})
-    request.raw = msgspec.json.encode(body)
+    fields = body
+    if isinstance(body, Mapping):
+        request.raw = msgspec.json.encode(body)
+    else:
+        request.parts = body
+        pieces, kind = forms.written(body, {})
+        request.raw = b"".join(cast("list[bytes]", pieces))
+        request.headers[b"content-type"] = kind.encode()
+        fields = {part.name: part.text for part in body if part.filename is None}
     if route.operation.body is not None:
         try:
-            request.body = msgspec.convert(body, route.operation.body)
+            request.body = msgspec.convert(fields, route.operation.body, strict=isinstance(body, Mapping))
         except msgspec.ValidationError as fault:
             raise Failure(Reason.INVALID, f"The model's own protocol does not take the request: {fault}") from None
     return request

@@ -233,10 +233,12 @@ def _legacy_operation(
     body: type[BodyT] | None = None,
     files: Sequence[str] = (),
     wrapped: type[msgspec.Struct] | None = None,
+    models: tuple[str, ...] = (),
 ) -> Call[BodyT]:
     return Call(
         name=name,
         shape=_PICTURES,
+        models=models,
         method="POST",
         path=f"/ideogram/{name}",
         upstream_template=f"/{name}",
@@ -310,6 +312,7 @@ ideogram = Protocol(
             34,
             Text("Upscale an image", "Upscale(放大高清)"),
             model=lambda request: "ideogram-upscale",
+            models=("ideogram-upscale",),
             files=("image_file",),
             wrapped=UpscaleRequest,
         ),

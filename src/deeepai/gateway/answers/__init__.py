@@ -17,6 +17,7 @@ from ...declare import (
     CallTranslator,
     Events,
     Failure,
+    Reason,
     Reframer,
     Request,
     Stream,
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 
 LONGEST_WAIT: Final = 60.0
 """Seconds."""
+_OF_WHAT_WAS_ASKED: Final = (Reason.MODERATED, Reason.UNPROCESSABLE)
 _NOT_KEPT: HEADER_PAIRS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
@@ -203,10 +205,11 @@ class _Answering:
         usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
-            body = _translated(x, self._asked, taken.translated.translator, answer)
+            body = _translated(x, self._asked, taken.translated.translator, answer, usage)
+            answer = Answer(status, {}, body)
             headers = [(b"content-type", b"application/json")]
         taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
-        if taken.translated is None and isinstance(own, Call) and own.outputs is not None:
+        if isinstance(own, Call) and own.outputs is not None:
             body = await outputs.keep(self._core, x, taken, answer, own.outputs)
         whole = body
         if stream is not None:
@@ -290,13 +293,15 @@ async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) ->
     return await asyncio.to_thread(settlement.of_answer, usage, request, rules, answer.body)
 
 
-def _translated(x: Exchange, asked: Request[Any], translator: Translator, answer: Answer) -> bytes:
+def _translated(x: Exchange, asked: Request[Any], translator: Translator, answer: Answer, usage: Usage | None) -> bytes:
     if not isinstance(translator, CallTranslator):
         raise TypeError(f"{translator.target} is not a call")
     try:
-        return translator.answer(asked, answer)
+        return translator.answer(asked, answer, usage)
     except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError) as fault:
         log.warning("answer.unreadable", request_id=x.id, target=translator.target, error=str(fault)[:300])
         raise ErrorInside("an answer that could not be read") from None
     except Failure as failure:
+        if failure.kind in _OF_WHAT_WAS_ASKED:
+            raise
         raise error_inside(failure.message) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 
@@ -9,12 +10,13 @@ import aiohttp
 import msgspec
 import structlog
 
+from ...accounts.models import Channel
 from ...declare import Answer, Json, Outputs
 from ...storage.ids import now_ms
 from ...tasks import store
 from ...tasks.assets import sniff
 from ...tasks.safe_fetch import Unsafe
-from ...upstream import Response, UpstreamError
+from ...upstream import Cut, Response, UpstreamError
 from .. import candidates
 from ..attempts import Taken
 from ..core import Core
@@ -22,11 +24,19 @@ from ..exchange import Exchange
 
 log = structlog.get_logger()
 
+_UNFETCHED = (UpstreamError, Unsafe, aiohttp.ClientError, TimeoutError, OSError, ValueError)
+_DATA = "data:"
+
 
 async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, outputs: Outputs) -> bytes:
-    """Keep the files that an answer names; return its body with links in their place.
+    """Keep the files that an answer names; return its body with links in their place, or with their bytes.
 
     A file that cannot be had stays under the vendor's address.
+
+    Raises
+    ------
+    Cut
+        Its bytes are wanted and cannot be had: that it was made costs its vendor's customer, so no other is asked.
     """
     channel, models = taken.attempt.channel, outputs.models
     # By what the model is called behind aliases.
@@ -34,8 +44,8 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
     if models is not None and not (models(model) or models(channel.model_map.get(model, model))):
         return answer.body
     body = answer.json()
-    urls = outputs.of(body)
-    if not urls:
+    urls, inline = outputs.of(body), outputs.inline(body)
+    if not urls and not inline:
         return answer.body
     owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms())
     links = candidates.links_for(core, x)
@@ -43,22 +53,38 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
     for number, url in enumerate(dict.fromkeys(urls)):
         try:
             with x.waiting():
-                data, said = await core.life.results.fetch_from(channel, url)
-        except (UpstreamError, Unsafe, aiohttp.ClientError, TimeoutError, OSError) as fault:
+                data, said = await _file(core, channel, url)
+        except _UNFETCHED as fault:
             log.warning("output.unfetched", request_id=x.id, number=number, error=str(fault))
             continue
         kind = sniff(data[:16], said)
         key = await core.life.assets.put(owner, number, data, kind)
-        size = len(data)
+        size, source = len(data), None if url.startswith(_DATA) else url
         await core.db.write(
-            lambda tx, n=number, k=key, t=kind, s=size, u=url: store.add_asset(
+            lambda tx, n=number, k=key, t=kind, s=size, u=source: store.add_asset(
                 tx, owner, n, key=k, content_type=t, size=s, source=u, now=now_ms()
             )
         )
         ours[url] = links.asset(owner, number)
+    for url in dict.fromkeys(inline):
+        try:
+            with x.waiting():
+                data, _ = await _file(core, channel, url)
+        except _UNFETCHED as fault:
+            raise Cut(f"a file that cannot be had: {fault}") from None
+        ours[url] = base64.b64encode(data).decode()
     # The longest first, those that could not be had too: one address may begin another.
-    inside = re.compile("|".join(re.escape(url) for url in sorted(urls, key=len, reverse=True)))
+    named = [url for url in urls if not url.startswith(_DATA)]
+    inside = re.compile("|".join(re.escape(url) for url in sorted(named, key=len, reverse=True)) or "(?!)")
     return msgspec.json.encode(_replaced(body, ours, inside))
+
+
+async def _file(core: Core, channel: Channel, url: str) -> tuple[bytes, str | None]:
+    """Return a file's bytes and what its sender calls it."""
+    if not url.startswith(_DATA):
+        return await core.life.results.fetch_from(channel, url)
+    head, _, data = url.partition(",")
+    return base64.b64decode(data), head.removeprefix(_DATA).partition(";")[0]
 
 
 def _replaced(value: Json, ours: Mapping[str, str], inside: re.Pattern[str]) -> Json:

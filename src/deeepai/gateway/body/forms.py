@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
@@ -12,7 +13,8 @@ import msgspec
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ...asgi import field_at_fault, is_missing
-from ...declare import Failure, Part, Reason
+from ...declare import DROP, Failure, Part, Reason
+from .spool import Piece, Spool
 
 MAX_PARTS: Final = 1000
 _MOST_HEAD: Final = 16 * 1024
@@ -236,6 +238,29 @@ def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:
         return msgspec.convert(fields, kind, strict=False)
     except msgspec.ValidationError as fault:
         raise invalid(fault) from None
+
+
+def written(parts: Iterable[Part], texts: Mapping[str, Any], spool: Spool | None = None) -> tuple[list[Piece], str]:
+    """Return the pieces of a form with further texts, and its content type; parts' places are in the spool."""
+    boundary = secrets.token_hex(16)
+    pieces: list[Piece] = []
+    for part in parts:
+        name = f'; filename="{_quoted(part.filename)}"' if part.filename is not None else ""
+        kind = f"\r\nContent-Type: {part.content_type}" if part.content_type else ""
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(part.name)}"{name}{kind}\r\n\r\n'
+        at = part.at if spool is not None else None
+        pieces += [head.encode(), part.data if at is None else (at, at + len(part.data)), b"\r\n"]
+    for name, value in texts.items():
+        if value is not DROP:
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
+            pieces += [head.encode(), text.encode(), b"\r\n"]
+    pieces.append(f"--{boundary}--\r\n".encode())
+    return pieces, f"multipart/form-data; boundary={boundary}"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def invalid(fault: msgspec.ValidationError) -> Failure:

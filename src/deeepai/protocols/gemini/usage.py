@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 from typing import Protocol as Interface
 
@@ -12,7 +13,7 @@ from ...declare import Answer, Json, Request, Usage, event_data
 from ..common import rough_tokens, service_tier
 from ..common.usage import Count, Reader, items, lenient, nested
 from .bodies import GenerateBody
-from .common import count, either, parts
+from .common import count, either, parts, text_of
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
@@ -20,6 +21,8 @@ _NULL = msgspec.Raw(b"null")
 _TELLS = re.compile(rb'"usageMetadata"\s*:\s*\{')
 MEDIA_TOKENS = 258
 """Least tokens of a picture, or of a second of video."""
+DRAWN_TOKENS, LARGEST_DRAWN_TOKENS = 1290, 2000
+"""Of a picture that a model draws; of one of 4K."""
 MEDIA_BYTES_PER_TOKEN = 700
 """Of base64, for longer media: 32 tokens are a second of sound."""
 
@@ -199,25 +202,45 @@ def embedding_usage(request: Request[Prompt], answer: Answer) -> Usage | None:
     return usage if usage is not None and usage.all_input else input_estimate(request)
 
 
-def input_tokens(request: Request[Prompt]) -> int:
-    """Estimate the tokens of a body: four bytes each, media by their own measure."""
-    tokens = rough_tokens(request)
+def _media(request: Request[Prompt]) -> Iterator[str]:
+    """Yield the media of a body, in base64."""
     for part in parts(request.body.contents):
         data = either(either(part, "inlineData"), "data")
         if isinstance(data, str):
-            tokens += max(MEDIA_TOKENS, len(data) // MEDIA_BYTES_PER_TOKEN) - len(data) // 4
-    return max(1, tokens)
+            yield data
+
+
+def _media_tokens(data: str) -> int:
+    return max(MEDIA_TOKENS, len(data) // MEDIA_BYTES_PER_TOKEN)
+
+
+def input_tokens(request: Request[Prompt]) -> int:
+    """Estimate the tokens of a body: four bytes each, media by their own measure."""
+    return max(1, rough_tokens(request) + sum(_media_tokens(data) - len(data) // 4 for data in _media(request)))
 
 
 def chat_estimate(request: Request[GenerateBody]) -> Usage:
-    """Estimate an answer: the prompt, and the output that it allows."""
+    """Estimate an answer: the prompt, the output that it allows, and a picture where one is asked for."""
     config = request.body.config
     limit = count(either(config, "maxOutputTokens"), DEFAULT_OUTPUT)
     output = limit * count(either(config, "candidateCount"), 1)
-    params = service_tier(request.body.tier)
-    return Usage(input=input_tokens(request), output=output, params=params, basis="estimated")
+    drawn = LARGEST_DRAWN_TOKENS if either(either(config, "imageConfig"), "imageSize") == "4K" else DRAWN_TOKENS
+    return Usage(
+        input=input_tokens(request),
+        output=output,
+        image_out=drawn if _draws(config) else 0,
+        params=service_tier(request.body.tier),
+        basis="estimated",
+    )
+
+
+def _draws(config: Json) -> bool:
+    modalities = either(config, "responseModalities")
+    return isinstance(modalities, list) and "IMAGE" in (str(each).upper() for each in modalities)
 
 
 def input_estimate(request: Request[Prompt]) -> Usage:
-    """Estimate a call that has input only."""
-    return Usage(input=input_tokens(request), basis="estimated")
+    """Estimate a call that has input only: its texts, four bytes a token, and media by their own measure."""
+    text = text_of(request.body.contents).encode("utf-8", "replace")
+    tokens = len(text) // 4 + sum(map(_media_tokens, _media(request)))
+    return Usage(input=max(1, tokens), basis="estimated")

@@ -35,7 +35,7 @@ GENERATION_MODEL, EDIT_MODEL = "dall-e-2", "gpt-image-1.5"
 """What OpenAI takes where no model is named."""
 UNSERVED = (
     "No channel of this gateway makes images. An operator can add one with `deeepai channels add` and a key of OpenAI, "
-    "Black Forest Labs, Stability or Ideogram; test-mode tokens reach the sandbox"
+    "Black Forest Labs, Google, Stability or Ideogram; test-mode tokens reach the sandbox"
 )
 _IMAGE_TOKENS = {"low": 272, "medium": 1056, "high": 4160}
 """Output tokens of a gpt-image of 1024x1024; of others by their area. Source: OpenAI's image generation guide."""
@@ -178,10 +178,22 @@ def image_usage(request: Request[ImageBody | EditBody | VariationBody], answer: 
     return _usage(metered, image_params(request.body), len(metered.data))
 
 
+def _texts(answer: Json, name: str) -> Sequence[str]:
+    texts = [member(item, name) for item in members(answer, "data")]
+    return [text for text in texts if isinstance(text, str)]
+
+
 def addresses(answer: Json) -> Sequence[str]:
     """Return the addresses of an answer's images, which OpenAI forgets within the hour."""
-    urls = [member(item, "url") for item in members(answer, "data")]
-    return [url for url in urls if isinstance(url, str)]
+    return _texts(answer, "url")
+
+
+def wanted_inline(answer: Json) -> Sequence[str]:
+    """Return addresses that stand where an image's bytes are wanted: a vendor that has only those made it."""
+    return [text for text in _texts(answer, "b64_json") if text.startswith(("http://", "https://"))]
+
+
+_OUTPUTS: Final = Outputs(of=addresses, inline=wanted_inline)
 
 
 # Streams -----------------------------------------------------------------------------------------------------------
@@ -276,7 +288,7 @@ OPERATIONS = (
         estimate=image_estimate,
         usage=image_usage,
         patch=optional_model_patch,
-        outputs=Outputs(of=addresses),
+        outputs=_OUTPUTS,
         passthrough=True,
         unserved=UNSERVED,
     ),
@@ -305,7 +317,7 @@ OPERATIONS = (
         estimate=image_estimate,
         usage=image_usage,
         patch=optional_model_patch,
-        outputs=Outputs(of=addresses),
+        outputs=_OUTPUTS,
         passthrough=True,
         unserved=UNSERVED,
         max_body=_BODY,
@@ -329,7 +341,7 @@ OPERATIONS = (
         estimate=image_estimate,
         usage=image_usage,
         patch=optional_model_patch,
-        outputs=Outputs(of=addresses),
+        outputs=_OUTPUTS,
         passthrough=True,
         unserved=UNSERVED,
     ),

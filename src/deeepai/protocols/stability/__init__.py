@@ -174,8 +174,8 @@ def _named(model: str) -> Callable[[AnyRequest], str]:
     return lambda request: model
 
 
-def _model(path: str) -> Callable[[AnyRequest], str]:
-    return _named(path.replace("/", "-").replace("-generate-", "-"))
+def _model(path: str) -> str:
+    return path.replace("/", "-").replace("-generate-", "-")
 
 
 _PICTURE = ("image/", "application/octet-stream")
@@ -198,7 +198,7 @@ def _call(
         name=_name(path),
         shape=AnswerShape(fields=("image",), media=_PICTURE),
         method="POST",
-        models=SD3_MODELS if model is sd3_model else (),
+        models=SD3_MODELS if model is sd3_model else (_model(path),),
         path=f"/sd/v2beta/{path}",
         aliases=(f"/v2beta/{path}",),
         upstream_template=f"/v2beta/{path}",
@@ -210,7 +210,7 @@ def _call(
         answers=("image/*", "application/json"),
         example=example or {},
         check=required(files or {}, check),
-        model=model or _model(path),
+        model=model or _named(_model(path)),
         estimate=one_image,
         usage=lambda request, answer: one_image(request),
         patch=patch,
@@ -227,7 +227,7 @@ def _submit(
     files: Mapping[str, bool],
     *,
     check: Callable[[Request[BodyT]], None] | None = None,
-    model: Callable[[AnyRequest], str] | None = None,
+    model: str | None = None,
     estimate: Callable[[AnyRequest], Usage] = one_image,
     example: Mapping[str, Json] | None = None,
 ) -> Submit[BodyT]:
@@ -235,6 +235,7 @@ def _submit(
     return Submit(
         name=_name(path),
         method="POST",
+        models=(model or _model(path),),
         path=f"/sd/v2beta/{path}",
         aliases=(f"/v2beta/{path}",),
         upstream_template=f"/v2beta/{path}",
@@ -244,7 +245,7 @@ def _submit(
         files=files,
         example=example or {},
         check=required(files, check),
-        model=model or _model(path),
+        model=_named(model or _model(path)),
         estimate=estimate,
         max_body=MOST,
         timeout=LIMIT,
@@ -383,7 +384,7 @@ V2_OPERATIONS: tuple[AnyOperation, ...] = (
         Text("Animate a picture (asynchronous)", "图生视频(异步)"),
         VideoForm,
         IMAGE,
-        model=_named("stable-image-to-video"),
+        model="stable-image-to-video",
         estimate=one_call,
     ),
     Call(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
+from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation, Usage
 from . import (
     anthropic,
     anthropic_stream,
@@ -26,13 +26,23 @@ from . import (
     responses_stream,
     responses_write,
 )
-from .common import Body, Halves, Quiet, Reader, Sieve, Writer, decode, encode, no_answer, quiet_parts, whole_json
+from .common import (
+    MALFORMED,
+    Body,
+    Halves,
+    Quiet,
+    Reader,
+    Sieve,
+    Writer,
+    decode,
+    encode,
+    no_answer,
+    quiet_parts,
+    whole_json,
+)
 from .fitting import Limits, fit, name_back, name_events_back, renamed
 from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
 from .reframe import gathered, written
-
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a value of an unexpected type or depth raises."""
 
 
 def _always(asked: Body) -> bool:
@@ -183,7 +193,7 @@ class _Events:
             self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))
-        except _MALFORMED:
+        except MALFORMED:
             written.append(self._break(no_answer("an event is not of its format")))
         return written[0] if len(written) == 1 else b"".join(written)
 
@@ -229,7 +239,7 @@ class _Events:
                 written.append(self._writer.end())
         except Failure as failure:
             written.append(self._break(failure))
-        except _MALFORMED:
+        except MALFORMED:
             written.append(self._break(no_answer("its end is not of its format")))
         return b"".join(written)
 
@@ -242,14 +252,14 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
             conversation = source.read_request(_asked(request), streams)
             fit(conversation, limits(model))
             return target.write_request(conversation, model)
-        except _MALFORMED:
+        except MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
     def names(asked: Body) -> Mapping[str, str]:
         # Whatever the model: the limits of names are the same for all of a vendor's.
         return renamed(source.tool_names(asked), limits("")) if asked.get("tools") else {}
 
-    def answer(request: AnyRequest, answer: Answer) -> bytes:
+    def answer(request: AnyRequest, answer: Answer, usage: Usage | None = None) -> bytes:
         asked = _asked(request)
         try:
             completion = target.read_answer(whole_json(answer.body))
@@ -259,7 +269,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
             elif not source.shows_thoughts(asked):
                 completion.parts = quiet_parts(completion.parts)
             return encode(source.write_answer(completion, _model(request, asked), asked))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
         except Failure as failure:
             # What an upstream says wrongly is no fault of the caller's.
@@ -311,7 +321,7 @@ def _reframer(name: str, own: Format) -> Reframer:
                 # The events of a stream, in another framing.
                 return b"".join(b"data: " + encode(event) + b"\n\n" for event in value)
             return written(own.writer(_model(request, asked), asked), own.read_answer(value))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     def to_document(request: AnyRequest, stream: bytes) -> bytes:
@@ -319,10 +329,12 @@ def _reframer(name: str, own: Format) -> Reframer:
         try:
             completion = gathered(own.reader(), stream)
             return encode(own.write_answer(completion, _model(request, asked), asked))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     return Reframer(operation=name, to_events=to_events, to_document=to_document)
 
 
-REFRAMERS: Mapping[str, Reframer] = {name: _reframer(name, own) for own in FORMATS.values() for name in own.operations}
+CHAT_REFRAMERS: Mapping[str, Reframer] = {
+    name: _reframer(name, own) for own in FORMATS.values() for name in own.operations
+}

@@ -36,6 +36,8 @@ decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 
 STREAM_CUT: Final = Failure(Reason.UPSTREAM, "The upstream's answer ended before it was complete")
+MALFORMED: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a value of an unexpected type or depth raises."""
 DEFAULT_MAX_TOKENS: Final = 4096
 """For Anthropic, which wants a limit, where the caller sets none."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import quicktok
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, LocalAnswer, Reason, Reply
+from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, LocalAnswer, Reason, Reply, Usage
 from . import anthropic, anthropic_write, gemini, gemini_write, responses
 from .common import Body, decode, encode, no_answer, result_text, tokens, whole_json
 from .fitting import Limits, fit
@@ -129,7 +129,7 @@ def _translator(source: Asked, target: Counting) -> CallTranslator:
         fit(conversation, target.limits(model))
         return target.write_request(conversation, model)
 
-    def answer(request: AnyRequest, answer: Answer) -> bytes:
+    def answer(request: AnyRequest, answer: Answer, usage: Usage | None = None) -> bytes:
         count = tokens(whole_json(answer.body), target.field)
         if not count:
             raise no_answer("it has no count")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
+from ..chat.common import MALFORMED
 from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos
 from .common import Source, Target
 from .model import Body, Film, Picture, WantedT
@@ -30,9 +31,6 @@ FILM_TARGETS: Sequence[Target[Film]] = (
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)
 
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a value of an unexpected type or depth raises."""
-
 
 def protocol_of(operation: str) -> str:
     """Return the protocol that an operation is of."""
@@ -43,7 +41,7 @@ def protocol_of(operation: str) -> str:
 def _malformed() -> Generator[None]:
     try:
         yield
-    except _MALFORMED:
+    except MALFORMED:
         raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
 

@@ -247,8 +247,13 @@ def nearest_ratio(shape: Shape, offered: Sequence[str]) -> tuple[str, float]:
     return best, math.expm1(off(best))
 
 
-def ratio_of(wanted: Wanted, offered: Sequence[str]) -> str | None:
+def ratio_of(wanted: Wanted, offered: Sequence[str], near: float = NEAR) -> str | None:
     """Return which of a vendor's ratios is wanted; None where none is said.
+
+    Parameters
+    ----------
+    near : float
+        How far it may be from the nearest that the vendor has.
 
     Raises
     ------
@@ -259,7 +264,7 @@ def ratio_of(wanted: Wanted, offered: Sequence[str]) -> str | None:
     if shape is None:
         return None
     name, off = nearest_ratio(shape, offered)
-    if off > NEAR:
+    if off > near:
         field = "size" if wanted.size is not None else "ratio"
         refuse(wanted, field, f"the vendor of this model has the ratios {', '.join(offered)}")
     return name

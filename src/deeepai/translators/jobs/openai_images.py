@@ -29,13 +29,15 @@ class Asking(Interface):
 def read(request: AnyRequest) -> Picture:
     """Read what images are wanted; vendors' own fields, which relays take here, go to the vendor that has them."""
     body = body_of(request)
-    image = body.get("input_image", body.get("image"))
+    image, asked = body.get("input_image", body.get("image")), body.get("size", "auto")
+    # Some relays take a ratio for a size.
+    shape = body.get("aspect_ratio", asked if ":" in str(asked) else None)
     return Picture(
         prompt=body.get("prompt", ""),
         negative_prompt=body.get("negative_prompt", ""),
         image=None if image is None else frame(image, "image"),
-        size=None if body.get("size", "auto") == "auto" else size(body["size"]),
-        ratio=ratio(body["aspect_ratio"], "aspect_ratio") if "aspect_ratio" in body else None,
+        size=None if asked == "auto" or asked == shape else size(asked),
+        ratio=None if shape is None else ratio(shape, "aspect_ratio"),
         seed=whole(body["seed"], "seed") if "seed" in body else None,
         count=whole(body.get("n", 1), "n"),
         own=body,

@@ -364,7 +364,7 @@ async def keep_sending(caller: Caller) -> None:
 
 
 async def test_who_never_ends_is_read_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.http1._LINGER_SECONDS", 0.05)
+    monkeypatch.setattr("deeepai.callers.Connection._linger_seconds", 0.05)
     async with served() as (_, connect):
         caller = await connect()
         caller.send(b"POST /early HTTP/1.0\r\nContent-Length: 20000000\r\n\r\n")
@@ -382,7 +382,7 @@ async def test_the_server_as_a_whole_can_be_asked_for() -> None:
 
 
 async def test_what_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.http1._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("deeepai.callers._LOOK_SECONDS", 0.05)
     async with served(timeout_keep_alive=0) as (_, connect):
         for start, end in (
             (b"", b""),

@@ -50,7 +50,7 @@ _CONNECTION_WINDOW: Final = _MOST_STREAMS * _WINDOW
 """So large that a stream whose body is not read keeps no other waiting."""
 _MOST_FRAME: Final = 64 * 1024
 """Bytes of an answer that leave at once, so that other streams' get their turn."""
-_MOST_UNSENT: Final = 2 * _MOST_STREAMS * _MOST_FRAME
+_MOST_UNSENT: Final = 4 * 1024 * 1024
 """Bytes that nobody waits for who reads: what is above are answers to frames, to a caller that never reads."""
 _PIECE: Final = 16 * 1024
 """Bytes that are parsed before the frames in them are counted."""
@@ -147,12 +147,12 @@ class Connection(callers.Connection):
         try:
             for start in range(0, len(data), _PIECE):
                 self._read(view[start : start + _PIECE])
+                if self._allowance < 0:
+                    self.h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+                    self._fail()
+                    return
         except ProtocolError:
             # h2 has said which.
-            self._fail()
-            return
-        if self._allowance < 0:
-            self.h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
             self._fail()
             return
         self.flush()
@@ -211,6 +211,7 @@ class Connection(callers.Connection):
     def ended(self, request: Request) -> None:
         """Wait for the next; what is left of this one's body is read and dropped."""
         self.state.total_requests += 1
+        request.chunks.clear()
         self.give_back(request)
         self.flush()
         if not request.more:

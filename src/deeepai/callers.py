@@ -16,10 +16,8 @@ from .gateway.exchange import PUSH, WHOLE
 log = logging.getLogger(__name__)
 
 MOST_HEAD: Final = 64 * 1024
-MOST_DROPPED: Final = 64 * 1024 * 1024
-"""Bytes of a body that are still read after its request was answered, so that the answer reaches the caller."""
-_MOST_LINGERED: Final = 512 * 1024 * 1024
-"""Bytes that are read of a connection that ends."""
+MOST_LINGERED: Final = 512 * 1024 * 1024
+"""Bytes that are read and dropped where nothing else comes any more, so that the last answer reaches the caller."""
 _LOOK_SECONDS: Final = 30.0
 EXTENSIONS: Final[dict[str, dict[str, Any]]] = {WHOLE: {}}
 ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
@@ -101,7 +99,7 @@ class Connection(asyncio.Protocol):
     def _drop(self, data: bytes) -> None:
         """Note what comes while the connection lingers."""
         self._dropped += len(data)
-        if self._dropped > _MOST_LINGERED:
+        if self._dropped > MOST_LINGERED:
             self.transport.close()
 
 

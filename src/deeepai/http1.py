@@ -23,11 +23,13 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from . import callers, http2
-from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_DROPPED, MOST_HEAD, NO_BODY, Headers
+from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_HEAD, NO_BODY, Headers
 from .gateway.exchange import PUSH, WHOLE
 
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the caller has to wait."""
+_MOST_DROPPED: Final = 64 * 1024 * 1024
+"""Bytes of a body that are still read after its request was answered, before the connection is given up for it."""
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _JOINED: Final = 64 * 1024
 """Pieces up to this size leave in one with the head."""
@@ -211,7 +213,7 @@ class Connection(callers.Connection):
             return
         request.size += len(body)
         if request.complete:
-            if request.size > MOST_DROPPED:
+            if request.size > _MOST_DROPPED:
                 self._linger()
             return
         request.chunks.append(body)

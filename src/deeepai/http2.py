@@ -37,7 +37,7 @@ from h2.settings import SettingCodes, Settings
 from uvicorn.server import ServerState
 
 from . import callers
-from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_DROPPED, MOST_HEAD, NO_BODY, Headers
+from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_HEAD, MOST_LINGERED, NO_BODY, Headers
 from .gateway.exchange import PUSH, WHOLE
 
 ALPN: Final = "h2"
@@ -290,7 +290,7 @@ class Connection(callers.Connection):
         request.take(event.data or b"", size)
         if request.complete:
             self.give_back(request)
-            if request.size > MOST_DROPPED:
+            if request.size > MOST_LINGERED:
                 self.reset(request, ErrorCodes.NO_ERROR)
         return 1 if event.data or event.stream_ended is not None else 0
 

@@ -316,7 +316,7 @@ async def test_an_early_answer_reaches_a_caller_that_still_sends(monkeypatch: py
         await peer.upload(stream, b"x" * 3_000_000)
         answer = await peer.answer(stream)
         assert (answer.status, answer.body, answer.reset) == (200, b"no", None)
-        monkeypatch.setattr("deeepai.http2.MOST_DROPPED", 1_000_000)
+        monkeypatch.setattr("deeepai.http2.MOST_LINGERED", 1_000_000)
         stream = peer.ask("/early", b"", more=True)
         await peer.upload(stream, b"x" * 3_000_000)
         await peer.until(lambda: peer.answers[stream].reset is not None)

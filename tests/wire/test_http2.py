@@ -17,6 +17,7 @@ import openai
 import pytest
 from h2.errors import ErrorCodes
 
+from tests.clients.test_node import run
 from tests.operator import asked_of, rows, usage_row
 from tests.stack import Gateway, Sandbox
 from tests.support.certificates import Certificate
@@ -111,6 +112,17 @@ async def test_fifty_streams_on_one_connection(door: Door) -> None:
 
         answers = await asyncio.gather(*(ask(number) for number in range(50)))
     assert all(f'"stream {number}"' in answer for number, answer in enumerate(answers))
+
+
+def test_node(secure: Gateway) -> None:
+    """Node's own HTTP/2; OpenAI's and Anthropic's SDKs over undici."""
+    assert secure.certificate is not None
+    seen = run("http2.mjs", secure, NODE_EXTRA_CA_CERTS=str(secure.certificate.path))
+    assert (seen["status"], seen["last"]) == (200, "data: [DONE]")
+    assert seen["alpn"] == ["h2"]
+    assert seen["streamed"] == [seen["chat"]]
+    assert seen["messageStreamed"] == seen["message"]
+    assert seen["bytes"] == LARGE
 
 
 def test_large_files_both_ways(client: openai.OpenAI) -> None:

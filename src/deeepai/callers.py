@@ -123,6 +123,9 @@ class Request:
     __slots__ = (
         "_connection",
         "_fresh",
+        "_head",
+        "_left",
+        "_no_body",
         "_told",
         "_waiter",
         "chunks",
@@ -144,6 +147,11 @@ class Request:
         self.started = self.complete = self.gone = False
         self.task: asyncio.Task[None] | None = None
         self._fresh = True
+        self._head: Any = None
+        """What waits for the answer's first piece."""
+        self._left = 0
+        """Bytes that may still leave; above `ENDLESS` nobody has said how many."""
+        self._no_body = scope["method"] == "HEAD"
         self._told = False
         self._waiter: asyncio.Future[None] | None = None
 

@@ -198,7 +198,8 @@ class Connection(callers.Connection):
             "extensions": EXTENSIONS,
         }
         self._in_head, self._head_size = False, 0
-        request = self._arriving = Request(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        request = self._arriving = Request(self, scope)
+        request.keep_alive, request.chunked = version != "1.0" and parser.should_keep_alive(), False
         scope[PUSH] = request.push
         if self._present is None:
             self._start(request)
@@ -345,17 +346,13 @@ class Request(callers.Request):
     ----------
     keep_alive : bool
         Whether the connection may serve another request.
+    chunked : bool
+        The answer's length is told by its pieces.
     """
 
-    __slots__ = ("_chunked", "_head", "_left", "_no_body", "keep_alive")
-
-    def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool) -> None:
-        super().__init__(connection, scope)
-        self.keep_alive = keep_alive
-        self._head = b""
-        self._chunked = False
-        self._no_body = scope["method"] == "HEAD"
-        self._left = 0
+    __slots__ = ("chunked", "keep_alive")
+    keep_alive: bool
+    chunked: bool
 
     def _invite(self) -> None:
         self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -389,7 +386,7 @@ class Request(callers.Request):
         head, self._head = self._head, b""
         if self._no_body:
             body = b""
-        elif self._chunked:
+        elif self.chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 body += b"0\r\n\r\n"
@@ -414,7 +411,7 @@ class Request(callers.Request):
         connection = self._connection
         if connection.closed or connection.writable is not None or self.complete:
             return False
-        if self._chunked:
+        if self.chunked:
             head, self._head = self._head, b""
             connection.transport.write(b"%b%x\r\n%b\r\n" % (head, len(body), body))
             return True
@@ -442,7 +439,7 @@ class Request(callers.Request):
                 # Its end is the connection's.
                 self.keep_alive, self._left = False, ENDLESS * 2
             else:
-                self._chunked = True
+                self.chunked = True
                 pieces.append(b"transfer-encoding: chunked\r\n")
         if not self.keep_alive:
             pieces.append(b"connection: close\r\n")

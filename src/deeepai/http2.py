@@ -394,15 +394,12 @@ class Request(callers.Request):
         Bytes that came and whose window was not given back.
     """
 
-    __slots__ = ("_head", "_left", "_moved", "_no_body", "_opened", "_sending", "id", "untold")
+    __slots__ = ("_moved", "_opened", "_sending", "id", "untold")
 
     def __init__(self, connection: Connection, scope: dict[str, Any], stream: int) -> None:
         super().__init__(connection, scope)
         self.id = stream
         self.untold = 0
-        self._head: Headers = []
-        self._left = 0
-        self._no_body = scope["method"] == "HEAD"
         self._moved = True
         self._opened: asyncio.Future[None] | None = None
         self._sending = False
@@ -500,9 +497,7 @@ class Request(callers.Request):
     def push(self, body: bytes) -> bool:
         """Send a piece of a body of unknown length at once; False where it must go through `send`."""
         connection: Connection = self._connection
-        if self.gone or self.complete or self._sending or self._left <= ENDLESS:
-            return False
-        if connection.room(self) < len(body):
+        if self.gone or self._sending or self._left <= ENDLESS or connection.room(self) < len(body):
             return False
         self._send_head()
         connection.write(self, body)
@@ -530,7 +525,7 @@ class Request(callers.Request):
         self.started = True
 
     def _send_head(self) -> None:
-        head, self._head = self._head, []
+        head, self._head = self._head, None
         if head:
             self._connection.h2.send_headers(self.id, head)
 
@@ -542,11 +537,12 @@ class Request(callers.Request):
     def _finish(self, body: bytes | memoryview) -> None:
         """Send the last piece, for which there is room, and end the answer."""
         connection: Connection = self._connection
-        head, self._head = self._head, []
+        head, self._head = self._head, None
         if head:
             connection.h2.send_headers(self.id, head, end_stream=not body)
         if body or not head:
             connection.write(self, body, last=True)
         self.complete = True
+        self._left = 0
         self.wake()
         connection.ended(self)

@@ -83,6 +83,12 @@ class _Frames(FrameBuffer):
         return frame
 
 
+class _H2(H2Connection):
+    """Remembers fewer closed streams: what comes for one that is forgotten is dropped all the same."""
+
+    MAX_CLOSED_STREAMS = 1024
+
+
 class Connection(callers.Connection):
     """One caller's connection.
 
@@ -101,7 +107,7 @@ class Connection(callers.Connection):
 
     def __init__(self, app: Any, state: ServerState, keep_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(app, state, keep_seconds, loop)
-        self.h2 = H2Connection(_CONFIG)
+        self.h2 = _H2(_CONFIG)
         self._frames = self.h2.incoming_buffer = _Frames()
         self._requests: dict[int, Request] = {}
         """By the numbers of their streams; streams that are closed are not among them."""

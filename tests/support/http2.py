@@ -29,7 +29,7 @@ class Answer:
     status: int = 0
     informed: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)
     ended: bool = False
     reset: int | None = None
 

@@ -22,7 +22,7 @@ from tests.operator import asked_of, rows, usage_row
 from tests.stack import Gateway, Sandbox
 from tests.support.certificates import Certificate
 from tests.support.http2 import Peer
-from tests.support.until import PATIENCE, until
+from tests.support.until import PATIENCE, until, until_async
 
 HELLO: list[Any] = [{"role": "user", "content": "Say this is a test!"}]
 MODEL = "gpt-4o-mini"
@@ -184,6 +184,56 @@ async def test_a_stream_that_its_caller_resets_is_charged_once(slow_vendors: Gat
     assert (row["error"], row["consumed"]["input"] > 0, row["cost"] > 0) == ("the caller left", True, True)
     charges = rows(slow_vendors, "SELECT * FROM ledger WHERE request_id = ? AND kind = 'charge'", row["request_id"])
     assert [charge["spent"] for charge in charges] == [row["cost"]]
+
+
+async def test_a_slow_reader_makes_the_upstream_wait(slow_vendors: Gateway) -> None:
+    event = b'data: {"id": "1", "choices": [{"index": 0, "delta": {"content": "%b"}}]}\n\n' % (b"x" * 1000)
+    last = (
+        b'data: {"id": "1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+        b'data: {"id": "1", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}\n\n'
+        b"data: [DONE]\n\n"
+    )
+    megabytes, sent = 48, 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        for _ in range(megabytes):
+            writer.write(event * 1000)
+            await writer.drain()
+            sent += 1
+        writer.write(last)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as upstream:
+        url = f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}/v1"
+        words = ("channels", "add", "flood", "openai", "--base-url", url, "--key", "sk-up", "--models", "flood-1")
+        added = await asyncio.to_thread(slow_vendors.cli, *words, "--set", "unpriced=free")
+        assert added.returncode == 0, added.stdout
+        peer = Peer(*await asyncio.open_connection("127.0.0.1", slow_vendors.port))
+        peer.begin()
+        head = {"authorization": f"Bearer {slow_vendors.live}", "content_type": "application/json"}
+        asked = json.dumps({"model": "flood-1", "stream": True, "messages": HELLO}).encode()
+        await until_async(lambda: peer.get("/v1/models/flood-1", **head), lambda answer: answer.status == 200)
+        peer.reads = False
+        stream = peer.ask("/v1/chat/completions", asked, **head)
+        answer = peer.answers[stream]
+        await peer.until(lambda: len(answer.body) > 50_000 or answer.over)
+        seen = -1
+        while sent != seen:
+            seen = sent
+            await asyncio.sleep(0.5)
+        assert sent < megabytes / 2
+        peer.reads = True
+        peer.h2.increment_flow_control_window(1 << 20)
+        peer.h2.increment_flow_control_window(1 << 20, stream)
+        peer.flush()
+        await peer.answer(stream)
+        assert answer.body.count(b"xxx") > 0
+        assert answer.body.endswith(b"data: [DONE]\n\n")
+        assert len(answer.body) > megabytes * 1000 * len(event)
+        peer.writer.close()
 
 
 @pytest.mark.skipif(CURL is None, reason="no curl")

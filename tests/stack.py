@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deeepai.protocols import PROTOCOLS
+from tests.support.certificates import Certificate
 from tests.support.ports import reserve_port
 from tests.support.until import PATIENCE, until
 
@@ -29,7 +31,9 @@ FAST = {
 """Settings that shorten the waits, not what is done, and that a busy machine can hold."""
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path | None = None) -> None:
+def wait_for(
+    url: str, process: subprocess.Popen[bytes], log: Path | None = None, tls: ssl.SSLContext | None = None
+) -> None:
     """Wait until a URL answers 200."""
 
     def said() -> str:
@@ -39,7 +43,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path | None = None
         if process.poll() is not None:
             raise RuntimeError(f"ended with {process.returncode}: {said()[-4000:]}")
         try:
-            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE, context=tls) as answer:
                 return answer.status == 200
         except OSError:
             return False
@@ -115,12 +119,13 @@ class Gateway:
     flags: tuple[str, ...] = ("--no-engines", "--no-sandbox")
     env: Mapping[str, str] = field(default_factory=dict)
     toml: str = ""
+    certificate: Certificate | None = None
     port: int = field(default_factory=reserve_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}"
 
     def start(self, **env: str) -> Gateway:
         self.data.mkdir(parents=True, exist_ok=True)
@@ -128,15 +133,17 @@ class Gateway:
         if self.sandbox is not None and not config.exists():
             config.write_text(channels(self.sandbox.url) + self.toml)
         log = self.data / "serve.log"
+        tls = self.certificate
+        secure = {"DEEEPAI_TLS_CERT": str(tls.path), "DEEEPAI_TLS_KEY": str(tls.key)} if tls else {}
         command = [sys.executable, "-m", "deeepai", "serve", "--port", str(self.port), "--data", str(self.data)]
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [*command, *self.flags],
-                env={**_clean_env(), **FAST, **self.env, **env},
+                env={**_clean_env(), **FAST, **secure, **self.env, **env},
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        wait_for(f"{self.url}/readyz", self.process, log=log)
+        wait_for(f"{self.url}/readyz", self.process, log=log, tls=tls and tls.trusted())
         return self
 
     def first_start(self) -> dict[str, str]:

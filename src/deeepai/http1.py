@@ -1,5 +1,7 @@
 """HTTP/1.1 towards callers, for uvicorn's server, which brings sockets, signals, workers and the lifespan.
 
+A connection that begins as HTTP/2 does, or whose TLS handshake chose it, is handed to `http2`.
+
 Our own because each answer's way through it is the gateway's own overhead: head and body leave in one piece, nothing is
 looked at twice. It also bounds what a caller may keep waiting or make us keep: a request whose head is over 64 KiB is
 refused, and so is one that stops arriving. A caller that still sends when its connection ends is read for a moment: to
@@ -12,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import http
-import logging
 from collections import deque
 from typing import Any, Final, cast
 from urllib.parse import unquote
@@ -21,31 +22,20 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from . import callers, http2
+from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_HEAD, NO_BODY, Headers
 from .gateway.exchange import PUSH, WHOLE
 
-log = logging.getLogger(__name__)
-
-_MOST_HEAD: Final = 64 * 1024
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the caller has to wait."""
 _MOST_DROPPED: Final = 64 * 1024 * 1024
-"""Bytes of a body that are still read after its request was answered, so that the answer reaches the caller."""
-_LINGER_SECONDS: Final = 5.0
-_MOST_LINGERED: Final = 512 * 1024 * 1024
-"""For how long, and how many bytes, a connection that ends is still read. A proxy that is not read loses the answer."""
-_LOOK_SECONDS: Final = 30.0
+"""Bytes of a body that are still read after its request was answered, before the connection is given up for it."""
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
-_EXTENSIONS: Final[dict[str, dict[str, Any]]] = {WHOLE: {}}
-_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
-_NO_BODY: Final = (204, 304)
 _JOINED: Final = 64 * 1024
 """Pieces up to this size leave in one with the head."""
-_ENDLESS: Final = 1 << 60
-
-Headers = list[tuple[bytes, bytes]]
 
 
-class Connection(asyncio.Protocol):
+class Connection(callers.Connection):
     """One caller's connection.
 
     Parameters
@@ -63,15 +53,12 @@ class Connection(asyncio.Protocol):
     ) -> None:
         if not config.loaded:
             config.load()
-        self.app: Any = config.loaded_app
-        self.loop = _loop or asyncio.get_running_loop()
-        self.state = server_state
-        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        loop = _loop or asyncio.get_running_loop()
+        super().__init__(config.loaded_app, server_state, config.timeout_keep_alive, loop)
         self.writable: asyncio.Future[None] | None = None
         self.closed = False
         self._config = config
         self._app_state = app_state
-        self._keep_seconds = config.timeout_keep_alive
         self._parser = self._new_parser()
         self._present: Request | None = None
         """The request whose answer is under way."""
@@ -86,35 +73,23 @@ class Connection(asyncio.Protocol):
         """A WebSocket is asked for."""
         self._moved = False
         self._reading = True
-        self._lingering = False
-        """The last answer has left; what still comes is dropped."""
-        self._dropped = 0
-        self._client: tuple[str, int] | None = None
-        self._server: tuple[str, int] | None = None
-        self._scheme = "http"
-        self._look: asyncio.TimerHandle | None = None
-        self._idle_since = 0.0
 
     # What the transport calls -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self.transport = cast("asyncio.Transport", transport)
-        self.state.connections.add(cast("Any", self))
-        self._client = _address(transport.get_extra_info("peername"))
-        self._server = _address(transport.get_extra_info("sockname"))
-        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._idle_since = self.loop.time()
-        self._look = self.loop.call_later(_LOOK_SECONDS, self._watch)
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() == http2.ALPN:
+            self._speak_http2(b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the requests under way that their caller left."""
         self.closed = True
-        self.state.connections.discard(cast("Any", self))
-        if self._look is not None:
-            self._look.cancel()
+        self._let_go()
         for request in (self._present, *self._queue):
             if request is not None:
+                request.gone = True
                 request.wake()
         self._queue.clear()
         self.resume_writing()
@@ -123,9 +98,7 @@ class Connection(asyncio.Protocol):
         """Parse what came."""
         self._moved = True
         if self._lingering:
-            self._dropped += len(data)
-            if self._dropped > _MOST_LINGERED:
-                self.transport.close()
+            self._drop(data)
             return
         # Counted here: the parser tells of a header only when it is whole.
         if self._in_head:
@@ -143,13 +116,15 @@ class Connection(asyncio.Protocol):
             # A CONNECT: what follows its head is no request.
             self._arriving.keep_alive = False
         except (httptools.HttpParserError, UnicodeDecodeError):
-            self._refuse(400)
+            # What came before counts: it is a preface only at the connection's very beginning.
+            left = len(http2.PREFACE) - self._head_size + len(data)
+            if 0 < left <= len(http2.PREFACE) and data.startswith(http2.PREFACE[-left:]):
+                self._speak_http2(http2.PREFACE + data[left:])
+            else:
+                self._refuse(400)
             return
-        if self._in_head and self._head_size > _MOST_HEAD:
+        if self._in_head and self._head_size > MOST_HEAD:
             self._refuse(431)
-
-    def eof_received(self) -> None:
-        """Let the transport close: a caller that sends no more also reads no more."""
 
     def pause_writing(self) -> None:
         """Have answers wait for a slow caller."""
@@ -209,7 +184,7 @@ class Connection(asyncio.Protocol):
         version = parser.get_http_version()
         scope: dict[str, Any] = {
             "type": "http",
-            "asgi": _ASGI,
+            "asgi": ASGI,
             "http_version": version,
             "method": parser.get_method().decode("ascii"),
             "scheme": self._scheme,
@@ -220,10 +195,11 @@ class Connection(asyncio.Protocol):
             "headers": self._headers,
             "client": self._client,
             "server": self._server,
-            "extensions": _EXTENSIONS,
+            "extensions": EXTENSIONS,
         }
         self._in_head, self._head_size = False, 0
-        request = self._arriving = Request(self, scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        request = self._arriving = Request(self, scope)
+        request.keep_alive, request.chunked = version != "1.0" and parser.should_keep_alive(), False
         scope[PUSH] = request.push
         if self._present is None:
             self._start(request)
@@ -303,9 +279,7 @@ class Connection(asyncio.Protocol):
 
     def _hand_over(self, rest: bytes) -> None:
         """Give the connection to the protocol of WebSockets, which reads the head itself."""
-        if self._look is not None:
-            self._look.cancel()
-        self.state.connections.discard(cast("Any", self))
+        self._let_go()
         head = [b"GET ", self._url, b" HTTP/1.1\r\n"]
         for name, value in self._headers:
             head += (name, b": ", value, b"\r\n")
@@ -318,6 +292,15 @@ class Connection(asyncio.Protocol):
             # What its own parser does not read, it would keep waiting for ever.
             self.transport.write(_STATUS[400] + b"content-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
+
+    def _speak_http2(self, data: bytes) -> None:
+        """Give the connection, of which this came, to HTTP/2."""
+        self._let_go()
+        other = http2.Connection(self.app, self.state, self._keep_seconds, self.loop)
+        other.connection_made(self.transport)
+        self.transport.set_protocol(other)
+        if data:
+            other.data_received(data)
 
     def _read_plainly(self, rest: bytes) -> None:
         """Read a request as if it asked for no other protocol, as RFC 9110 says: none is offered."""
@@ -339,19 +322,10 @@ class Connection(asyncio.Protocol):
             self._linger()
 
     def _linger(self) -> None:
-        """End our side, and read on until the caller has ended its own, or for a moment."""
-        if self.transport.is_closing():
-            return
-        self._lingering = True
-        if self._look is not None:
-            self._look.cancel()
-        self._look = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        super()._linger()
         self.resume_reading()
 
     def _watch(self) -> None:
-        """Look whether what should arrive still moves, and whether an idle connection has had its time."""
         arriving = self._arriving
         late = self._in_head or (arriving is not None and arriving.more)
         if late:
@@ -362,118 +336,35 @@ class Connection(asyncio.Protocol):
             self.transport.close()
             return
         self._moved = False
-        self._look = self.loop.call_later(_LOOK_SECONDS, self._watch)
+        self._look_later()
 
 
-class Request:
-    """A request and its answer: the ASGI application's other side.
+class Request(callers.Request):
+    """A request and its answer.
 
     Attributes
     ----------
     keep_alive : bool
         Whether the connection may serve another request.
-    chunks : list of bytes
-        What came of the body and was not taken.
-    more : bool
-        The body's end has not come.
-    complete : bool
-        The answer has left.
+    chunked : bool
+        The answer's length is told by its pieces.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_connection",
-        "_fresh",
-        "_head",
-        "_left",
-        "_no_body",
-        "_told",
-        "_waiter",
-        "chunks",
-        "complete",
-        "keep_alive",
-        "more",
-        "scope",
-        "size",
-        "started",
-        "task",
-    )
+    __slots__ = ("chunked", "keep_alive")
+    keep_alive: bool
+    chunked: bool
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool) -> None:
-        self._connection = connection
-        self.scope = scope
-        self.keep_alive = keep_alive
-        self.chunks: list[bytes] = []
-        self.size = 0
-        self.more = True
-        self.started = self.complete = False
-        self.task: asyncio.Task[None] | None = None
-        self._fresh = True
-        self._head = b""
-        self._chunked = False
-        self._no_body = scope["method"] == "HEAD"
-        self._left = 0
-        self._told = False
-        self._waiter: asyncio.Future[None] | None = None
+    def _invite(self) -> None:
+        self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    async def run(self, app: Any) -> None:
-        """Run the application to its end."""
-        connection = self._connection
-        try:
-            await app(self.scope, self.receive, self.send)
-        except Exception:
-            log.exception("the application failed")
-        finally:
-            # Here, and not when the task is done: that would be a turn of the loop of its own.
-            if self.task is not None:
-                connection.state.tasks.discard(self.task)
-                self.task = None
-            # The scope holds `push`, which holds this: without it, what a request leaves needs no collector.
-            self.scope.pop(PUSH, None)
-        if self.complete or connection.closed:
-            return
-        if self.started:
-            # Half an answer must not pass for a whole one.
-            connection.transport.abort()
-            return
+    def _ask(self) -> None:
+        self._connection.resume_reading()
+
+    def _give_up(self) -> None:
         self.keep_alive = False
-        await self.send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"0")]})
-        await self.send({"type": "http.response.body"})
 
-    def wake(self) -> None:
-        """Have `receive` look again."""
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def receive(self) -> dict[str, Any]:
-        """Return the next piece of the body; after its end, wait for the caller to leave."""
-        connection = self._connection
-        if self._fresh:
-            self._fresh = False
-            if self.more and not (self.chunks or self.started or connection.closed) and self._expects():
-                connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not (connection.closed or self.complete):
-            chunks = self.chunks
-            if chunks or not (self.more or self._told):
-                body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-                self.chunks, self.size = [], 0
-                self._told = not self.more
-                return {"type": "http.request", "body": body, "more_body": self.more}
-            if self.more:
-                connection.resume_reading()
-            self._waiter = connection.loop.create_future()
-            await self._waiter
-        return {"type": "http.disconnect"}
-
-    def _expects(self) -> bool:
-        """Tell whether the caller waits to be told to go on with the body."""
-        headers: Headers = self.scope["headers"]
-        return self.scope["http_version"] != "1.0" and any(
-            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
-        )
+    def _cut(self) -> None:
+        self._connection.transport.abort()
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send the answer's head or a piece of its body.
@@ -495,13 +386,13 @@ class Request:
         head, self._head = self._head, b""
         if self._no_body:
             body = b""
-        elif self._chunked:
+        elif self.chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 body += b"0\r\n\r\n"
         else:
             self._left -= len(body)
-            if self._left < 0 or (0 < self._left < _ENDLESS and not more):
+            if self._left < 0 or (0 < self._left < ENDLESS and not more):
                 connection.transport.abort()
                 raise RuntimeError("the answer is not as long as its head says")
         if len(body) > _JOINED:
@@ -520,11 +411,11 @@ class Request:
         connection = self._connection
         if connection.closed or connection.writable is not None or self.complete:
             return False
-        if self._chunked:
+        if self.chunked:
             head, self._head = self._head, b""
             connection.transport.write(b"%b%x\r\n%b\r\n" % (head, len(body), body))
             return True
-        if self._left > _ENDLESS:
+        if self._left > ENDLESS:
             head, self._head = self._head, b""
             connection.transport.write(head + body)
             return True
@@ -539,16 +430,16 @@ class Request:
                 length = int(value)
             elif name == b"connection" and value.lower() == b"close":
                 self.keep_alive = False
-        if status in _NO_BODY:
+        if status in NO_BODY:
             self._no_body = True
         elif length is not None:
             self._left = length
         elif not self._no_body:
             if self.scope["http_version"] == "1.0":
                 # Its end is the connection's.
-                self.keep_alive, self._left = False, _ENDLESS * 2
+                self.keep_alive, self._left = False, ENDLESS * 2
             else:
-                self._chunked = True
+                self.chunked = True
                 pieces.append(b"transfer-encoding: chunked\r\n")
         if not self.keep_alive:
             pieces.append(b"connection: close\r\n")
@@ -562,7 +453,3 @@ class Request:
         head, self._head = self._head, b""
         if head and not self._connection.closed:
             self._connection.transport.write(head)
-
-
-def _address(found: Any) -> tuple[str, int] | None:
-    return (str(found[0]), int(found[1])) if isinstance(found, tuple) and len(cast("Any", found)) >= 2 else None

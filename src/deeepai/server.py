@@ -13,6 +13,7 @@ from .http1 import Connection
 from .logs import configure, secret_names
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
+from .tls import context_of
 from .upstream.sockets import MOST_EVENT
 
 _KEEP_SECONDS: Final = 75
@@ -35,6 +36,9 @@ def serve(settings: Settings) -> None:
         workers=settings.workers,
         loop="uvloop",
         http=Connection,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        ssl_context_factory=context_of if settings.tls_cert else None,
         ws="websockets-sansio",
         ws_max_size=MOST_EVENT,
         ws_per_message_deflate=False,

@@ -40,6 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Folder of all state.
     host, port : str, int
         Where the gateway listens; port 0 takes a free one.
+    tls_cert, tls_key : str, optional
+        Files of a certificate with its chain and of its key, which may stand in the first: TLS is spoken then, and no
+        plain HTTP.
     workers : int
         Processes that serve requests.
     database : str, optional
@@ -95,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: str = "data"
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8100
+    tls_cert: str | None = None
+    tls_key: str | None = None
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     database: str | None = None
     valkey: str | None = None
@@ -174,7 +179,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def local_url(self) -> str:
         """The gateway's address on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+        scheme = "https" if self.tls_cert else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     def __post_init__(self) -> None:
         for name in ("trusted_proxies", "allow_private_callbacks"):
@@ -186,6 +192,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for origin in self.cors_origins:
             if origin not in ("*", "none") and not _ORIGIN.fullmatch(origin):
                 raise ValueError("cors_origins holds something that is no origin, such as https://chat.example.com")
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("tls_key is of no use without tls_cert")
         if self.public_url is not None and not self.public_url.startswith(("http://", "https://")):
             raise ValueError("public_url must start with http:// or https://")
         if self.initial_credit < 0 or not self.initial_credit.is_finite():

@@ -12,12 +12,14 @@ import os
 import re
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
+from urllib.parse import urlsplit
 
 from .accounts.vault import Vault
 from .control import bootstrap, presets
@@ -30,6 +32,7 @@ from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
 from .storage.connect import open_database
 from .storage.database import Database
+from .tls import Certificate
 
 PACK: Final = "smollm2-135m"
 _LISTENING = re.compile(rb"listening on http://[^:]+:(\d+)")
@@ -207,11 +210,17 @@ def _lock(folder: Path) -> IO[str]:
     return file
 
 
-async def answers(host: str, port: int, path: str) -> bool:
-    """Tell whether an HTTP GET of that path answers 200."""
+async def answers(url: str, path: str) -> bool:
+    """Tell whether an HTTP GET of that path answers 200, at this machine's own address."""
+    address = urlsplit(url)
+    host, tls = address.hostname, None
+    if address.scheme == "https":
+        # The certificate names the host that callers know, and not this address.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     try:
         async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(host, address.port, ssl=tls)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
                 return (await reader.readline()).split(b" ")[1:2] == [b"200"]
@@ -250,6 +259,11 @@ class Supervisor:
         StartError
         """
         self._catch_signals()
+        if self.settings.tls_cert:
+            try:
+                Certificate(self.settings.tls_cert, self.settings.tls_key)
+            except OSError as fault:
+                raise StartError(f"the certificate and its key cannot be used: {fault}") from None
         folder = self.settings.folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _lock(folder):
@@ -361,16 +375,15 @@ class Supervisor:
         )
         self._children.append(gateway)
         await gateway.start()
-        host = settings.local_url.removeprefix("http://").rpartition(":")[0].strip("[]")
-        if await self._wait(self._until_ready(host, gateway)):
+        if await self._wait(self._until_ready(gateway)):
             gateway.ready.set()
             return True
         if self._stop.is_set():
             return False
         raise StartError("the gateway does not get ready; its log says why")
 
-    async def _until_ready(self, host: str, gateway: Child) -> None:
-        while not await answers(host, self.settings.port, "/readyz"):
+    async def _until_ready(self, gateway: Child) -> None:
+        while not await answers(self.settings.local_url, "/readyz"):
             if gateway.restarts > 3:
                 raise StartError("the gateway ends as soon as it starts; its log says why")
             await asyncio.sleep(0.05)

@@ -24,6 +24,7 @@ class App:
     left: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
     scopes: list[dict[str, Any]] = field(default_factory=list)
+    servers: list[uvicorn.Server] = field(default_factory=list)
     sent: int = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -32,6 +33,8 @@ class App:
         if path == "/early":
             await answer(send, b"no")
             return
+        if path == "/unread":
+            await self.go.wait()
         body = b""
         more = True
         while more:
@@ -73,6 +76,16 @@ class App:
         elif path == "/short":
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
             await send({"type": "http.response.body", "body": b"half"})
+        elif path == "/hop-by-hop":
+            lines = (
+                (b"Connection", b"close"),
+                (b"Keep-Alive", b"x"),
+                (b"Transfer-Encoding", b"x"),
+                (b"X-Kept", b" yes "),
+            )
+            await answer(send, b"hop", *lines)
+        elif path == "/long-head":
+            await answer(send, b"", (b"x-long", b"x" * 10_000))
         elif path == "/injected":
             await answer(send, b"", (b"x-a", b"1\r\nx-b: 2"))
         elif path == "/nothing":
@@ -114,6 +127,7 @@ async def served(**more: Any) -> AsyncIterator[tuple[App, Any]]:
     app = App()
     given: dict[str, Any] = {"port": 0, "lifespan": "off", "log_config": None, "http": Connection, **more}
     server = uvicorn.Server(uvicorn.Config(app, **given))
+    app.servers.append(server)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
@@ -364,7 +378,7 @@ async def keep_sending(caller: Caller) -> None:
 
 
 async def test_who_never_ends_is_read_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.http1._LINGER_SECONDS", 0.05)
+    monkeypatch.setattr("deeepai.callers.Connection._linger_seconds", 0.05)
     async with served() as (_, connect):
         caller = await connect()
         caller.send(b"POST /early HTTP/1.0\r\nContent-Length: 20000000\r\n\r\n")
@@ -382,7 +396,7 @@ async def test_the_server_as_a_whole_can_be_asked_for() -> None:
 
 
 async def test_what_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.http1._LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("deeepai.callers._LOOK_SECONDS", 0.05)
     async with served(timeout_keep_alive=0) as (_, connect):
         for start, end in (
             (b"", b""),

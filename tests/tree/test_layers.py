@@ -24,7 +24,7 @@ LAYERS = (
     {"tasks"},
     {"gateway"},
     {"control"},
-    {"app", "planes", "http1"},
+    {"app", "planes", "http1", "http2", "callers", "tls"},
     {"server"},
     {"supervisor"},
     {"cli"},

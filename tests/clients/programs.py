@@ -1,7 +1,7 @@
 """Programs that drive clients of any language against a gateway, and what must come of it.
 
-A program prints a line of JSON for each step of each client with each model. The steps are the same in all languages, and
-so is what is judged here.
+A program prints a line of JSON for each step of each client with each model. The steps are the same in all languages,
+and so is what is judged here.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ BUILT = Path(__file__).parents[2] / ".cache" / "clients"
 WORDS = "Say this is a test!"
 MODELS = ("gpt-4o-mini", "claude-haiku-4-5", "gemini-2.5-flash")
 """One of each vendor's: whatever a client speaks, two of them are translated."""
+COMPILES = pytest.mark.timeout(3600)
+"""For tests that compile first: minutes, beside all that else runs."""
 CHAT = ("chat", "stream", "tools", "streamed tools")
 Lines = Mapping[tuple[str, str, str], Mapping[str, Any]]
 
@@ -41,10 +43,10 @@ def build(command: Sequence[str], folder: Path, **env: str) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
 
-def drive(command: Sequence[str], gateway: Gateway, models: Sequence[str] = MODELS, folder: Path | None = None) -> Lines:
+def drive(command: Sequence[str], gateway: Gateway, folder: Path | None = None) -> Lines:
     """Run a program; return its lines by client, model and step."""
     done = subprocess.run(
-        [*command, *models],
+        [*command, *MODELS],
         cwd=folder,
         env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, "PYTHONPATH": ""},
         capture_output=True,
@@ -55,11 +57,9 @@ def drive(command: Sequence[str], gateway: Gateway, models: Sequence[str] = MODE
     return {(line["client"], line["model"], line["step"]): line for line in lines}
 
 
-def cases(
-    clients: Mapping[str, Sequence[str]], once: Mapping[str, Sequence[str]] | None = None, models: Sequence[str] = MODELS
-) -> list[Any]:
+def cases(clients: Mapping[str, Sequence[str]], once: Mapping[str, Sequence[str]] | None = None) -> list[Any]:
     """Return parameters for `judge`: steps of each client with each model, and those that name their own."""
-    every = [(client, model, step) for client, steps in clients.items() for model in models for step in steps]
+    every = [(client, model, step) for client, steps in clients.items() for model in MODELS for step in steps]
     every += [(client, "", step) for client, steps in (once or {}).items() for step in steps]
     return [pytest.param(*case, id=" ".join(filter(None, case))) for case in every]
 

@@ -1,0 +1,43 @@
+"""Java clients against the gateway: OpenAI's, Anthropic's and Google's own, and LangChain4j over the JDK's client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.programs import BUILT, CHAT, COMPILES, Lines, build, cases, drive, judge, needs
+from tests.stack import Gateway
+
+pytestmark = COMPILES
+FOLDER = Path(__file__).parent / "java"
+CLIENTS = {
+    "openai-java": (*CHAT, "structured", "models", "errors"),
+    "openai-java responses": CHAT,
+    "anthropic-java": (*CHAT, "structured", "count", "models", "errors"),
+    "google-genai": (*CHAT, "structured", "count", "models", "errors"),
+    "langchain4j openai": (*CHAT, "structured", "errors"),
+    "langchain4j anthropic": (*CHAT, "structured", "errors"),
+}
+MEDIA = {
+    "openai-java": ("embeddings", "image"),
+    "google-genai": ("embeddings",),
+    "langchain4j openai": ("embeddings",),
+}
+
+
+def program() -> list[str]:
+    needs("java", "javac", "mvn")
+    built = BUILT / "java"
+    build(["mvn", "-B", "-q", "--strict-checksums", f"-Dbuilt={built}", "process-classes"], FOLDER)
+    return ["java", "-cp", f"{built / 'classes'}:{built / 'lib' / '*'}", "clients.Main"]
+
+
+@pytest.fixture(scope="module")
+def lines(gateway: Gateway) -> Lines:
+    return drive(program(), gateway)
+
+
+@pytest.mark.parametrize(("client", "model", "step"), cases(CLIENTS, MEDIA))
+def test_java(lines: Lines, client: str, model: str, step: str) -> None:
+    judge(lines, client, model, step)

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,14 @@ def build(command: Sequence[str], folder: Path, **env: str) -> None:
     BUILT.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+def isolated(folder: Path) -> list[str]:
+    """Return the command that runs `drive.py` with what is locked beside it: uv makes an environment, and keeps it."""
+    uv = Path(sys.executable).with_name("uv")
+    environment = ["--no-project", "--isolated", "--python", sys.executable]
+    locked = ["--with-requirements", str(folder / "requirements.txt")]
+    return [str(uv), "run", "--quiet", *environment, *locked, "python", "drive.py"]
 
 
 def drive(command: Sequence[str], gateway: Gateway, folder: Path | None = None) -> Lines:

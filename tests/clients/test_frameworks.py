@@ -14,7 +14,7 @@ from tests.stack import Gateway
 
 FOLDER = Path(__file__).parent / "frameworks"
 STEPS = ("chat", "stream", "tools", "structured")
-CLIENTS = {
+CLIENTS: dict[str, tuple[str, ...]] = {
     f"{framework} {provider}": STEPS
     for framework, providers in {
         "langchain": ("openai", "responses", "anthropic", "google"),

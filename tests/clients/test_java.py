@@ -1,7 +1,8 @@
-"""Java clients against the gateway: OpenAI's, Anthropic's and Google's own, and LangChain4j over the JDK's client."""
+"""Java clients against the gateway: OpenAI's, Anthropic's, Google's, LangChain4j and Spring AI over the JDK's client."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ CLIENTS = {
     "google-genai": (*CHAT, "structured", "count", "models", "errors"),
     "langchain4j openai": (*CHAT, "structured", "errors"),
     "langchain4j anthropic": (*CHAT, "structured", "errors"),
+    "spring-ai": (*CHAT, "errors"),
 }
 MEDIA = {
     "openai-java": ("embeddings", "image"),
@@ -30,7 +32,8 @@ def program() -> list[str]:
     needs("java", "javac", "mvn")
     built = BUILT / "java"
     build(["mvn", "-B", "-q", "--strict-checksums", f"-Dbuilt={built}", "process-classes"], FOLDER)
-    return ["java", "-cp", f"{built / 'classes'}:{built / 'lib' / '*'}", "clients.Main"]
+    classpath = (built / "classpath").read_text()
+    return ["java", "-cp", f"{built / 'classes'}{os.pathsep}{classpath}", "clients.Main"]
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,7 @@ final class Main {
         clients.put("google-genai", Gemini.contents());
         clients.put("langchain4j openai", LangChain.openai());
         clients.put("langchain4j anthropic", LangChain.anthropic());
+        clients.put("spring-ai", Spring.chats());
         for (var client : clients.entrySet()) {
             for (String model : models) {
                 for (var step : client.getValue().entrySet()) {

@@ -20,6 +20,7 @@ _LONGEST = (
     "tests/clients/test_go.py",
     "tests/clients/test_rust.py",
     "tests/clients/test_java.py",
+    "tests/clients/test_frameworks.py",
     "tests/chaos/",
     "tests/engines/",
     "tests/control/test_supervisor.py",

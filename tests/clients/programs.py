@@ -52,12 +52,12 @@ def isolated(folder: Path) -> list[str]:
     return [str(uv), "run", "--quiet", *environment, *locked, "python", "drive.py"]
 
 
-def drive(command: Sequence[str], gateway: Gateway, folder: Path | None = None) -> Lines:
+def drive(command: Sequence[str], gateway: Gateway, folder: Path | None = None, words: str = WORDS) -> Lines:
     """Run a program; return its lines by client, model and step."""
     done = subprocess.run(
         [*command, *MODELS],
         cwd=folder,
-        env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, "PYTHONPATH": ""},
+        env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, "WORDS": words, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
     )

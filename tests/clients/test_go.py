@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.programs import BUILT, CHAT, COMPILES, Lines, build, cases, drive, judge, needs
+from tests.clients.programs import BUILT, CHAT, COMPILES, MODELS, Lines, build, cases, drive, judge, needs
 from tests.stack import Gateway
 
 pytestmark = COMPILES
@@ -37,3 +37,14 @@ def lines(gateway: Gateway) -> Lines:
 @pytest.mark.parametrize(("client", "model", "step"), cases(CLIENTS, MEDIA))
 def test_go(lines: Lines, client: str, model: str, step: str) -> None:
     judge(lines, client, model, step)
+
+
+@pytest.fixture(scope="module")
+def broken(gateway: Gateway) -> Lines:
+    return drive(program(), gateway, words="[sandbox:fail-midway] Say this")
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_stream_that_breaks_off_is_an_error(broken: Lines, client: str, model: str) -> None:
+    assert broken[client, model, "stream"]["error"]

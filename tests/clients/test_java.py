@@ -1,4 +1,4 @@
-"""Java clients against the gateway: OpenAI's, Anthropic's, Google's, LangChain4j and Spring AI over the JDK's client."""
+"""Java clients against the gateway: the vendors' own, and LangChain4j and Spring AI over the JDK's client."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Drives what programs are written with instead of a vendor's client; prints a line of JSON for each step.
 
-Runs in an environment of its own: GATEWAY=… TOKEN=… python drive.py MODEL…
+Runs in an environment of its own: GATEWAY=… TOKEN=… WORDS=… python drive.py MODEL…
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 URL, KEY = os.environ["GATEWAY"], os.environ["TOKEN"]
-WORDS = "Say this is a test!"
+WORDS = os.environ["WORDS"]
 USE_TOOL = f"[tool] {WORDS}"
 
 set_tracing_disabled(True)

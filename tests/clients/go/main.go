@@ -1,4 +1,4 @@
-// Drives Go clients against the gateway, as the test beside this folder says: GATEWAY=… TOKEN=… clients MODEL…
+// Drives Go clients against the gateway, as the test beside this folder says: GATEWAY=… TOKEN=… WORDS=… clients MODEL…
 //
 // Prints a line of JSON for each step of each client with each model: what was seen, or the error.
 package main
@@ -9,11 +9,10 @@ import (
 	"os"
 )
 
-const words = "Say this is a test!"
-
 var (
 	gateway = os.Getenv("GATEWAY")
 	token   = os.Getenv("TOKEN")
+	words   = os.Getenv("WORDS")
 	place   = map[string]any{
 		"type": "object",
 		"properties": map[string]any{

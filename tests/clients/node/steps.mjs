@@ -1,7 +1,6 @@
 // What the drivers of frameworks share: they print a line of JSON for each step of each client with each model.
-export const WORDS = "Say this is a test!";
+export const { GATEWAY, TOKEN, WORDS } = process.env;
 export const USE_TOOL = `[tool] ${WORDS}`;
-export const { GATEWAY, TOKEN } = process.env;
 
 export async function show(client, model, step, run) {
   const line = { client, model, step };

@@ -1,4 +1,4 @@
-//! Drives Rust clients against the gateway, as the test beside this folder says: GATEWAY=… TOKEN=… clients MODEL…
+//! Drives Rust clients against the gateway, as the test beside this folder says: GATEWAY=… TOKEN=… WORDS=… clients MODEL…
 //!
 //! Prints a line of JSON for each step of each client with each model: what was seen, or the error.
 
@@ -10,8 +10,6 @@ use std::error::Error;
 
 use serde_json::{Value, json};
 
-const WORDS: &str = "Say this is a test!";
-
 type Seen = Result<Value, Box<dyn Error>>;
 
 fn gateway() -> String {
@@ -20,6 +18,10 @@ fn gateway() -> String {
 
 fn token() -> String {
     env::var("TOKEN").expect("TOKEN")
+}
+
+fn words() -> String {
+    env::var("WORDS").expect("WORDS")
 }
 
 fn place() -> Value {

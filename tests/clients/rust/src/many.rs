@@ -9,7 +9,7 @@ use genai::resolver::{AuthData, Endpoint, ProviderConfig};
 use genai::{Client, Error, ModelIden, ModelSpec, ServiceTarget};
 use serde_json::{Value, from_str, json};
 
-use crate::{Seen, WORDS, gateway, place, show, token};
+use crate::{Seen, gateway, place, show, token, words};
 
 const FORMATS: [(AdapterKind, &str, &str); 4] = [
     (AdapterKind::OpenAI, "genai openai", "/v1/"),
@@ -67,12 +67,12 @@ fn understood(content: &MessageContent, usage: &Usage) -> Value {
 }
 
 async fn say(target: Target<'_>, streamed: bool) -> Seen {
-    let (content, usage) = ask(target, ChatRequest::from_user(WORDS), ChatOptions::default(), streamed).await?;
+    let (content, usage) = ask(target, ChatRequest::from_user(words()), ChatOptions::default(), streamed).await?;
     Ok(understood(&content, &usage))
 }
 
 async fn tools(target: Target<'_>, streamed: bool) -> Seen {
-    let request = ChatRequest::from_user(WORDS).with_tools([Tool::new("weather").with_schema(place())]);
+    let request = ChatRequest::from_user(words()).with_tools([Tool::new("weather").with_schema(place())]);
     let must = ChatOptions::default().with_tool_choice(ToolChoice::Required);
     let (content, usage) = ask(target, request.clone(), must, streamed).await?;
     let mut seen = understood(&content, &usage);
@@ -91,7 +91,7 @@ async fn tools(target: Target<'_>, streamed: bool) -> Seen {
 
 async fn structured(target: Target<'_>) -> Seen {
     let options = ChatOptions::default().with_response_format(JsonSpec::new("place", place()));
-    let (content, _) = ask(target, ChatRequest::from_user(WORDS), options, false).await?;
+    let (content, _) = ask(target, ChatRequest::from_user(words()), options, false).await?;
     Ok(from_str(&content.texts().concat())?)
 }
 
@@ -102,7 +102,7 @@ async fn models(target: Target<'_>) -> Seen {
 }
 
 async fn refusal(target: Target<'_>, key: String) -> u16 {
-    let answer = client().exec_chat(target.with_key(key), ChatRequest::from_user(WORDS), None).await;
+    let answer = client().exec_chat(target.with_key(key), ChatRequest::from_user(words()), None).await;
     match answer {
         Err(Error::WebModelCall { webc_error, .. }) => webc_error.status().map_or(0, |status| status.as_u16()),
         _ => 0,

@@ -10,7 +10,7 @@ use async_openai::types::responses::{CreateResponse, OutputItem, Response, Respo
 use futures::StreamExt;
 use serde_json::{Value, from_str, from_value, json, to_value};
 
-use crate::{Seen, WORDS, gateway, place, show, token};
+use crate::{Seen, gateway, place, show, token, words};
 
 fn client(key: String) -> Client<OpenAIConfig> {
     Client::with_config(OpenAIConfig::new().with_api_base(format!("{}/v1", gateway())).with_api_key(key))
@@ -68,7 +68,7 @@ async fn chat(request: Value, streamed: bool) -> Result<Value, OpenAIError> {
 }
 
 fn asked(model: &str, streamed: bool) -> Value {
-    let mut request = json!({"model": model, "messages": [{"role": "user", "content": WORDS}]});
+    let mut request = json!({"model": model, "messages": [{"role": "user", "content": words()}]});
     if streamed {
         request["stream_options"] = json!({"include_usage": true});
     }
@@ -156,7 +156,7 @@ async fn respond(request: Value, streamed: bool) -> Result<Response, OpenAIError
 }
 
 fn asked_of_responses(model: &str) -> Value {
-    json!({"model": model, "input": [{"type": "message", "role": "user", "content": WORDS}], "store": false})
+    json!({"model": model, "input": [{"type": "message", "role": "user", "content": words()}], "store": false})
 }
 
 fn understood(answer: &Response) -> Value {

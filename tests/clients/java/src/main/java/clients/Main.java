@@ -7,12 +7,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Drives Java clients against the gateway, as the test beside this folder says: GATEWAY=… TOKEN=… java clients.Main MODEL…
+ * Drives Java clients against the gateway, as the test beside this folder says:
+ * GATEWAY=… TOKEN=… WORDS=… java clients.Main MODEL…
  *
  * <p>Prints a line of JSON for each step of each client with each model: what was seen, or the error.
  */
 final class Main {
-    static final String WORDS = "Say this is a test!";
+    static final String WORDS = System.getenv("WORDS");
     static final String GATEWAY = System.getenv("GATEWAY");
     static final String TOKEN = System.getenv("TOKEN");
     static final Map<String, Object> CITY = Map.of("type", "string");

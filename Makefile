@@ -14,7 +14,9 @@ NODE_TESTS := tests/clients/node
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
-LOCKS := requirements/*.txt tests/clients/llamaindex/requirements.txt tests/clients/zhipuai/requirements.txt
+# Python clients that do not go together with those of the tests.
+APART := $(patsubst %/requirements.in,%,$(wildcard tests/clients/*/requirements.in))
+LOCKS := requirements/*.txt $(APART:%=%/requirements.txt)
 EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 
 # Each start would compile everything anew.
@@ -47,8 +49,7 @@ lock: $(UV)
 	$(COMPILE) --extra engines pyproject.toml -o requirements/run.txt
 	$(COMPILE) --extra engines --extra audio pyproject.toml -o requirements/audio.txt
 	$(COMPILE) --all-extras --group test --group lint pyproject.toml -o requirements/test.txt
-	$(COMPILE) tests/clients/llamaindex/requirements.in -o tests/clients/llamaindex/requirements.txt
-	$(COMPILE) tests/clients/zhipuai/requirements.in -o tests/clients/zhipuai/requirements.txt
+	$(foreach folder,$(APART),$(COMPILE) $(folder)/requirements.in -o $(folder)/requirements.txt &&) true
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	@test "$$($(EMPTY_INDEXES) | wc -l)" = "$$(ls $(LOCKS) | wc -l)" || \
 		{ echo "a lock file names a package registry"; exit 1; }

@@ -17,6 +17,10 @@ PACKS = Path(__file__).parents[1] / ".cache" / "packs"
 os.environ["DEEEPAI_PACKS"] = str(PACKS)
 
 _LONGEST = (
+    "tests/clients/test_go.py",
+    "tests/clients/test_rust.py",
+    "tests/clients/test_java.py",
+    "tests/clients/test_frameworks.py",
     "tests/chaos/",
     "tests/engines/",
     "tests/control/test_supervisor.py",

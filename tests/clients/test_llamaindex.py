@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.clients.programs import isolated
 from tests.stack import Gateway
 
 FOLDER = Path(__file__).parent / "llamaindex"
-UV = Path(sys.executable).with_name("uv")
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +30,8 @@ def gateway(packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.fixture(scope="module")
 def seen(gateway: Gateway) -> Any:
-    environment = ["--no-project", "--isolated", "--python", sys.executable]
-    locked = ["--with-requirements", str(FOLDER / "requirements.txt")]
     done = subprocess.run(
-        [str(UV), "run", "--quiet", *environment, *locked, "python", "drive.py"],
+        isolated(FOLDER),
         cwd=FOLDER,
         env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, "PYTHONPATH": ""},
         capture_output=True,

@@ -8,24 +8,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.clients.programs import isolated
 from tests.stack import Gateway
 
 FOLDER = Path(__file__).parent / "zhipuai"
-UV = Path(sys.executable).with_name("uv")
 
 
 @pytest.mark.operation("cogvideox.videos.generations", "cogvideox.async-result")
 def test_generate_and_wait(gateway: Gateway) -> None:
-    environment = ["--no-project", "--isolated", "--python", sys.executable]
-    locked = ["--with-requirements", str(FOLDER / "requirements.txt")]
     finished = subprocess.run(
-        [str(UV), "run", "--quiet", *environment, *locked, "python", "drive.py"],
+        isolated(FOLDER),
         cwd=FOLDER,
         env={**os.environ, "GATEWAY": gateway.url, "TOKEN": gateway.live, "PYTHONPATH": ""},
         capture_output=True,

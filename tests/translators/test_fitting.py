@@ -414,6 +414,28 @@ def test_thinking_begins_only_with_a_turn() -> None:
     assert translate("openai", "anthropic", carried, "claude-sonnet-4-5")["thinking"]["type"] == "enabled"
 
 
+@pytest.mark.parametrize(
+    ("target", "model", "asked", "written"),
+    [
+        ("openai", "gpt-4o-mini", 64_000, 16_384),
+        ("openai", "openai/gpt-4.1", 64_000, 32_768),
+        ("openai", "gpt-4o", 100, 100),
+        ("openai", "some-model", 64_000, 64_000),
+        ("anthropic", "claude-3-5-haiku-latest", 64_000, 8192),
+        ("anthropic", "claude-haiku-4-5", 100_000, 64_000),
+        ("gemini", "gemini-2.5-flash", 100_000, 65_536),
+        ("responses", "gpt-4o", 64_000, 16_384),
+    ],
+)
+def test_no_more_is_asked_for_than_a_model_writes(target: str, model: str, asked: int, written: int) -> None:
+    source = "openai" if target == "anthropic" else "anthropic"
+    made = translate(source, target, body(source, max_tokens=asked), model)
+    judge_request(target, made)
+    config = made.get("generationConfig", made)
+    key = {"responses": "max_output_tokens", "gemini": "maxOutputTokens"}.get(target, "max_tokens")
+    assert config[key] == written
+
+
 MARK = {"type": "ephemeral", "ttl": "1h"}
 
 

@@ -321,6 +321,15 @@ def test_calls_of_gemini_without_ids_are_matched_by_name_and_order() -> None:
     assert answers == {calls[0]: "F1", calls[1]: "G", calls[2]: "F2", calls[3]: "F3"}
 
 
+def test_an_empty_part_of_gemini_s_is_left_out() -> None:
+    turn = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}, {}]}
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "1"}}}]}
+    said = {"role": "user", "parts": [{"text": "Hi"}]}
+    messages = translate("gemini", "openai", body("gemini", contents=[said, turn, result]))["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
+    assert not messages[1].get("content")
+
+
 def test_gemini_is_read_in_snake_case_too() -> None:
     given: Body = {
         "system_instruction": {"parts": [{"text": "Short."}]},

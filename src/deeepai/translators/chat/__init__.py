@@ -250,7 +250,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
     def request(request: AnyRequest, model: str) -> Body:
         try:
             conversation = source.read_request(_asked(request), streams)
-            fit(conversation, limits(model))
+            fit(conversation, limits(model), model)
             return target.write_request(conversation, model)
         except MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None

@@ -42,7 +42,20 @@ JSON_ONLY = "Respond with one JSON object and nothing else."
 NOTHING: Final = "..."
 """Where a turn of the user's has to be, and the caller has none with words in it."""
 LIMITS: Final = Limits(
-    name=re.compile(r"[a-zA-Z0-9_-]+"), name_length=128, id=re.compile(r"[a-zA-Z0-9_-]+"), id_length=64
+    name=re.compile(r"[a-zA-Z0-9_-]+"),
+    name_length=128,
+    id=re.compile(r"[a-zA-Z0-9_-]+"),
+    id_length=64,
+    # Source: Anthropic's overview of models.
+    output={
+        "claude-3-5-": 8192,
+        "claude-3-7-": 64_000,
+        "claude-3-": 4096,
+        **dict.fromkeys(("claude-opus-4-0", "claude-opus-4-1", "claude-opus-4-2"), 32_000),
+        **dict.fromkeys(("claude-sonnet-4-0", "claude-sonnet-4-2", "claude-sonnet-4-5"), 64_000),
+        **dict.fromkeys(("claude-haiku-4-5", "claude-opus-4-5"), 64_000),
+        **dict.fromkeys(("claude-sonnet-4-6", "claude-opus-4-6", "claude-opus-4-7", "claude-opus-4-8"), 128_000),
+    },
 )
 
 

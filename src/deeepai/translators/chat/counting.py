@@ -126,7 +126,7 @@ def _conversation(source: Asked, request: AnyRequest) -> Conversation:
 def _translator(source: Asked, target: Counting) -> CallTranslator:
     def request(request: AnyRequest, model: str) -> Mapping[str, Json]:
         conversation = _conversation(source, request)
-        fit(conversation, target.limits(model))
+        fit(conversation, target.limits(model), model)
         return target.write_request(conversation, model)
 
     def answer(request: AnyRequest, answer: Answer, usage: Usage | None = None) -> bytes:

@@ -26,12 +26,16 @@ class Limits:
         A whole name of a tool, a whole id of a call.
     name_length, id_length : int
         The longest.
+    output : Mapping of str to int
+        How many tokens models write at most, by a part of their names: the first that fits counts. A vendor that is
+        asked for more refuses.
     """
 
     name: re.Pattern[str]
     name_length: int
     id: re.Pattern[str]
     id_length: int
+    output: Mapping[str, int]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -54,8 +58,11 @@ def fitted(name: str, pattern: re.Pattern[str], length: int, *, letters: bool = 
     return f"{plain[: length - 9]}_{digest[:8]}"
 
 
-def fit(conversation: Conversation, limits: Limits) -> None:
+def fit(conversation: Conversation, limits: Limits, model: str) -> None:
     """Make a conversation fit, in its place."""
+    if conversation.max_tokens is not None:
+        most = next((tokens for part, tokens in limits.output.items() if part in model), conversation.max_tokens)
+        conversation.max_tokens = min(conversation.max_tokens, most)
     for tool in conversation.tools:
         tool.name = fitted_name(tool.name, limits)
     choice = conversation.tool_choice

@@ -156,6 +156,8 @@ def _refuse_what_is_alone_here(config: Body) -> None:
 
 def _read_parts(found: Json, calls: _Calls, parts: list[Part], *, joins: bool) -> None:
     for part in objects(found, "contents.parts"):
+        if not part:
+            continue  # an empty text, such as ends a stream, as Go's client sends it back
         signature = get(part, "thoughtSignature") or ""
         call = get(part, "functionCall")
         if part.get("thought"):

@@ -38,7 +38,12 @@ from .model import (
 from .schemas import output_schema, tool_schema
 
 LIMITS: Final = Limits(
-    name=re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*"), name_length=64, id=re.compile(r"\S+"), id_length=128
+    name=re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*"),
+    name_length=64,
+    id=re.compile(r"\S+"),
+    id_length=128,
+    # Source: Google's overview of models.
+    output={"gemini-1.5": 8192, "gemini-2.0": 8192, "gemini-2.5": 65_536, "gemini-3": 65_536},
 )
 _BUDGETED = re.compile(r"gemini-2\.5")
 _UNTHINKING = re.compile(r"gemini-(1|2\.0)|gemma")

@@ -5,6 +5,7 @@ What is dropped and refused stands in `openai`.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -18,8 +19,16 @@ from .schemas import is_strict, output_schema, tool_schema
 
 REASONING_MODEL = re.compile(r"(?:.*/)?(?:o\d|gpt-(?:[5-9]|\d\d)(?!.*chat))")
 """Models that take no sampling parameters, and `max_completion_tokens` instead of `max_tokens`."""
-LIMITS: Final = Limits(name=re.compile(r"[a-zA-Z0-9_-]+"), name_length=64, id=re.compile(r"\S+"), id_length=40)
-_MISTRAL: Final = Limits(name=LIMITS.name, name_length=64, id=re.compile(r"[a-zA-Z0-9]{9}"), id_length=9)
+MOST_OUTPUT: Final = {
+    **dict.fromkeys(("gpt-3.5-turbo", "gpt-4-turbo", "gpt-4o-2024-05-13"), 4096),
+    "gpt-4o": 16_384,
+    "gpt-4.1": 32_768,
+}
+"""Of the models that write less than agents ask for. Source: OpenAI's overview of models; opencode-ai/opencode#140."""
+LIMITS: Final = Limits(
+    name=re.compile(r"[a-zA-Z0-9_-]+"), name_length=64, id=re.compile(r"\S+"), id_length=40, output=MOST_OUTPUT
+)
+_MISTRAL: Final = dataclasses.replace(LIMITS, id=re.compile(r"[a-zA-Z0-9]{9}"), id_length=9)
 _OF_MISTRAL = re.compile(r"(mi|mag|code?|dev|pix|mini)s?tral|voxtral")
 
 

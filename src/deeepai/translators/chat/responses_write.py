@@ -5,7 +5,7 @@ What is dropped and refused stands in `responses`.
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,11 +13,12 @@ from ...declare import Json
 from .common import Body, data_url, refuse, result_text
 from .fitting import Limits
 from .model import Conversation, Media, OutputFormat, Part, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult
+from .openai_write import LIMITS as CHAT_LIMITS
 from .openai_write import REASONING_MODEL, history_arguments, write_effort, write_function, write_schema
 from .responses import NAME
 
 LEAST_TOKENS = 16
-LIMITS: Final = Limits(name=re.compile(r"[a-zA-Z0-9_-]+"), name_length=64, id=re.compile(r"\S+"), id_length=64)
+LIMITS: Final = dataclasses.replace(CHAT_LIMITS, id_length=64)
 
 
 def limits(model: str) -> Limits:

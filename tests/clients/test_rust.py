@@ -1,0 +1,44 @@
+"""Rust clients against the gateway: OpenAI's types in full, and a client that reads each vendor's format by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clients.programs import BUILT, CHAT, COMPILES, Lines, build, cases, drive, judge, needs
+from tests.stack import Gateway
+
+pytestmark = COMPILES
+FOLDER = Path(__file__).parent / "rust"
+MANY = (*CHAT, "structured", "models", "errors")
+CLIENTS = {
+    "async-openai": MANY,
+    "async-openai responses": CHAT,
+    "genai openai": MANY,
+    "genai responses": MANY,
+    # It reads the first page of a list alone.
+    "genai anthropic": (*CHAT, "structured", "errors"),
+    "genai gemini": (*CHAT, "structured", "errors"),
+}
+MEDIA = {
+    "async-openai": ("embeddings", "image"),
+    "genai openai": ("embeddings",),
+    "genai gemini": ("embeddings",),
+}
+
+
+def program() -> list[str]:
+    needs("cargo")
+    build(["cargo", "build", "--quiet", "--locked"], FOLDER, CARGO_TARGET_DIR=str(BUILT / "rust"))
+    return [str(BUILT / "rust" / "debug" / "clients")]
+
+
+@pytest.fixture(scope="module")
+def lines(gateway: Gateway) -> Lines:
+    return drive(program(), gateway)
+
+
+@pytest.mark.parametrize(("client", "model", "step"), cases(CLIENTS, MEDIA))
+def test_rust(lines: Lines, client: str, model: str, step: str) -> None:
+    judge(lines, client, model, step)

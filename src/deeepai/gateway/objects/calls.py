@@ -95,7 +95,7 @@ async def run(core: Core, x: Exchange, operation: ObjectCall[Any]) -> None:
     """
     if operation.model is not None and operation.model(x.request):
         candidates.name_model(core, x)
-    if operation.kept is not None and await kept.serve(core, x, operation):
+    if await kept.serve(core, x, operation):
         return
     rules, outcome = operation.objects, Outcome()
     located = await place.locate(core, x, rules)

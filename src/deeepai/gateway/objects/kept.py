@@ -177,11 +177,13 @@ async def serve(core: Core, x: Exchange, operation: ObjectCall[Any]) -> bool:
     ------
     Failure
     """
+    if operation.kept is None:
+        return False
     rules = operation.objects
     names = rules.uses(x.request)[:1]
     owner, now = _owner(x), now_ms()
     found = await core.db.read(lambda tx: kept_rows.find(tx, owner, names, now))
-    if operation.kept is None or not found:
+    if not found:
         return False
     (answer,) = found.values()
     reply = operation.kept(x.request, answer)

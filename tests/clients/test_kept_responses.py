@@ -227,7 +227,7 @@ def test_a_response_is_its_account_s_alone(house: House, client: OpenAI) -> None
     (item,) = made.output
     for key, name in ((BOB, made.id), (ANN_TEST, made.id), (ANN, "resp_nobodys")):
         other = house.client(key)
-        with pytest.raises(openai.NotFoundError) as fault:
+        with pytest.raises(openai.BadRequestError) as fault:
             other.responses.create(model="m-anthropic", input="And now?", previous_response_id=name)
         assert fault.value.body == {
             "message": f"Previous response with id '{name}' not found.",
@@ -291,7 +291,7 @@ def test_life_of_a_kept_response(house: House, client: OpenAI, ask: Any) -> None
         with pytest.raises(openai.NotFoundError):
             call(made.id)
     # What went on from it has lost its beginning.
-    with pytest.raises(openai.NotFoundError, match=f"Previous response with id '{made.id}' not found."):
+    with pytest.raises(openai.BadRequestError, match=f"Previous response with id '{made.id}' not found."):
         client.responses.create(model="m-gemini", input="Four", previous_response_id=last.id)
     assert client.responses.retrieve(last.id).id == last.id
 
@@ -366,7 +366,7 @@ def test_the_input_is_counted(client: OpenAI, model: str) -> None:
     assert 1 < alone.input_tokens < 20
     on = client.responses.input_tokens.count(model=model, input="And now?", previous_response_id=first.id)
     assert on.input_tokens > alone.input_tokens + 100
-    with pytest.raises(openai.NotFoundError, match="Previous response with id 'resp_x' not found"):
+    with pytest.raises(openai.BadRequestError, match="Previous response with id 'resp_x' not found"):
         client.responses.input_tokens.count(model=model, input="And now?", previous_response_id="resp_x")
     with pytest.raises(openai.NotFoundError, match="no-such-model"):
         client.responses.input_tokens.count(model="no-such-model", input="And now?")

@@ -253,5 +253,5 @@ def test_conversation(client: OpenAI) -> None:
 def test_what_is_not_stored_is_not_kept(client: OpenAI, gateway: Gateway) -> None:
     made = client.responses.create(model=MODEL, input="Forget me", store=False)
     assert not rows(gateway, "SELECT 1 FROM objects WHERE id = ?", made.id)
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.BadRequestError):
         client.responses.create(model=MODEL, input="And now?", previous_response_id=made.id)

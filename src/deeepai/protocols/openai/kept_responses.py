@@ -101,11 +101,11 @@ KEEPING: Final = replace(NAMED, wanted=lambda request: request.body.store is not
 
 
 def missing(request: Request[Any], name: str) -> Failure | None:
-    """Say what OpenAI says of a response or an item that is not there."""
+    """Say what OpenAI says of a response or an item that is not there: the one is a bad request there."""
     if name == request.body.previous_response_id or name.startswith("resp_"):
         message = f"Previous response with id '{name}' not found."
         code = "previous_response_not_found"
-        return Failure(Reason.NOT_FOUND, message, param="previous_response_id", code=code)
+        return Failure(Reason.INVALID, message, param="previous_response_id", code=code)
     if any(item.get("id") == name for item in _items(request)):
         return Failure(Reason.NOT_FOUND, f"Item with id '{name}' not found.", param="input")
     return None

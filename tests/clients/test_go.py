@@ -25,7 +25,7 @@ MEDIA = {"openai-go": BOTH, "genai": BOTH, "go-openai": BOTH}
 def program() -> list[str]:
     needs("go")
     # Without optimisation it compiles in three quarters of the time.
-    build(["go", "build", "-gcflags=all=-N -l", "-o", str(BUILT / "go"), "."], FOLDER)
+    build(["go", "build", "-buildvcs=false", "-gcflags=all=-N -l", "-o", str(BUILT / "go"), "."], FOLDER)
     return [str(BUILT / "go")]
 
 

@@ -303,9 +303,9 @@ def test_what_is_not_to_be_stored_is_not_kept(house: House, client: OpenAI, mode
     made = ask(client, model=model, input="Forget me", store=False)
     assert made.store is False
     assert not rows(house.gateway, "SELECT 1 FROM kept_answers WHERE id = ?", made.id)
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.BadRequestError):
         client.responses.create(model=model, input="And now?", previous_response_id=made.id)
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.BadRequestError):
         client.responses.retrieve(made.id)
 
 

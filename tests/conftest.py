@@ -26,6 +26,7 @@ _LONGEST = (
     "tests/control/test_supervisor.py",
     "tests/wire/test_openapi_fuzz.py",
     "tests/clients/test_llamaindex.py",
+    "tests/clients/test_proxies.py",
     "tests/wire/test_disconnects.py",
 )
 

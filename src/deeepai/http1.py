@@ -2,10 +2,12 @@
 
 A connection that begins as HTTP/2 does, or whose TLS handshake chose it, is handed to `http2`.
 
-Our own because each answer's way through it is the gateway's own overhead: head and body leave in one piece, nothing is
-looked at twice. It also bounds what a caller may keep waiting or make us keep: a request whose head is over 64 KiB is
-refused, and so is one that stops arriving. A caller that still sends when its connection ends is read for a moment: to
-close at once would reset the connection, and take the answer away with it.
+Our own because each answer's way through it is the gateway's own overhead: head and body leave in one piece, nothing
+is looked at twice. It also bounds what a caller may keep waiting or make us keep: a request whose head is over 64 KiB
+is refused, and so is one that stops arriving. Who is refused in the middle of a body is answered when the rest has
+come, and a caller that still sends when its connection ends is read for a moment. To close at once would reset the
+connection, and take the answer away with it; many clients read nothing before they have sent all, and some proxies
+reset theirs.
 
 Sources: RFC 9110, 9112; the ASGI specification 3.0.
 """
@@ -29,7 +31,10 @@ from .gateway.exchange import PUSH, WHOLE
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the caller has to wait."""
 _MOST_DROPPED: Final = 64 * 1024 * 1024
-"""Bytes of a body that are still read after its request was answered, before the connection is given up for it."""
+"""Bytes of a body that are still read, before it is refused or after, so that the answer reaches the caller."""
+_REST_SECONDS: Final = 30.0
+_PAUSE_SECONDS: Final = 5.0
+"""For how long the rest of a body that is refused is waited for: in all, and for its next piece."""
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 _JOINED: Final = 64 * 1024
 """Pieces up to this size leave in one with the head."""
@@ -375,6 +380,10 @@ class Request(callers.Request):
         if connection.closed:
             return
         if not self.started:
+            if self.more and message["status"] >= 400 and not (self._fresh and self._expects()):
+                await self._drop_rest()
+                if connection.closed:
+                    return
             self._begin(message["status"], message.get("headers", ()))
             if message["type"] != WHOLE:
                 connection.loop.call_soon(self._flush)
@@ -405,6 +414,19 @@ class Request(callers.Request):
             connection.ended(self)
         elif connection.writable is not None:
             await connection.writable
+
+    async def _drop_rest(self) -> None:
+        """Wait for the rest of the body, as long as it keeps coming and is not too much."""
+        dropped, end = 0, self._connection.loop.time() + _REST_SECONDS
+        # Where somebody else waits for it, it is not ours.
+        while self.more and self._waiter is None and dropped < _MOST_DROPPED:
+            try:
+                async with asyncio.timeout(min(_PAUSE_SECONDS, end - self._connection.loop.time())):
+                    dropped += len((await self.receive()).get("body", b""))
+            except TimeoutError:
+                return
+            if self._connection.closed:
+                return
 
     def push(self, body: bytes) -> bool:
         """Send a piece of a body of unknown length at once; False where it must go through `send`."""

@@ -69,6 +69,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Seconds that a job's submission may take, and that a lost one is looked for.
     session_idle, session_limit : float
         Seconds for which a session over a WebSocket may be silent, and may last.
+    keep_alive : float
+        Seconds of silence after which the caller of a stream is told that it goes on.
     callback_wait_scale : float
         Multiplies the waits between two tries of a callback.
     max_body, max_upload, max_answer, max_fetch : int
@@ -117,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unknown_limit: Seconds = 900.0
     session_idle: Seconds = 900.0
     session_limit: Seconds = 3600.0
+    keep_alive: Seconds = 15.0
     callback_wait_scale: Seconds = 1.0
     max_body: Bytes = 128 << 20
     max_upload: Bytes = 512 << 20

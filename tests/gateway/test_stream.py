@@ -28,9 +28,8 @@ def usage_of(event: bytes) -> Usage | None:
     return Usage(output=int(found[1]), basis="vendor") if found else None
 
 
-def rules(*, hidden: bool, keep_alive: bytes | None = None) -> StreamRules:
+def rules(*, hidden: bool) -> StreamRules:
     return StreamRules(
-        keep_alive=keep_alive,
         wanted=lambda request: True,
         usage=usage_of,
         visible=lambda request, event: None if hidden and b'"usage":{' in event else event,
@@ -100,8 +99,8 @@ class Caller:
     async def _charge(self, relay: Relay) -> None:
         self.seen.append("charged")
 
-    async def take(self, response: FakeResponse, *, hidden: bool = False, keep_alive: bytes | None = None) -> Relay:
-        given = stream(rules=rules(hidden=hidden, keep_alive=keep_alive), **self._more)
+    async def take(self, response: FakeResponse, *, hidden: bool = False) -> Relay:
+        given = stream(rules=rules(hidden=hidden), **self._more)
         self.relay = Relay(self.x, given, response, self._charge)  # pyright: ignore[reportArgumentType]
         await self.relay.run()
         return self.relay
@@ -200,9 +199,7 @@ def test_an_event_passes_before_the_next_one_comes() -> None:
     asyncio.run(run())
 
 
-def test_a_caller_that_hears_nothing_is_told_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "KEEP_ALIVE_SECONDS", 0.02)
-
+def test_a_caller_that_hears_nothing_is_told_that_it_goes_on() -> None:
     async def run(keep_alive: bytes | None) -> bytes:
         gate, heard = asyncio.Event(), asyncio.Event()
         caller = Caller()
@@ -213,9 +210,11 @@ def test_a_caller_that_hears_nothing_is_told_that_it_goes_on(monkeypatch: pytest
             return True
 
         caller.x.request.scope[PUSH] = push
+        caller.x.answering = True
+        caller.x.keep_alive(keep_alive, 0.02)
         # The half event is not let through: what says that it goes on stands between whole ones.
         response = FakeResponse([b"data: 1\n\nda", gate, b"ta: 2\n\n", b"data: [DONE]\n\n"])
-        relaying = asyncio.ensure_future(caller.take(response, keep_alive=keep_alive))
+        relaying = asyncio.ensure_future(caller.take(response))
         async with asyncio.timeout(PATIENCE):
             await (heard.wait() if keep_alive else asyncio.sleep(0.1))
         gate.set()

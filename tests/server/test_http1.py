@@ -33,6 +33,11 @@ class App:
         if path == "/early":
             await answer(send, b"no")
             return
+        if path == "/refused":
+            self.go.set()
+            await answer(send, b"no", status=401)
+            self.left.set()
+            return
         if path == "/unread":
             await self.go.wait()
         body = b""
@@ -95,9 +100,9 @@ class App:
             await answer(send, body or b"ok")
 
 
-async def answer(send: Any, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+async def answer(send: Any, body: bytes, *headers: tuple[bytes, bytes], status: int = 200) -> None:
     head = [(b"content-length", b"%d" % len(body)), *headers]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -375,6 +380,48 @@ async def keep_sending(caller: Caller) -> None:
         caller.send(b"x")
         await caller.writer.drain()
         await asyncio.sleep(0.01)
+
+
+REFUSED = b"POST /refused HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n"
+
+
+async def test_who_is_refused_in_the_middle_of_a_body_is_answered_when_the_rest_has_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("deeepai.http1._PAUSE_SECONDS", 10 * PATIENCE)
+    async with served() as (app, connect):
+        caller = await connect()
+        caller.send(REFUSED + b"\r\n" + b"x" * 400)
+        await app.go.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not app.left.is_set()
+        caller.send(b"x" * 600 + b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert await caller.get() == (401, b"no")
+        assert await caller.get() == (200, b"ok")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "sent"),
+    [
+        ("_PAUSE_SECONDS", 0.01, b"\r\n"),
+        ("_PAUSE_SECONDS", 0.01, b"\r\n" + b"x" * 400),
+        ("_REST_SECONDS", 0.01, b"\r\n" + b"x" * 400),
+        ("_MOST_DROPPED", 300, b"\r\n" + b"x" * 400),
+        ("_LOOK_SECONDS", 30.0, b"Expect: 100-continue\r\n\r\n"),
+    ],
+    ids=["nothing comes", "no more comes", "it takes long", "it is much", "it waits to be told"],
+)
+async def test_who_is_refused_is_answered_before_that_where(
+    monkeypatch: pytest.MonkeyPatch, setting: str, value: float, sent: bytes
+) -> None:
+    monkeypatch.setattr("deeepai.http1._PAUSE_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr("deeepai.http1._REST_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(f"deeepai.http1.{setting}", value)
+    async with served() as (_, connect):
+        caller = await connect()
+        caller.send(REFUSED + sent)
+        assert await caller.get() == (401, b"no")
 
 
 async def test_who_never_ends_is_read_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:

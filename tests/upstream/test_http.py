@@ -8,14 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from deeepai.accounts.models import Limits
-from deeepai.storage.ids import now_ms
 from deeepai.upstream import Client, Cut, MaybeSent, NotSent, Stalled
+from tests.support import certificates
 from tests.upstream.test_client import QUICK, Upstream, post
 
 
@@ -302,26 +298,9 @@ async def test_a_goodbye_that_was_not_read_yet_is_noticed(client: Client) -> Non
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     """Make a server's context with a certificate for localhost, and the file that vouches for it."""
-    import datetime
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.fromtimestamp(now_ms() / 1000, datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    key, made = certificates.certificate("localhost")
+    (folder / "cert.pem").write_bytes(made)
+    (folder / "key.pem").write_bytes(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
     return context, folder / "cert.pem"

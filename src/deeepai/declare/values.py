@@ -216,6 +216,24 @@ class Reason(enum.Enum):
         """A machine-readable word."""
         return self.value[1]
 
+    @classmethod
+    def of(cls, status: int) -> Reason:
+        """Return what an upstream's refusal means that says no more than its status."""
+        return _BY_STATUS.get(status) or (cls.INVALID if 400 <= status < 500 else cls.UPSTREAM)
+
+
+_BY_STATUS: Final = {
+    403: Reason.FORBIDDEN,
+    404: Reason.NOT_FOUND,
+    408: Reason.TIMEOUT,
+    409: Reason.CONFLICT,
+    413: Reason.TOO_LARGE,
+    415: Reason.BAD_MEDIA,
+    422: Reason.UNPROCESSABLE,
+    429: Reason.RATE_LIMITED,
+    504: Reason.TIMEOUT,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

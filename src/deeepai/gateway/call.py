@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 from ..accounts.models import Channel
@@ -14,18 +13,11 @@ from . import admission, answers, candidates, outgoing, settlement, translated_t
 from .attempts import Attempts, Refusal, judge
 from .candidates import Candidate
 from .core import Core
-from .exchange import Exchange
+from .exchange import Exchange, Left
 from .objects import background, kept, place
 from .outgoing import Outgoing
 from .settlement import Billing, Outcome
 from .translation import Translated
-
-LEAVE_CHECK = 0.05
-"""Seconds after which a caller that waits is watched."""
-
-
-class Left(Exception):
-    """The caller left before the answer began."""
 
 
 async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
@@ -94,17 +86,22 @@ class _Passage:
         except BaseException:
             billing.cancel()
             raise
+        finally:
+            x.let_be()
 
     async def _serve(self, attempts: Attempts[Response], billing: Billing) -> None:
+        x, operation = self._x, self._operation
         while True:
+            if isinstance(operation, Stream) and operation.rules.wanted(x.request):
+                x.keep_alive(operation.rules.keep_alive, self._core.settings.keep_alive)
             taken = await attempts.take()
             if isinstance(taken, Refusal):
                 billing.void(taken.answer.status)
-                await answers.refuse(self._x, taken)
+                await answers.refuse(x, taken)
                 return
             billing.priced = taken.candidate.priced
             try:
-                await answers.answer(self._core, self._x, taken, billing, self._tap)
+                await answers.answer(self._core, x, taken, billing, self._tap)
             except UpstreamError as fault:
                 attempts.failed(taken.attempt, fault)
             except BaseException:
@@ -154,31 +151,10 @@ class CallSender:
         client = transports.client_for(self._core.client, channel, out.model)
         sending = client.send(out.method, out.url, out.headers, out.body, out.limits)
         if isinstance(operation, Stream) and operation.on_leave == "cancel" and operation.rules.wanted(self._x.request):
-            sending = _watched(self._x, sending)
+            sending = self._x.watched(sending)
         response = await sending
         if response.status < 400:
             return response
         answer = await answers.error(response)
         protocol = self._x.protocol if self._translated is None else self._translated.protocol
         return Refusal(answer, judge(protocol, answer), self._translated)
-
-
-async def _watched(x: Exchange, sending: Coroutine[Any, Any, Response]) -> Response:
-    task = asyncio.ensure_future(sending)
-    done, _ = await asyncio.wait((task,), timeout=LEAVE_CHECK)
-    if done:
-        return task.result()
-    watch = asyncio.ensure_future(_left(x))
-    try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        task.cancel()
-        raise Left
-    finally:
-        watch.cancel()
-
-
-async def _left(x: Exchange) -> None:
-    while (await x.receive())["type"] != "http.disconnect":
-        pass

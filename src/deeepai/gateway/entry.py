@@ -152,7 +152,7 @@ class Gateway:
         self._core.metrics.answered(x.route.name, x.status, time.perf_counter() - x.started, x.overhead_at_head or 0.0)
 
     async def _fail(self, x: Exchange, failure: Failure) -> None:
-        if x.answering:
+        if x.answering and not await x.opened():
             return
         if failure.kind is Reason.UNAUTHENTICATED:
             meant = self._core.router.marked(x.request.scope["headers"])

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from typing import Protocol as Interface
 
 import msgspec
 
 from ..accounts.models import Channel, Token
 from ..asgi import Receive, Send
-from ..declare import AnyOperation, Failure, Json, Protocol, Reason, Reply
+from ..declare import AnyOperation, Failure, Json, Protocol, Reason, Reply, Stream
 from .body.request import HttpRequest
 from .routing import Route
 
 HEADER_PAIRS = list[tuple[bytes, bytes]]
+NOT_KEPT: HEADER_PAIRS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+"""Headers of a stream, which nothing on its way is to hold back."""
+LEAVE_CHECK = 0.05
+"""Seconds after which a caller that waits is watched."""
 _NO_BODY = frozenset({204, 304})
+_T = TypeVar("_T")
 WHOLE = "deeepai.response.whole"
 """Extension of ASGI: a message that is head and body at once."""
 PUSH = "deeepai.push"
 """Key in the scope of a function that sends a piece of a body without waiting, or says that it cannot."""
+Push = Callable[[bytes], bool]
+
+
+class Left(Exception):
+    """The caller left before the answer began."""
 
 
 class Tap(Interface):
@@ -71,6 +82,8 @@ class Exchange:
         Seconds of `overhead` when the answer's head went out.
     answering : bool
         The answer's head is out.
+    silent : bool
+        Nothing was sent since the last look of `keep_alive`.
     recording : bool
         The answer is recorded, so it goes on to its end whether or not the caller stays.
     ended_in_error : bool
@@ -84,6 +97,9 @@ class Exchange:
     """
 
     __slots__ = (
+        "_first_wait",
+        "_look",
+        "_opening",
         "answering",
         "caller",
         "ended_in_error",
@@ -101,6 +117,7 @@ class Exchange:
         "requested_model",
         "route",
         "send",
+        "silent",
         "started",
         "status",
         "translation",
@@ -121,10 +138,14 @@ class Exchange:
         self.recording = self.ended_in_error = False
         self.waited = 0.0
         self.overhead_at_head: float | None = None
-        self.answering = False
+        self.answering = self.silent = False
         self.keeper: Keeper | None = None
         self.status = 0
         self.translation: tuple[str, str, Any] | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._first_wait = 0.0
+        self._opening: asyncio.Task[None] | None = None
+        """Sends the head of a stream before its upstream has begun."""
 
     @contextmanager
     def waiting(self) -> Generator[None]:
@@ -174,8 +195,98 @@ class Exchange:
         await self.answer(reply.status, headers, b"" if reply.status in _NO_BODY else body)
 
     async def fail(self, failure: Failure) -> None:
-        """Send a failure in the protocol's own shape."""
-        await self.reply(self.protocol.error(failure, self.operation, self.id), failure_headers(failure))
+        """Send a failure in the protocol's own shape; as an event where a stream was opened, which it ends."""
+        reply = self.protocol.error(failure, self.operation, self.id)
+        if isinstance(self.operation, Stream) and await self.opened():
+            self.status, self.ended_in_error = reply.status, True
+            await self.end(self.operation.rules.error(failure, self.id))
+        else:
+            await self.reply(reply, failure_headers(failure))
+
+    async def end(self, body: bytes) -> None:
+        """Send the last piece of a body."""
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    # A caller that waits ---------------------------------------------------------------------------------------------
+
+    async def watched(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Wait for an upstream as long as the caller does.
+
+        Raises
+        ------
+        Left
+        """
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait((task,), timeout=LEAVE_CHECK)
+        if done:
+            return task.result()
+        watch = asyncio.ensure_future(self._left())
+        try:
+            await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            task.cancel()
+            raise Left
+        finally:
+            watch.cancel()
+
+    async def _left(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    @property
+    def kept_alive(self) -> bool:
+        """Whether the caller is told that its stream goes on, however long that says nothing."""
+        return self._look is not None
+
+    def keep_alive(self, sign: bytes | None, seconds: float) -> None:
+        """Tell a caller that hears nothing for so long that its stream goes on, and first of all that there is one.
+
+        Parameters
+        ----------
+        sign : bytes or None
+            What says so; None: its client takes no such thing.
+        seconds : float
+        """
+        push: Push | None = self.request.scope.get(PUSH)
+        if sign is None or push is None or self._look is not None:
+            return
+        self._first_wait = self._first_wait or time.perf_counter()
+        self._look = asyncio.get_running_loop().call_later(seconds / 2, self._say, push, sign, seconds / 2)
+
+    def let_be(self) -> None:
+        """Tell the caller no more that its stream goes on."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _say(self, push: Push, sign: bytes, pause: float) -> None:
+        if self.silent and self.answering:
+            push(sign)
+        elif self.silent:
+            self._opening = asyncio.ensure_future(self._open(push, sign))
+        self.silent = True
+        self._look = asyncio.get_running_loop().call_later(pause, self._say, push, sign, pause)
+
+    async def _open(self, push: Push, sign: bytes) -> None:
+        # Until now nobody was waited for but upstreams.
+        self.waited = time.perf_counter() - self._first_wait
+        await self.head(200, [(b"content-type", b"text/event-stream"), *NOT_KEPT])
+        push(sign)
+
+    async def opened(self) -> bool:
+        """Tell whether the head of a stream went out, and nothing else, before its upstream had begun."""
+        if self._opening is None:
+            return False
+        await self._opening
+        return True
+
+    async def begin_stream(self, status: int, headers: HEADER_PAIRS) -> None:
+        """Begin a stream, unless that was opened; from now on, who sends it tells of its failures."""
+        if await self.opened():
+            self._opening = None
+        else:
+            await self.head(status, headers)
 
 
 def failure_headers(failure: Failure) -> dict[str, str]:

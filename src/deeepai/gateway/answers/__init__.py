@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -29,12 +29,12 @@ from ...upstream import Response, UpstreamError
 from .. import settlement
 from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, waited
 from ..core import Core
-from ..exchange import HEADER_PAIRS, Exchange, Tap, pairs
+from ..exchange import HEADER_PAIRS, NOT_KEPT, Exchange, Tap, pairs
 from ..settlement import Billing
 from ..translation import Translator
 from . import outputs, passthrough
 from .head import Begun
-from .judge import error_inside, failure_of, judge_whole
+from .judge import error_inside, failure_of, judge_whole, refusal_of
 from .stream import Relay
 
 log = structlog.get_logger()
@@ -42,7 +42,6 @@ log = structlog.get_logger()
 LONGEST_WAIT: Final = 60.0
 """Seconds."""
 _OF_WHAT_WAS_ASKED: Final = (Reason.MODERATED, Reason.UNPROCESSABLE)
-_NOT_KEPT: HEADER_PAIRS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 
 
 async def error(response: Response) -> Answer:
@@ -73,12 +72,17 @@ async def whole(core: Core, x: Exchange, response: Response) -> Answer:
 
 
 async def refuse(x: Exchange, refusal: Refusal) -> None:
-    """Pass an upstream's refusal on, as it is where it speaks the caller's protocol."""
+    """Pass an upstream's refusal on, as it is where it speaks the caller's protocol and its status can be told yet."""
     answer, translated = refusal.answer, refusal.translated
-    if translated is None:
+    x.let_be()
+    opened = await x.opened()
+    if translated is None and not opened:
         await pass_on(x, answer)
         return
-    failure = translated.translator.error(answer)
+    failure = refusal_of(answer) if translated is None else translated.translator.error(answer)
+    if opened:
+        await x.fail(failure)
+        return
     await x.reply(x.protocol.error(failure, x.operation, x.id), retry_headers(answer.headers))
 
 
@@ -169,8 +173,12 @@ class _Answering:
     async def _stream_wanted(self, own: Stream[Any]) -> None:
         x, response, begun = self._x, self._taken.reply, Begun(self._taken.reply)
         if isinstance(self._operation, Stream):
+            wait = None
+            if x.kept_alive:
+                leaves = own.on_leave == "cancel" and not x.recording
+                wait = x.watched if leaves else _for_ever
             with x.waiting():
-                await begun.open(self._operation.rules)
+                await begun.open(self._operation.rules, wait)
             if begun.is_document and begun.is_array and self._from is not None:
                 # The events of a stream, in another framing.
                 with x.waiting():
@@ -182,13 +190,19 @@ class _Answering:
         with x.waiting():
             body = await begun.rest(self._core.settings.max_answer)
         response.release()
+        if self._to is None and await x.opened():
+            raise ErrorInside("an answer where a stream was asked for")
+        x.let_be()
         headers, answer = await self._whole(body, self._to)
         if self._to is not None:
             framing = own.rules.reshape(x.request) if own.rules.reshape is not None else None
-            headers = [(b"content-type", _kind(framing)), *_NOT_KEPT]
+            headers = [(b"content-type", _kind(framing)), *NOT_KEPT]
             if framing is not None:
                 answer = framing[1].feed(answer) + framing[1].end()
-        await x.answer(response.status, headers, answer)
+        if await x.opened():
+            await x.end(answer)
+        else:
+            await x.answer(response.status, headers, answer)
 
     # Whole ---------------------------------------------------------------------------------------------------------
 
@@ -239,7 +253,7 @@ class _Answering:
         headers[0] = (b"content-type", _kind(framing))
         if translated is not None:
             del headers[1:]
-        await x.head(response.status, headers + _NOT_KEPT)
+        await x.begin_stream(response.status, headers + NOT_KEPT)
         relay = Relay(x, own, begun, self._charge)
         translator = None if translated is None else translated.translator
         if isinstance(translator, CallTranslator) and translator.events is not None:
@@ -272,6 +286,10 @@ class _Answering:
             first_byte=outcome.first_byte,
         )
         await self._billing.settle(self._taken.reply.status, usage)
+
+
+def _for_ever(piece: Awaitable[bytes]) -> Awaitable[bytes]:
+    return piece
 
 
 def _kind(framing: tuple[str, Events] | None) -> bytes:

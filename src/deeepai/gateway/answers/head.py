@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from ...declare import BLANK, BOM, DONE, StreamRules, begins_stream, event_data, event_json
@@ -15,6 +15,8 @@ PATIENCE: Final = 10.0
 """Seconds that an answer which has only opened is waited for, before the caller is told that it has."""
 MOST: Final = 256 * 1024
 """Bytes of it."""
+
+Wait = Callable[[Coroutine[Any, Any, bytes]], Awaitable[bytes]]
 
 
 class Begun:
@@ -34,8 +36,14 @@ class Begun:
         self._sink: Callable[[bytes], bool] | None = None
         self.is_document = False
 
-    async def open(self, rules: StreamRules[Any]) -> None:
+    async def open(self, rules: StreamRules[Any], wait: Wait | None = None) -> None:
         """Read until something is said.
+
+        Parameters
+        ----------
+        rules : StreamRules
+        wait : callable, optional
+            Waits for a piece, however long that takes; without it, no longer than `PATIENCE`.
 
         Raises
         ------
@@ -44,12 +52,8 @@ class Begun:
         UpstreamError
         """
         looked, until = 0, 0.0
-        while True:
-            piece = await (self._response.next() if self._next is None else self._next)
-            self._next = None
-            if not piece:
-                self._over(rules)
-                return
+        piece = await self._response.next()
+        while piece:
             self._ahead = (self._ahead + piece).removeprefix(BOM)
             if not looked and begins_stream(self._ahead) is False:
                 self.is_document = True
@@ -58,21 +62,31 @@ class Begun:
                 looked = end
                 if _says_something(rules, event):
                     return
-            until = until or time.monotonic() + PATIENCE
-            if len(self._ahead) > MOST or not await self._more(until):
+            if len(self._ahead) > MOST:
                 return
+            if wait is not None:
+                piece = await wait(self._response.next())
+                continue
+            until = until or time.monotonic() + PATIENCE
+            more = await self._more(until)
+            if more is None:
+                return
+            piece = more
+        self._over(rules)
 
     @property
     def is_array(self) -> bool:
         """Whether what came begins as a JSON array."""
         return self._ahead.lstrip().startswith(b"[")
 
-    async def _more(self, until: float) -> bool:
-        """Wait for more; False where none comes in time."""
+    async def _more(self, until: float) -> bytes | None:
+        """Wait for more; None where nothing comes in time."""
         waiting = asyncio.ensure_future(self._response.next())
         done, _ = await asyncio.wait((waiting,), timeout=max(0.0, until - time.monotonic()))
+        if done:
+            return waiting.result()
         self._next = waiting
-        return bool(done)
+        return None
 
     def _over(self, rules: StreamRules[Any]) -> None:
         """Judge a stream that ended before it said anything: its last event may lack the blank line."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ...declare import Answer, AnswerShape, Json
+from ...declare import Answer, AnswerShape, Failure, Json, Reason
 from ..attempts import ErrorInside
 
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""'})
@@ -68,6 +68,18 @@ def failure_of(value: Json) -> ErrorInside:
 def error_inside(message: str) -> ErrorInside:
     """Return a failure; what an upstream says of its own account with the vendor is not for callers."""
     return ErrorInside(message[:_LONGEST], account=_OF_THE_ACCOUNT.search(message) is not None)
+
+
+def refusal_of(answer: Answer) -> Failure:
+    """Return what a refusal says, for a caller who can be told its status no more."""
+    value = answer.json()
+    error: Any = value.get("error", value) if isinstance(value, dict) else None
+    words: Mapping[str, Any] = error if isinstance(error, dict) else {}
+    message, code, param = (
+        found if isinstance(found := words.get(name), str) and found else None for name in ("message", "code", "param")
+    )
+    message = message or message_in(value) or f"The upstream answered {answer.status}"
+    return Failure(Reason.of(answer.status), message, code=code, param=param)
 
 
 def message_in(value: Json) -> str:

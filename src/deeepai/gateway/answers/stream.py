@@ -27,8 +27,6 @@ DRAIN_SECONDS = 60.0
 _LOOK_BACK = 8
 """Events before the body's end among which one may say why the answer ends."""
 CUT_SHORT = Cut("the stream ended before its last event")
-KEEP_ALIVE_SECONDS = 15.0
-"""For which a caller may hear nothing: proxies cut what is silent for 30 or 60 s."""
 
 
 class Relay:
@@ -91,9 +89,6 @@ class Relay:
         self._telling = False
         self._latest = b""
         """The last events that the caller saw."""
-        self._silent = False
-        """Nothing has come since the last look."""
-        self._alive: asyncio.TimerHandle | None = None
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
         self._finished = False
@@ -120,10 +115,8 @@ class Relay:
             if self._push is not None:
                 self._response.divert(self._pass)
         watch = asyncio.ensure_future(self._watch())
-        self._keep_alive()
         try:
             while chunk := await self._response.next():
-                self._silent = False
                 if self.first is None:
                     self.first = time.perf_counter() - self._x.started
                 visible = self._take(chunk)
@@ -135,6 +128,7 @@ class Relay:
                     self._last = visible + self._last
                     break
                 if visible and (not self.left or self._x.recording):
+                    self._x.silent = False
                     await self._x.send({"type": "http.response.body", "body": visible, "more_body": True})
                     crash.point("streaming")
                 if self._deadline is not None and time.perf_counter() > self._deadline:
@@ -151,8 +145,7 @@ class Relay:
                 self.fault = fault
         finally:
             watch.cancel()
-            if self._alive is not None:
-                self._alive.cancel()
+            self._x.let_be()
         if self.ended and self.fault is None:
             self._response.release()
         else:
@@ -191,16 +184,6 @@ class Relay:
             return True
         return self.usage is not None and rules.merge is None and not rules.at_close
 
-    def _keep_alive(self) -> None:
-        """Tell a caller that hears nothing that the stream goes on; look again in half the time that it may not."""
-        sign, push = self._operation.rules.keep_alive, self._x.request.scope.get(PUSH)
-        if sign is None or push is None:
-            return
-        if self._silent and not self.left:
-            push(sign)
-        self._silent = True
-        self._alive = asyncio.get_running_loop().call_later(KEEP_ALIVE_SECONDS / 2, self._keep_alive)
-
     def _pass(self, chunk: bytes) -> bool:
         """Send on what concerns nobody here, just as it comes in from the socket."""
         if self._rest or self.left or not chunk.endswith(b"\n\n") or self._telling or self._tapped(chunk):
@@ -217,7 +200,7 @@ class Relay:
         assert self._push is not None
         if shown is None or self._pending is not None or not self._push(shown):
             return False
-        self._silent = False
+        self._x.silent = False
         self._latest = shown
         if self.first is None:
             self.first = time.perf_counter() - self._x.started

@@ -76,19 +76,6 @@ class Writer(Interface):
 
 # Failures --------------------------------------------------------------------------------------------------------
 
-_REASONS: Final = {
-    400: Reason.INVALID,
-    403: Reason.FORBIDDEN,
-    404: Reason.NOT_FOUND,
-    408: Reason.TIMEOUT,
-    409: Reason.CONFLICT,
-    413: Reason.TOO_LARGE,
-    415: Reason.BAD_MEDIA,
-    422: Reason.UNPROCESSABLE,
-    429: Reason.RATE_LIMITED,
-    504: Reason.TIMEOUT,
-}
-
 
 def refuse(param: str, message: str) -> NoReturn:
     """Raise the failure for a field that cannot be served."""
@@ -109,9 +96,10 @@ def upstream_failure(
     """
     if status in (401, 402):
         return Failure(Reason.UPSTREAM, "The upstream refused the gateway's account")
-    kind = _REASONS.get(status) or (Reason.INVALID if 400 <= status < 500 else Reason.UPSTREAM)
     wait = float(retry_after) if retry_after and re.fullmatch(r"\d+(\.\d+)?", retry_after) else None
-    return Failure(kind, message or f"The upstream answered {status}", code=code, param=param, retry_after=wait)
+    return Failure(
+        Reason.of(status), message or f"The upstream answered {status}", code=code, param=param, retry_after=wait
+    )
 
 
 def error_object(answer: Answer) -> Body:

@@ -8,7 +8,19 @@ they read a request or an answer and return plain values; they never do input or
 from __future__ import annotations
 
 from .answers import AnswerShape
-from .events import BLANK, BOM, COMMENT, DONE, begins_stream, event_data, event_json, events_of, is_done
+from .events import (
+    BLANK,
+    BOM,
+    COMMENT,
+    DONE,
+    begins_stream,
+    event_data,
+    event_json,
+    events_of,
+    is_done,
+    is_readable,
+    lenient_json,
+)
 from .jobs import (
     Accepted,
     AnyJob,
@@ -155,4 +167,6 @@ __all__ = [
     "event_json",
     "events_of",
     "is_done",
+    "is_readable",
+    "lenient_json",
 ]

@@ -6,6 +6,7 @@ Source: the HTML standard, "Server-sent events".
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -39,20 +40,50 @@ def event_data(event: bytes) -> bytes:
 
 def event_json(event: bytes) -> Json:
     """Return the JSON of an event, though its strings hold what strict readers refuse; None where it is none."""
-    data = event_data(event)
+    return lenient_json(event_data(event))
+
+
+def lenient_json(data: bytes) -> Json:
+    """Decode JSON as lenient readers do; None where it is none.
+
+    Raw control characters and halves of surrogates pass, bytes that are no UTF-8 are replaced, and numbers that are
+    none (`NaN`, `1e400`) are null.
+    """
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         pass
     try:
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
+        text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+        return json.loads(text, strict=False, parse_constant=_none, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def _none(constant: str) -> None:
+    return None
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
 
 
 def is_done(event: bytes) -> bool:
     """Tell whether an event is the mark that ends streams."""
     return DONE in event and event_data(event) == DONE
+
+
+def is_readable(event: bytes) -> bool:
+    """Tell whether the data of an event can be read: JSON, or the mark that ends streams."""
+    data = event_data(event)
+    if data == DONE:
+        return True
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return lenient_json(data) is not None
+    return True
 
 
 def events_of(stream: bytes) -> Iterator[bytes]:

@@ -195,8 +195,8 @@ def estimate(request: Request[ImagesBody]) -> Usage:
 
 
 def usage(request: Request[ImagesBody], answer: Answer) -> Usage | None:
-    """Count the images that came: an unsafe one has no address and costs nothing."""
-    count = len(addresses(answer.json()))
+    """Count the images that came, of those that were asked for: an unsafe one has no address and costs nothing."""
+    count = min(len(addresses(answer.json())), wanted(request))
     return msgspec.structs.replace(_images(request, count), basis="counted") if count else None
 
 

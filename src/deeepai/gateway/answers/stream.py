@@ -13,7 +13,19 @@ from typing import Any
 
 from ... import crash
 from ...accounts.models import Channel
-from ...declare import BLANK, Events, Failure, Reason, Request, Stream, StreamRules, Translation, Usage, is_done
+from ...declare import (
+    BLANK,
+    Events,
+    Failure,
+    Reason,
+    Request,
+    Stream,
+    StreamRules,
+    Translation,
+    Usage,
+    is_done,
+    is_readable,
+)
 from ...upstream import Cut, Stalled
 from .. import settlement
 from ..attempts import ErrorInside, told
@@ -158,8 +170,8 @@ class Relay:
         """Judge a stream whose body has ended: with its last event, or after one that says why the answer ends."""
         rules = self.rules
         rest = self._rest.rstrip()
-        if rest and (rules.is_last(rest) or rules.finishes(rest)):
-            # Some upstreams end without the blank line.
+        if rest and (rules.is_last(rest) or rules.finishes(rest)) and is_readable(rest):
+            # Some upstreams end without the blank line; what was cut within is nothing.
             self._rest = rest
             self._last = self._take(b"\n\n") + self._last
         if self.ended or self.left or self.fault is not None:
@@ -170,8 +182,7 @@ class Relay:
         self.ended = True
         self._last += self._pending or b""
         self._pending = None
-        if self._translate is not None:
-            self._last += self._translate.end()
+        self._last += rules.closing if self._translate is None else self._translate.end()
 
     def _whole(self) -> bool:
         """Tell whether the answer had come to its end when the body did."""
@@ -286,6 +297,9 @@ class Relay:
             if usage is not None:
                 self._learn(usage)
             last = rules.is_last(event)
+            if last and translate is None and not is_readable(event):
+                # Its caller could not read it either: the answer has no end.
+                continue
             if not last or rules.at_close:
                 self._keep(event)
             shown = rules.visible(self._request, event) or b""

@@ -74,6 +74,11 @@ def prompt_text(request: Request[MessagesBody]) -> str:
     return "\n".join(pieces)
 
 
+def finishes(event: bytes) -> bool:
+    """Tell whether an event says why the message ends."""
+    return b'"stop_reason"' in event and bool(member(event_json(event), "delta", "stop_reason"))
+
+
 def ends_stream(event: bytes) -> bool:
     """Tell whether an event is the stream's last, with or without a line that says so."""
     if b"message_stop" not in event:
@@ -106,6 +111,8 @@ STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     scan_for=(b'"usage"', b"message_stop", b'"error"', *DATALESS),
     merge=merge,
     only_opens=only_opens,
+    finishes=finishes,
+    closing=b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
     failure=event_failure,
     keep_alive=b'event: ping\ndata: {"type": "ping"}\n\n',
 )

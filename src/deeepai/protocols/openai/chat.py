@@ -279,6 +279,7 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     scan_for=(b'"usage"', b"[DONE]", b'"error"', *DATALESS),
     only_opens=only_opens,
     finishes=finishes,
+    closing=b"data: [DONE]\n\n",
     failure=event_failure,
     choices=lambda request: request.body.n or 1,
     keep_alive=COMMENT,

@@ -169,13 +169,13 @@ def _usage(answer: ImageAnswer, params: dict[str, str], images: int) -> Usage:
 
 
 def image_usage(request: Request[ImageBody | EditBody | VariationBody], answer: Answer) -> Usage | None:
-    """Count the images, and read the tokens where the vendor tells them."""
+    """Count the images, of those that were asked for, and read the tokens where the vendor tells them."""
     if not answer.body.lstrip().startswith(b"{"):
         return image_estimate(request)
     metered = _ANSWER.read(answer.body)
     if metered.usage is None and not metered.data:
         return None
-    return _usage(metered, image_params(request.body), len(metered.data))
+    return _usage(metered, image_params(request.body), min(len(metered.data), request.body.n or 1))
 
 
 def addresses(answer: Json) -> Sequence[str]:

@@ -25,6 +25,7 @@ from . import (
     responses_stream,
     responses_write,
 )
+from .checks import sound, sound_step
 from .common import Body, Halves, Quiet, Reader, Writer, decode, encode, no_answer, quiet_parts, whole_json
 from .fitting import Limits, fit, name_back, name_events_back, renamed
 from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
@@ -169,8 +170,10 @@ class _Events:
             steps = self._reader.feed(event)
             if self._halves.held or b"\\u" in event:
                 steps = self._halves.filter(steps)
-            if self._begun and len(steps) == 1 and type(steps[0]) is Delta and self._quiet is None:
-                return self._writer.feed(steps[0])
+            if self._begun and self._quiet is None and len(steps) == 1:
+                (step,) = steps
+                if type(step) is Delta and type(step.text) is str:
+                    return self._writer.feed(step)
             self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))
@@ -186,6 +189,7 @@ class _Events:
         for step in steps:
             if self._over:
                 break
+            sound_step(step)
             if not self._begun and not isinstance(step, Broken):
                 self._begun = True
                 if not isinstance(step, Start):
@@ -243,7 +247,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
     def answer(request: AnyRequest, answer: Answer) -> bytes:
         asked = _asked(request)
         try:
-            completion = target.read_answer(whole_json(answer.body))
+            completion = sound(target.read_answer(whole_json(answer.body)))
             name_back(completion.parts, names(asked))
             if not source.shows_thoughts(asked):
                 completion.parts = quiet_parts(completion.parts)
@@ -289,14 +293,14 @@ def _reframer(name: str, own: Format) -> Reframer:
             if isinstance(value, list):
                 # The events of a stream, in another framing.
                 return b"".join(b"data: " + encode(event) + b"\n\n" for event in value)
-            return written(own.writer(_model(request, asked), asked), own.read_answer(value))
+            return written(own.writer(_model(request, asked), asked), sound(own.read_answer(value)))
         except _MALFORMED:
             raise no_answer("it is not of its format") from None
 
     def to_document(request: AnyRequest, stream: bytes) -> bytes:
         asked = _asked(request)
         try:
-            completion = gathered(own.reader(), stream)
+            completion = sound(gathered(own.reader(), stream))
             return encode(own.write_answer(completion, _model(request, asked), asked))
         except _MALFORMED:
             raise no_answer("it is not of its format") from None

@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import Answer, Failure, Json, Reason, event_data
+from ...declare import Answer, Failure, Json, Reason, event_data, lenient_json
 from .model import (
     Conversation,
     Delta,
@@ -121,21 +121,6 @@ def error_object(answer: Answer) -> Body:
 
 
 # JSON ------------------------------------------------------------------------------------------------------------
-
-
-def lenient_json(data: bytes) -> Json:
-    """Decode JSON as lenient readers do: raw control characters pass, bytes that are no UTF-8 are replaced.
-
-    A surrogate without its other half stays in the text as it is. None where it is no JSON at all.
-    """
-    try:
-        return decode(data)
-    except (msgspec.DecodeError, ValueError):
-        pass
-    try:
-        return json.loads(data.decode("utf-8", "replace").removeprefix("\ufeff"), strict=False)
-    except ValueError:
-        return None
 
 
 def paired(text: str) -> str:

@@ -1,0 +1,106 @@
+"""What a caller may hear, whatever its vendor said."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from deeepai.declare import DONE, event_data, lenient_json
+from tests.spoiled.cases import Case
+from tests.spoiled.spoiling import events
+from tests.support.http import Got
+from tests.translators.world import judge_answer, judge_event
+from tests.wire.shapes import MANNERS
+
+_OWN_FAULT: Final = re.compile(rb"internal[_ ](?:server[_ ])?error|Traceback", re.IGNORECASE)
+_ENDS: Final = {
+    "responses": {"response.completed", "response.incomplete", "response.failed", "error"},
+    "anthropic": {"message_stop", "error"},
+}
+
+
+def judge(case: Case, got: Got) -> bool:
+    """Judge what the caller got; return whether it was an answer."""
+    assert not _OWN_FAULT.search(got.body[:2000]) or got.status < 400, got.body[:500]
+    if got.status >= 400:
+        assert got.status in (502, 504), f"{got.status} {got.body[:500]!r}"
+        assert got.headers["content-type"].startswith("application/json")
+        MANNERS[case.asked].check(got)
+        return False
+    if case.stream and got.headers.get("content-type", "").startswith("text/event-stream"):
+        return _judge_stream(case, got.body)
+    assert not case.stream, f"no stream: {got.headers} {got.body[:300]!r}"
+    if case.translated:
+        judge_answer(case.caller, got.json)
+    elif "json" in got.headers.get("content-type", ""):
+        assert lenient_json(got.body) is not None, f"no JSON: {got.body[-300:]!r}"
+    return True
+
+
+def _judge_stream(case: Case, body: bytes) -> bool:
+    """Judge a stream: each event is one of the caller's protocol, and exactly one ends it."""
+    said: list[Any] = []
+    for event in events(body):
+        data = event_data(event)
+        if data == DONE or not data:
+            said.append(data)
+            continue
+        try:
+            said.append(json.loads(data))
+        except ValueError:
+            assert not case.translated, f"no JSON: {event!r}"
+            said.append(lenient_json(data))
+        if not case.translated and isinstance(said[-1], dict) and event.startswith(b"event: "):
+            # The vendors' clients know an event by its name, too.
+            name = event.splitlines()[0][7:].decode("utf-8", "replace")
+            said[-1].setdefault("type", name)
+            if not isinstance(said[-1]["type"], str):
+                said[-1]["type"] = name
+    ends = [place for place, value in enumerate(said) if _ends(case, value)]
+    whole = [value for value in said if value != b""]
+    tail = body[-600:]
+    assert ends, f"no end: {tail!r}"
+    failed = _is_error(case, said[ends[-1]])
+    if case.caller == "gemini":
+        assert ends[-1] == len(said) - 1 or whole[-1] == said[ends[-1]], f"something after the end: {tail!r}"
+        assert sum(_is_error(case, value) for value in said) <= 1, f"two errors: {tail!r}"
+    else:
+        assert len(ends) == 1, f"{len(ends)} ends: {tail!r}"
+        assert whole[-1] == said[ends[0]], f"something after the end: {tail!r}"
+    if case.translated:
+        for place, (event, value) in enumerate(zip(events(body), said, strict=True)):
+            if value not in (DONE, b"") and not (failed and place == ends[-1]):
+                try:
+                    judge_event(case.caller, event, value)
+                except ValidationError as fault:
+                    raise AssertionError(f"{value}: {fault}") from None
+    return not failed
+
+
+def _is_error(case: Case, value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    if case.caller == "responses":
+        return value.get("type") in ("response.failed", "error") or ("type" not in value and bool(value.get("error")))
+    return value.get("type") == "error" or bool(value.get("error"))
+
+
+def _ends(case: Case, value: Any) -> bool:
+    if _is_error(case, value):
+        return True
+    if case.caller in _ENDS:
+        return isinstance(value, dict) and value.get("type") in _ENDS[case.caller]
+    if case.caller == "gemini":
+        if not isinstance(value, dict):
+            return False
+        found = [value, *(value.get("candidates") or [])]
+        return any(
+            isinstance(each, dict) and (each.get("finishReason") or each.get("promptFeedback")) for each in found
+        )
+    if case.name.startswith(("openai.images", "openai.audio")):
+        kind = value.get("type") if isinstance(value, dict) else ""
+        return isinstance(kind, str) and kind.endswith((".completed", ".done"))
+    return value == DONE

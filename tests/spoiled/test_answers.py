@@ -1,0 +1,145 @@
+"""One thing of a vendor's answer is spoiled: the caller hears an answer of his protocol, or one error.
+
+It is never the gateway's own failure, costs nothing where it is no answer, and never more than what was not spoiled.
+`make drill` tries some thousand spoilings of each answer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import IncompleteRead
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.operator import rows, usage_row
+from tests.spoiled import cases
+from tests.spoiled.cases import Case
+from tests.spoiled.conftest import Place
+from tests.spoiled.judges import judge
+from tests.spoiled.spoiling import CREDIBLE, Spoiled, spoiled, without
+from tests.spoiled.vendor import Exchange, Said
+from tests.support.http import Got, call
+from tests.support.until import until
+
+EXAMPLES: Final = int(os.environ.get("DRILL_EXAMPLES", "0"))
+"""Of each case; 0: those few that the whole suite has time for."""
+
+
+def drilled(few: int) -> Callable[[Any], Any]:
+    """Try so many examples: the same ones in each run, but for a drill's."""
+    return settings(
+        max_examples=EXAMPLES or few,
+        deadline=None,
+        derandomize=not EXAMPLES,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def ask(place: Place, case: Case) -> Got:
+    head = {"content-type": case.content_type, "accept": case.accept}
+    return call(place.gateway, "POST", case.path, case.body, case.key, head)
+
+
+def passes_as_it_comes(said: Said) -> bool:
+    """Tell whether a sound or a picture is cut, which has been sent on by then: its caller is cut off, too."""
+    return said.cut is not None and said.kind.startswith(("audio/", "image/"))
+
+
+def cost_of(place: Place, got: Got, case: Case) -> tuple[int, Any]:
+    row = usage_row(place.gateway, got.request_id)
+    return row["cost"], row["consumed"] if case in cases.CHATS else None
+
+
+@dataclasses.dataclass
+class Bill:
+    """What the spoiled answers to one case may have cost; looked at once, as charges come into the tables in groups."""
+
+    most: int
+    """What the good answer cost, or the same without a word of usage, where that is counted as more."""
+    told: int
+    """What a count may add that was spoiled into one that may be."""
+    asked: dict[str, tuple[Spoiled, bool]] = dataclasses.field(default_factory=dict[str, tuple[Spoiled, bool]])
+
+    def check(self, place: Place) -> None:
+        if not self.asked:
+            return
+        until(lambda: len(self._costs(place)) == len(self.asked))
+        costs = self._costs(place)
+        faults = [
+            f"{spoiled.done}: {costs[id]} where at most {self._most(spoiled, answered)} was right"
+            for id, (spoiled, answered) in self.asked.items()
+            if costs[id] > self._most(spoiled, answered)
+        ]
+        assert not faults, "\n".join(faults)
+
+    def _most(self, spoiled: Spoiled, answered: bool) -> int:
+        if not answered:
+            return self.most
+        return self.most + (self.told if _tells(spoiled) else 0)
+
+    def _costs(self, place: Place) -> dict[str, int]:
+        found = rows(place.gateway, "SELECT request_id, cost FROM usage WHERE operation <> ''")
+        return {row["request_id"]: row["cost"] for row in found if row["request_id"] in self.asked}
+
+
+def _tells(spoiled: Spoiled) -> bool:
+    """Tell whether a number of the usage was put in place of another that may be true."""
+    if not any(name in cases.USAGE for name in spoiled.place):
+        return False
+    try:
+        return 0 < float(spoiled.value.strip('"')) <= CREDIBLE
+    except ValueError:
+        return False
+
+
+# Calls --------------------------------------------------------------------------------------------------------------
+
+
+def recorded(place: Place, case: Case) -> tuple[Exchange, Said, Bill]:
+    """Ask once; return what the vendor answered, and what that may cost."""
+    script = place.script(case)
+    got = ask(place, case)
+    assert got.status == 200, got.body[:500]
+    assert judge(case, got)
+    cost, told = cost_of(place, got, case)
+    script.recording = False
+    exchange, said = next(iter(script.known.items()))
+    with script.saying(exchange, without(said, cases.USAGE)):
+        bare = ask(place, case)
+    bare_cost, counted = cost_of(place, bare, case)
+    most = max(cost, bare_cost)
+    if told is not None:
+        # One side may be told, and the other counted.
+        most = sum(max(told.get(side, 0), counted[side]) * price for side, price in cases.PRICES.items())
+    return exchange, said, Bill(most, CREDIBLE * 100_000)
+
+
+@pytest.mark.parametrize("case", [*cases.CHATS, *cases.CALLS], ids=lambda case: case.name)
+def test_a_spoiled_answer(place: Place, case: Case) -> None:
+    exchange, said, bill = recorded(place, case)
+    script = place.script(case)
+
+    @drilled(10)
+    @given(spoiled(said))
+    def try_it(spoiled: Spoiled) -> None:
+        with script.saying(exchange, spoiled.said):
+            if passes_as_it_comes(spoiled.said):
+                with suppress(IncompleteRead):
+                    ask(place, case)
+                return
+            got = ask(place, case)
+        answered = judge(case, got)
+        bill.asked[got.request_id] = (spoiled, got.status < 400)
+        assert not place.faults()
+        if not answered and got.status >= 400:
+            # So that the channel does not rest.
+            assert ask(place, case).status == 200
+
+    try_it()
+    bill.check(place)

@@ -37,6 +37,7 @@ def drilled(few: int) -> Callable[[Any], Any]:
         deadline=None,
         derandomize=not EXAMPLES,
         database=None,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
 
@@ -69,8 +70,13 @@ class Bill:
     def check(self, place: Place) -> None:
         if not self.asked:
             return
-        until(lambda: len(self._costs(place)) == len(self.asked))
-        costs = self._costs(place)
+        costs: dict[str, int] = {}
+
+        def uncharged() -> list[str]:
+            costs.update(self._costs(place))
+            return [spoiled.done for id, (spoiled, _) in self.asked.items() if id not in costs]
+
+        until(lambda: not uncharged(), uncharged)
         faults = [
             f"{spoiled.done}: {costs[id]} where at most {self._most(spoiled, answered)} was right"
             for id, (spoiled, answered) in self.asked.items()

@@ -33,6 +33,7 @@ from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import MaybeSent, UpstreamError, transports
 from . import admission, answers, candidates, files, outgoing, pricing, settlement
+from .answers.judge import failure_of
 from .attempts import Attempts, Lost, Refusal, Verdict, is_error, judge
 from .candidates import Candidate
 from .core import Core
@@ -295,6 +296,8 @@ class _Submission:
             return verdict if translated is None else replace(verdict, facts={**translated.facts, **verdict.facts})
         if protocol.channel_fault(answer):
             return Refusal(answer, Verdict.ACCOUNT, translated)
+        if answer.status < 300 and not verdict.worded:
+            raise failure_of(answer.json())
         elsewhere = verdict.retry_elsewhere or is_error(answer) or judge(protocol, answer) is Verdict.ELSEWHERE
         return Refusal(answer, Verdict.ELSEWHERE if elsewhere else Verdict.CALLER, translated)
 

@@ -103,6 +103,8 @@ class Relay:
         self._alive: asyncio.TimerHandle | None = None
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
+        self._ends = 0
+        """Events that may have been the last."""
         self._finished = False
         """An event has said why the answer ends."""
         self._failure = b""
@@ -287,6 +289,10 @@ class Relay:
             if blank is None:
                 break
             event, data = data[: blank.end()], data[blank.end() :]
+            last = rules.is_last(event)
+            if last and translate is None and not is_readable(event):
+                # Its caller could not read it either: the answer has no end.
+                continue
             failure = rules.failure(event)
             if failure is not None:
                 self.fault, self._failure, self._rest = failure_of(failure), event, b""
@@ -296,10 +302,7 @@ class Relay:
             usage = rules.usage(event)
             if usage is not None:
                 self._learn(usage)
-            last = rules.is_last(event)
-            if last and translate is None and not is_readable(event):
-                # Its caller could not read it either: the answer has no end.
-                continue
+            self._ends += last
             if not last or rules.at_close:
                 self._keep(event)
             shown = rules.visible(self._request, event) or b""
@@ -327,6 +330,9 @@ class Relay:
         """Take what an event told; from then on there may be nothing left to count."""
         rules = self.rules
         if rules.merge is not None:
+            if rules.at_close and self._ends >= settlement.several(self._request, rules):
+                # It is of what was not asked for.
+                return
             self.usage = rules.merge(settlement.NOTHING if self.usage is None else self.usage, usage)
         else:
             self.usage = settlement.replaced(self.usage, usage)

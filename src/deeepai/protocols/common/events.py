@@ -25,6 +25,9 @@ def event_failure(event: bytes) -> Json:
     if b'"error"' not in event and b"event: error" not in event:
         return None
     value = event_json(event)
+    if event.startswith(b"event: error"):
+        # Its name says so, whatever it holds.
+        return value if isinstance(value, dict) else {}
     if not isinstance(value, dict):
         return None
     return value if value.get("error") or value.get("type") == "error" else None

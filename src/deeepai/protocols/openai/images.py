@@ -27,7 +27,7 @@ from ...declare import (
     event_data,
 )
 from ..common.events import DATALESS, event_failure, with_data
-from ..common.usage import Count, Reader
+from ..common.usage import Count, Reader, within
 from .common import ModelName, member, members, optional_model_patch, wants_stream
 from .errors import error_object
 
@@ -154,15 +154,16 @@ def _usage(answer: ImageAnswer, params: dict[str, str], images: int) -> Usage:
     if told is None or not (told.input_tokens or told.output_tokens):
         return Usage(calls=1, images=images, params=params, basis="counted")
     inputs, outputs = told.input_tokens_details, told.output_tokens_details
-    image_in = (inputs.image_tokens or 0) if inputs else 0
-    text_out = (outputs.text_tokens or 0) if outputs else 0
+    input, output = told.input_tokens or 0, told.output_tokens or 0
+    (image_in,) = within(input, inputs.image_tokens if inputs else None)
+    (text_out,) = within(output, outputs.text_tokens if outputs else None)
     return Usage(
         calls=1,
         images=images,
-        input=max(0, (told.input_tokens or 0) - image_in),
+        input=input - image_in,
         image_in=image_in,
         output=text_out,
-        image_out=max(0, (told.output_tokens or 0) - text_out),
+        image_out=output - text_out,
         params=params,
         basis="vendor",
     )
@@ -249,6 +250,7 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     scan_for=(b".completed", b".partial_image", b'"error"', *DATALESS),
     failure=event_failure,
     merge=add,
+    choices=lambda request: request.body.n or 1,
     at_close=True,
     keep_alive=COMMENT,
 )

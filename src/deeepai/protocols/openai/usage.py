@@ -9,7 +9,7 @@ import msgspec
 
 from ...declare import Answer, AnyRequest, Usage, event_data
 from ..common import rough_tokens, service_tier
-from ..common.usage import Count, Reader, nested
+from ..common.usage import Count, Reader, nested, within
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
@@ -69,6 +69,10 @@ def _sides(vendor: VendorUsage, reasoning: int) -> tuple[int, int]:
     if reasoning and total == prompt + completion + reasoning:
         # xAI counts what was thought beside what was said.
         return prompt, completion + reasoning
+    if total:
+        # A part above the whole is no count.
+        prompt = prompt if prompt <= total or completion > total else 0
+        completion = completion if completion <= total or prompt > total else 0
     if prompt and not completion:
         return prompt, max(0, total - prompt)
     if completion and not prompt:
@@ -80,16 +84,17 @@ def token_usage(vendor: VendorUsage, tier: object = None, *, calls: int = 1) -> 
     """Turn OpenAI's usage, whose prompt tokens include the cached ones, into disjoint counts."""
     inputs = vendor.prompt_tokens_details or vendor.input_tokens_details or _NO_PROMPT
     outputs = vendor.completion_tokens_details or vendor.output_tokens_details or _NO_COMPLETION
-    cached, written, audio_in = inputs.cached_tokens or 0, inputs.cache_write_tokens or 0, inputs.audio_tokens or 0
-    reasoning, audio_out = outputs.reasoning_tokens or 0, outputs.audio_tokens or 0
+    reasoning = outputs.reasoning_tokens or 0
     prompt, completion = _sides(vendor, reasoning)
+    cached, written, audio_in = within(prompt, inputs.cached_tokens, inputs.cache_write_tokens, inputs.audio_tokens)
+    (audio_out,) = within(completion, outputs.audio_tokens)
     return Usage(
         calls=calls,
-        input=max(0, prompt - cached - written - audio_in),
+        input=prompt - cached - written - audio_in,
         cached=cached,
         cache_write=written,
         audio_in=audio_in,
-        output=max(0, completion - audio_out),
+        output=completion - audio_out,
         audio_out=audio_out,
         reasoning=reasoning,
         params=service_tier(tier),

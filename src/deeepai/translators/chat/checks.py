@@ -1,4 +1,4 @@
-"""What upstreams say in types that their formats do not have: a name of another type is a name, or none; words are not."""
+"""What upstreams say in types that their formats do not have: an id that is a number is one, words are text."""
 
 from __future__ import annotations
 

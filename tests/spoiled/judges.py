@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from deeepai.declare import DONE, event_data, lenient_json
+from deeepai.declare import DONE, event_data, event_json, lenient_json
 from tests.spoiled.cases import Case
 from tests.spoiled.spoiling import events
 from tests.support.http import Got
@@ -16,6 +16,12 @@ from tests.translators.world import judge_answer, judge_event
 from tests.wire.shapes import MANNERS
 
 _OWN_FAULT: Final = re.compile(rb"internal[_ ](?:server[_ ])?error|Traceback", re.IGNORECASE)
+_SIDES: Final = {
+    "openai": ("prompt_tokens", "completion_tokens", ""),
+    "responses": ("input_tokens", "output_tokens", ""),
+    "anthropic": ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens", ""),
+    "gemini": ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount"),
+}
 _ENDS: Final = {
     "responses": {"response.completed", "response.incomplete", "response.failed", "error"},
     "anthropic": {"message_stop", "error"},
@@ -38,6 +44,16 @@ def judge(case: Case, got: Got) -> bool:
     elif "json" in got.headers.get("content-type", ""):
         assert lenient_json(got.body) is not None, f"no JSON: {got.body[-300:]!r}"
     return True
+
+
+def told(case: Case, got: Got) -> tuple[int, int] | None:
+    """Return the tokens that an answer to a chat tells of, all that went in and all that came out; None: it tells none."""
+    name = "usageMetadata" if case.caller == "gemini" else "usage"
+    values = [event_json(event) for event in events(got.body)] if case.stream else [lenient_json(got.body)]
+    holders = [inner for value in values if isinstance(value, dict) for inner in (value, value.get("response"))]
+    found = [holder[name] for holder in holders if isinstance(holder, dict) and isinstance(holder.get(name), dict)]
+    counts = [[usage.get(name) or 0 for name in _SIDES[case.caller]] for usage in found[-1:]]
+    return (sum(counts[0][:-2]), sum(counts[0][-2:])) if counts else None
 
 
 def _judge_stream(case: Case, body: bytes) -> bool:
@@ -98,7 +114,8 @@ def _ends(case: Case, value: Any) -> bool:
     if case.caller == "gemini":
         if not isinstance(value, dict):
             return False
-        found = [value, *(value.get("candidates") or [])]
+        candidates = value.get("candidates")
+        found = [value, *(candidates if isinstance(candidates, list) else ())]
         return any(
             isinstance(each, dict) and (each.get("finishReason") or each.get("promptFeedback")) for each in found
         )

@@ -7,6 +7,7 @@ It is never the gateway's own failure, costs nothing where it is no answer, and 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +21,7 @@ from tests.operator import rows, usage_row
 from tests.spoiled import cases
 from tests.spoiled.cases import Case
 from tests.spoiled.conftest import Place
-from tests.spoiled.judges import judge
+from tests.spoiled.judges import judge, told
 from tests.spoiled.spoiling import CREDIBLE, Spoiled, spoiled, without
 from tests.spoiled.vendor import Exchange, Said
 from tests.support.http import Got, call
@@ -58,6 +59,21 @@ def cost_of(place: Place, got: Got, case: Case) -> tuple[int, Any]:
 
 
 @dataclasses.dataclass
+class Asked:
+    """What was asked once.
+
+    Attributes
+    ----------
+    told : tuple of int
+        Tokens that the caller was told of; None where his answer tells none.
+    """
+
+    spoiled: Spoiled
+    answered: bool
+    told: tuple[int, int] | None = None
+
+
+@dataclasses.dataclass
 class Bill:
     """What the spoiled answers to one case may have cost; looked at once, as charges come into the tables in groups."""
 
@@ -65,33 +81,42 @@ class Bill:
     """What the good answer cost, or the same without a word of usage, where that is counted as more."""
     told: int
     """What a count may add that was spoiled into one that may be."""
-    asked: dict[str, tuple[Spoiled, bool]] = dataclasses.field(default_factory=dict[str, tuple[Spoiled, bool]])
+    asked: dict[str, Asked] = dataclasses.field(default_factory=dict[str, "Asked"])
 
-    def check(self, place: Place) -> None:
+    def check(self, place: Place, case: Case) -> None:
         if not self.asked:
             return
-        costs: dict[str, int] = {}
+        charged: dict[str, dict[str, Any]] = {}
 
         def uncharged() -> list[str]:
-            costs.update(self._costs(place))
-            return [spoiled.done for id, (spoiled, _) in self.asked.items() if id not in costs]
+            found = rows(place.gateway, "SELECT request_id, cost, basis, consumed FROM usage")
+            charged.update({row["request_id"]: row for row in found if row["request_id"] in self.asked})
+            return [asked.spoiled.done for id, asked in self.asked.items() if id not in charged]
 
         until(lambda: not uncharged(), uncharged)
         faults = [
-            f"{spoiled.done}: {costs[id]} where at most {self._most(spoiled, answered)} was right"
-            for id, (spoiled, answered) in self.asked.items()
-            if costs[id] > self._most(spoiled, answered)
+            f"{asked.spoiled.done}: {fault}"
+            for id, asked in self.asked.items()
+            if (fault := self._fault(case, asked, charged[id])) is not None
         ]
         assert not faults, "\n".join(faults)
 
-    def _most(self, spoiled: Spoiled, answered: bool) -> int:
-        if not answered:
-            return self.most
-        return self.most + (self.told if _tells(spoiled) else 0)
+    def _fault(self, case: Case, asked: Asked, row: dict[str, Any]) -> str | None:
+        most = self.most + (self.told if asked.answered and _tells(asked.spoiled) else 0)
+        if row["cost"] > most:
+            return f"{row['cost']} where at most {most} was right"
+        if asked.told is not None and (row["basis"] == "counted" or case.translated):
+            consumed = json.loads(row["consumed"])
+            sides = [sum(consumed.get(name, 0) for name in names) for names in _SIDES]
+            if sides != list(asked.told):
+                return f"told {asked.told}, charged {sides}"
+        return None
 
-    def _costs(self, place: Place) -> dict[str, int]:
-        found = rows(place.gateway, "SELECT request_id, cost FROM usage WHERE operation <> ''")
-        return {row["request_id"]: row["cost"] for row in found if row["request_id"] in self.asked}
+
+_SIDES: Final = (
+    ("input", "cached", "cached_audio", "cache_write", "cache_write_1h", "audio_in", "image_in"),
+    ("output", "audio_out", "image_out"),
+)
 
 
 def _tells(spoiled: Spoiled) -> bool:
@@ -113,16 +138,17 @@ def recorded(place: Place, case: Case) -> tuple[Exchange, Said, Bill]:
     got = ask(place, case)
     assert got.status == 200, got.body[:500]
     assert judge(case, got)
-    cost, told = cost_of(place, got, case)
+    cost, consumed = cost_of(place, got, case)
     script.recording = False
     exchange, said = next(iter(script.known.items()))
     with script.saying(exchange, without(said, cases.USAGE)):
         bare = ask(place, case)
     bare_cost, counted = cost_of(place, bare, case)
     most = max(cost, bare_cost)
-    if told is not None:
+    if consumed is not None:
+        assert told(case, bare) == (counted["input"], counted["output"]), bare.body[-600:]
         # One side may be told, and the other counted.
-        most = sum(max(told.get(side, 0), counted[side]) * price for side, price in cases.PRICES.items())
+        most = sum(max(consumed.get(side, 0), counted[side]) * price for side, price in cases.PRICES.items())
     return exchange, said, Bill(most, CREDIBLE * 100_000)
 
 
@@ -141,11 +167,12 @@ def test_a_spoiled_answer(place: Place, case: Case) -> None:
                 return
             got = ask(place, case)
         answered = judge(case, got)
-        bill.asked[got.request_id] = (spoiled, got.status < 400)
+        whole = answered and case in cases.CHATS
+        bill.asked[got.request_id] = Asked(spoiled, got.status < 400, told(case, got) if whole else None)
         assert not place.faults()
         if not answered and got.status >= 400:
             # So that the channel does not rest.
             assert ask(place, case).status == 200
 
     try_it()
-    bill.check(place)
+    bill.check(place, case)

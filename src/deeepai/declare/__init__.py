@@ -20,6 +20,8 @@ from .events import (
     is_done,
     is_readable,
     lenient_json,
+    whole_events,
+    with_json,
 )
 from .jobs import (
     Accepted,
@@ -64,6 +66,7 @@ from .protocol import (
     Reframer,
     Signing,
     TaskTranslator,
+    UsageTeller,
 )
 from .sockets import Meter, SocketRules, Spent
 from .streams import Events, StreamRules, Translation
@@ -160,6 +163,7 @@ __all__ = [
     "Translation",
     "UpstreamCall",
     "Usage",
+    "UsageTeller",
     "View",
     "Window",
     "begins_stream",
@@ -169,4 +173,6 @@ __all__ = [
     "is_done",
     "is_readable",
     "lenient_json",
+    "whole_events",
+    "with_json",
 ]

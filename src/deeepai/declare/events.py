@@ -93,6 +93,25 @@ def events_of(stream: bytes) -> Iterator[bytes]:
             yield event + b"\n\n"
 
 
+def whole_events(data: bytes) -> list[bytes]:
+    """Return the events in some bytes as they stand, each with its blank line; a rest is the last."""
+    found: list[bytes] = []
+    start = 0
+    for blank in BLANK.finditer(data):
+        found.append(data[start : blank.end()])
+        start = blank.end()
+    return [*found, data[start:]] if start < len(data) else found
+
+
+def with_json(event: bytes, data: bytes) -> bytes:
+    """Return an event with other data, in one line."""
+    lines = event.splitlines(keepends=True)
+    place = next((place for place, line in enumerate(lines) if line.startswith(b"data:")), 0)
+    end = lines[place][len(lines[place].rstrip(b"\r\n")) :]
+    kept = [line for line in lines[place + 1 :] if not line.startswith(b"data:")]
+    return b"".join([*lines[:place], b"data: " + data + end, *kept])
+
+
 def begins_stream(begun: bytes) -> bool | None:
     """Tell whether what has come begins an event stream, whatever its content type says; None: too little has come."""
     text = begun[:1024].removeprefix(BOM).lstrip()

@@ -11,7 +11,7 @@ import msgspec
 from .jobs import Links, Task, UpstreamCall
 from .operations import AnyOperation
 from .streams import Translation
-from .values import Answer, Failure, Json, Reply, Request, Text
+from .values import Answer, Failure, Json, Reply, Request, Text, Usage
 
 
 class ChannelSettings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -219,6 +219,28 @@ class CallTranslator:
     error: Callable[[Answer], Failure]
     events: Callable[[Request[Any]], Translation] | None = None
     stream_target: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsageTeller:
+    """Tells the callers of an operation what was counted here, where their vendor told nothing of it.
+
+    Attributes
+    ----------
+    operation : str
+        `protocol.operation`.
+    carries : callable
+        Whether an event may carry usage.
+    whole : callable
+        A whole answer, with the usage in it.
+    events : callable
+        The last events of a stream, with the usage in them; by the request, those events, and those that came before.
+    """
+
+    operation: str
+    carries: Callable[[bytes], bool]
+    whole: Callable[[bytes, Usage], bytes]
+    events: Callable[[Request[Any], bytes, Sequence[bytes], Usage], bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -203,7 +203,8 @@ def usage(request: Request[ImagesBody], answer: Answer) -> Usage | None:
 def addresses(body: Json) -> Sequence[str]:
     """Return the pictures' addresses, which expire."""
     items = body.get("data") if isinstance(body, dict) else None
-    return [item["url"] for item in items or () if isinstance(item, dict) and item.get("url")]
+    urls = [item.get("url") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [url for url in urls if isinstance(url, str) and url]
 
 
 def one_call(request: AnyRequest) -> Usage:

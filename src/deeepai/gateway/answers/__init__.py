@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from ... import crash
@@ -143,6 +143,7 @@ class _Answering:
         translated = taken.translated
         self._operation = x.operation if translated is None else translated.operation
         self._request: Request[Any] = x.request if translated is None else translated.request
+        self._teller = core.tellers.get(x.route.name)
         self._to = core.reframers.get(x.route.name)
         """For what the caller wants."""
         name = x.route.name if translated is None else f"{translated.protocol.name}.{translated.operation.name}"
@@ -193,18 +194,22 @@ class _Answering:
         response, own, status = taken.reply, x.operation, taken.reply.status
         answer = Answer(status, response.headers, body)
         shape = operation.shape if isinstance(operation, Call) else None
-        if shape is not None:
-            judge_whole(shape, answer)
-        elif is_error(answer):
-            raise failure_of(answer.json())
-        usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
+        with _reading(x, operation.name):
+            if shape is not None:
+                judge_whole(shape, answer)
+            elif is_error(answer):
+                raise failure_of(answer.json())
+            usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
             body = _translated(x, taken.translated.translator, answer)
             headers = [(b"content-type", b"application/json")]
         taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
         if taken.translated is None and isinstance(own, Call) and own.outputs is not None:
-            body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+            with _reading(x, own.name):
+                body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+        if usage is not None and usage.basis == "counted" and self._teller is not None:
+            body = self._teller.whole(body, usage)
         if stream is not None:
             # Before it is charged: what cannot be sent is not.
             body = _reframed(stream.to_events, x.request, body)
@@ -232,6 +237,7 @@ class _Answering:
             del headers[1:]
         await x.head(response.status, headers + _NOT_KEPT)
         relay = Relay(x, own, begun, self._charge)
+        relay.teller = self._teller if framing is None else None
         translator = None if translated is None else translated.translator
         if isinstance(translator, CallTranslator) and translator.events is not None:
             relay.translate(rules, self._request, translator.events(x.request))
@@ -249,6 +255,8 @@ class _Answering:
             usage = await asyncio.to_thread(
                 settlement.of_stream, usage, self._request, rules, relay.events, broken=broken
             )
+        if usage is not None and usage.basis == "counted":
+            relay.counted = usage
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)
@@ -286,9 +294,17 @@ def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:
     if not isinstance(translator, CallTranslator):
         raise TypeError(f"{translator.target} is not a call")
     try:
-        return translator.answer(x.request, answer)
-    except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError) as fault:
-        log.warning("answer.unreadable", request_id=x.id, target=translator.target, error=str(fault)[:300])
-        raise ErrorInside("an answer that could not be read") from None
+        with _reading(x, translator.target):
+            return translator.answer(x.request, answer)
     except Failure as failure:
         raise error_inside(failure.message) from None
+
+
+@contextmanager
+def _reading(x: Exchange, operation: str) -> Generator[None]:
+    """Take what cannot be read of an answer for none: what is declared of an operation reads what a vendor promises."""
+    try:
+        yield
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as fault:
+        log.warning("answer.unreadable", request_id=x.id, operation=operation, error=str(fault)[:300])
+        raise ErrorInside("an answer that could not be read") from None

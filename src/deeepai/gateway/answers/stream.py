@@ -23,6 +23,7 @@ from ...declare import (
     StreamRules,
     Translation,
     Usage,
+    UsageTeller,
     is_done,
     is_readable,
 )
@@ -94,6 +95,10 @@ class Relay:
         self.first: float | None = None
         self.ended = False
         self._last = b""
+        self.teller: UsageTeller | None = None
+        """Tells the caller of what was counted."""
+        self.counted: Usage | None = None
+        """What was charged, where the upstream did not tell it."""
         self.tap: tuple[Tap, Channel] | None = None
         """Who takes what the events say before the caller sees it."""
         self._told: list[bytes] = []
@@ -214,7 +219,7 @@ class Relay:
             # Only an event alone is looked at here: that its usage is not known yet, say many on each.
             alone = chunk.find(b"\n\n") == len(chunk) - 2
             rules = self.rules
-            concerns = not alone or rules.is_last(chunk) or rules.usage(chunk) is not None
+            concerns = not alone or rules.is_last(chunk) or rules.usage(chunk) is not None or self._untold(chunk)
             if concerns or rules.failure(chunk) is not None:
                 return False
             shown = self.rules.visible(self._request, chunk)
@@ -257,6 +262,8 @@ class Relay:
     def _end(self) -> bytes:
         fault = self.fault
         if fault is None:
+            if self.counted is not None and self.teller is not None:
+                return self.teller.events(self._x.request, self._last, self.events, self.counted)
             return self._last
         self._x.ended_in_error = True
         before = self._last + (self._pending or b"")
@@ -314,6 +321,8 @@ class Relay:
             if rules.at_close and (last or self._finished):
                 # Whatever comes after it, the body's end is the answer's.
                 self._finished, self._pending = True, b"" if is_done(event) else shown
+            elif not last and self._untold(event):
+                self._pending = shown
             elif not last:
                 visible.append(shown)
             else:
@@ -325,6 +334,12 @@ class Relay:
                 return b""
         self._rest = data
         return b"".join(visible)
+
+    def _untold(self, event: bytes) -> bool:
+        """Tell whether an event carries usage that has to be counted: what is counted may have to stand in it."""
+        if self._translate is not None or self.teller is None or not self.teller.carries(event):
+            return False
+        return settlement.untold(self.usage, self._request, self.rules)
 
     def _learn(self, usage: Usage) -> None:
         """Take what an event told; from then on there may be nothing left to count."""

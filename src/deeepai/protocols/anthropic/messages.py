@@ -24,7 +24,7 @@ from ...declare import (
     event_json,
 )
 from ..common import body_model
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, FAILURES, event_failure, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .bodies import CountBody, Fallback, MessagesBody, Tool
@@ -108,7 +108,7 @@ STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"message_delta", b"message_stop", b'"error"', *DATALESS),
+    scan_for=(b'"usage"', b"message_delta", b"message_stop", *FAILURES, *DATALESS),
     merge=merge,
     only_opens=only_opens,
     finishes=finishes,

@@ -9,6 +9,9 @@ from ...declare import AnyRequest, Json, event_data, event_json
 DATALESS: Final = (b"retry:", b"data:\n", b"data: \n")
 """Marks that an event which holds no data may have; where lines end otherwise, each event is looked at anyway."""
 
+FAILURES: Final = (b'"error"', b"event: error")
+"""Marks that `event_failure` looks for."""
+
 
 def with_data(request: AnyRequest, event: bytes) -> bytes | None:
     """Hide an event without data, which is to be dropped; OpenAI's clients read JSON in it.

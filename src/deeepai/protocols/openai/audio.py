@@ -26,7 +26,7 @@ from ...declare import (
     event_data,
 )
 from ..common import body_model
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, FAILURES, event_failure, with_data
 from ..common.usage import Amount, Count, Reader, within
 from .common import ModelName, member, model_patch, wants_stream
 from .errors import error_object
@@ -169,7 +169,7 @@ LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     prompt=lambda request: request.body.prompt or "",
     is_last=heard_last,
     error=stream_error,
-    scan_for=(b'"transcript.text.done"', b'"error"', *DATALESS),
+    scan_for=(b'"transcript.text.done"', *FAILURES, *DATALESS),
     failure=event_failure,
     usage_without_report=heard_estimate,
     keep_alive=COMMENT,
@@ -223,7 +223,7 @@ SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     prompt=lambda request: request.body.input,
     is_last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
-    scan_for=(b'"speech.audio.done"', b'"error"', *DATALESS),
+    scan_for=(b'"speech.audio.done"', *FAILURES, *DATALESS),
     failure=event_failure,
     usage_without_report=spoken,
     keep_alive=COMMENT,

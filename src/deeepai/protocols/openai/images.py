@@ -26,7 +26,7 @@ from ...declare import (
     Usage,
     event_data,
 )
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, FAILURES, event_failure, with_data
 from ..common.usage import Count, Reader, within
 from .common import ModelName, member, members, optional_model_patch, wants_stream
 from .errors import error_object
@@ -247,7 +247,7 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     prompt=lambda request: request.body.prompt,
     is_last=ends,
     error=stream_error,
-    scan_for=(b".completed", b".partial_image", b'"error"', *DATALESS),
+    scan_for=(b".completed", b".partial_image", *FAILURES, *DATALESS),
     failure=event_failure,
     merge=add,
     choices=lambda request: request.body.n or 1,

@@ -23,6 +23,7 @@ _LONGEST = (
     "tests/wire/test_openapi_fuzz.py",
     "tests/clients/test_llamaindex.py",
     "tests/wire/test_disconnects.py",
+    "tests/spoiled/",
 )
 
 

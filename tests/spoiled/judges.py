@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from deeepai.declare import DONE, event_data, event_json, lenient_json
+from deeepai.declare import DONE, event_data, event_json, lenient_json, whole_events
 from tests.spoiled.cases import Case
-from tests.spoiled.spoiling import events
 from tests.support.http import Got
 from tests.translators.world import judge_answer, judge_event
 from tests.wire.shapes import MANNERS
@@ -47,9 +46,9 @@ def judge(case: Case, got: Got) -> bool:
 
 
 def told(case: Case, got: Got) -> tuple[int, int] | None:
-    """Return the tokens that an answer to a chat tells of, all that went in and all that came out; None: it tells none."""
+    """Return the tokens that an answer tells of: all that went in, and all that came out; None where it tells none."""
     name = "usageMetadata" if case.caller == "gemini" else "usage"
-    values = [event_json(event) for event in events(got.body)] if case.stream else [lenient_json(got.body)]
+    values = [event_json(event) for event in whole_events(got.body)] if case.stream else [lenient_json(got.body)]
     holders = [inner for value in values if isinstance(value, dict) for inner in (value, value.get("response"))]
     found = [holder[name] for holder in holders if isinstance(holder, dict) and isinstance(holder.get(name), dict)]
     counts = [[usage.get(name) or 0 for name in _SIDES[case.caller]] for usage in found[-1:]]
@@ -59,7 +58,7 @@ def told(case: Case, got: Got) -> tuple[int, int] | None:
 def _judge_stream(case: Case, body: bytes) -> bool:
     """Judge a stream: each event is one of the caller's protocol, and exactly one ends it."""
     said: list[Any] = []
-    for event in events(body):
+    for event in whole_events(body):
         data = event_data(event)
         if data == DONE or not data:
             said.append(data)
@@ -72,7 +71,8 @@ def _judge_stream(case: Case, body: bytes) -> bool:
         if not case.translated and isinstance(said[-1], dict) and event.startswith(b"event: "):
             # The vendors' clients know an event by its name, too.
             name = event.splitlines()[0][7:].decode("utf-8", "replace")
-            if not isinstance(said[-1].get("type"), str) or not said[-1]["type"]:
+            kind = said[-1].get("type")
+            if not isinstance(kind, str) or not kind or name in _ENDS.get(case.caller, ()):
                 said[-1]["type"] = name
     ends = [place for place, value in enumerate(said) if _ends(case, value)]
     whole = [value for value in said if value != b""]
@@ -83,13 +83,13 @@ def _judge_stream(case: Case, body: bytes) -> bool:
         # Each picture has an end of its own.
         assert sum(_is_error(case, value) for value in said) <= 1, f"two errors: {tail!r}"
     elif case.caller == "gemini":
-        assert ends[-1] == len(said) - 1 or whole[-1] == said[ends[-1]], f"something after the end: {tail!r}"
+        assert not case.translated or whole[-1] == said[ends[-1]], f"something after the end: {tail!r}"
         assert sum(_is_error(case, value) for value in said) <= 1, f"two errors: {tail!r}"
     else:
         assert len(ends) == 1, f"{len(ends)} ends: {tail!r}"
         assert whole[-1] == said[ends[0]], f"something after the end: {tail!r}"
     if case.translated:
-        for place, (event, value) in enumerate(zip(events(body), said, strict=True)):
+        for place, (event, value) in enumerate(zip(whole_events(body), said, strict=True)):
             if value not in (DONE, b"") and not (failed and place == ends[-1]):
                 try:
                     judge_event(case.caller, event, value)

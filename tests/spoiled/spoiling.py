@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from deeepai.declare import BLANK
+from deeepai.declare import whole_events
 from tests.spoiled.vendor import Said
 
 Place = tuple[str | int, ...]
@@ -98,16 +98,6 @@ def spoiled_json(draw: st.DrawFn, text: bytes) -> tuple[bytes, str, Place, str]:
 # Streams ------------------------------------------------------------------------------------------------------------
 
 
-def events(body: bytes) -> list[bytes]:
-    """Return the events of a stream, each with its blank line."""
-    found: list[bytes] = []
-    start = 0
-    for blank in BLANK.finditer(body):
-        found.append(body[start : blank.end()])
-        start = blank.end()
-    return found + ([body[start:]] if body[start:] else [])
-
-
 def _data(event: bytes) -> tuple[int, int]:
     at = event.find(b"data: ") + 6
     return at, at + len(event[at:].splitlines()[0]) if event[at:].splitlines() else at
@@ -136,7 +126,7 @@ _GARBAGE: Final = (
 @st.composite
 def spoiled_stream(draw: st.DrawFn, said: Said) -> Spoiled:
     """Spoil one event of a stream, or their order, or its end."""
-    parts = events(said.body)
+    parts = whole_events(said.body)
     number = draw(st.integers(0, len(parts) - 1))
     what = draw(st.sampled_from(("field",) * 8 + ("drop", "double", "swap", "garbage", "name", "cut", "end", "spaces")))
     cut: int | None = None
@@ -242,7 +232,7 @@ def without(said: Said, names: Sequence[str]) -> Said:
     if "event-stream" not in said.kind:
         return dataclasses.replace(said, body=plain(said.body))
     made: list[bytes] = []
-    for event in events(said.body):
+    for event in whole_events(said.body):
         start, end = _data(event)
         made.append(event[:start] + plain(event[start:end]) + event[end:])
     return dataclasses.replace(said, body=b"".join(made))

@@ -102,7 +102,7 @@ class Bill:
         assert not faults, "\n".join(faults)
 
     def _fault(self, case: Case, asked: Asked, row: dict[str, Any]) -> str | None:
-        most = self.most + (self.told if asked.answered and _tells(asked.spoiled) else 0)
+        most = 0 if not asked.answered else self.most + (self.told if _tells(asked.spoiled) else 0)
         if row["cost"] > most:
             return f"{row['cost']} where at most {most} was right"
         if asked.told is not None and (row["basis"] == "counted" or case.translated):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from deeepai.tasks.life import MOST_TIMES
 from tests.operator import paid, rows
 from tests.spoiled import cases
 from tests.spoiled.cases import Case
@@ -93,7 +94,6 @@ def test_a_spoiled_job(place: Place, case: Case) -> None:
     said, cost = recorded(place, case)
     (submission, taken), (asked, told) = said.items()
     script = place.script(case)
-    faults: list[str] = []
 
     def submit(spoiled: Spoiled | None) -> str | None:
         with script.saying(submission, spoiled.said if spoiled is not None else taken):
@@ -127,5 +127,6 @@ def test_a_spoiled_job(place: Place, case: Case) -> None:
     spoil_the_submission()
     spoil_what_is_told()
     end_all(place, case)
-    faults += [f"{task['id']} costs {task['cost']}" for task in tasks(place, case) if task["cost"] > cost]
-    assert not faults
+    # What a vendor tells of its price or of the work's length is its word, up to that.
+    most = cost * MOST_TIMES
+    assert not [(task["id"], task["cost"]) for task in tasks(place, case) if task["cost"] > most]

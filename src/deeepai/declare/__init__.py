@@ -19,7 +19,6 @@ from .events import (
     events_of,
     is_done,
     is_readable,
-    lenient_json,
     whole_events,
     with_json,
 )
@@ -74,6 +73,7 @@ from .values import (
     DROP,
     FINAL,
     INLINE,
+    MALFORMED,
     Answer,
     AnyRequest,
     Failure,
@@ -87,6 +87,7 @@ from .values import (
     State,
     Text,
     Usage,
+    lenient_json,
 )
 from .views import Allowance, Facts, ListedModel, View
 
@@ -98,6 +99,7 @@ __all__ = [
     "DROP",
     "FINAL",
     "INLINE",
+    "MALFORMED",
     "Accepted",
     "Allowance",
     "Answer",

@@ -5,15 +5,13 @@ Source: the HTML standard, "Server-sent events".
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from .values import Json
+from .values import Json, lenient_json
 
 BOM: Final = b"\xef\xbb\xbf"
 """May begin a stream."""
@@ -41,32 +39,6 @@ def event_data(event: bytes) -> bytes:
 def event_json(event: bytes) -> Json:
     """Return the JSON of an event, though its strings hold what strict readers refuse; None where it is none."""
     return lenient_json(event_data(event))
-
-
-def lenient_json(data: bytes) -> Json:
-    """Decode JSON as lenient readers do; None where it is none.
-
-    Raw control characters and halves of surrogates pass, bytes that are no UTF-8 are replaced, and numbers that are
-    none (`NaN`, `1e400`) are null.
-    """
-    try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-        return json.loads(text, strict=False, parse_constant=_none, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _none(constant: str) -> None:
-    return None
-
-
-def _finite(number: str) -> float | None:
-    value = float(number)
-    return value if math.isfinite(value) else None
 
 
 def is_done(event: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import quicktok
 
-from ..declare import Failure, Reason, Request, StreamRules, Usage, lenient_json
+from ..declare import MALFORMED, Failure, Reason, Request, StreamRules, Usage, lenient_json
 from ..money.ledger import BudgetExceeded, Hold, InsufficientFunds, Ledger, Settlement, UsageRow
 from . import pricing
 from .exchange import Exchange
@@ -209,7 +209,7 @@ def _count(request: Request[Any], rules: StreamRules[Any], values: Iterable[byte
     for value in values:
         try:
             pieces.append(rules.text(lenient_json(value)))
-        except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+        except MALFORMED:
             continue
     input, output = (encoding.count(_plain(text)) for text in (rules.prompt(request), "".join(pieces)))
     return Usage(calls=1, input=input, output=output, basis="counted")

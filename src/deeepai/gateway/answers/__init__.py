@@ -12,6 +12,7 @@ import structlog
 
 from ... import crash
 from ...declare import (
+    MALFORMED,
     Answer,
     Call,
     CallTranslator,
@@ -214,7 +215,8 @@ class _Answering:
             # Before it is charged: what cannot be sent is not.
             body = _reframed(stream.to_events, x.request, body)
         if self._tap is not None:
-            await self._tap.whole(answer.json(), taken.attempt.channel)
+            with _reading(x, own.name):
+                await self._tap.whole(answer.json(), taken.attempt.channel)
         await self._billing.settle(status, usage)
         crash.point("charged")
         return headers, body
@@ -305,6 +307,6 @@ def _reading(x: Exchange, operation: str) -> Generator[None]:
     """Take what cannot be read of an answer for none: what is declared of an operation reads what a vendor promises."""
     try:
         yield
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as fault:
+    except MALFORMED as fault:
         log.warning("answer.unreadable", request_id=x.id, operation=operation, error=str(fault)[:300])
         raise ErrorInside("an answer that could not be read") from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
+from ...declare import MALFORMED, Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation
 from . import (
     anthropic,
     anthropic_stream,
@@ -30,9 +30,6 @@ from .common import Body, Halves, Quiet, Reader, Writer, decode, encode, no_answ
 from .fitting import Limits, fit, name_back, name_events_back, renamed
 from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
 from .reframe import gathered, written
-
-_MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a value of an unexpected type or depth raises."""
 
 
 def _always(asked: Body) -> bool:
@@ -177,7 +174,7 @@ class _Events:
             self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))
-        except _MALFORMED:
+        except MALFORMED:
             written.append(self._break(no_answer("an event is not of its format")))
         return written[0] if len(written) == 1 else b"".join(written)
 
@@ -224,7 +221,7 @@ class _Events:
                 written.append(self._writer.end())
         except Failure as failure:
             written.append(self._break(failure))
-        except _MALFORMED:
+        except MALFORMED:
             written.append(self._break(no_answer("its end is not of its format")))
         return b"".join(written)
 
@@ -237,7 +234,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
             conversation = source.read_request(_asked(request), streams)
             fit(conversation, limits(model))
             return target.write_request(conversation, model)
-        except _MALFORMED:
+        except MALFORMED:
             raise Failure(Reason.INVALID, "The body is not of its format: a field has the wrong type") from None
 
     def names(asked: Body) -> Mapping[str, str]:
@@ -252,7 +249,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
             if not source.shows_thoughts(asked):
                 completion.parts = quiet_parts(completion.parts)
             return encode(source.write_answer(completion, _model(request, asked), asked))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
         except Failure as failure:
             # What an upstream says wrongly is no fault of the caller's.
@@ -294,7 +291,7 @@ def _reframer(name: str, own: Format) -> Reframer:
                 # The events of a stream, in another framing.
                 return b"".join(b"data: " + encode(event) + b"\n\n" for event in value)
             return written(own.writer(_model(request, asked), asked), sound(own.read_answer(value)))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     def to_document(request: AnyRequest, stream: bytes) -> bytes:
@@ -302,7 +299,7 @@ def _reframer(name: str, own: Format) -> Reframer:
         try:
             completion = sound(gathered(own.reader(), stream))
             return encode(own.write_answer(completion, _model(request, asked), asked))
-        except _MALFORMED:
+        except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     return Reframer(operation=name, to_events=to_events, to_document=to_document)

@@ -312,8 +312,16 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
     def json(self) -> Json:
-        """Decode the body, as `lenient_json` does; None when it is not JSON."""
-        return lenient_json(self.body)
+        """Decode the body, as `lenient_json` does, to text that can be kept; None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except MALFORMED:
+            pass
+        try:
+            text = json.dumps(lenient_json(self.body), ensure_ascii=False)
+            return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        except MALFORMED:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,8 +142,8 @@ def submitted(task: Task, links: Links) -> Reply:
 
 def result(task: Task, links: Links) -> dict[str, Json]:
     """Return a picture's result: all that clients check, and what else the vendor tells of it."""
-    told: Mapping[str, Json] = (task.snapshot or {}).get("result") or {}
-    vendor = {name: value for name, value in told.items() if value is not None}
+    told = (task.snapshot or {}).get("result")
+    vendor = {name: value for name, value in told.items() if value is not None} if isinstance(told, dict) else {}
     return {"prompt": task.request["prompt"] or "", **vendor, "sample": links.asset(task)}
 
 

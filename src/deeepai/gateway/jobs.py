@@ -303,7 +303,7 @@ class _Submission:
             return verdict if translated is None else replace(verdict, facts={**translated.facts, **verdict.facts})
         if protocol.channel_fault(answer):
             return Refusal(answer, Verdict.ACCOUNT, translated)
-        if answer.status < 300 and not verdict.worded:
+        if answer.status < 300 and not verdict.worded and not is_error(answer):
             raise failure_of(answer.json())
         elsewhere = verdict.retry_elsewhere or is_error(answer) or judge(protocol, answer) is Verdict.ELSEWHERE
         return Refusal(answer, Verdict.ELSEWHERE if elsewhere else Verdict.CALLER, translated)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -195,28 +194,31 @@ class _Answering:
         response, own, status = taken.reply, x.operation, taken.reply.status
         answer = Answer(status, response.headers, body)
         shape = operation.shape if isinstance(operation, Call) else None
-        with _reading(x, operation.name):
+        try:
             if shape is not None:
                 judge_whole(shape, answer)
             elif is_error(answer):
                 raise failure_of(answer.json())
             usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
+        except MALFORMED as fault:
+            raise _unreadable(x, operation.name, fault) from None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
             body = _translated(x, taken.translated.translator, answer)
             headers = [(b"content-type", b"application/json")]
         taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
         if taken.translated is None and isinstance(own, Call) and own.outputs is not None:
-            with _reading(x, own.name):
-                body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+            body = await outputs.keep(self._core, x, taken, answer, own.outputs)
         if usage is not None and usage.basis == "counted" and self._teller is not None:
             body = self._teller.whole(body, usage)
         if stream is not None:
             # Before it is charged: what cannot be sent is not.
             body = _reframed(stream.to_events, x.request, body)
         if self._tap is not None:
-            with _reading(x, own.name):
+            try:
                 await self._tap.whole(answer.json(), taken.attempt.channel)
+            except MALFORMED as fault:
+                raise _unreadable(x, own.name, fault) from None
         await self._billing.settle(status, usage)
         crash.point("charged")
         return headers, body
@@ -296,17 +298,14 @@ def _translated(x: Exchange, translator: Translator, answer: Answer) -> bytes:
     if not isinstance(translator, CallTranslator):
         raise TypeError(f"{translator.target} is not a call")
     try:
-        with _reading(x, translator.target):
-            return translator.answer(x.request, answer)
+        return translator.answer(x.request, answer)
+    except MALFORMED as fault:
+        raise _unreadable(x, translator.target, fault) from None
     except Failure as failure:
         raise error_inside(failure.message) from None
 
 
-@contextmanager
-def _reading(x: Exchange, operation: str) -> Generator[None]:
+def _unreadable(x: Exchange, operation: str, fault: Exception) -> ErrorInside:
     """Take what cannot be read of an answer for none: what is declared of an operation reads what a vendor promises."""
-    try:
-        yield
-    except MALFORMED as fault:
-        log.warning("answer.unreadable", request_id=x.id, operation=operation, error=str(fault)[:300])
-        raise ErrorInside("an answer that could not be read") from None
+    log.warning("answer.unreadable", request_id=x.id, operation=operation, error=str(fault)[:300])
+    return ErrorInside("an answer that could not be read")

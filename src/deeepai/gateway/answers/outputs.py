@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 import structlog
 
-from ...declare import Answer, Json, Outputs
+from ...declare import MALFORMED, Answer, Json, Outputs
 from ...storage.ids import now_ms
 from ...tasks import store
 from ...tasks.assets import sniff
@@ -34,7 +34,10 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
     if models is not None and not (models(model) or models(channel.model_map.get(model, model))):
         return answer.body
     body = answer.json()
-    urls = outputs.of(body)
+    try:
+        urls = outputs.of(body)
+    except MALFORMED:
+        urls = ()
     if not urls:
         return answer.body
     owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms())

@@ -22,7 +22,7 @@ EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 # Each start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run audio test cover lint lock clean
+.PHONY: run audio test drill cover lint lock clean
 
 run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
@@ -35,6 +35,11 @@ audio: .venv/run.stamp requirements/audio.txt
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(TESTFLAGS)
+
+# What is longer: each vendor's answers, spoiled in so many ways.
+DRILL_EXAMPLES ?= 2000
+drill: .venv/test.stamp
+	DRILL_EXAMPLES=$(DRILL_EXAMPLES) $(BIN)/python -m pytest -n $(TESTERS) --timeout 7200 $(TESTFLAGS) tests/spoiled
 
 cover:
 	$(MAKE) test TESTFLAGS="--cov=deeepai --cov-report=term:skip-covered"

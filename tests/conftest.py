@@ -28,6 +28,7 @@ _LONGEST = (
     "tests/clients/test_llamaindex.py",
     "tests/clients/test_proxies.py",
     "tests/wire/test_disconnects.py",
+    "tests/spoiled/",
 )
 
 

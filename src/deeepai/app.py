@@ -54,7 +54,7 @@ from .tasks.outbox import Outbox
 from .tasks.poller import Poller
 from .tasks.safe_fetch import SafeFetch
 from .tasks.secrets import webhook_secret
-from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, LOCAL_ANSWERS, REFRAMERS, TASK_TRANSLATORS
+from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, LOCAL_ANSWERS, REFRAMERS, TASK_TRANSLATORS, TELLERS
 from .upstream import Client
 
 log = structlog.get_logger()
@@ -192,6 +192,7 @@ class Application:
             task_translators=task_translators,
             translators=translators,
             reframers=REFRAMERS,
+            tellers=TELLERS,
             directory=directory,
             limiter=limiter,
             cache=cache,

@@ -86,8 +86,8 @@ class ScriptedUpstream:
         if stream.peek(1)[:1] == _TLS:
             return
         line = stream.readline(65536)
-        headers = _headers(stream)
-        _read_body(stream, headers)
+        headers = read_headers(stream)
+        read_body(stream, headers)
         fault, channel = line.split()[1].decode().split("/")[1:3]
         self.asked[channel] += 1
         if fault in self._answers:
@@ -112,7 +112,7 @@ class ScriptedUpstream:
             _send(connection, int(status), json.dumps(_ERROR).encode(), after)
 
 
-def _headers(stream: BinaryIO) -> dict[str, str]:
+def read_headers(stream: BinaryIO) -> dict[str, str]:
     headers: dict[str, str] = {}
     while (line := stream.readline(65536).strip()) != b"":
         name, _, value = line.decode("latin-1").partition(":")
@@ -120,12 +120,14 @@ def _headers(stream: BinaryIO) -> dict[str, str]:
     return headers
 
 
-def _read_body(stream: BinaryIO, headers: Mapping[str, str]) -> None:
+def read_body(stream: BinaryIO, headers: Mapping[str, str]) -> bytes:
     if headers.get("transfer-encoding") != "chunked":
-        stream.read(int(headers.get("content-length", 0)))
-        return
-    while (size := int(stream.readline(64), 16)) or stream.readline(64) != b"\r\n":
-        stream.read(size + 2)
+        return stream.read(int(headers.get("content-length", 0)))
+    pieces: list[bytes] = []
+    while size := int(stream.readline(64), 16):
+        pieces.append(stream.read(size + 2)[:-2])
+    stream.readline(64)
+    return b"".join(pieces)
 
 
 def _send(

@@ -79,7 +79,7 @@ def test_ids_look_like_the_vendor_s() -> None:
         (ACCEPTED, 200, Accepted(THEIRS)),
         ({"error": {"code": "1214", "message": "m"}}, 400, Refused()),
         ({"error": {"code": "1301", "message": "m"}}, 400, Refused()),
-        ({"error": {"code": "1231", "message": "m"}}, 200, Refused()),
+        ({"error": {"code": "1231", "message": "m"}}, 200, Refused(worded=True)),
         ({"error": {"code": "1113", "message": "m"}}, 429, Refused(retry_elsewhere=True)),
         ({"error": {"code": "1302", "message": "m"}}, 400, Refused(retry_elsewhere=True)),
         ({"error": {"code": "1002", "message": "m"}}, 401, Refused(retry_elsewhere=True)),

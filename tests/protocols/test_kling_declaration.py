@@ -223,7 +223,8 @@ def test_what_is_missing(name: str, body: dict[str, Any]) -> None:
     ],
 )
 def test_refusals(answer: Any, status: int, elsewhere: bool, blamed: bool) -> None:
-    assert RULES.accept(answered(answer, status), asked(TEXT, {"prompt": "x"})) == Refused(retry_elsewhere=elsewhere)
+    verdict = RULES.accept(answered(answer, status), asked(TEXT, {"prompt": "x"}))
+    assert verdict == Refused(elsewhere, worded=status == 200 and answer["code"] is not None)
     assert kling.channel_fault(answered(answer, status)) is blamed
 
 

@@ -87,7 +87,9 @@ async def test_a_bookmark_makes_no_task() -> None:
 )
 async def test_refusals(name: str, answer: Any, status: int, elsewhere: bool) -> None:
     _, request = await submit(name)
-    assert RULES.accept(answered(answer, status), request) == Refused(elsewhere)
+    verdict = RULES.accept(answered(answer, status), request)
+    assert isinstance(verdict, Refused)
+    assert verdict.retry_elsewhere is elsewhere
 
 
 def test_ids_are_16_digits_and_differ() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -108,7 +109,6 @@ ALONE: list[tuple[str, Body, str]] = [
     ("openai", {"n": 2}, "n"),
     ("openai", {"logprobs": True}, "logprobs"),
     ("openai", {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}, "modalities"),
-    ("openai", {"web_search_options": {}}, "web_search_options"),
     ("openai", {"functions": [{"name": "f"}]}, "functions"),
     ("openai", {"response_format": {"type": "grammar"}}, "response_format"),
     ("openai", {"tools": [{"type": "function"}]}, "tools"),
@@ -125,7 +125,6 @@ ALONE: list[tuple[str, Body, str]] = [
     ("responses", {"text": {"format": {"type": "grammar"}}}, "text.format"),
     ("responses", {"tool_choice": ["web_search"]}, "tool_choice"),
     ("anthropic", {"container": "container_1"}, "container"),
-    ("anthropic", {"mcp_servers": [{"type": "url", "url": "https://mcp.example.com", "name": "x"}]}, "mcp_servers"),
     ("anthropic", {"tool_choice": {"type": "some"}}, "tool_choice"),
     ("anthropic", {"output_config": {"format": {"type": "xml"}}}, "output_config.format"),
     ("gemini", {"cachedContent": "cachedContents/1"}, "cachedContent"),
@@ -133,7 +132,6 @@ ALONE: list[tuple[str, Body, str]] = [
     ("gemini", {"generationConfig": {"responseLogprobs": True}}, "generationConfig.responseLogprobs"),
     ("gemini", {"generationConfig": {"responseModalities": ["IMAGE"]}}, "generationConfig.responseModalities"),
     ("gemini", {"generationConfig": {"responseMimeType": "text/x.enum"}}, "generationConfig.responseMimeType"),
-    ("gemini", {"generationConfig": {"speechConfig": {"languageCode": "de"}}}, "generationConfig.speechConfig"),
 ]
 
 
@@ -185,10 +183,63 @@ def test_each_target_refuses_what_it_cannot_carry() -> None:
     assert "video" in refused("gemini", "openai", saying("gemini", film)).message
     stored = {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/1"}}
     assert refused("gemini", "anthropic", saying("gemini", stored)).param == "contents.parts.fileData"
-    lost = body("openai", messages=[{"role": "tool", "tool_call_id": "x", "content": "1"}])
-    assert "'x'" in refused("openai", "gemini", lost).message
     local = {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}
     refused("openai", "anthropic", saying("openai", local))
+
+
+# Dropped ---------------------------------------------------------------------------------------------------------
+
+VENDORS_OWN: list[tuple[str, Body]] = [
+    ("openai", {"web_search_options": {"search_context_size": "low"}}),
+    ("openai", {"modalities": ["text"], "audio": {"voice": "alloy", "format": "wav"}}),
+    ("openai", {"function_call": "auto", "functions": []}),
+    ("openai", {"tools": [{"type": "web_search"}], "tool_choice": "required"}),
+    ("responses", {"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}, "include": []}),
+    ("responses", {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}], "tool_choice": "required"}),
+    ("anthropic", {"mcp_servers": [{"type": "url", "url": "https://mcp.example.com", "name": "x"}]}),
+    ("anthropic", {"container": {"skills": [{"type": "anthropic", "skill_id": "pptx"}]}}),
+    ("anthropic", {"tools": [{"type": "web_search_20250305", "name": "web_search"}], "tool_choice": {"type": "any"}}),
+    ("gemini", {"tools": [{"googleSearch": {}}], "toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}),
+    (
+        "gemini",
+        {"generationConfig": {"speechConfig": {"languageCode": "de-DE"}, "imageConfig": {"aspectRatio": "1:1"}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "more"), VENDORS_OWN)
+def test_what_only_the_vendor_can_do_is_left_out(source: str, more: Body) -> None:
+    for one, target in PAIRS:
+        if one == source:
+            made = translate(source, target, body(source, **more))
+            judge_request(target, made)
+            assert not {"tools", "tool_choice", "toolConfig"} & set(made)
+
+
+ORPHANS: dict[str, Body] = {
+    "openai": {"messages": [{"role": "tool", "tool_call_id": "x", "content": "18 degrees"}]},
+    "responses": {"input": [{"type": "function_call_output", "call_id": "x", "output": "18 degrees"}]},
+    "anthropic": {
+        "messages": [
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "x", "content": "18 degrees"}]}
+        ]
+    },
+    "gemini": {
+        "contents": [
+            {"role": "user", "parts": [{"functionResponse": {"name": "get_weather", "response": {"is": "18 degrees"}}}]}
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_a_result_without_its_call_is_told_in_words(source: str, target: str) -> None:
+    made = translate(source, target, body(source, **ORPHANS[source]))
+    judge_request(target, made)
+    said = json.dumps(made)
+    assert "Result of an earlier call of " in said
+    assert "18 degrees" in said
+    assert not [word for word in ("tool_call_id", "call_id", "tool_use_id", "functionResponse") if word in said]
 
 
 # Carried ---------------------------------------------------------------------------------------------------------

@@ -171,21 +171,27 @@ def judge_answer(name: str, body: Body) -> None:
     model.model_validate(body)
 
 
+def judge_event(name: str, event: bytes, data: Body) -> None:
+    """Hold one event against the vendor's own types and framing."""
+    if name == "openai":
+        assert event.startswith(b"data: ")
+        ChatCompletionChunk.model_validate(data)
+    elif name == "gemini":
+        assert event.startswith(b"data: ")
+        assert event.endswith(b"\r\n\r\n")
+        google.GenerateContentResponse.model_validate(data)
+    else:
+        assert event.startswith(b"event: " + data["type"].encode() + b"\ndata: ")
+        (_message_event if name == "anthropic" else _response_event).validate_python(data)
+
+
 def judge_events(name: str, events: list[bytes]) -> None:
     """Hold a stream against the vendor's own types and framing."""
     if name == "openai":
         assert events[-1] == b"data: [DONE]\n\n"
-        assert all(event.startswith(b"data: ") for event in events)
-        for chunk in payloads(events):
-            ChatCompletionChunk.model_validate(chunk)
-    elif name == "gemini":
-        assert all(event.startswith(b"data: ") and event.endswith(b"\r\n\r\n") for event in events)
-        for chunk in payloads(events):
-            google.GenerateContentResponse.model_validate(chunk)
-    else:
-        for event, data in zip(events, payloads(events), strict=True):
-            assert event.startswith(b"event: " + data["type"].encode() + b"\ndata: ")
-            (_message_event if name == "anthropic" else _response_event).validate_python(data)
+        events = events[:-1]
+    for event, data in zip(events, payloads(events), strict=True):
+        judge_event(name, event, data)
     if name == "responses":
         assert [data["sequence_number"] for data in payloads(events)] == list(range(len(events)))
 

@@ -8,7 +8,20 @@ they read a request or an answer and return plain values; they never do input or
 from __future__ import annotations
 
 from .answers import AnswerShape
-from .events import BLANK, BOM, COMMENT, DONE, begins_stream, event_data, event_json, events_of, is_done
+from .events import (
+    BLANK,
+    BOM,
+    COMMENT,
+    DONE,
+    begins_stream,
+    event_data,
+    event_json,
+    events_of,
+    is_done,
+    is_readable,
+    whole_events,
+    with_json,
+)
 from .jobs import (
     Accepted,
     AnyJob,
@@ -52,6 +65,7 @@ from .protocol import (
     Reframer,
     Signing,
     TaskTranslator,
+    UsageTeller,
 )
 from .sockets import Meter, SessionTranslation, SocketRules, Spent
 from .streams import Events, StreamRules, Translation
@@ -59,6 +73,7 @@ from .values import (
     DROP,
     FINAL,
     INLINE,
+    MALFORMED,
     SEAL,
     SEALED,
     Answer,
@@ -74,6 +89,7 @@ from .values import (
     State,
     Text,
     Usage,
+    lenient_json,
 )
 from .views import Allowance, Facts, ListedModel, View
 
@@ -85,6 +101,7 @@ __all__ = [
     "DROP",
     "FINAL",
     "INLINE",
+    "MALFORMED",
     "SEAL",
     "SEALED",
     "Accepted",
@@ -155,6 +172,7 @@ __all__ = [
     "Translation",
     "UpstreamCall",
     "Usage",
+    "UsageTeller",
     "View",
     "Window",
     "begins_stream",
@@ -162,4 +180,8 @@ __all__ = [
     "event_json",
     "events_of",
     "is_done",
+    "is_readable",
+    "lenient_json",
+    "whole_events",
+    "with_json",
 ]

@@ -5,14 +5,13 @@ Source: the HTML standard, "Server-sent events".
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from .values import Json
+from .values import Json, lenient_json
 
 BOM: Final = b"\xef\xbb\xbf"
 """May begin a stream."""
@@ -39,15 +38,7 @@ def event_data(event: bytes) -> bytes:
 
 def event_json(event: bytes) -> Json:
     """Return the JSON of an event, though its strings hold what strict readers refuse; None where it is none."""
-    data = event_data(event)
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError):
-        return None
+    return lenient_json(event_data(event))
 
 
 def is_done(event: bytes) -> bool:
@@ -55,11 +46,42 @@ def is_done(event: bytes) -> bool:
     return DONE in event and event_data(event) == DONE
 
 
+def is_readable(event: bytes) -> bool:
+    """Tell whether the data of an event can be read: JSON, or the mark that ends streams."""
+    data = event_data(event)
+    if data == DONE:
+        return True
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return lenient_json(data) is not None
+    return True
+
+
 def events_of(stream: bytes) -> Iterator[bytes]:
     """Yield the events of a whole stream, each with one blank line."""
     for event in BLANK.split(stream.removeprefix(BOM)):
         if event.strip():
             yield event + b"\n\n"
+
+
+def whole_events(data: bytes) -> list[bytes]:
+    """Return the events in some bytes as they stand, each with its blank line; a rest is the last."""
+    found: list[bytes] = []
+    start = 0
+    for blank in BLANK.finditer(data):
+        found.append(data[start : blank.end()])
+        start = blank.end()
+    return [*found, data[start:]] if start < len(data) else found
+
+
+def with_json(event: bytes, data: bytes) -> bytes:
+    """Return an event with other data, in one line."""
+    lines = event.splitlines(keepends=True)
+    place = next((place for place, line in enumerate(lines) if line.startswith(b"data:")), 0)
+    end = lines[place][len(lines[place].rstrip(b"\r\n")) :]
+    kept = [line for line in lines[place + 1 :] if not line.startswith(b"data:")]
+    return b"".join([*lines[:place], b"data: " + data + end, *kept])
 
 
 def begins_stream(begun: bytes) -> bool | None:

@@ -63,9 +63,12 @@ class Refused:
     ----------
     retry_elsewhere : bool
         Whether another channel may be tried.
+    worded : bool
+        It says so in its own words, though with a good status; what else comes with one and names no job is no answer.
     """
 
     retry_elsewhere: bool = False
+    worded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

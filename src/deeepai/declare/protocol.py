@@ -233,6 +233,28 @@ class CallTranslator:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UsageTeller:
+    """Tells the callers of an operation what was counted here, where their vendor told nothing of it.
+
+    Attributes
+    ----------
+    operation : str
+        `protocol.operation`.
+    carries : callable
+        Whether an event may carry usage.
+    whole : callable
+        A whole answer, with the usage in it.
+    events : callable
+        The last events of a stream, with the usage in them; by the request, those events, and those that came before.
+    """
+
+    operation: str
+    carries: Callable[[bytes], bool]
+    whole: Callable[[bytes, Usage], bytes]
+    events: Callable[[Request[Any], bytes, Sequence[bytes], Usage], bytes]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reframer:
     """Turns a whole answer of an operation into its event stream, and back, where an upstream sent the other one.
 

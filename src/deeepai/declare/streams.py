@@ -65,6 +65,8 @@ class StreamRules(Generic[BodyT_contra]):
         Whether an event says nothing yet (a ping, a role, what was created): the answer has not begun with it.
     finishes : callable
         Whether an event says why the answer ends, though it may not be the last.
+    closing : bytes
+        What ends a stream whose vendor left its last event out, though the answer has come to its end.
     failure : callable
         What an event says of a failure, as JSON with the vendor's words; None: it tells of none.
     scan_for : tuple of bytes
@@ -93,6 +95,7 @@ class StreamRules(Generic[BodyT_contra]):
     scan_for: tuple[bytes, ...]
     only_opens: Callable[[bytes], bool] = lambda event: False
     finishes: Callable[[bytes], bool] = lambda event: False
+    closing: bytes = b""
     failure: Callable[[bytes], Json] = lambda event: None
     merge: Callable[[Usage, Usage], Usage] | None = None
     at_close: bool = False

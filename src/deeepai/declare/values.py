@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import enum
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -12,6 +14,8 @@ from typing import Protocol as Interface
 import msgspec
 
 Json = Any
+MALFORMED: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a value of an unexpected type or depth raises."""
 """A decoded JSON value."""
 
 BodyT_co = TypeVar("BodyT_co", covariant=True)
@@ -293,6 +297,32 @@ AnyRequest: TypeAlias = Request[object]
 """A request whose body does not matter."""
 
 
+def lenient_json(data: bytes) -> Json:
+    """Decode JSON as lenient readers do; None where it is none.
+
+    Raw control characters and halves of surrogates pass, bytes that are no UTF-8 are replaced, and numbers that are
+    none (`NaN`, `1e400`) are null.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+        return json.loads(text, strict=False, parse_constant=_none, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _none(constant: str) -> None:
+    return None
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What an upstream answered."""
 
@@ -301,10 +331,15 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
     def json(self) -> Json:
-        """Decode the body; None when it is not JSON."""
+        """Decode the body, as `lenient_json` does, to text that can be kept; None when it is not JSON."""
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, ValueError):
+        except MALFORMED:
+            pass
+        try:
+            text = json.dumps(lenient_json(self.body), ensure_ascii=False)
+            return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        except MALFORMED:
             return None
 
 

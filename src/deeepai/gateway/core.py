@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..accounts.directory import Directory
 from ..accounts.limits import Limiter
 from ..accounts.tokens import write_last_used
-from ..declare import Reframer, TaskTranslator
+from ..declare import Reframer, TaskTranslator, UsageTeller
 from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.cache import Cache
@@ -36,6 +36,7 @@ class Core:
     """By the operation that they serve."""
     translators: TranslatorIndex
     reframers: Mapping[str, Reframer]
+    tellers: Mapping[str, UsageTeller]
     """By operation."""
     directory: Directory
     limiter: Limiter

@@ -14,6 +14,7 @@ from .. import crash
 from ..accounts.models import Channel
 from ..declare import (
     INLINE,
+    MALFORMED,
     Accepted,
     Answer,
     Failure,
@@ -33,7 +34,8 @@ from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import MaybeSent, UpstreamError, transports
 from . import admission, answers, candidates, files, outgoing, pricing, settlement
-from .attempts import Attempts, Lost, Refusal, Verdict, is_error, judge
+from .answers.judge import failure_of
+from .attempts import Attempts, ErrorInside, Lost, Refusal, Verdict, is_error, judge
 from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
@@ -46,6 +48,7 @@ from .translation import Translated
 KEEP_ALIVE = 10.0
 """Seconds between two events of a task's state that does not change."""
 _LOOK = 0.25
+_LONGEST_ID = 1024
 
 
 class Declined(Exception):
@@ -290,11 +293,18 @@ class _Submission:
         rules: JobRules[Any] = self._operation.job.rules
         if translated is not None:
             protocol, request, rules = translated.protocol, translated.request, self._core.life.rules(self.task)
-        verdict = rules.accept(answer, request)
+        try:
+            verdict = rules.accept(answer, request)
+        except MALFORMED:
+            raise ErrorInside("an answer that could not be read") from None
+        if isinstance(verdict, Accepted) and len(verdict.upstream_id) > _LONGEST_ID:
+            raise ErrorInside("an answer whose id is none")
         if isinstance(verdict, Accepted):
             return verdict if translated is None else replace(verdict, facts={**translated.facts, **verdict.facts})
         if protocol.channel_fault(answer):
             return Refusal(answer, Verdict.ACCOUNT, translated)
+        if answer.status < 300 and not verdict.worded and not is_error(answer):
+            raise failure_of(answer.json())
         elsewhere = verdict.retry_elsewhere or is_error(answer) or judge(protocol, answer) is Verdict.ELSEWHERE
         return Refusal(answer, Verdict.ELSEWHERE if elsewhere else Verdict.CALLER, translated)
 
@@ -316,10 +326,13 @@ async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
     with x.waiting():
         task = await core.poller.fresh(task)
     links = candidates.links_for(core, x)
-    if operation.render is not None:
-        shown = operation.render(x.request, task, links)
-    else:
-        shown = core.life.face(task).render(task, links)
+    try:
+        if operation.render is not None:
+            shown = operation.render(x.request, task, links)
+        else:
+            shown = core.life.face(task).render(task, links)
+    except MALFORMED:
+        raise Failure(Reason.UPSTREAM, "What the upstream tells of the task cannot be read") from None
     await reply(core, x, task, shown)
 
 

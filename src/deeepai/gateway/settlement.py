@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import quicktok
 
-from ..declare import Failure, Reason, Request, StreamRules, Usage
+from ..declare import MALFORMED, Failure, Reason, Request, StreamRules, Usage, lenient_json
 from ..money.ledger import BudgetExceeded, Hold, InsufficientFunds, Ledger, Settlement, UsageRow
 from . import pricing
 from .exchange import Exchange
@@ -165,11 +164,13 @@ def untold(usage: Usage | None, request: Request[Any], rules: StreamRules[Any]) 
     """
     if usage is None:
         return True
-    if usage.basis != "vendor" or rules.usage_without_report is not None:
+    if rules.usage_without_report is not None:
         return False
     if usage.others or usage.images or usage.seconds or usage.characters:
         # It is told in other units, or as what other models used.
         return False
+    if usage.basis != "vendor":
+        return usage.basis == "estimated"
     return not usage.all_input or not usage.all_output or several(request, rules) > 1
 
 
@@ -197,6 +198,8 @@ def of_stream(
 def of_answer(usage: Usage, request: Request[Any], rules: StreamRules[Any], body: bytes) -> Usage:
     """Return what a whole answer used, as `of_stream` does."""
     count = _count(request, rules, (body,))
+    if usage.basis == "estimated":
+        return msgspec.structs.replace(usage, input=count.input, output=count.output, basis="counted")
     return completed(usage, count, broken=False, answers=several(request, rules))
 
 
@@ -205,19 +208,11 @@ def _count(request: Request[Any], rules: StreamRules[Any], values: Iterable[byte
     pieces: list[str] = []
     for value in values:
         try:
-            pieces.append(rules.text(_decoded(value)))
-        except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+            pieces.append(rules.text(lenient_json(value)))
+        except MALFORMED:
             continue
     input, output = (encoding.count(_plain(text)) for text in (rules.prompt(request), "".join(pieces)))
     return Usage(calls=1, input=input, output=output, basis="counted")
-
-
-def _decoded(data: bytes) -> Any:
-    """Decode JSON, whose texts may hold what JSON forbids there."""
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, ValueError):
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
 
 
 def _plain(text: str) -> str:

@@ -38,6 +38,7 @@ from ..declare import (
 )
 from .common.jobs import FilePath, JobFormat
 from .common.operations import Paths
+from .common.usage import amount
 
 SLUGS = (
     *("flux-pro-1.1", "flux-pro", "flux-dev", "flux-pro-1.1-ultra", "flux-kontext-pro", "flux-kontext-max"),
@@ -114,12 +115,13 @@ def patch(request: Request[GenerateBody], facts: Facts) -> dict[str, Any]:
 def usage(job: Json, task: Task) -> Usage | None:
     """Return what the vendor says that a picture cost, at its end or else at the submission."""
     for said in (job, task.facts):
-        if isinstance(said.get("cost"), int | float):
+        credits = amount(said.get("cost"))
+        if credits is not None:
             return Usage(
                 images=1,
-                cost=round(said["cost"] * CREDIT),
-                megapixels=said.get("output_mp") or 0.0,
-                input_megapixels=said.get("input_mp") or 0.0,
+                cost=round(credits * CREDIT),
+                megapixels=amount(said.get("output_mp")) or 0.0,
+                input_megapixels=amount(said.get("input_mp")) or 0.0,
                 basis="vendor",
             )
     return None
@@ -127,7 +129,8 @@ def usage(job: Json, task: Task) -> Usage | None:
 
 def poll(task: Task) -> UpstreamCall:
     """Ask where the vendor said to ask: a task is known in one region only."""
-    return UpstreamCall(task.facts["polling_url"]) if task.facts.get("polling_url") else JOBS.ask(task)
+    url = task.facts.get("polling_url")
+    return UpstreamCall(url) if isinstance(url, str) and url else JOBS.ask(task)
 
 
 def submitted(task: Task, links: Links) -> Reply:
@@ -139,8 +142,8 @@ def submitted(task: Task, links: Links) -> Reply:
 
 def result(task: Task, links: Links) -> dict[str, Json]:
     """Return a picture's result: all that clients check, and what else the vendor tells of it."""
-    told: Mapping[str, Json] = (task.snapshot or {}).get("result") or {}
-    vendor = {name: value for name, value in told.items() if value is not None}
+    told = (task.snapshot or {}).get("result")
+    vendor = {name: value for name, value in told.items() if value is not None} if isinstance(told, dict) else {}
     return {"prompt": task.request["prompt"] or "", **vendor, "sample": links.asset(task)}
 
 

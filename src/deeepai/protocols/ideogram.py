@@ -195,15 +195,16 @@ def estimate(request: Request[ImagesBody]) -> Usage:
 
 
 def usage(request: Request[ImagesBody], answer: Answer) -> Usage | None:
-    """Count the images that came: an unsafe one has no address and costs nothing."""
-    count = len(addresses(answer.json()))
+    """Count the images that came, of those that were asked for: an unsafe one has no address and costs nothing."""
+    count = min(len(addresses(answer.json())), wanted(request))
     return msgspec.structs.replace(_images(request, count), basis="counted") if count else None
 
 
 def addresses(body: Json) -> Sequence[str]:
     """Return the pictures' addresses, which expire."""
     items = body.get("data") if isinstance(body, dict) else None
-    return [item["url"] for item in items or () if isinstance(item, dict) and item.get("url")]
+    urls = [item.get("url") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [url for url in urls if isinstance(url, str) and url]
 
 
 def one_call(request: AnyRequest) -> Usage:

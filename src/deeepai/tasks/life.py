@@ -14,6 +14,7 @@ import structlog
 from ..accounts.models import Channel
 from ..accounts.vault import Vault
 from ..declare import (
+    MALFORMED,
     Accepted,
     Answer,
     Child,
@@ -46,6 +47,8 @@ from .timing import Timing
 
 log = structlog.get_logger()
 
+MOST_TIMES = 10
+"""A vendor is not believed that tells of so many times what was asked for."""
 MISSES = 3
 """404s in a row after which the vendor is believed."""
 PASSING = frozenset({408, 409, 425, 429})
@@ -338,7 +341,11 @@ class TaskLife:
             return None
         if not ended and (answer.status in (404, 204) or (answer.status == 200 and not answer.body)):
             return TaskStatus(State.NOT_FOUND, None)
-        return rules.read(answer, task)
+        try:
+            return rules.read(answer, task)
+        except MALFORMED as fault:
+            log.warning("poll.unreadable", task=task.id, error=str(fault)[:300])
+            return None
 
     def _headers(self, channel: Channel, ask: UpstreamCall) -> dict[str, str]:
         return {**credentials.headers(self._protocols[channel.protocol], channel), **ask.headers}
@@ -476,6 +483,10 @@ class TaskLife:
                 consumed = msgspec.structs.replace(task.estimate, share=share, basis="call")
             if cost is None:
                 cost = self._price(task.price_key, consumed, task.price_group)
+                asked = self._price(task.price_key, task.estimate, task.price_group)
+                if cost and asked and cost > asked * MOST_TIMES:
+                    log.warning("task.unbelieved", task=task.id, told=cost, asked=asked)
+                    cost, consumed = asked, msgspec.structs.replace(task.estimate, basis="call")
         cost = cost or 0 if task.mode == "live" else 0
         if status is not None and status.snapshot is not None:
             task.snapshot = status.snapshot

@@ -78,7 +78,7 @@ class Results:
     async def _result(self, task: Stored, result: Result) -> tuple[bytes, str | None]:
         if result.data is not None:
             return result.data, result.content_type
-        if result.url is None:
+        if not isinstance(result.url, str):
             raise Cut("the vendor named no file")
         return await self.fetch_from(self._channel(task.channel_id), result.url, keyed=result.keyed)
 

@@ -18,6 +18,7 @@ from msgspec import Meta
 from ..models.catalogue import Model
 from ..openai_wire import WireError, answer, refused, unsupported
 from ..runtimes.llama import Llama
+from . import schemas
 from .sampling import Counter, EventStream, Piece, Sampling, head, run_all
 from .tools import Delta, Function, TextReader, ToolReader, prompt_of, schema_of
 
@@ -175,12 +176,17 @@ def to_llama(body: ChatRequest, plan: ToolPlan | None, context: int) -> dict[str
         messages.insert(0, {"role": "system", "content": SYSTEM})
     request: dict[str, Any] = {"messages": messages}
     if plan:
+        for function in plan.functions:
+            if function.strict and function.parameters is not None:
+                schemas.check(function.parameters, "tools")
         messages[0]["content"] += "\n" + prompt_of(plan.functions, plan.may_reply)
         schema = schema_of(plan.functions, plan.may_reply)
         request["response_format"] = {"type": "json_schema", "json_schema": {"name": "call", "schema": schema}}
     elif (wanted := body.response_format) and wanted.type != "text":
         if wanted.type == "json_schema" and (wanted.json_schema is None or wanted.json_schema.schema is None):
             raise refused("Missing required parameter: 'response_format.json_schema.schema'.", "response_format")
+        if wanted.json_schema is not None and wanted.json_schema.schema is not None:
+            schemas.check(wanted.json_schema.schema, "response_format")
         request["response_format"] = msgspec.to_builtins(wanted)
     request |= body.to_llama()
     tokens = body.max_completion_tokens or body.max_tokens or DEFAULT_TOKENS

@@ -27,11 +27,12 @@ _WHOLE: Final = re.compile(
 
 
 class Function(msgspec.Struct):
-    """A function as callers declare it; `parameters` is a JSON schema."""
+    """A function as callers declare it; `parameters` is a JSON schema, which only a `strict` one promises to keep."""
 
     name: str
     description: str = ""
     parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 def schema_of(functions: Sequence[Function], may_reply: bool) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from ... import crash
 from ...declare import (
+    MALFORMED,
     Answer,
     Call,
     CallTranslator,
@@ -152,6 +152,7 @@ class _Answering:
         self._keeper = x.keeper if translated is not None else None
         self._asked = x.request if self._keeper is None else self._keeper.asked()
         """What the answer is to, where it says so."""
+        self._teller = core.tellers.get(x.route.name)
         self._to = core.reframers.get(x.route.name)
         """For what the caller wants."""
         name = x.route.name if translated is None else f"{translated.protocol.name}.{translated.operation.name}"
@@ -212,11 +213,14 @@ class _Answering:
         response, own, status = taken.reply, x.operation, taken.reply.status
         answer = Answer(status, response.headers, body)
         shape = operation.shape if isinstance(operation, Call) else None
-        if shape is not None:
-            judge_whole(shape, answer)
-        elif is_error(answer):
-            raise failure_of(answer.json())
-        usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
+        try:
+            if shape is not None:
+                judge_whole(shape, answer)
+            elif is_error(answer):
+                raise failure_of(answer.json())
+            usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
+        except MALFORMED as fault:
+            raise _unreadable(x, operation.name, fault) from None
         headers = answer_headers(x, answer.headers)
         if taken.translated is not None:
             body = _translated(x, self._asked, taken.translated.translator, answer, usage)
@@ -225,12 +229,17 @@ class _Answering:
         taken.attempt.done(ok=True, first_byte=self._billing.outcome.first_byte)
         if isinstance(own, Call) and own.outputs is not None:
             body = await outputs.keep(self._core, x, taken, answer, own.outputs)
+        if usage is not None and usage.basis == "counted" and self._teller is not None:
+            body = self._teller.whole(body, usage)
         whole = body
         if stream is not None:
             # Before it is charged: what cannot be sent is not.
             body = _reframed(stream.to_events, self._asked, body)
         if self._tap is not None:
-            await self._tap.whole(answer.json(), taken.attempt.channel)
+            try:
+                await self._tap.whole(answer.json(), taken.attempt.channel)
+            except MALFORMED as fault:
+                raise _unreadable(x, own.name, fault) from None
         if self._keeper is not None:
             await self._keeper.whole(whole)
         await self._billing.settle(status, usage)
@@ -255,6 +264,7 @@ class _Answering:
             del headers[1:]
         await x.begin_stream(response.status, headers + NOT_KEPT)
         relay = Relay(x, own, begun, self._charge)
+        relay.teller = self._teller if framing is None else None
         translator = None if translated is None else translated.translator
         if isinstance(translator, CallTranslator) and translator.events is not None:
             relay.translate(rules, self._request, translator.events(self._asked))
@@ -274,6 +284,8 @@ class _Answering:
             usage = await asyncio.to_thread(
                 settlement.of_stream, usage, self._request, rules, relay.events, broken=broken
             )
+        if usage is not None and usage.basis == "counted":
+            relay.counted = usage
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)
@@ -316,10 +328,15 @@ def _translated(x: Exchange, asked: Request[Any], translator: Translator, answer
         raise TypeError(f"{translator.target} is not a call")
     try:
         return translator.answer(asked, answer, usage)
-    except (msgspec.DecodeError, msgspec.ValidationError, LookupError, TypeError, ValueError) as fault:
-        log.warning("answer.unreadable", request_id=x.id, target=translator.target, error=str(fault)[:300])
-        raise ErrorInside("an answer that could not be read") from None
+    except MALFORMED as fault:
+        raise _unreadable(x, translator.target, fault) from None
     except Failure as failure:
         if failure.kind in _OF_WHAT_WAS_ASKED:
             raise
         raise error_inside(failure.message) from None
+
+
+def _unreadable(x: Exchange, operation: str, fault: Exception) -> ErrorInside:
+    """Take what cannot be read of an answer for none: what is declared of an operation reads what a vendor promises."""
+    log.warning("answer.unreadable", request_id=x.id, operation=operation, error=str(fault)[:300])
+    return ErrorInside("an answer that could not be read")

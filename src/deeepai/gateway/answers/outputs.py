@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from ...accounts.models import Channel
-from ...declare import Answer, Json, Outputs
+from ...declare import MALFORMED, Answer, Json, Outputs
 from ...storage.ids import now_ms
 from ...tasks import store
 from ...tasks.assets import sniff
@@ -44,7 +44,10 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
     if models is not None and not (models(model) or models(channel.model_map.get(model, model))):
         return answer.body
     body = answer.json()
-    urls, inline = outputs.of(body), outputs.inline(body)
+    try:
+        urls, inline = outputs.of(body), outputs.inline(body)
+    except MALFORMED:
+        urls = inline = ()
     if not urls and not inline:
         return answer.body
     owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms())

@@ -13,7 +13,20 @@ from typing import Any
 
 from ... import crash
 from ...accounts.models import Channel
-from ...declare import BLANK, Events, Failure, Reason, Request, Stream, StreamRules, Translation, Usage, is_done
+from ...declare import (
+    BLANK,
+    Events,
+    Failure,
+    Reason,
+    Request,
+    Stream,
+    StreamRules,
+    Translation,
+    Usage,
+    UsageTeller,
+    is_done,
+    is_readable,
+)
 from ...upstream import Cut, Stalled
 from .. import settlement
 from ..attempts import ErrorInside, told
@@ -82,6 +95,10 @@ class Relay:
         self.first: float | None = None
         self.ended = False
         self._last = b""
+        self.teller: UsageTeller | None = None
+        """Tells the caller of what was counted."""
+        self.counted: Usage | None = None
+        """What was charged, where the upstream did not tell it."""
         self.tap: tuple[Tap, Channel] | None = None
         """Who takes what the events say before the caller sees it."""
         self.before_end: Callable[[bytes], Awaitable[None]] | None = None
@@ -91,6 +108,8 @@ class Relay:
         """The last events that the caller saw."""
         self._pending: bytes | None = None
         """What may be the last event, where only the body's end tells."""
+        self._ends = 0
+        """Events that may have been the last."""
         self._finished = False
         """An event has said why the answer ends."""
         self._failure = b""
@@ -160,8 +179,8 @@ class Relay:
         """Judge a stream whose body has ended: with its last event, or after one that says why the answer ends."""
         rules = self.rules
         rest = self._rest.rstrip()
-        if rest and (rules.is_last(rest) or rules.finishes(rest)):
-            # Some upstreams end without the blank line.
+        if rest and (rules.is_last(rest) or rules.finishes(rest)) and is_readable(rest):
+            # Some upstreams end without the blank line; what was cut within is nothing.
             self._rest = rest
             self._last = self._take(b"\n\n") + self._last
         if self.ended or self.left or self.fault is not None:
@@ -172,8 +191,7 @@ class Relay:
         self.ended = True
         self._last += self._pending or b""
         self._pending = None
-        if self._translate is not None:
-            self._last += self._translate.end()
+        self._last += rules.closing if self._translate is None else self._translate.end()
 
     def _whole(self) -> bool:
         """Tell whether the answer had come to its end when the body did."""
@@ -193,7 +211,7 @@ class Relay:
             # Only an event alone is looked at here: that its usage is not known yet, say many on each.
             alone = chunk.find(b"\n\n") == len(chunk) - 2
             rules = self.rules
-            concerns = not alone or rules.is_last(chunk) or rules.usage(chunk) is not None
+            concerns = not alone or rules.is_last(chunk) or rules.usage(chunk) is not None or self._untold(chunk)
             if concerns or rules.failure(chunk) is not None:
                 return False
             shown = self.rules.visible(self._request, chunk)
@@ -237,6 +255,8 @@ class Relay:
     def _end(self) -> bytes:
         fault = self.fault
         if fault is None:
+            if self.counted is not None and self.teller is not None:
+                return self.teller.events(self._x.request, self._last, self.events, self.counted)
             return self._last
         self._x.ended_in_error = True
         before = self._last + (self._pending or b"")
@@ -275,6 +295,10 @@ class Relay:
             if blank is None:
                 break
             event, data = data[: blank.end()], data[blank.end() :]
+            last = rules.is_last(event)
+            if last and translate is None and not is_readable(event):
+                # Its caller could not read it either: the answer has no end.
+                continue
             failure = rules.failure(event)
             if failure is not None:
                 self.fault, self._failure, self._rest = failure_of(failure), event, b""
@@ -284,7 +308,7 @@ class Relay:
             usage = rules.usage(event)
             if usage is not None:
                 self._learn(usage)
-            last = rules.is_last(event)
+            self._ends += last
             if not last or rules.at_close:
                 self._keep(event)
             shown = rules.visible(self._request, event) or b""
@@ -296,6 +320,8 @@ class Relay:
             if rules.at_close and (last or self._finished):
                 # Whatever comes after it, the body's end is the answer's.
                 self._finished, self._pending = True, b"" if is_done(event) else shown
+            elif not last and self._untold(event):
+                self._pending = shown
             elif not last:
                 visible.append(shown)
             else:
@@ -308,10 +334,19 @@ class Relay:
         self._rest = data
         return b"".join(visible)
 
+    def _untold(self, event: bytes) -> bool:
+        """Tell whether an event carries usage that has to be counted: what is counted may have to stand in it."""
+        if self._translate is not None or self.teller is None or not self.teller.carries(event):
+            return False
+        return settlement.untold(self.usage, self._request, self.rules)
+
     def _learn(self, usage: Usage) -> None:
         """Take what an event told; from then on there may be nothing left to count."""
         rules = self.rules
         if rules.merge is not None:
+            if rules.at_close and self._ends >= settlement.several(self._request, rules):
+                # It is of what was not asked for.
+                return
             self.usage = rules.merge(settlement.NOTHING if self.usage is None else self.usage, usage)
         else:
             self.usage = settlement.replaced(self.usage, usage)

@@ -24,7 +24,7 @@ from ...declare import (
     event_json,
 )
 from ..common import body_model
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, FAILURES, event_failure, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .bodies import CountBody, Fallback, MessagesBody, Tool
@@ -74,6 +74,11 @@ def prompt_text(request: Request[MessagesBody]) -> str:
     return "\n".join(pieces)
 
 
+def finishes(event: bytes) -> bool:
+    """Tell whether an event says why the message ends."""
+    return b'"stop_reason"' in event and bool(member(event_json(event), "delta", "stop_reason"))
+
+
 def ends_stream(event: bytes) -> bool:
     """Tell whether an event is the stream's last, with or without a line that says so."""
     if b"message_stop" not in event:
@@ -112,9 +117,11 @@ STREAM: Final[StreamRules[MessagesBody]] = StreamRules(
     prompt=prompt_text,
     is_last=ends_stream,
     error=stream_error,
-    scan_for=(b'"usage"', b"message_stop", b'"error"', *DATALESS),
+    scan_for=(b'"usage"', b"message_delta", b"message_stop", *FAILURES, *DATALESS),
     merge=merge,
     only_opens=only_opens,
+    finishes=finishes,
+    closing=b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
     failure=event_failure,
     keep_alive=b'event: ping\ndata: {"type": "ping"}\n\n',
 )

@@ -9,7 +9,7 @@ import msgspec
 
 from ...declare import Answer, AnyRequest, Request, Usage, event_data
 from ..common import rough_tokens
-from ..common.usage import Count, Reader
+from ..common.usage import Count, Reader, within
 from .bodies import MessagesBody
 
 DEFAULT_OUTPUT = 1024
@@ -87,10 +87,13 @@ _TELLS = re.compile(rb'"usage"\s*:\s*\{')
 
 def _counts(vendor: Tokens) -> Usage:
     hour = (vendor.cache_creation.ephemeral_1h_input_tokens or 0) if vendor.cache_creation is not None else 0
+    written = vendor.cache_creation_input_tokens or 0
+    if written:
+        (hour,) = within(written, hour)
     return Usage(
         input=vendor.input_tokens or 0,
         cached=vendor.cache_read_input_tokens or 0,
-        cache_write=max(0, (vendor.cache_creation_input_tokens or 0) - hour),
+        cache_write=max(0, written - hour),
         cache_write_1h=hour,
         output=vendor.output_tokens or 0,
         basis="vendor",

@@ -10,6 +10,9 @@ from ...declare import AnyRequest, Json, event_data, event_json
 DATALESS: Final = (b"retry:", b"data:\n", b"data: \n")
 """Marks that an event which holds no data may have; where lines end otherwise, each event is looked at anyway."""
 
+FAILURES: Final = (b'"error"', b"event: error")
+"""Marks that `event_failure` looks for."""
+
 
 def with_data(request: AnyRequest, event: bytes) -> bytes | None:
     """Hide an event without data, which is to be dropped; OpenAI's clients read JSON in it.
@@ -42,6 +45,9 @@ def event_failure(event: bytes) -> Json:
     if b'"error"' not in event and b"event: error" not in event:
         return None
     value = event_json(event)
+    if event.startswith(b"event: error"):
+        # Its name says so, whatever it holds.
+        return value if isinstance(value, dict) else {}
     if not isinstance(value, dict):
         return None
     return value if value.get("error") or value.get("type") == "error" else None

@@ -236,7 +236,10 @@ class JobFormat:
                 children=_children(self.children_at_once, said),
             )
         codes = (*self.elsewhere_codes, *self.account)
-        return Refused(retry_elsewhere=answer.status in self.elsewhere or self._code(said, codes) is True)
+        worded = (
+            answer.status < 300 and isinstance(get(said, self.code), int | str) and self._code(said, self.good) is False
+        )
+        return Refused(answer.status in self.elsewhere or self._code(said, codes) is True, worded)
 
     def channel_fault(self, answer: Answer) -> bool:
         """Tell whether an answer blames the channel's account, as `Protocol.channel_fault` does."""

@@ -18,8 +18,8 @@ from msgspec import Meta, inspect
 
 from ...declare import Json
 
-MOST: Final = 10**12
-"""Above it, a number is no count."""
+MOST: Final = 10**8
+"""Above it, a number is no count: no model reads or writes as much for one call, whatever tools it uses."""
 Count = Annotated[int, Meta(ge=0, le=MOST)] | None
 """A count of tokens; None where nothing was said."""
 Amount = Annotated[float, Meta(ge=0, le=MOST)] | None
@@ -54,6 +54,15 @@ def count(value: Json) -> int | None:
     """Return a count, which JSON may hold as a float or as text; else None."""
     exact = amount(value)
     return None if exact is None else int(exact)
+
+
+def within(whole: int, *parts: int | None) -> list[int]:
+    """Return the parts of a count; what is above the whole, or what the others leave of it, is none."""
+    found: list[int] = []
+    for part in parts:
+        found.append(part if part is not None and part <= whole else 0)
+        whole -= found[-1]
+    return found
 
 
 # Outlines ----------------------------------------------------------------------------------------------------------

@@ -45,13 +45,14 @@ def image_estimate(request: Request[PredictBody]) -> Usage:
 
 
 def image_usage(request: Request[PredictBody], answer: Answer) -> Usage | None:
-    """Count the pictures that came."""
+    """Count the pictures that came, of those that were asked for."""
     try:
         predictions = msgspec.json.decode(answer.body, type=Predictions).predictions
     except (msgspec.DecodeError, msgspec.ValidationError):
         return image_estimate(request)
     images = sum(prediction.data is not msgspec.UNSET for prediction in predictions)
-    return Usage(images=images, params=image_params(request.body), basis="counted") if images else None
+    asked = image_estimate(request)
+    return msgspec.structs.replace(asked, images=min(images, asked.images), basis="counted") if images else None
 
 
 _PATH, _ALIASES = paths("predict")

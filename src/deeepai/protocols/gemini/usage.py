@@ -11,7 +11,7 @@ import msgspec
 
 from ...declare import Answer, Json, Request, Usage, event_data
 from ..common import rough_tokens, service_tier
-from ..common.usage import Count, Reader, items, lenient, nested
+from ..common.usage import Count, Reader, items, lenient, nested, within
 from .bodies import GenerateBody
 from .common import count, either, parts, text_of
 
@@ -93,7 +93,11 @@ def _sides(vendor: VendorUsage) -> tuple[int, int, int]:
     prompt, tools = vendor.prompt_token_count or 0, vendor.tool_use_prompt_token_count or 0
     answered, thoughts = vendor.candidates_token_count or 0, vendor.thoughts_token_count or 0
     total = vendor.total_token_count
-    if total is not None:
+    if total:
+        # A part above the whole is no count.
+        prompt, tools, answered, thoughts = (
+            part if part <= total else 0 for part in (prompt, tools, answered, thoughts)
+        )
         if thoughts <= answered and total == prompt + tools + answered:
             # Some relays count thoughts within the answer.
             thoughts = 0
@@ -106,24 +110,25 @@ def _sides(vendor: VendorUsage) -> tuple[int, int, int]:
 
 def token_usage(vendor: VendorUsage) -> Usage:
     """Turn Google's usage into disjoint counts; pictures and films are one sort of input."""
-    cached = vendor.cached_content_token_count or 0
+    prompt, answered, thoughts = _sides(vendor)
+    (cached,) = within(prompt, vendor.cached_content_token_count)
     cached_audio = min(cached, _of(vendor.cache_tokens_details, "AUDIO"))
     pictures = ("IMAGE", "VIDEO")
-    audio_in = max(0, _of(vendor.prompt_tokens_details, "AUDIO") - cached_audio)
-    image_in = max(0, _of(vendor.prompt_tokens_details, *pictures) - _of(vendor.cache_tokens_details, *pictures))
-    audio_out = _of(vendor.candidates_tokens_details, "AUDIO")
-    image_out = _of(vendor.candidates_tokens_details, *pictures)
-    prompt, answered, thoughts = _sides(vendor)
+    heard = max(0, _of(vendor.prompt_tokens_details, "AUDIO") - cached_audio)
+    seen = max(0, _of(vendor.prompt_tokens_details, *pictures) - _of(vendor.cache_tokens_details, *pictures))
+    audio_in, image_in = within(prompt - cached, heard, seen)
+    details = vendor.candidates_tokens_details
+    audio_out, image_out = within(answered, _of(details, "AUDIO"), _of(details, *pictures))
     return Usage(
-        input=max(0, prompt - cached - audio_in - image_in),
+        input=prompt - cached - audio_in - image_in,
         cached=cached - cached_audio,
         cached_audio=cached_audio,
         audio_in=audio_in,
         image_in=image_in,
-        output=max(0, answered - audio_out - image_out) + thoughts,
+        output=answered - audio_out - image_out + thoughts,
         audio_out=audio_out,
         image_out=image_out,
-        reasoning=vendor.thoughts_token_count or 0,
+        reasoning=min(answered + thoughts, vendor.thoughts_token_count or 0),
         basis="vendor",
     )
 

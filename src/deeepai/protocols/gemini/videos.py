@@ -51,7 +51,8 @@ def estimate(request: Request[VideoBody]) -> Usage:
 
 def _usage(parameters: Mapping[str, Json] | None, films: int | None) -> Usage:
     each = count(either(parameters, "durationSeconds"), DEFAULT_SECONDS)
-    number = count(either(parameters, "sampleCount"), 1) if films is None else films
+    asked = count(either(parameters, "sampleCount"), 1)
+    number = asked if films is None else min(films, asked)
     resolution = either(parameters, "resolution")
     params = {"resolution": resolution if isinstance(resolution, str) else "720p"}
     return Usage(seconds=each * number, params=params, basis="estimated" if films is None else "second")

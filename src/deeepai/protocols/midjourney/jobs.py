@@ -233,7 +233,8 @@ def accept(answer: Answer, request: Request[CommonBody]) -> Accepted | Refused:
     # Code 5 comes from a relay that lost its own upstream: the job may run, so it is not sent again. Code 3 means that
     # no account is free, except in answer to a follow-up, whose parent is meant.
     no_account = code == 3 and not parent(request)
-    return Refused(retry_elsewhere=code in (9, 23, 30) or no_account or answer.status in (429, 503))
+    elsewhere = code in (9, 23, 30) or no_account or answer.status in (429, 503)
+    return Refused(elsewhere, worded=answer.status < 300 and isinstance(code, int | str) and code not in (1, 21, 22))
 
 
 def submitted(task: Task, links: Links) -> Reply:

@@ -26,11 +26,11 @@ from ...declare import (
     event_data,
 )
 from ..common import body_model
-from ..common.events import DATALESS, event_failure, unless, with_data
-from ..common.usage import Amount, Count, Reader
+from ..common.events import DATALESS, FAILURES, event_failure, unless, with_data
+from ..common.usage import Amount, Count, Reader, within
 from .common import ModelName, member, model_patch, wants_stream
 from .errors import error_object
-from .sounds import seconds_of
+from .sounds import longest, seconds_of
 
 MOST_INPUT = 4096
 """Characters that are spoken at once."""
@@ -126,16 +126,18 @@ def _read(data: bytes) -> Usage | None:
     usage = heard.usage
     if usage is not None and (usage.input_tokens or usage.output_tokens):
         heard_tokens, details = usage.input_tokens or 0, usage.input_token_details
-        audio = (details.audio_tokens or 0) if details is not None else heard_tokens
-        text = max(0, heard_tokens - audio)
-        return Usage(input=text, audio_in=audio, output=usage.output_tokens or 0, basis="vendor")
+        (audio,) = within(heard_tokens, details.audio_tokens if details is not None else heard_tokens)
+        return Usage(input=heard_tokens - audio, audio_in=audio, output=usage.output_tokens or 0, basis="vendor")
     seconds = usage.seconds if usage is not None and usage.seconds is not None else heard.duration
     return Usage(calls=1, seconds=seconds, basis="vendor") if seconds is not None else None
 
 
 def heard_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     """Read how long the sound was or what tokens it took; subtitles and plain text do not say."""
-    return _read(answer.body) or heard_estimate(request)
+    told, sound = _read(answer.body), _sound(request)
+    if told is None or (told.seconds and sound is not None and told.seconds > longest(sound)):
+        return heard_estimate(request)
+    return told
 
 
 def heard_last(event: bytes) -> bool:
@@ -167,7 +169,7 @@ LISTENING: Final[StreamRules[TranscriptionBody]] = StreamRules(
     prompt=lambda request: request.body.prompt or "",
     is_last=heard_last,
     error=stream_error,
-    scan_for=(b'"transcript.text.done"', b'"error"', *DATALESS),
+    scan_for=(b'"transcript.text.done"', *FAILURES, *DATALESS),
     only_opens=unless("transcript."),
     failure=event_failure,
     usage_without_report=heard_estimate,
@@ -222,7 +224,7 @@ SPEAKING: Final[StreamRules[SpeechBody]] = StreamRules(
     prompt=lambda request: request.body.input,
     is_last=lambda event: b'"speech.audio.done"' in event,
     error=stream_error,
-    scan_for=(b'"speech.audio.done"', b'"error"', *DATALESS),
+    scan_for=(b'"speech.audio.done"', *FAILURES, *DATALESS),
     only_opens=unless("speech."),
     failure=event_failure,
     usage_without_report=spoken,

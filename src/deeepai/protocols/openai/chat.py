@@ -29,7 +29,7 @@ from ...declare import (
     is_done,
 )
 from ..common import body_model, rough_tokens, service_tier
-from ..common.events import DATALESS, event_failure, with_data
+from ..common.events import DATALESS, FAILURES, event_failure, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .common import ModelName, member, members, model_patch, wants_stream
@@ -274,9 +274,10 @@ STREAM: Final[StreamRules[ChatBody | CompletionBody]] = StreamRules(
     prompt=prompt_text,
     is_last=is_done,
     error=stream_error,
-    scan_for=(b'"usage"', b"[DONE]", b'"error"', *DATALESS),
+    scan_for=(b'"usage"', b"[DONE]", *FAILURES, *DATALESS),
     only_opens=only_opens,
     finishes=finishes,
+    closing=b"data: [DONE]\n\n",
     failure=event_failure,
     choices=lambda request: request.body.n or 1,
     keep_alive=COMMENT,

@@ -26,8 +26,8 @@ from ...declare import (
     Usage,
     event_data,
 )
-from ..common.events import DATALESS, event_failure, unless, with_data
-from ..common.usage import Count, Reader
+from ..common.events import DATALESS, FAILURES, event_failure, unless, with_data
+from ..common.usage import Count, Reader, within
 from .common import ModelName, member, members, optional_model_patch, wants_stream
 from .errors import error_object
 
@@ -154,28 +154,29 @@ def _usage(answer: ImageAnswer, params: dict[str, str], images: int) -> Usage:
     if told is None or not (told.input_tokens or told.output_tokens):
         return Usage(calls=1, images=images, params=params, basis="counted")
     inputs, outputs = told.input_tokens_details, told.output_tokens_details
-    image_in = (inputs.image_tokens or 0) if inputs else 0
-    text_out = (outputs.text_tokens or 0) if outputs else 0
+    input, output = told.input_tokens or 0, told.output_tokens or 0
+    (image_in,) = within(input, inputs.image_tokens if inputs else None)
+    (text_out,) = within(output, outputs.text_tokens if outputs else None)
     return Usage(
         calls=1,
         images=images,
-        input=max(0, (told.input_tokens or 0) - image_in),
+        input=input - image_in,
         image_in=image_in,
         output=text_out,
-        image_out=max(0, (told.output_tokens or 0) - text_out),
+        image_out=output - text_out,
         params=params,
         basis="vendor",
     )
 
 
 def image_usage(request: Request[ImageBody | EditBody | VariationBody], answer: Answer) -> Usage | None:
-    """Count the images, and read the tokens where the vendor tells them."""
+    """Count the images, of those that were asked for, and read the tokens where the vendor tells them."""
     if not answer.body.lstrip().startswith(b"{"):
         return image_estimate(request)
     metered = _ANSWER.read(answer.body)
     if metered.usage is None and not metered.data:
         return None
-    return _usage(metered, image_params(request.body), len(metered.data))
+    return _usage(metered, image_params(request.body), min(len(metered.data), request.body.n or 1))
 
 
 def _texts(answer: Json, name: str) -> Sequence[str]:
@@ -258,10 +259,11 @@ STREAM: Final[StreamRules[ImageBody | EditBody]] = StreamRules(
     prompt=lambda request: request.body.prompt,
     is_last=ends,
     error=stream_error,
-    scan_for=(b".completed", b".partial_image", b'"error"', *DATALESS),
+    scan_for=(b".completed", b".partial_image", *FAILURES, *DATALESS),
     only_opens=unless("image_"),
     failure=event_failure,
     merge=add,
+    choices=lambda request: request.body.n or 1,
     at_close=True,
     keep_alive=COMMENT,
 )

@@ -8,7 +8,7 @@ import msgspec
 
 from ...declare import Answer, AnyRequest, Usage, event_data
 from ..common import rough_tokens, service_tier
-from ..common.usage import Reader, lenient
+from ..common.usage import Reader, lenient, members
 from .usage import HOLDER, VendorUsage, tells, token_usage, usage_elsewhere
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -115,7 +115,9 @@ def consumed(response: _Response, elsewhere: VendorUsage | None = None) -> Usage
 
 def estimated(request: AnyRequest, answer: Answer) -> Usage:
     """Count roughly what a response used that does not tell."""
-    return Usage(input=rough_tokens(request), output=len(answer.body) // 6, basis="estimated")
+    return Usage(
+        input=rough_tokens(request), output=len(members(answer.body).get("output", b"")) // 6, basis="estimated"
+    )
 
 
 def whole_usage(body: bytes) -> tuple[str | None, Usage | None]:

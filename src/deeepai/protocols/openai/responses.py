@@ -40,7 +40,7 @@ from ...declare import (
     events_of,
 )
 from ..common import body_model, rough_tokens, service_tier
-from ..common.events import DATALESS, with_data
+from ..common.events import DATALESS, FAILURES, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .common import ModelName, member, members, wants_stream
@@ -213,8 +213,7 @@ _SCAN_FOR: Final = (
     b"response.completed",
     b"response.incomplete",
     b"response.failed",
-    b'"error"',
-    b"event: error",
+    *FAILURES,
 )
 
 STREAM: Final[StreamRules[ResponseBody]] = StreamRules(

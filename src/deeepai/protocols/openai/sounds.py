@@ -31,7 +31,12 @@ def seconds_of(sound: Part) -> float:
     """
     size = len(sound.data)
     found = _ogg(sound.data) if bytes(sound.data[:4]) == b"OggS" else _tagged(sound)
-    return min(max(found or size / _USUAL, size / _MOST), size / _FEWEST)
+    return min(max(found or size / _USUAL, size / _MOST), longest(sound))
+
+
+def longest(sound: Part) -> float:
+    """Return the seconds that a sound of that size can last at most."""
+    return len(sound.data) / _FEWEST
 
 
 def _tagged(sound: Part) -> float | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from ...declare import Answer, AnyRequest, Usage, event_data
 from ..common import rough_tokens, service_tier
-from ..common.usage import Count, Reader, nested
+from ..common.usage import Count, Reader, nested, within
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
@@ -71,18 +71,15 @@ def _sides(vendor: VendorUsage, reasoning: int) -> tuple[int, int]:
     if reasoning and total == prompt + completion + reasoning:
         # xAI counts what was thought beside what was said.
         return prompt, completion + reasoning
+    if total:
+        # A part above the whole is no count.
+        prompt = prompt if prompt <= total or completion > total else 0
+        completion = completion if completion <= total or prompt > total else 0
     if prompt and not completion:
         return prompt, max(0, total - prompt)
     if completion and not prompt:
         return max(0, total - completion), completion
     return prompt, completion
-
-
-def _from_cache(vendor: VendorUsage, inputs: PromptDetails, prompt: int) -> tuple[int, int]:
-    """Return what was read from a cache and what was written to one, which are parts of the prompt."""
-    read = inputs.cached_tokens or vendor.prompt_cache_hit_tokens or vendor.cached_tokens or 0
-    read = min(read, prompt)
-    return read, min(inputs.cache_write_tokens or 0, prompt - read)
 
 
 def token_usage(vendor: VendorUsage, tier: object = None, *, calls: int = 1) -> Usage:
@@ -91,9 +88,9 @@ def token_usage(vendor: VendorUsage, tier: object = None, *, calls: int = 1) -> 
     outputs = vendor.completion_tokens_details or vendor.output_tokens_details or _NO_COMPLETION
     reasoning = outputs.reasoning_tokens or 0
     prompt, completion = _sides(vendor, reasoning)
-    cached, written = _from_cache(vendor, inputs, prompt)
-    audio_in = min(inputs.audio_tokens or 0, prompt - cached - written)
-    audio_out = min(outputs.audio_tokens or 0, completion)
+    read = inputs.cached_tokens or vendor.prompt_cache_hit_tokens or vendor.cached_tokens
+    cached, written, audio_in = within(prompt, read, inputs.cache_write_tokens, inputs.audio_tokens)
+    (audio_out,) = within(completion, outputs.audio_tokens)
     return Usage(
         calls=calls,
         input=prompt - cached - written - audio_in,

@@ -36,7 +36,7 @@ class Artifacts(msgspec.Struct):
 
 
 def v1_usage(request: Request[V1Options], answer: Answer) -> Usage | None:
-    """Count the images that were made, blurred ones too."""
+    """Count the images that were made of those that were asked for, blurred ones too."""
     estimate = samples(request)
     if "json" not in answer.headers.get("content-type", ""):
         return estimate
@@ -45,4 +45,5 @@ def v1_usage(request: Request[V1Options], answer: Answer) -> Usage | None:
     except (msgspec.DecodeError, msgspec.ValidationError):
         return estimate
     images = sum(artifact.finishReason != "ERROR" for artifact in artifacts)
-    return Usage(images=images, steps=estimate.steps, basis="counted") if images else None
+    images = min(images, estimate.images)
+    return msgspec.structs.replace(estimate, images=images, basis="counted") if images else None

@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Reason, Reframer, Translation, Usage
+from ...declare import (
+    MALFORMED,
+    Answer,
+    AnyRequest,
+    CallTranslator,
+    Failure,
+    Json,
+    Reason,
+    Reframer,
+    Translation,
+    Usage,
+)
 from . import (
     anthropic,
     anthropic_stream,
@@ -26,8 +37,8 @@ from . import (
     responses_stream,
     responses_write,
 )
+from .checks import sound, sound_step
 from .common import (
-    MALFORMED,
     Body,
     Halves,
     Quiet,
@@ -188,8 +199,10 @@ class _Events:
             steps = self._reader.feed(event)
             if self._halves.held or b"\\u" in event:
                 steps = self._halves.filter(steps)
-            if self._begun and len(steps) == 1 and type(steps[0]) is Delta and self._sieve is None:
-                return self._writer.feed(steps[0])
+            if self._begun and len(steps) == 1 and self._sieve is None:
+                (step,) = steps
+                if type(step) is Delta and type(step.text) is str:
+                    return self._writer.feed(step)
             self._write(steps, written)
         except Failure as failure:
             written.append(self._break(failure))
@@ -205,6 +218,7 @@ class _Events:
         for step in steps:
             if self._over:
                 break
+            sound_step(step)
             if not self._begun and not isinstance(step, Broken):
                 self._begun = True
                 if not isinstance(step, Start):
@@ -262,7 +276,7 @@ def _translator(name: str, streams: bool | None, source: Format, target: Format)
     def answer(request: AnyRequest, answer: Answer, usage: Usage | None = None) -> bytes:
         asked = _asked(request)
         try:
-            completion = target.read_answer(whole_json(answer.body))
+            completion = sound(target.read_answer(whole_json(answer.body)))
             name_back(completion.parts, names(asked))
             if source.summarizes(asked):
                 completion.parts = compaction.summed(completion.parts)
@@ -320,14 +334,14 @@ def _reframer(name: str, own: Format) -> Reframer:
             if isinstance(value, list):
                 # The events of a stream, in another framing.
                 return b"".join(b"data: " + encode(event) + b"\n\n" for event in value)
-            return written(own.writer(_model(request, asked), asked), own.read_answer(value))
+            return written(own.writer(_model(request, asked), asked), sound(own.read_answer(value)))
         except MALFORMED:
             raise no_answer("it is not of its format") from None
 
     def to_document(request: AnyRequest, stream: bytes) -> bytes:
         asked = _asked(request)
         try:
-            completion = gathered(own.reader(), stream)
+            completion = sound(gathered(own.reader(), stream))
             return encode(own.write_answer(completion, _model(request, asked), asked))
         except MALFORMED:
             raise no_answer("it is not of its format") from None

@@ -5,11 +5,12 @@ Source: the types of Anthropic's Python SDK 2.12. Claude 4.6 and later think by 
 message may stand among the others.
 
 Dropped on reading: `citations` and `context` of documents, `service_tier`, `inference_geo`, `speed`, `diagnostics`,
-`metadata` but for its `user_id`, the vendor's own tools and what they leave in a conversation, Claude Code's note for
-the vendor's bills. Dropped on writing: `seed`, the penalties, `verbosity`, the prompt cache's key, thoughts of other
-upstreams, `top_p` beside `temperature`, a temperature above 1 (it becomes 1), sampling parameters for models that take
-none or that think by a budget, text without words, thinking where a turn goes on that began without.
-Refused on reading: `mcp_servers`, stored files, `container`. Refused on writing: `logit_bias`, sound and film, stored
+`metadata` but for its `user_id`, the vendor's own tools (`mcp_servers` and skills with them) and what they leave in a
+conversation, Claude Code's note for the vendor's bills. Dropped on writing: `seed`, the penalties, `verbosity`, the
+prompt cache's key, thoughts of other upstreams, `top_p` beside `temperature`, a temperature above 1 (it becomes 1),
+sampling parameters for models that take none or that think by a budget, text without words, thinking where a turn goes
+on that began without.
+Refused on reading: stored files, the id of a `container`. Refused on writing: `logit_bias`, sound and film, stored
 files, media in the model's own turns.
 """
 
@@ -86,10 +87,9 @@ def version(model: str) -> tuple[int, int]:
 
 def read_request(body: Body, stream: bool | None) -> Conversation:
     """Read a request."""
-    if body.get("container") is not None:
+    container = body.get("container")
+    if isinstance(container, str) or (isinstance(container, dict) and container.get("id")):
         refuse("container", "This model has no containers")
-    if body.get("mcp_servers"):
-        refuse("mcp_servers", "This model cannot speak to MCP servers by itself")
     turns: list[Turn] = []
     system = [part for part in _read_content(body.get("system"), "system") if _unbilled(part)]
     if system:

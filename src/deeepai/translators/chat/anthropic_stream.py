@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ...declare import DONE, Failure, Json, event_data
-from .anthropic import NAME, REASONS, answer_id, prompt_tokens, read_usage, write_block, write_usage
+from ...declare import DONE, Failure, Json, Usage, event_data
+from ...protocols.anthropic.usage import event_usage, merge
+from .anthropic import NAME, REASONS, answer_id, prompt_tokens, write_block, write_usage
 from .common import STREAM_CUT, Body, arguments_text, data_json, encode, named_event, read_stop, seal, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
@@ -27,6 +28,7 @@ from .model import (
     ToolCall,
     UsageSeen,
 )
+from .usage import tokens
 
 _STATUS = {
     "invalid_request_error": 400,
@@ -40,7 +42,7 @@ class Reader:
     """Reads the events of one stream."""
 
     def __init__(self) -> None:
-        self._usage: Body = {}
+        self._usage: Usage | None = None
         self._started = False
         self._lanes = Lanes()
         self._blocks: dict[Json, Lane | None] = {}
@@ -62,7 +64,7 @@ class Reader:
             case "content_block_delta":
                 return self._delta(data.get("index"), data.get("delta") or {})
             case "message_start":
-                return self._message_start(data.get("message") or {})
+                return self._message_start(data.get("message") or {}, event)
             case "content_block_start":
                 return self._start(data.get("index"), data.get("content_block") or {})
             case "content_block_stop":
@@ -70,7 +72,7 @@ class Reader:
                 self._stop(data.get("index"), out)
                 return out
             case "message_delta":
-                return self._message_delta(data)
+                return self._message_delta(data, event)
             case "message_stop":
                 if self._finish is None:
                     self._finish = Finish(read_stop(None, self._called))
@@ -99,12 +101,18 @@ class Reader:
             self._stop(index, out)
         return [*out, self._finish, Done()]
 
-    def _message_start(self, message: Body) -> list[Event]:
-        self._usage |= message.get("usage") or {}
+    def _learn(self, event: bytes) -> Tokens | None:
+        """Return all that was told of usage with this event, read as what is charged."""
+        told = event_usage(event)
+        if told is not None:
+            self._usage = told if self._usage is None else merge(self._usage, told)
+        return None if self._usage is None else tokens(self._usage)
+
+    def _message_start(self, message: Body, event: bytes) -> list[Event]:
+        usage = self._learn(event)
         if self._started:
             return []
         self._started = True
-        usage = read_usage(self._usage) if self._usage else None
         return [Start(message.get("id") or "", message.get("model") or "", usage)]
 
     def _start(self, index: Json, block: Body) -> list[Event]:
@@ -165,10 +173,9 @@ class Reader:
             self._lanes.add(lane, arguments_text(input), out)
         self._lanes.close(lane, out)
 
-    def _message_delta(self, data: Body) -> list[Event]:
-        usage = data.get("usage") or {}
-        self._usage |= {key: value for key, value in usage.items() if value is not None}
-        out: list[Event] = [UsageSeen(read_usage(self._usage))] if self._usage else []
+    def _message_delta(self, data: Body, event: bytes) -> list[Event]:
+        usage = self._learn(event)
+        out: list[Event] = [UsageSeen(usage)] if usage is not None else []
         delta = data.get("delta") or {}
         reason = delta.get("stop_reason")
         if reason:

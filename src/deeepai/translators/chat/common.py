@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data
+from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, lenient_json
 from .model import (
     Conversation,
     Delta,
@@ -36,8 +36,6 @@ decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 
 STREAM_CUT: Final = Failure(Reason.UPSTREAM, "The upstream's answer ended before it was complete")
-MALFORMED: Final = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a value of an unexpected type or depth raises."""
 DEFAULT_MAX_TOKENS: Final = 4096
 """For Anthropic, which wants a limit, where the caller sets none."""
 
@@ -117,21 +115,6 @@ def error_object(answer: Answer) -> Body:
 
 
 # JSON ------------------------------------------------------------------------------------------------------------
-
-
-def lenient_json(data: bytes) -> Json:
-    """Decode JSON as lenient readers do: raw control characters pass, bytes that are no UTF-8 are replaced.
-
-    A surrogate without its other half stays in the text as it is. None where it is no JSON at all.
-    """
-    try:
-        return decode(data)
-    except (msgspec.DecodeError, ValueError):
-        pass
-    try:
-        return json.loads(data.decode("utf-8", "replace").removeprefix("\ufeff"), strict=False)
-    except ValueError:
-        return None
 
 
 def paired(text: str) -> str:

@@ -66,7 +66,10 @@ def fit(conversation: Conversation, limits: Limits, model: str) -> None:
     for tool in conversation.tools:
         tool.name = fitted_name(tool.name, limits)
     choice = conversation.tool_choice
-    if choice is not None and choice.names:
+    if not conversation.tools:
+        # Those that were left out cannot be demanded.
+        conversation.tool_choice = None
+    elif choice is not None and choice.names:
         conversation.tool_choice = _choice(choice, conversation, limits)
     if not _in_order(conversation.turns, limits):
         conversation.turns = _ordered(conversation.turns, limits)
@@ -141,12 +144,19 @@ def _ordered(turns: Sequence[Turn], limits: Limits) -> list[Turn]:
         answers.setdefault(place, []).append(result)
     ordered: list[Turn] = []
     for place, turn in enumerate(turns):
-        parts: list[Part] = [part for part in turn.parts if id(part) not in moved]
+        parts = [said for part in turn.parts if id(part) not in moved for said in _alone(part)]
         if parts or not turn.parts:
             ordered.append(Turn(turn.role, parts))
         if place in answers:
             ordered.append(Turn("user", [*answers[place]]))
     return ordered
+
+
+def _alone(part: Part) -> Sequence[Part]:
+    """Return a part as it can stand alone: a result whose call is not in the history, as words of the user's."""
+    if not isinstance(part, ToolResult):
+        return (part,)
+    return (Text(f"Result of an earlier call of {part.name or 'a tool'}:"), *part.parts)
 
 
 def _own_id(id: str, taken: set[str], limits: Limits) -> str:

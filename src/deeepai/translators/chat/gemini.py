@@ -6,9 +6,10 @@ ids only in newer versions: where one has none, it gets one by its order. Gemini
 back on the first call of a turn; a call of another model's gets the word that Google documents for skipping that
 check.
 
-Dropped on reading: `safetySettings`, `labels`, `mediaResolution`, `serviceTier`, `store`, metadata of parts, the
-vendor's own tools. Dropped on writing: the user, `parallel` off, `strict`, the output schema's name, `verbosity`, the
-prompt cache's key, an image's `detail`, thoughts of other upstreams, thinking settings for models that do not think.
+Dropped on reading: `safetySettings`, `labels`, `mediaResolution`, `serviceTier`, `store`, metadata of parts,
+`speechConfig`, `imageConfig`, the vendor's own tools. Dropped on writing: the user, `parallel` off, `strict`, the
+output schema's name, `verbosity`, the prompt cache's key, an image's `detail`, thoughts of other upstreams, thinking
+settings for models that do not think.
 Refused on reading: `candidateCount` above 1, log probabilities, output other than text, `cachedContent`, files stored
 at Google. Refused on writing: `logit_bias`, files stored at OpenAI.
 """
@@ -149,9 +150,8 @@ def _refuse_what_is_alone_here(config: Body) -> None:
         refuse("generationConfig.responseLogprobs", "This model gives no log probabilities")
     if [one for one in get(config, "responseModalities") or () if str(one).upper() != "TEXT"]:
         refuse("generationConfig.responseModalities", "This model answers in text only")
-    for name in ("speechConfig", "imageConfig", "responseFormat"):
-        if get(config, name):
-            refuse(f"generationConfig.{name}", f"This model takes no {name}")
+    if get(config, "responseFormat"):
+        refuse("generationConfig.responseFormat", "This model takes no responseFormat")
 
 
 def _read_parts(found: Json, calls: _Calls, parts: list[Part], *, joins: bool) -> None:

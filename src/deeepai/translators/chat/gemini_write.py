@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from ...declare import Failure, Reason
 from .common import (
     Body,
     arguments,
@@ -149,11 +148,7 @@ def _write_given(parts: list[Part], names: dict[str, str], old: bool) -> list[Bo
             made.append(_write_media(part))
         elif isinstance(part, ToolResult):
             media = [_write_media(one) for one in part.parts if isinstance(one, Media)]
-            name = part.name or names.get(part.id)
-            if name is None:
-                raise Failure(
-                    Reason.INVALID, f"There is no call {part.id!r} that this result belongs to", param="messages"
-                )
+            name = part.name or names[part.id]
             response: Body = {"id": part.id, "name": name, "response": _write_result(part)}
             if media and not old:
                 response["parts"] = media

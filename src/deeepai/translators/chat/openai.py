@@ -4,10 +4,10 @@ Source: OpenAI's OpenAPI document 2.3.0; `reasoning_content` is the convention o
 `reasoning_details` that of OpenRouter (here it holds signatures that another upstream wants back).
 
 Dropped on reading, as they change nothing that the caller would miss: `metadata`, `store`, `service_tier`,
-`prediction`, `prompt_cache_retention`, `moderation`, a message's `name`, and fields that the specification does not
-have, tools that the vendor runs itself. Dropped on writing: `top_k`, a tool result's error mark; for reasoning models,
-which refuse them, `temperature`, `top_p` and the penalties.
-Refused on reading: `n` above 1, `logprobs`, audio output, `web_search_options`, `functions`, stored audio.
+`prediction`, `prompt_cache_retention`, `moderation`, a message's `name`, fields that the specification does not have,
+tools that the vendor runs itself, `web_search_options` with them. Dropped on writing: `top_k`, a tool result's error
+mark; for reasoning models, which refuse them, `temperature`, `top_p` and the penalties.
+Refused on reading: `n` above 1, `logprobs`, audio output, `functions`, stored audio.
 """
 
 from __future__ import annotations
@@ -111,11 +111,9 @@ def _refuse_what_is_alone_here(body: Body) -> None:
         refuse("n", "This model gives one answer to a request; n must be 1")
     if body.get("logprobs") or body.get("top_logprobs"):
         refuse("logprobs", "This model gives no log probabilities")
-    if body.get("audio") or "audio" in (body.get("modalities") or ()):
+    if "audio" in (body.get("modalities") or ()):
         refuse("modalities", "This model gives no audio")
-    if body.get("web_search_options") is not None:
-        refuse("web_search_options", "This model cannot search the web by itself")
-    if body.get("functions") or body.get("function_call"):
+    if body.get("functions"):
         refuse("functions", "Use tools instead of functions with this model")
 
 

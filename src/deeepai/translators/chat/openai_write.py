@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from ...declare import Json
-from .common import Body, arguments, data_url, effort_of, encode, lenient_json, refuse, result_text
+from ...declare import Json, lenient_json
+from .common import Body, arguments, data_url, effort_of, encode, refuse, result_text
 from .fitting import Limits, fitted_name
 from .model import Conversation, Media, OutputFormat, Part, Text, Tool, ToolCall, ToolChoice, ToolResult
 from .openai import NAME, write_message

@@ -279,7 +279,7 @@ def read_answer(body: Json) -> Completion:
         parts=parts,
         stop=read_end(body, any(isinstance(part, ToolCall) for part in parts)),
         usage=read_usage(body.get("usage") or {}),
-        created=int(body.get("created_at") or 0) or None,
+        created=body.get("created_at"),
     )
 
 

@@ -144,7 +144,7 @@ class Reader:
     def _start(self, response: Body, out: list[Event]) -> None:
         if not self._started:
             self._started = True
-            created = int(response.get("created_at") or 0) or None
+            created = response.get("created_at")
             out.append(Start(response.get("id") or "", response.get("model") or "", created=created))
 
     def _item(self, data: Body, kind: str) -> _Item:

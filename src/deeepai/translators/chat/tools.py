@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ...declare import Json
-from .common import Body, encode, lenient_json
+from ...declare import Json, lenient_json
+from .common import Body, encode
 from .model import Tool
 
 CUSTOM: Final = "input"

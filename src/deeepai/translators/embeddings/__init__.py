@@ -9,8 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Reason, Usage
-from ..chat.common import MALFORMED, Body, decode, encode, no_answer, whole_json
+from ...declare import MALFORMED, Answer, AnyRequest, CallTranslator, Failure, Reason, Usage
+from ..chat.common import Body, decode, encode, no_answer, whole_json
 from . import gemini, openai
 from .common import Source, Target, Vector
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
-from ...declare import AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from ..chat.common import MALFORMED
+from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
 from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos
 from .common import Source, Target
 from .model import Body, Film, Picture, WantedT

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ...declare import Answer, AnyRequest, CallTranslator, Failure, Json, Part, Reason, Usage
-from ..chat.common import MALFORMED, encode, no_answer
+from ...declare import MALFORMED, Answer, AnyRequest, CallTranslator, Failure, Json, Part, Reason, Usage
+from ..chat.common import encode, no_answer
 from . import gemini, ideogram, imagen, openai, stability
 from .common import Asked, Target
 

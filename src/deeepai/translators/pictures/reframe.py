@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...declare import AnyRequest, Reframer
-from ..chat.common import MALFORMED, decode, encode, no_answer
+from ...declare import MALFORMED, AnyRequest, Reframer
+from ..chat.common import decode, encode, no_answer
 from ..jobs.common import body_of
 from .common import Body
 from .openai import EDITS, GENERATIONS

@@ -9,7 +9,7 @@ import pytest
 
 from .test_fitting import answering, called, history, tool, tools_of
 from .test_requests import body
-from .world import answer_of, asking, judge_answer, judge_events, payloads, run, translate, translator
+from .world import answer_of, asking, judge_answer, judge_events, judge_request, payloads, run, translate, translator
 
 Body = dict[str, Any]
 OTHERS = ["openai", "anthropic", "gemini"]
@@ -197,3 +197,21 @@ def test_calls_and_results_of_both_kinds_answer_each_other() -> None:
     ]
     made = translate("responses", "openai", history("responses", both[0], custom[0], both[1], custom[1]))
     assert [message["role"] for message in made["messages"]] == ["user", "assistant", "tool", "tool"]
+
+
+@pytest.mark.parametrize("target", ["openai", "anthropic", "gemini"])
+def test_items_of_a_response_become_turns(target: str) -> None:
+    given = body(
+        "responses",
+        input=[
+            {"role": "user", "content": "Hi"},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+            {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "1"},
+            {"type": "function_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "2"}]},
+        ],
+    )
+    made = translate("responses", target, given)
+    judge_request(target, made)
+    turns = made["contents"] if target == "gemini" else made["messages"]
+    assert len(turns) == (4 if target == "openai" else 3)

@@ -581,21 +581,3 @@ def test_sampling_goes_where_it_is_taken() -> None:
     assert "temperature" not in thinker
     assert thinker["max_completion_tokens"] == 100
     assert translate("openai", "responses", body("openai", max_tokens=5))["max_output_tokens"] == 16
-
-
-@pytest.mark.parametrize("target", ["openai", "anthropic", "gemini"])
-def test_items_of_a_response_become_turns(target: str) -> None:
-    given = body(
-        "responses",
-        input=[
-            {"role": "user", "content": "Hi"},
-            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
-            {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": "c1", "output": "1"},
-            {"type": "function_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "2"}]},
-        ],
-    )
-    made = translate("responses", target, given)
-    judge_request(target, made)
-    turns = made["contents"] if target == "gemini" else made["messages"]
-    assert len(turns) == (4 if target == "openai" else 3)

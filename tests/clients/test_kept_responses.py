@@ -305,7 +305,7 @@ def test_what_is_not_to_be_stored_is_not_kept(house: House, client: OpenAI, mode
     assert not rows(house.gateway, "SELECT 1 FROM kept_answers WHERE id = ?", made.id)
     with pytest.raises(openai.BadRequestError):
         client.responses.create(model=model, input="And now?", previous_response_id=made.id)
-    with pytest.raises(openai.BadRequestError):
+    with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(made.id)
 
 
@@ -333,7 +333,7 @@ def test_what_has_expired_is_gone_and_then_forgotten(sandbox: Sandbox, tmp_path:
             return False
 
         until(gone)
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.BadRequestError):
             client.responses.create(model="m-chat", input="And now?", previous_response_id=made.id)
         until(lambda: not rows(house.gateway, "SELECT 1 FROM kept_answers"))
     finally:

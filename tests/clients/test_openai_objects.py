@@ -163,8 +163,9 @@ def test_cancelled_batch_and_those_that_are_refused(client: OpenAI, gateway: Gat
         given = client.files.create(file=("in.jsonl", data), purpose="batch")
         return client.batches.create(input_file_id=given.id, endpoint=endpoint, completion_window="24h")
 
+    given = client.files.create(file=("in.jsonl", lines("one")), purpose="batch")
     with sandbox.slowly():
-        made = start(lines("one"))
+        made = client.batches.create(input_file_id=given.id, endpoint="/v1/chat/completions", completion_window="24h")
         client.batches.cancel(made.id)
     until(lambda: client.batches.retrieve(made.id).status == "cancelled")
     assert paid(gateway, made._request_id)["cost"] == 0

@@ -11,10 +11,10 @@ import pytest
 from openai import OpenAI
 
 from tests.clients.test_node import run
-from tests.clients.test_realtime_node import certificate
 from tests.clients.test_realtime_python import ADD, SILENCE, charges, folded, said, sessions, speech, until_done
 from tests.plugins import coverage_results
 from tests.stack import Gateway, Sandbox
+from tests.support.certificates import certificate
 
 UPSTREAMS = {"ga": "gpt-realtime", "beta": "gpt-4o-realtime-preview"}
 """A model of an upstream of each."""
@@ -259,7 +259,7 @@ def test_a_key_for_one_session(gateway: Gateway, caller: str, upstream: str) -> 
 
 @pytest.mark.operation("openai.realtime", "openai.realtime.sessions")
 def test_node_in_the_beta(gateway: Gateway, upstream: str) -> None:
-    key, made = certificate()
+    key, made = certificate("127.0.0.1")
     env = {"TLS_KEY": key, "TLS_CERT": made, "NODE_TLS_REJECT_UNAUTHORIZED": "0", "MODEL": UPSTREAMS[upstream]}
     seen = run("realtime_beta.mjs", gateway, **env)
     for way in ("ws", "browser"):

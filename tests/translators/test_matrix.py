@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,23 @@ from deeepai.declare import Failure
 from .samples import PDF, PNG, SCHEMA
 from .test_fitting import LONG, called, history, tool
 from .test_requests import body, saying
-from .world import NAMES, judge_request, translate
+from .test_streams import (
+    COUNTED,
+    CREATED,
+    DONE,
+    ENDINGS,
+    FAILED,
+    FORMS,
+    ITEMS,
+    TAILS,
+    chunk,
+    ending,
+    errors,
+    said,
+    sse,
+    text_of,
+)
+from .world import NAMES, judge_events, judge_request, read_stream, run, translate
 
 Body = dict[str, Any]
 PAGE = Path(__file__).parents[2] / "docs" / "translators-matrix.md"
@@ -31,6 +48,8 @@ form; *dropped*: it goes without; *refused*: 400 that names the field; –: the 
 SHORT = {"openai": "chat", "responses": "responses", "anthropic": "messages", "gemini": "gemini"}
 URL = "https://example.com/a.png"
 
+Said = tuple[str, list[tuple[str, Any]]]
+"""Text, and calls with their arguments."""
 Case = tuple[str, dict[str, Body], str]
 """What it is, a request of each format that has it, and what the upstream's request must then hold."""
 
@@ -142,7 +161,7 @@ CASES: tuple[Case, ...] = (
         "openai": body("openai", user="user-7531"), "responses": body("responses", user="user-7531"),
         "anthropic": body("anthropic", metadata={"user_id": "user-7531"})}, "user-7531"),
     ("state at the upstream", {
-        "responses": body("responses", previous_response_id="resp_7531"),
+        "responses": body("responses", conversation="resp_7531"),
         "anthropic": body("anthropic", container="resp_7531"),
         "gemini": body("gemini", cachedContent="resp_7531")}, "resp_7531"),
 )  # fmt: skip
@@ -172,8 +191,58 @@ def matrix() -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
+ANSWERS = """
+## Answers
+
+Streams as upstreams send them, and what a caller of each format hears: **right**, the whole answer with its calls and
+one end; *an error*: one, with the words that follow. A caller of the upstream's own format gets its events as they
+are (–).
+
+"""
+
+
+def _streams() -> Iterator[tuple[str, str, list[bytes], str | Said]]:
+    """Yield what an upstream's stream is like, its format, its events, and the text and calls, or an error's words."""
+    for name, events, calls in FORMS:
+        text = "Hi" if name.startswith("whole calls") else ""
+        events = [*events, chunk({}, "tool_calls"), COUNTED]
+        yield f"calls: {name}", "openai", sse(*events, DONE), (text, calls)
+    for name, events in ENDINGS:
+        yield f"ends {name}", "openai", sse(*events), ("Hello", [])
+    for name, events, text, calls in ITEMS:
+        yield name, "responses", sse(CREATED, *events), (text, calls)
+    for name, events in TAILS:
+        yield f"ends {name}", "gemini", sse(*events), ("Hello", [])
+    for target, reason in FAILED:
+        yield f"ends with `{reason}`", target, ending(target, reason)[1], f"The model stopped: {reason}"
+
+
+def _heard(source: str, target: str, events: list[bytes], wanted: str | Said) -> str:
+    shown = run(source, target, events)
+    if isinstance(wanted, str):
+        assert errors(shown) == 1, (source, target, events)
+        assert wanted in shown[-1].decode()
+        return f"*an error*: {wanted}"
+    judge_events(source, shown)
+    read = read_stream(source, shown)
+    assert (text_of(read).strip(), said(read)) == wanted, (source, target, events)
+    assert errors(shown) == 0
+    return "**right**"
+
+
+def answers() -> str:
+    lines = [
+        "| upstream | its stream | " + " | ".join(SHORT[source] for source in NAMES) + " |",
+        "| --- " * (len(NAMES) + 2) + "|",
+    ]
+    for what, target, events, wanted in _streams():
+        cells = ["–" if source == target else _heard(source, target, events, wanted) for source in NAMES]
+        lines.append(f"| {SHORT[target]} | {what} | " + " | ".join(cells) + " |")
+    return ANSWERS + "\n".join(lines) + "\n"
+
+
 def test_the_matrix_is_what_the_translators_do() -> None:
-    found = matrix()
+    found = matrix() + answers()
     if os.environ.get("WRITE_MATRIX"):
         PAGE.write_text(found)
     assert PAGE.read_text() == found

@@ -259,24 +259,27 @@ def test_a_block_that_nobody_began_is_text() -> None:
 HELLO = chunk({"role": "assistant", "content": "Hello"})
 
 
-@pytest.mark.parametrize("source", CALLERS)
-@pytest.mark.parametrize(
-    "events",
-    [
-        [HELLO, chunk({}, "stop"), COUNTED, DONE],
-        [HELLO, chunk({}, "stop"), COUNTED],
-        [HELLO, chunk({}, "stop")],
-        [HELLO, COUNTED, DONE],
-        [HELLO, COUNTED],
-        [HELLO, chunk({}, "stop"), chunk({}, "stop"), COUNTED, DONE, DONE],
-        [HELLO, chunk({}, "stop"), DONE, COUNTED],
+ENDINGS: list[tuple[str, list[Any]]] = [
+    ("as OpenAI does", [HELLO, chunk({}, "stop"), COUNTED, DONE]),
+    ("without [DONE]", [HELLO, chunk({}, "stop"), COUNTED]),
+    ("without usage and [DONE]", [HELLO, chunk({}, "stop")]),
+    ("without a reason", [HELLO, COUNTED, DONE]),
+    ("with usage alone", [HELLO, COUNTED]),
+    ("twice", [HELLO, chunk({}, "stop"), chunk({}, "stop"), COUNTED, DONE, DONE]),
+    ("with usage after [DONE]", [HELLO, chunk({}, "stop"), DONE, COUNTED]),
+    (
+        "with a reason on every chunk",
         [chunk({"content": "Hel"}, "stop"), chunk({"content": "lo"}, "stop"), COUNTED, DONE],
-        [chunk({"content": "Hel"}, "stop"), chunk({"content": "lo"}), COUNTED],
-        [HELLO, chunk({}, "stop"), COUNTED, DONE, b": bye\n\n"],
-        [HELLO, chunk({}, "end_turn"), COUNTED, DONE],
-    ],
-)
-def test_an_end_is_written_however_the_server_ends(source: str, events: list[Any]) -> None:
+    ),
+    ("with text after the reason", [chunk({"content": "Hel"}, "stop"), chunk({"content": "lo"}), COUNTED]),
+    ("with a comment last", [HELLO, chunk({}, "stop"), COUNTED, DONE, b": bye\n\n"]),
+    ("with Anthropic's word", [HELLO, chunk({}, "end_turn"), COUNTED, DONE]),
+]
+
+
+@pytest.mark.parametrize("source", CALLERS)
+@pytest.mark.parametrize(("name", "events"), ENDINGS, ids=[form[0] for form in ENDINGS])
+def test_an_end_is_written_however_the_server_ends(source: str, name: str, events: list[Any]) -> None:
     read = heard(source, "openai", sse(*events))
     assert (text_of(read), read.stop) == ("Hello", Stop.END)
 
@@ -305,17 +308,17 @@ def gemini(*texts: str, reason: str | None = None, usage: bool = True) -> Body:
 TAIL = {"usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5}, "modelVersion": "g", "responseId": "r"}
 
 
+TAILS: list[tuple[str, list[Any]]] = [
+    ("as Google does", [gemini("Hel"), gemini("lo", reason="STOP")]),
+    ("with [DONE]", [gemini("Hel"), gemini("lo", reason="STOP"), DONE]),
+    ("with usage after the reason", [gemini("Hel"), gemini("lo", reason="STOP", usage=False), TAIL]),
+    ("with a reason on every event", [gemini("Hel", reason="STOP"), gemini("lo", reason="STOP"), b": bye\n\n", DONE]),
+]
+
+
 @pytest.mark.parametrize("source", ["openai", "responses", "anthropic"])
-@pytest.mark.parametrize(
-    "events",
-    [
-        [gemini("Hel"), gemini("lo", reason="STOP")],
-        [gemini("Hel"), gemini("lo", reason="STOP"), DONE],
-        [gemini("Hel"), gemini("lo", reason="STOP", usage=False), TAIL],
-        [gemini("Hel", reason="STOP"), gemini("lo", reason="STOP"), b": bye\n\n", DONE],
-    ],
-)
-def test_what_follows_on_geminis_end_is_no_fault(source: str, events: list[Any]) -> None:
+@pytest.mark.parametrize(("name", "events"), TAILS, ids=[form[0] for form in TAILS])
+def test_what_follows_on_geminis_end_is_no_fault(source: str, name: str, events: list[Any]) -> None:
     read = heard(source, "gemini", sse(*events))
     assert (text_of(read), read.stop) == ("Hello", Stop.END)
     assert (read.usage.input, read.usage.output) == (10, 5)

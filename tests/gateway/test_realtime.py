@@ -208,7 +208,8 @@ def test_a_slow_reader_is_waited_for(gateway: Gateway, vendor: VendorSocket) -> 
         while last != seen.sent:
             last = seen.sent
             time.sleep(0.3)
-        assert seen.sent * 65_000 < 16 * 2**20
+        # The kernel's buffers of two connections hold up to some 10 MB each.
+        assert seen.sent * 65_000 < 32 * 2**20
         numbers = [receive(session)["number"] for _ in range(last + 200)]
         assert numbers == list(range(1, last + 201))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from deeepai.money.leases import enlarge
 from deeepai.money.ledger import BudgetExceeded, InsufficientFunds, Ledger, Settlement, verify
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database, Tx
@@ -248,6 +249,26 @@ async def test_an_idle_lease_goes_back_and_a_used_one_is_renewed(db: Database) -
     assert await rows(db, "SELECT * FROM leases") == []
     assert await token(db) == (0, 40)
     await proved(db)
+
+
+async def test_a_renewal_that_comes_late_shortens_no_lease(db: Database) -> None:
+    await add_account(db, "a", 1000, {"t": None})
+    clock = Clock()
+    ledger = Ledger(db, node="n", lease_ttl=30, lease_chunk=100, clock=clock)
+    await hold(ledger, 60)
+    lease = ledger._purses["a", None].lease
+    assert lease is not None
+    begun = clock.now
+    clock.now += 5000
+    await ledger.maintain()
+
+    async def late(tx: Tx) -> None:
+        terms = {"node": "n", "amount": 90, "chunk": 100, "now": begun, "expires_at": begun + 30_000}
+        await enlarge(tx, db.dialect, ("a", None), lease, **terms)
+
+    await db.write(late)
+    (row,) = await rows(db, "SELECT * FROM leases")
+    assert (row["amount"], row["expires_at"]) == (200, begun + 35_000)
 
 
 async def test_what_a_dead_node_leased_comes_back_at_the_expiry(db: Database) -> None:

@@ -26,6 +26,9 @@ _READ_ACCOUNT: dict[Dialect, str] = {
     "postgresql": "SELECT available FROM accounts WHERE id = $1 FOR UPDATE",
 }
 
+RENEW = "UPDATE leases SET expires_at = CASE WHEN expires_at > $2 THEN expires_at ELSE $2 END WHERE id = $1"
+"""Never to an earlier time: of two renewals at once, the one that began first may come last."""
+
 PurseKey = tuple[str, str | None]
 """Account, and token where the token has a budget of its own."""
 
@@ -83,7 +86,7 @@ async def enlarge(
     lease_id, short = new_id(), amount
     known = False
     if lease is not None:
-        known = await tx.execute("UPDATE leases SET expires_at = $2 WHERE id = $1", lease.id, expires_at) == 1
+        known = await tx.execute(RENEW, lease.id, expires_at) == 1
         if known:
             lease_id, short = lease.id, amount - lease.free
             if short <= 0:

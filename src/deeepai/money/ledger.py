@@ -30,7 +30,7 @@ from deeepai.money.entries import (
     cleaned,
 )
 from deeepai.money.journal import Journal, orphans
-from deeepai.money.leases import Lease, Purse, PurseKey, end_expired, enlarge, shrink
+from deeepai.money.leases import RENEW, Lease, Purse, PurseKey, end_expired, enlarge, shrink
 from deeepai.money.settlements import Contended, Hold, Item, Settlement, group, settle_alone
 from deeepai.storage.database import Database, Tx
 from deeepai.storage.ids import now_ms
@@ -197,7 +197,7 @@ class Ledger:
                         lease.lost = True
                     lease = purse.lease = Lease(lease_id, key[0], key[1], expires_at, now)
                 lease.free += added
-                lease.expires_at = expires_at
+                lease.expires_at = max(lease.expires_at, expires_at)
         finally:
             purse.users -= 1
 
@@ -541,8 +541,7 @@ class Ledger:
         expires_at = self._clock() + self._ttl_ms
 
         async def renew(tx: Tx) -> set[str]:
-            sql = "UPDATE leases SET expires_at = $2 WHERE id = $1"
-            return {lease_id for lease_id in sorted(leases) if await tx.execute(sql, lease_id, expires_at)}
+            return {lease_id for lease_id in sorted(leases) if await tx.execute(RENEW, lease_id, expires_at)}
 
         renewed = await self._db.write(renew)
         for lease_id, lease in leases.items():

@@ -254,7 +254,7 @@ async def test_an_idle_lease_goes_back_and_a_used_one_is_renewed(db: Database) -
 async def test_a_renewal_that_comes_late_shortens_no_lease(db: Database) -> None:
     await add_account(db, "a", 1000, {"t": None})
     clock = Clock()
-    ledger = Ledger(db, node="n", lease_ttl=30, lease_chunk=100, clock=clock)
+    ledger = Ledger(db, node="n", lease_ttl=30, lease_chunk=100, lease_idle=60, clock=clock)
     await hold(ledger, 60)
     lease = ledger._purses["a", None].lease
     assert lease is not None

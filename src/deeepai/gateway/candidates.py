@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..accounts.models import Channel, Token
+from ..accounts.models import Channel
 from ..declare import AnyOperation, Call, Failure, Forwarded, Paid, Reason, Submit, Task, Usage
 from ..tasks import store
 from ..tasks.links import SignedLinks
 from ..tasks.store import Stored
 from . import admission, fallbacks, pricing
 from .core import Core
-from .dispatch import Attempt, Routing, unavailable
+from .dispatch import Attempt, Routing, open_to, unavailable
 from .exchange import Exchange
 from .pricing import Priced, Tiers
 
@@ -89,11 +89,6 @@ def serving(core: Core, x: Exchange, model: str, pin: Channel | None = None) -> 
     return core.dispatcher.tiers(x.protocol.name, model, token.mode, token.price_group, reachable)
 
 
-def open_to(channel: Channel, token: Token) -> bool:
-    """Tell whether a channel is for a token's mode and price group, whatever the model."""
-    return channel.mode == token.mode and (channel.price_groups is None or token.price_group in channel.price_groups)
-
-
 def serves_otherwise(core: Core, x: Exchange, operation: str) -> bool:
     """Tell whether a channel serves the model to this caller for another operation, directly or by a translator."""
     route, token = core.translators.routes[operation], x.caller
@@ -111,7 +106,7 @@ def tiers(core: Core, x: Exchange, origin: Stored | None = None, pin: Channel | 
     """
     if origin is not None:
         channel = core.dispatcher.by_id(origin.channel_id)
-        if channel is None or not channel.enabled or not open_to(channel, x.caller):
+        if channel is None or not channel.enabled or not open_to(channel, x.caller.mode, x.caller.price_group):
             raise unavailable(x.model)
         return ((channel,),)
     found = serving(core, x, x.model, pin)

@@ -131,6 +131,11 @@ def serves(channel: Channel, operation: str) -> bool:
     return listed is None or matches(operation, listed)
 
 
+def open_to(channel: Channel, mode: Mode, group: str) -> bool:
+    """Tell whether a channel is for tokens of a mode and price group, whatever the model."""
+    return channel.mode == mode and (channel.price_groups is None or group in channel.price_groups)
+
+
 class Way(NamedTuple):
     """An operation by which a channel may serve a call, and for which models, as it names them: all, if empty."""
 
@@ -203,18 +208,14 @@ class Dispatcher:
     def _tiers(
         self, protocol: str, ways: tuple[Way, ...], model: str, mode: Mode, group: str
     ) -> Iterator[tuple[Channel, ...]]:
-        default = self.protocols[protocol].models
         found = [
             channel
             for channel in self.channels
             if channel.enabled
             and channel.protocol == protocol
-            and channel.mode == mode
+            and open_to(channel, mode, group)
             and (not ways or any(way.open_at(channel, channel.model_map.get(model, model)) for way in ways))
-            and (channel.price_groups is None or group in channel.price_groups)
-            and (
-                model in channel.model_map or matches(model, channel.models if channel.models is not None else default)
-            )
+            and self.offers(channel, model)
         ]
         for priority in sorted({channel.priority for channel in found}, reverse=True):
             yield tuple(channel for channel in found if channel.priority == priority)

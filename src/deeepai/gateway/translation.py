@@ -67,6 +67,8 @@ class TranslatorIndex:
         default_factory=dict[str, Mapping[str, Sequence[_Entry]]]
     )
     """Source operation → target protocol → translators, in their order."""
+    _estimating: frozenset[tuple[str, str]] = frozenset()
+    """Callers' operations, each with a protocol that says by itself what they will probably consume there."""
     local: Mapping[str, LocalAnswer] = field(default_factory=dict[str, LocalAnswer])
     """What the gateway says itself, by the caller's operation."""
 
@@ -103,7 +105,13 @@ class TranslatorIndex:
             for target, entries in by_source.get(name, {}).items():
                 targets.setdefault(target, []).extend(entry.way for entry in entries)
             reachable[name] = tuple((target, tuple(ways)) for target, ways in targets.items())
-        return cls(reachable, routes, by_source, {each.source: each for each in local})
+        estimating = frozenset(
+            (name, target)
+            for name, targets in by_source.items()
+            for target, entries in targets.items()
+            if any(isinstance(each.translator, CallTranslator) and each.translator.estimates for each in entries)
+        )
+        return cls(reachable, routes, by_source, estimating, {each.source: each for each in local})
 
     def translate(self, x: Exchange, channel: Channel, model: str) -> Translated:
         """Translate a request for a channel that does not serve the operation itself; for the same one but once.
@@ -135,8 +143,7 @@ class TranslatorIndex:
 
     def estimates(self, operation: str, protocol: str) -> bool:
         """Tell whether a protocol says by itself what a caller's operation will probably consume there."""
-        entries = self._by_source.get(operation, {}).get(protocol, ())
-        return any(isinstance(each.translator, CallTranslator) and each.translator.estimates for each in entries)
+        return (operation, protocol) in self._estimating
 
     def estimate(self, x: Exchange, channel: Channel, model: str) -> Usage | None:
         """Return what a request will probably consume at a channel, as its protocol says; None where it says nothing.

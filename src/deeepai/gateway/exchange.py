@@ -220,7 +220,7 @@ class Exchange:
         done, _ = await asyncio.wait((task,), timeout=LEAVE_CHECK)
         if done:
             return task.result()
-        watch = asyncio.ensure_future(self._left())
+        watch = asyncio.ensure_future(self.gone())
         try:
             await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
             if task.done():
@@ -230,7 +230,8 @@ class Exchange:
         finally:
             watch.cancel()
 
-    async def _left(self) -> None:
+    async def gone(self) -> None:
+        """Wait until the caller has left."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 

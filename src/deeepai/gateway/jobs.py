@@ -375,7 +375,7 @@ async def _events(core: Core, x: Exchange, task: Stored, operation: Fetch[Any]) 
     tell = operation.events
     if tell is None:
         return
-    links, gone = candidates.links_for(core, x), asyncio.ensure_future(_left(x))
+    links, gone = candidates.links_for(core, x), asyncio.ensure_future(x.gone())
     headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     try:
         task = await core.poller.fresh(task)
@@ -394,8 +394,3 @@ async def _changed(core: Core, x: Exchange, task: Stored, gone: asyncio.Future[N
     while (task.state, task.progress) == before and time.monotonic() < quiet and not gone.done():
         task = await ended(core, x, task, _LOOK)
     return task
-
-
-async def _left(x: Exchange) -> None:
-    while (await x.receive())["type"] != "http.disconnect":
-        pass

@@ -289,8 +289,7 @@ async def _tapped(tap: Tap, channel: Channel, data: bytes) -> bytes:
 
 async def _watch(x: Exchange, response: Response | None) -> None:
     """Let go of the upstream as soon as the caller has left."""
-    while (await x.receive())["type"] != "http.disconnect":
-        pass
+    await x.gone()
     if response is not None:
         response.abort()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,15 @@ MEDIA = {
 }
 
 
+def toolchains() -> dict[str, str]:
+    """Say where rustup's toolchains lie: it looks below HOME, which may be another than the one it lies in itself."""
+    beside = Path(shutil.which("cargo") or "").absolute().parent.parent.with_name(".rustup")
+    return {"RUSTUP_HOME": str(beside)} if "RUSTUP_HOME" not in os.environ and beside.is_dir() else {}
+
+
 def program() -> list[str]:
     needs("cargo")
-    build(["cargo", "build", "--quiet", "--locked"], FOLDER, CARGO_TARGET_DIR=str(BUILT / "rust"))
+    build(["cargo", "build", "--quiet", "--locked"], FOLDER, CARGO_TARGET_DIR=str(BUILT / "rust"), **toolchains())
     return [str(BUILT / "rust" / "debug" / "clients")]
 
 

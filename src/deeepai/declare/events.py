@@ -86,6 +86,8 @@ def with_json(event: bytes, data: bytes) -> bytes:
 
 def begins_stream(begun: bytes) -> bool | None:
     """Tell whether what has come begins an event stream, whatever its content type says; None: too little has come."""
+    if begun.startswith(b"{"):
+        return False
     text = begun[:1024].removeprefix(BOM).lstrip()
     if not text or BOM.startswith(text):
         return None

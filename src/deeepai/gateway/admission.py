@@ -10,6 +10,9 @@ from ..declare import Failure, Protocol, Reason
 from .body.request import HttpRequest
 from .dispatch import ROUTINGS, Routing, matches
 
+_HEADER = "x-deeepai-routing"
+_RAW_HEADER = _HEADER.encode()
+
 
 @lru_cache(maxsize=8192)
 def _allowed(models: tuple[str, ...], name: str) -> bool:
@@ -62,10 +65,10 @@ def routing(token: Token, request: HttpRequest) -> Routing:
     Failure
         INVALID, where the request says what there is not.
     """
-    asked = request.header("x-deeepai-routing")
+    asked = request.header(_HEADER) if _RAW_HEADER in request.headers else ""
     if asked:
         if asked not in ROUTINGS:
-            raise Failure(Reason.INVALID, f"x-deeepai-routing is one of {', '.join(ROUTINGS)}")
+            raise Failure(Reason.INVALID, f"{_HEADER} is one of {', '.join(ROUTINGS)}")
         return ROUTINGS[asked]
     if "routing" in token.settings:
         return ROUTINGS.get(str(token.settings["routing"]), "weight")

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Generic, TypeVar
 from typing import Protocol as Interface
 
+import msgspec
 import structlog
 
 from ..accounts.models import Channel
@@ -58,8 +59,7 @@ class Refusal:
     translated: Translated | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Taken(Generic[_T]):
+class Taken(msgspec.Struct, Generic[_T], frozen=True):
     """A channel took the request."""
 
     attempt: Attempt

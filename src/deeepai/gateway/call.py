@@ -68,13 +68,13 @@ class _Passage:
         self._tap = tap
 
     async def run(self, plan: list[Candidate], origin: Stored | None) -> None:
-        core, x = self._core, self._x
+        core, x, operation = self._core, self._x, self._operation
+        x.streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
         routing = admission.routing(x.caller, x.request)
         billing = Billing(core.ledger, core.prices, x, plan[0].priced)
-        amount = billing.priced.amount if len(plan) == 1 else max(candidate.priced.amount for candidate in plan)
-        await billing.hold(amount)
-        attempts = Attempts(core, x, CallSender(core, x, self._operation, origin), billing.outcome)
-        attempts.over((candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan)
+        await billing.hold(max([candidate.priced.amount for candidate in plan]))
+        attempts = Attempts(core, x, CallSender(core, x, operation, origin), billing.outcome)
+        attempts.over([(candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan])
         try:
             await self._serve(attempts, billing)
         except Failure as failure:
@@ -92,7 +92,7 @@ class _Passage:
     async def _serve(self, attempts: Attempts[Response], billing: Billing) -> None:
         x, operation = self._x, self._operation
         while True:
-            if isinstance(operation, Stream) and operation.rules.wanted(x.request):
+            if x.streams and isinstance(operation, Stream):
                 x.keep_alive(operation.rules.keep_alive, self._core.settings.keep_alive)
             taken = await attempts.take()
             if isinstance(taken, Refusal):
@@ -150,7 +150,7 @@ class CallSender:
         out, operation = self._outgoing, self._operation
         client = transports.client_for(self._core.client, channel, out.model)
         sending = client.send(out.method, out.url, out.headers, out.body, out.limits)
-        if isinstance(operation, Stream) and operation.on_leave == "cancel" and operation.rules.wanted(self._x.request):
+        if self._x.streams and isinstance(operation, Stream) and operation.on_leave == "cancel":
             sending = self._x.watched(sending)
         response = await sending
         if response.status < 400:

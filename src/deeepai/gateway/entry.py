@@ -217,8 +217,9 @@ class Gateway:
         if not isinstance(operation, Forwarded):
             await self._handle(x)
             return
-        if isinstance(operation, Paid) and _names_model(x, operation):
-            candidates.name_model(core, x)
+        name = _named_model(x, operation) if isinstance(operation, Paid) else None
+        if name is not None:
+            candidates.name_model(core, x, name)
         token = x.caller
         work = self._bounded if token.concurrency is not None or token.rpm is not None else self._handle
         await (replays.serve(core, x, work) if replays.wanted(x) and not streamed else work(x))
@@ -312,8 +313,9 @@ def _no_socket(path: str) -> Failure:
     return Failure(Reason.UPGRADE_REQUIRED, message, headers={"upgrade": "HTTP/1.1"})
 
 
-def _names_model(x: Exchange, operation: Paid[Any]) -> bool:
-    """Tell whether the model follows from the request alone."""
+def _named_model(x: Exchange, operation: Paid[Any]) -> str | None:
+    """Return the model that is asked for; None where it does not follow from the request alone."""
+    name = x.route.name if operation.model is None else operation.model(x.request)
     deferred = isinstance(operation, Call) and operation.objects is not None
     deferred = deferred or (isinstance(operation, Submit) and operation.inherit is not None)
-    return not deferred or (operation.model is not None and bool(operation.model(x.request)))
+    return None if deferred and (operation.model is None or not name) else name

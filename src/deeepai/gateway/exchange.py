@@ -82,6 +82,8 @@ class Exchange:
         Seconds of `overhead` when the answer's head went out.
     answering : bool
         The answer's head is out.
+    streams : bool
+        The caller wants a stream.
     silent : bool
         Nothing was sent since the last look of `keep_alive`.
     recording : bool
@@ -120,6 +122,7 @@ class Exchange:
         "silent",
         "started",
         "status",
+        "streams",
         "translation",
         "waited",
     )
@@ -138,7 +141,7 @@ class Exchange:
         self.recording = self.ended_in_error = False
         self.waited = 0.0
         self.overhead_at_head: float | None = None
-        self.answering = self.silent = False
+        self.answering = self.silent = self.streams = False
         self.keeper: Keeper | None = None
         self.status = 0
         self.translation: tuple[str, str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from ..accounts import addresses
@@ -20,7 +21,9 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
     Failure
         UNAUTHENTICATED, where there is none.
     """
-    key = _bare(request.headers.get(b"authorization", b"").decode("latin-1"))
+    sent = request.headers.get(b"authorization", b"").decode("latin-1")
+    # As most clients write it.
+    key = sent[7:].strip() if sent.startswith("Bearer ") else _bare(sent)
     if key and key not in protocol.key_placeholders:
         return key
     for name in protocol.key_headers:
@@ -39,6 +42,7 @@ def _bare(value: str) -> str:
     return value.strip() if key is None else key
 
 
+@functools.lru_cache(maxsize=1024)
 def digest(key: str) -> str:
     """Return what is stored of a key."""
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -83,7 +83,7 @@ def translate(core: Core, x: Exchange, channel: Channel, model: str) -> Translat
 
 def speaks(x: Exchange, channel: Channel) -> bool:
     """Tell whether a channel serves the caller's operation itself."""
-    return channel.protocol == x.protocol.name and serves(channel, x.operation.name)
+    return channel.protocol == x.protocol.name and (not channel.settings or serves(channel, x.operation.name))
 
 
 def build(

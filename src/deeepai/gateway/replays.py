@@ -32,6 +32,7 @@ from .settlement import Outcome, usage_row
 log = structlog.get_logger()
 
 KEY_HEADER = "idempotency-key"
+_RAW_HEADER = KEY_HEADER.encode()
 CACHE_HEADER = "x-deeepai-cache"
 LONGEST_KEY = 255
 MOST_CACHED = 1024 * 1024
@@ -104,7 +105,7 @@ class Recorder:
 
 def wanted(x: Exchange) -> bool:
     """Tell whether an answer may have to be given again."""
-    return "cache" in x.caller.settings or KEY_HEADER.encode() in x.request.headers
+    return "cache" in x.caller.settings or _RAW_HEADER in x.request.headers
 
 
 async def serve(core: Core, x: Exchange, work: Work) -> None:

@@ -171,7 +171,9 @@ def untold(usage: Usage | None, request: Request[Any], rules: StreamRules[Any]) 
         return False
     if usage.basis != "vendor":
         return usage.basis == "estimated"
-    return not usage.all_input or not usage.all_output or several(request, rules) > 1
+    if not (usage.input or usage.all_input) or not (usage.output or usage.all_output):
+        return True
+    return several(request, rules) > 1
 
 
 def several(request: Request[Any], rules: StreamRules[Any]) -> int:

@@ -392,9 +392,11 @@ class PriceBook:
     def cost_of_call(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
         """Return what a usage costs as `cost` does, where it is one call though it does not say so."""
         price = self._find(key)
-        if price is not None and not usage.calls and not price.plain:
+        if price is None:
+            return None
+        if not usage.calls and not price.plain:
             usage = msgspec.structs.replace(usage, calls=1)
-        return self.cost(key, usage, multiplier)
+        return _times(price.cost(usage), multiplier)
 
     def cost(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
         """Return what a usage costs in 10⁻⁹ USD, rounded up; None where the key has no price.
@@ -407,13 +409,15 @@ class PriceBook:
             The price group's.
         """
         price = self._find(key)
-        if price is None:
-            return None
-        attos = price.cost(usage)
-        if multiplier == 1:
-            return -(-attos // _NANO)
-        numerator, denominator = _ratio(multiplier)
-        return -(-attos * numerator // (_NANO * denominator))
+        return None if price is None else _times(price.cost(usage), multiplier)
+
+
+def _times(attos: int, multiplier: Decimal | int | str) -> int:
+    """Return 10⁻¹⁸ USD, many times, in 10⁻⁹ USD, rounded up."""
+    if multiplier == 1:
+        return -(-attos // _NANO)
+    numerator, denominator = _ratio(multiplier)
+    return -(-attos * numerator // (_NANO * denominator))
 
 
 def _fits(pattern: str, key: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -161,11 +162,15 @@ class _Answering:
 
     async def run(self) -> None:
         x, own, response = self._x, self._x.operation, self._taken.reply
-        if isinstance(own, Stream) and own.rules.wanted(x.request):
+        if x.streams and isinstance(own, Stream):
             await self._stream_wanted(own)
             return
-        with x.waiting():
+        # Most answers come this way: no context manager.
+        before = time.perf_counter()
+        try:
             body = await response.read(self._core.settings.max_answer)
+        finally:
+            x.waited += time.perf_counter() - before
         response.release()
         if begins_stream(body) and (isinstance(self._operation, Stream) or self._from is not None):
             body = self._document(body)
@@ -218,7 +223,12 @@ class _Answering:
                 judge_whole(shape, answer)
             elif is_error(answer):
                 raise failure_of(answer.json())
-            usage = await _usage(operation, self._request, answer) if isinstance(operation, Call) else None
+            usage = None
+            if isinstance(operation, Call):
+                usage = Usage(calls=1) if operation.usage is None else operation.usage(self._request, answer)
+                rules = operation.rules if isinstance(operation, Stream) else operation.counting
+                if usage is not None and rules is not None and settlement.untold(usage, self._request, rules):
+                    usage = await asyncio.to_thread(settlement.of_answer, usage, self._request, rules, body)
         except MALFORMED as fault:
             raise _unreadable(x, operation.name, fault) from None
         headers = answer_headers(x, answer.headers)
@@ -313,14 +323,6 @@ def _reframed(turn: Callable[[Request[Any], bytes], bytes], request: Request[Any
         return turn(request, answer)
     except Failure as failure:
         raise error_inside(failure.message) from None
-
-
-async def _usage(operation: Call[Any], request: Request[Any], answer: Answer) -> Usage | None:
-    usage = Usage(calls=1) if operation.usage is None else operation.usage(request, answer)
-    rules = operation.rules if isinstance(operation, Stream) else operation.counting
-    if usage is None or rules is None or not settlement.untold(usage, request, rules):
-        return usage
-    return await asyncio.to_thread(settlement.of_answer, usage, request, rules, answer.body)
 
 
 def _translated(x: Exchange, asked: Request[Any], translator: Translator, answer: Answer, usage: Usage | None) -> bytes:

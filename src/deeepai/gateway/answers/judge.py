@@ -12,6 +12,7 @@ from ...declare import Answer, AnswerShape, Failure, Json, Reason, lenient_json
 from ..attempts import ErrorInside
 
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""'})
+_LONGEST_EMPTY: Final = 4
 _MESSAGES: Final = ("message", "error_msg", "detail", "msg", "error")
 _OF_THE_ACCOUNT: Final = re.compile(
     r"insufficient.{0,3}(?:quota|balance|credit|fund)|exceeded your current quota|credit balance|billing"
@@ -30,24 +31,34 @@ def judge_whole(shape: AnswerShape, answer: Answer) -> None:
     ErrorInside
         It is none.
     """
-    kind = answer.headers.get("content-type", "").lower()
-    if not answer.body.strip():
-        if shape.blank and kind.startswith(shape.media):
+    body = answer.body
+    as_media = bool(shape.media) and answer.headers.get("content-type", "").lower().startswith(shape.media)
+    if not body or body.isspace():
+        if shape.blank and as_media:
             return
         raise ErrorInside("an empty answer")
-    if shape.media and kind.startswith(shape.media):
+    if as_media:
         return
     try:
-        top = _decode_top.decode(answer.body)
+        top = _decode_top.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        _judge_text(shape, answer.body)
+        _judge_text(shape, body)
         return
-    if not any(name in top and (shape.blank or bytes(top[name]) not in _EMPTY) for name in shape.fields):
+    for name in shape.fields:
+        if name in top and (shape.blank or _holds(top[name])):
+            break
+    else:
         raise failure_of(answer.json())
-    if bytes(top.get("error", b"null")) not in _EMPTY and (reason := message_in(answer.json())):
+    if "error" in top and _holds(top["error"]) and (reason := message_in(answer.json())):
         raise error_inside(reason)
     if shape.failed is not None and (reason := shape.failed(answer.json())) is not None:
         raise error_inside(reason)
+
+
+def _holds(value: msgspec.Raw) -> bool:
+    """Tell whether something is in a value."""
+    view = memoryview(value)
+    return len(view) > _LONGEST_EMPTY or bytes(view) not in _EMPTY
 
 
 def _judge_text(shape: AnswerShape, body: bytes) -> None:

@@ -7,7 +7,7 @@ import time
 import structlog
 
 from ... import crash
-from ...declare import Answer, Call, Stream, Usage
+from ...declare import Answer, Call, Usage
 from ...upstream import Cut, Response, Stalled
 from ..attempts import ErrorInside, Taken
 from ..exchange import HEADER_PAIRS, Exchange
@@ -25,7 +25,7 @@ def wanted(x: Exchange, taken: Taken[Response]) -> bool:
     operation = x.operation
     if taken.translated is not None or x.recording or not (isinstance(operation, Call) and operation.passthrough):
         return False
-    if isinstance(operation, Stream) and operation.rules.wanted(x.request):
+    if x.streams:
         return False
     headers = taken.reply.headers
     kind = headers.get("content-type", "json").lower()

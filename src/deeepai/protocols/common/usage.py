@@ -60,8 +60,10 @@ def within(whole: int, *parts: int | None) -> list[int]:
     """Return the parts of a count; what is above the whole, or what the others leave of it, is none."""
     found: list[int] = []
     for part in parts:
-        found.append(part if part is not None and part <= whole else 0)
-        whole -= found[-1]
+        if part is None or part > whole:
+            part = 0
+        found.append(part)
+        whole -= part
     return found
 
 

@@ -90,7 +90,9 @@ def token_usage(vendor: VendorUsage, tier: object = None, *, calls: int = 1) -> 
     prompt, completion = _sides(vendor, reasoning)
     read = inputs.cached_tokens or vendor.prompt_cache_hit_tokens or vendor.cached_tokens
     cached, written, audio_in = within(prompt, read, inputs.cache_write_tokens, inputs.audio_tokens)
-    (audio_out,) = within(completion, outputs.audio_tokens)
+    audio_out = outputs.audio_tokens or 0
+    if audio_out > completion:
+        audio_out = 0
     return Usage(
         calls=calls,
         input=prompt - cached - written - audio_in,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deeepai.protocols import PROTOCOLS
-from tests.operator import rows
+from tests.operator import paid, rows
 from tests.stack import Gateway, Sandbox, channels
 from tests.support.http import call, post
 
@@ -159,3 +159,33 @@ def test_who_of_the_operators_pays_is_not_the_callers_to_say(gateway: Gateway) -
     assert got.status == 200
     assert "of-the-caller" not in str(gateway.sandbox.since(newest))
     assert "openai-organization" not in got.headers
+
+
+@WAYS
+def test_files_of_one_mode_are_not_for_tokens_of_the_other(gateway: Gateway, modes: tuple[str, str]) -> None:
+    mine, other = (getattr(gateway, mode) for mode in modes)
+    made = post(gateway, "/v1/videos", {"model": "sora-2", "prompt": "a cat", "seconds": "4"}, mine)
+    paid(gateway, made.request_id)
+    (task,) = rows(gateway, "SELECT id FROM tasks WHERE request_id = ?", made.request_id)
+    for key, status in ((mine, 200), (other, 404)):
+        assert call(gateway, "GET", f"/assets/{task['id']}/0", key=key).status == status
+
+
+@WAYS
+def test_a_list_begins_at_nothing_of_the_other_mode(gateway: Gateway, modes: tuple[str, str]) -> None:
+    mine, other = (getattr(gateway, mode) for mode in modes)
+    batch = {
+        "requests": [
+            {
+                "custom_id": "one",
+                "params": {
+                    "model": "claude-sonnet-4-5",
+                    "max_tokens": 10,
+                    "messages": [{"role": "user", "content": "hello"}],
+                },
+            }
+        ]
+    }
+    made = post(gateway, "/v1/messages/batches", batch, mine).json["id"]
+    for key, status in ((mine, 200), (other, 404)):
+        assert call(gateway, "GET", f"/v1/messages/batches?after_id={made}", key=key).status == status

@@ -86,8 +86,8 @@ async def file(core: Core, x: Exchange, owner_id: str, number: int) -> None:
     ------
     Failure
     """
-    account = None if signed(core, x, owner_id) else x.caller.account_id
-    row = await core.db.read(lambda tx: store.asset(tx, owner_id, number, account))
+    viewer = None if signed(core, x, owner_id) else x.caller
+    row = await core.db.read(lambda tx: store.asset(tx, owner_id, number, viewer))
     if row is None:
         raise Failure(Reason.NOT_FOUND, "No such file", code="task_not_found")
     await _send_file(core, x, row)

@@ -236,11 +236,17 @@ async def add_asset(
     )
 
 
-async def asset(tx: Tx, owner_id: str, number: int, account_id: str | None = None) -> Row | None:
-    """Return a file's row; an account's own only, where one is named."""
+async def asset(tx: Tx, owner_id: str, number: int, viewer: Viewer | None = None) -> Row | None:
+    """Return a file's row; of a task or call of the viewer's account and mode only, where one is named."""
+    if viewer is None:
+        return await tx.fetchrow("SELECT * FROM assets WHERE task_id = $1 AND number = $2", owner_id, number)
     return await tx.fetchrow(
-        "SELECT * FROM assets WHERE task_id = $1 AND number = $2 AND account_id = coalesce($3, account_id)",
+        "SELECT * FROM assets WHERE task_id = $1 AND number = $2 AND account_id = $3 "
+        "AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND mode <> $4) "
+        "AND NOT EXISTS (SELECT 1 FROM usage JOIN tokens ON tokens.id = usage.token_id "
+        "WHERE usage.request_id = $1 AND tokens.mode <> $4)",
         owner_id,
         number,
-        account_id,
+        viewer.account_id,
+        viewer.mode,
     )

@@ -139,6 +139,9 @@ async def test_vertex_has_a_host_for_each_location(location: str, host: str) -> 
     sent: list[str] = []
 
     class Stub(Client):
+        def of(self, channel: str) -> Client:
+            return self
+
         async def send(self, method: str, url: str, headers: Any, body: Any, limits: Limits) -> Any:
             sent.append(url)
             raise NotSent("not here")

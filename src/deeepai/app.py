@@ -28,13 +28,15 @@ from .gateway import replays
 from .gateway.core import Core
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
-from .gateway.metrics import Metrics
+from .gateway.metrics import Metrics, Wire
 from .gateway.model_list import ModelList
 from .gateway.objects import kept
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
+from .guard import GUARD, Guard
 from .lifeline import die_with_parent
+from .listening import Loop
 from .logs import configure, secret_names
 from .money.ledger import Ledger
 from .money.prices import PriceBook
@@ -97,8 +99,11 @@ class Running:
 class Application:
     """The ASGI application: starts with its server's lifespan."""
 
-    def __init__(self, settings: Settings, protocols: Mapping[str, Protocol] = PROTOCOLS) -> None:
+    def __init__(
+        self, settings: Settings, protocols: Mapping[str, Protocol] = PROTOCOLS, guard: Guard | None = None
+    ) -> None:
         self._settings = settings
+        self._guard = guard or Guard(settings)
         self._protocols = dict(protocols)
         self._running: Running | None = None
         self._gateway: Gateway | None = None
@@ -109,6 +114,8 @@ class Application:
         if scope["type"] == "http":
             return self._find(scope["path"])(scope, receive, send)
         if scope["type"] == "lifespan":
+            # Connections are given it, as the server's state.
+            scope.get("state", {})[GUARD] = self._guard
             return self._lifespan(receive, send)
         return self._gateway.socket(scope, receive, send) if self._gateway is not None else _closed(send)
 
@@ -180,6 +187,7 @@ class Application:
                 if (health := dispatcher.health.get(channel.id)) is not None
             ],
             lambda: self._gateway.open if self._gateway is not None else 0,
+            lambda: Wire(self._guard.open, self._guard.refused, client.unasked),
             *(board, settings.shared),
         )
         router = Router(protocols.values())
@@ -302,4 +310,5 @@ def build() -> Application:
         die_with_parent(parent=parent)
     settings = Settings.from_json(os.environ[HANDOVER])
     configure(settings, *secret_names(PROTOCOLS.values()))
-    return Application(settings)
+    loop = asyncio.get_running_loop()
+    return Application(settings, guard=loop.guard if isinstance(loop, Loop) else None)

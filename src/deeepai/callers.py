@@ -6,19 +6,24 @@ Sources: RFC 9110; the ASGI specification 3.0.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
+import struct
+import termios
 from typing import Any, ClassVar, Final, cast
 
 from uvicorn.server import ServerState
 
 from .gateway.exchange import PUSH, WHOLE
+from .guard import Guard
 
 log = logging.getLogger(__name__)
 
 MOST_HEAD: Final = 64 * 1024
 MOST_LINGERED: Final = 512 * 1024 * 1024
 """Bytes that are read and dropped where nothing else comes any more, so that the last answer reaches the caller."""
-_LOOK_SECONDS: Final = 30.0
+LEAST_TAKEN: Final = 1024
+"""Bytes of what waits for it that a caller must take before it counts as reading."""
 EXTENSIONS: Final[dict[str, dict[str, Any]]] = {WHOLE: {}}
 ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 NO_BODY: Final = (204, 304)
@@ -39,15 +44,20 @@ class Connection(asyncio.Protocol):
         Uvicorn's.
     keep_seconds : float
         For which it may be idle.
+    guard : Guard
+        Its limits.
     """
 
     _linger_seconds: ClassVar[float] = 5.0
     """For which one that ends is still read. A proxy that is not read loses the answer."""
 
-    def __init__(self, app: Any, state: ServerState, keep_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, app: Any, state: ServerState, keep_seconds: float, guard: Guard, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.app = app
         self.state = state
         self.loop = loop
+        self.guard = guard
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._keep_seconds = keep_seconds
         self._lingering = False
@@ -58,6 +68,9 @@ class Connection(asyncio.Protocol):
         self._scheme = "http"
         self._look: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
+        self._unsent = 0
+        """Bytes that waited for the caller to take them, and since when."""
+        self._unsent_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -73,11 +86,33 @@ class Connection(asyncio.Protocol):
         """Let the transport close: a caller that sends no more also reads no more."""
 
     def _look_later(self) -> None:
-        self._look = self.loop.call_later(_LOOK_SECONDS, self._watch)
+        self._look = self.loop.call_later(self.guard.look, self._watch)
 
     def _watch(self) -> None:
-        """Look whether what should arrive still moves, and whether an idle connection has had its time."""
+        now = self.loop.time()
+        if self._is_unread(now):
+            self.guard.refuse("reader")
+            self.transport.abort()
+        elif self.transport.is_closing() or self._goes_on(now):
+            # One that closes is looked at, too: it waits for what has not left.
+            self._look_later()
+
+    def _goes_on(self, now: float) -> bool:
+        """Look whether what should arrive does, and an idle connection has had its time; False ends the looks."""
         raise NotImplementedError
+
+    def _is_unread(self, now: float) -> bool:
+        """Tell whether the caller has taken nothing for too long of what waits for it."""
+        waiting = self.transport.get_write_buffer_size()
+        if not waiting:
+            self._unsent = 0
+            return False
+        # The kernel lets more come only when a good part of its own buffer is free.
+        waiting += _in_kernel(self.transport)
+        if not self._unsent or not self._unsent - LEAST_TAKEN < waiting <= self._unsent:
+            self._unsent, self._unsent_since = waiting, now
+            return False
+        return now - self._unsent_since > self.guard.reader
 
     def _let_go(self) -> None:
         """Leave the connection to another protocol, or to nobody."""
@@ -92,9 +127,13 @@ class Connection(asyncio.Protocol):
         self._lingering = True
         if self._look is not None:
             self._look.cancel()
-        self._look = self.loop.call_later(self._linger_seconds, self.transport.close)
+        self._look = self.loop.call_later(self._linger_seconds, self._close)
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._look_later()
 
     def _drop(self, data: bytes) -> None:
         """Note what comes while the connection lingers."""
@@ -206,6 +245,11 @@ class Request:
             await waiter
         return {"type": "http.disconnect"}
 
+    @property
+    def uninvited(self) -> bool:
+        """Whether the caller waits to be told to go on, and nobody has told it."""
+        return self._fresh and self._expects()
+
     def _expects(self) -> bool:
         """Tell whether the caller waits to be told to go on with the body."""
         headers: Headers = self.scope["headers"]
@@ -231,6 +275,15 @@ class Request:
     def _cut(self) -> None:
         """Break an answer off, so that the caller sees it."""
         raise NotImplementedError
+
+
+def _in_kernel(transport: asyncio.Transport) -> int:
+    """Return how many bytes the kernel holds for the other side, where it tells (ioctl_tty(2), TIOCOUTQ)."""
+    try:
+        fd = transport.get_extra_info("socket").fileno()
+        return int(struct.unpack("i", fcntl.ioctl(fd, termios.TIOCOUTQ, b"\0" * 4))[0])
+    except (OSError, AttributeError):
+        return 0
 
 
 def _address(info: Any) -> tuple[str, int] | None:

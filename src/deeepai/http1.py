@@ -3,11 +3,12 @@
 A connection that begins as HTTP/2 does, or whose TLS handshake chose it, is handed to `http2`.
 
 Our own because each answer's way through it is the gateway's own overhead: head and body leave in one piece, nothing
-is looked at twice. It also bounds what a caller may keep waiting or make us keep: a request whose head is over 64 KiB
-is refused, and so is one that stops arriving. Who is refused in the middle of a body is answered when the rest has
-come, and a caller that still sends when its connection ends is read for a moment. To close at once would reset the
-connection, and take the answer away with it; many clients read nothing before they have sent all, and some proxies
-reset theirs.
+is looked at twice. It also bounds what a caller may keep waiting or make us keep: all bytes that bring neither body nor
+the end of anything count to one limit, be they of a head, of chunks' sizes or of trailers, and who sends or reads too
+slowly is given up. What is no HTTP is answered after what came before it. Who is refused in the middle of a body is
+answered when the rest has come, and a caller that still sends when its connection ends is read for a moment. To close
+at once would reset the connection, and take the answer away with it; many clients read nothing before they have sent
+all, and some proxies reset theirs.
 
 Sources: RFC 9110, 9112; the ASGI specification 3.0.
 """
@@ -27,7 +28,12 @@ from uvicorn.server import ServerState
 from . import callers, http2
 from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_HEAD, NO_BODY, Headers
 from .gateway.exchange import PUSH, WHOLE
+from .guard import DEFAULT, GUARD, Why
 
+_PIECE: Final = 64 * 1024
+"""Bytes that are parsed at once: no more can be beside the limit, or ask for something while an answer is under way."""
+_FRAMING: Final = 16
+"""Bytes around a piece of a body that are nothing unusual."""
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the caller has to wait."""
 _MOST_DROPPED: Final = 64 * 1024 * 1024
@@ -59,7 +65,9 @@ class Connection(callers.Connection):
         if not config.loaded:
             config.load()
         loop = _loop or asyncio.get_running_loop()
-        super().__init__(config.loaded_app, server_state, config.timeout_keep_alive, loop)
+        super().__init__(
+            config.loaded_app, server_state, config.timeout_keep_alive, app_state.get(GUARD, DEFAULT), loop
+        )
         self.writable: asyncio.Future[None] | None = None
         self.closed = False
         self._config = config
@@ -73,10 +81,25 @@ class Connection(callers.Connection):
         self._url = b""
         self._headers: Headers = []
         self._in_head = True
-        self._head_size = 0
+        self._began = loop.time()
+        """When the present head did."""
+        self._untouched = True
+        """No head has come whole."""
+        self._beside = 0
+        """Bytes that brought neither body nor the end of anything."""
+        self._ahead = b""
+        """What came after a request that waits for its turn, and was not parsed."""
+        self._status = 400
+        """What a head that cannot be served is refused with."""
+        self._refusal = 0
+        """What is left to say once the requests before are answered."""
         self._socket = False
         """A WebSocket is asked for."""
-        self._moved = False
+        self._came = 0
+        """Bytes, since `_since`."""
+        self._since = 0.0
+        self._measured: Request | None = None
+        """Whose body's rate is measured since then."""
         self._reading = True
 
     # What the transport calls -----------------------------------------------------------------------------------
@@ -101,13 +124,15 @@ class Connection(callers.Connection):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
-        self._moved = True
+        if len(data) > _PIECE:
+            self._parse_in_pieces(data)
+            return
+        self._came += len(data)
         if self._lingering:
             self._drop(data)
             return
-        # Counted here: the parser tells of a header only when it is whole.
-        if self._in_head:
-            self._head_size += len(data)
+        # Counted here: the parser tells of a header only when it is whole, and of what else it passes over, never.
+        self._beside += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -122,14 +147,27 @@ class Connection(callers.Connection):
             self._arriving.keep_alive = False
         except (httptools.HttpParserError, UnicodeDecodeError):
             # What came before counts: it is a preface only at the connection's very beginning.
-            left = len(http2.PREFACE) - self._head_size + len(data)
-            if 0 < left <= len(http2.PREFACE) and data.startswith(http2.PREFACE[-left:]):
+            left = len(http2.PREFACE) - self._beside + len(data)
+            if self._untouched and 0 < left <= len(http2.PREFACE) and data.startswith(http2.PREFACE[-left:]):
                 self._speak_http2(http2.PREFACE + data[left:])
             else:
-                self._refuse(400)
+                self._refuse(self._status, "malformed")
             return
-        if self._in_head and self._head_size > MOST_HEAD:
-            self._refuse(431)
+        if self._beside > MOST_HEAD:
+            self._refuse(431 if self._in_head else 400, "malformed")
+        elif self._beside < 0:
+            self._beside = 0
+
+    def _parse_in_pieces(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            if self._queue:
+                self._ahead += data[start:]
+                return
+            protocol = self.transport.get_protocol()
+            if protocol is not self:
+                cast("asyncio.Protocol", protocol).data_received(data[start:])
+                return
+            self.data_received(data[start : start + _PIECE])
 
     def pause_writing(self) -> None:
         """Have answers wait for a slow caller."""
@@ -158,6 +196,7 @@ class Connection(callers.Connection):
         self._headers = []
         self._arriving = None
         self._in_head = True
+        self._began = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
         """Keep a piece of the target."""
@@ -171,9 +210,14 @@ class Connection(callers.Connection):
     def on_headers_complete(self) -> None:
         """Start the application, unless an answer is still under way."""
         parser = self._parser
+        version = parser.get_http_version()
+        names = [name for name, _ in self._headers]
+        if version != "1.1" or names.count(b"host") != 1 or b"transfer-encoding" in names or self._beside > MOST_HEAD:
+            self._judge(version, names)
+        self._untouched = False
         if parser.should_upgrade():
             if self._wants_socket():
-                self._in_head, self._head_size, self._socket = False, 0, True
+                self._in_head, self._beside, self._socket = False, 0, True
                 return
             if parser.get_method() != b"CONNECT":
                 # The parser stops here, and would take what follows for another protocol's.
@@ -186,7 +230,6 @@ class Connection(callers.Connection):
         path = raw_path.decode("ascii")
         if "%" in path:
             path = unquote(path)
-        version = parser.get_http_version()
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": ASGI,
@@ -202,7 +245,7 @@ class Connection(callers.Connection):
             "server": self._server,
             "extensions": EXTENSIONS,
         }
-        self._in_head, self._head_size = False, 0
+        self._in_head, self._beside = False, 0
         request = self._arriving = Request(self, scope)
         request.keep_alive, request.chunked = version != "1.0" and parser.should_keep_alive(), False
         scope[PUSH] = request.push
@@ -217,6 +260,7 @@ class Connection(callers.Connection):
         request = self._arriving
         if request is None:
             return
+        self._beside -= len(body) + _FRAMING
         request.size += len(body)
         if request.complete:
             if request.size > _MOST_DROPPED:
@@ -229,6 +273,7 @@ class Connection(callers.Connection):
 
     def on_message_complete(self) -> None:
         """Note the body's end."""
+        self._beside = 0
         if self._arriving is not None:
             self._arriving.more = False
             self._arriving.wake()
@@ -239,6 +284,7 @@ class Connection(callers.Connection):
         """Have the caller wait."""
         if self._reading and not self.closed:
             self._reading = False
+            self._measured = None
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
@@ -260,8 +306,15 @@ class Connection(callers.Connection):
         self._idle_since = self.loop.time()
         if self._queue:
             self._start(self._queue.popleft())
+        elif self._refusal:
+            self._say(self._refusal)
+            return
         if not self._queue:
-            self.resume_reading()
+            if self._ahead:
+                ahead, self._ahead = self._ahead, b""
+                self.data_received(ahead)
+            if not self._queue:
+                self.resume_reading()
 
     # Inside -----------------------------------------------------------------------------------------------------
 
@@ -301,7 +354,7 @@ class Connection(callers.Connection):
     def _speak_http2(self, data: bytes) -> None:
         """Give the connection, of which this came, to HTTP/2."""
         self._let_go()
-        other = http2.Connection(self.app, self.state, self._keep_seconds, self.loop)
+        other = http2.Connection(self.app, self.state, self._keep_seconds, self.guard, self.loop)
         other.connection_made(self.transport)
         self.transport.set_protocol(other)
         if data:
@@ -315,33 +368,88 @@ class Connection(callers.Connection):
             if name != b"upgrade":
                 head += (name, b": ", value, b"\r\n")
         self._parser = self._new_parser()
-        self._head_size = 0
+        self._beside = 0
         self.data_received(b"".join([*head, b"\r\n", rest]))
 
-    def _refuse(self, status: int) -> None:
-        if not self.transport.is_closing():
-            if self._present is not None or not self._head_size:
-                self.transport.close()
+    def _judge(self, version: str, names: list[bytes]) -> None:
+        """Look at a head in which something is unusual.
+
+        Raises
+        ------
+        ValueError
+            It is not served, and `_status` says how that is called.
+        """
+        if version not in ("1.0", "1.1"):
+            self._status = 505
+        elif sum(len(name) + len(value) + 4 for name, value in self._headers) + len(self._url) > MOST_HEAD:
+            self._status = 431
+        elif not (version == "1.0" or b"host" in names) or names.count(b"host") > 1:
+            self._status = 400
+        elif all(
+            version == "1.1" and value.lower() == b"chunked"
+            for name, value in self._headers
+            if name == b"transfer-encoding"
+        ):
+            return
+        raise ValueError("the head cannot be served")
+
+    def _refuse(self, status: int, why: Why) -> None:
+        """Answer what cannot be read, once what came before it is answered, and end."""
+        if self.transport.is_closing() or self._lingering:
+            return
+        self.guard.refuse(why)
+        broken = self._arriving
+        if self._in_head or (broken is not None and not broken.more):
+            broken = None
+        if broken is not None and broken is self._present:
+            if broken.started:
+                # Half an answer must not pass for a whole one.
+                self.transport.abort()
                 return
+            self._present = None
+            broken.gone = True
+            broken.wake()
+        elif broken is not None and self._queue:
+            self._queue.pop()
+        elif broken is not None:
+            # It has had its answer.
+            status = 0
+        if self._present is None:
+            self._say(status)
+        else:
+            self._refusal, self._lingering = status, True
+
+    def _say(self, status: int) -> None:
+        """Say the last, if there is something to say."""
+        if status:
             self.transport.write(_STATUS[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-            self._linger()
+        self._linger()
+        # What a request under way still says is to nobody.
+        self.closed = True
 
     def _linger(self) -> None:
         super()._linger()
         self.resume_reading()
 
-    def _watch(self) -> None:
+    def _goes_on(self, now: float) -> bool:
         arriving = self._arriving
-        late = self._in_head or (arriving is not None and arriving.more)
-        if late:
-            if self._reading and not self._moved:
-                self._refuse(408)
-                return
-        elif self._present is None and self.loop.time() - self._idle_since > self._keep_seconds:
+        if self._in_head:
+            if self._reading and now - self._began > self.guard.head:
+                if self._beside:
+                    self._refuse(408, "head")
+                else:
+                    self.transport.close()
+        elif arriving is not None and arriving.more:
+            if not self._reading or self._measured is not arriving or arriving.uninvited:
+                self._measured, self._since, self._came = arriving, now, 0
+            elif now - self._since > self.guard.head:
+                if self._came < self.guard.rate * (now - self._since):
+                    self._refuse(408, "body")
+                self._since, self._came = now, 0
+        elif self._present is None and now - self._idle_since > self._keep_seconds:
             self.transport.close()
-            return
-        self._moved = False
-        self._look_later()
+        # While it lingers, another timer runs; where its end only waits for an answer, this one goes on.
+        return not self._lingering or self._present is not None
 
 
 class Request(callers.Request):

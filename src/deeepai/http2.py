@@ -2,8 +2,8 @@
 
 The wire is h2's: frames, headers, windows, states, and what is illegal. Here stand the limits, and the way between a
 stream and its application, which is that of HTTP/1.1. The window of a body is given back as it is read, and an answer
-waits for its caller's window. Frames that bring nothing are counted, those that h2 tells nothing of among them: who
-sends too many (resets, pings, settings, empty pieces) is told to calm down.
+waits for its caller's window, but not for ever. Frames that bring nothing are counted, those that h2 tells nothing of
+among them, and large ones for several: who sends too many (resets, pings, settings, empty pieces) is told to calm down.
 
 `Upgrade: h2c` stays ignored: RFC 9113 has given it up. WebSockets are HTTP/1.1's.
 
@@ -32,13 +32,14 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
-from h2.frame_buffer import FrameBuffer
 from h2.settings import SettingCodes, Settings
 from uvicorn.server import ServerState
 
 from . import callers
-from .callers import ASGI, ENDLESS, EXTENSIONS, MOST_HEAD, MOST_LINGERED, NO_BODY, Headers
+from .callers import ASGI, ENDLESS, EXTENSIONS, LEAST_TAKEN, MOST_HEAD, MOST_LINGERED, NO_BODY, Headers
+from .frames import MOST_BLOCK, Frames
 from .gateway.exchange import PUSH, WHOLE
+from .guard import Guard, Why
 
 ALPN: Final = "h2"
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -70,19 +71,6 @@ _CONFIG: Final = H2Configuration(
 )
 
 
-class _Frames(FrameBuffer):
-    """h2's buffer, which counts: of many a frame h2 tells nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(server=True)
-        self.count = 0
-
-    def __next__(self) -> Any:
-        frame = super().__next__()
-        self.count += 1
-        return frame
-
-
 class _H2(H2Connection):
     """Remembers fewer closed streams: what comes for one that is forgotten is dropped all the same."""
 
@@ -105,10 +93,12 @@ class Connection(callers.Connection):
     _linger_seconds: ClassVar[float] = 1.0
     """Whoever erred is read for less than over HTTP/1.1: no answer is on its way."""
 
-    def __init__(self, app: Any, state: ServerState, keep_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(app, state, keep_seconds, loop)
+    def __init__(
+        self, app: Any, state: ServerState, keep_seconds: float, guard: Guard, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(app, state, keep_seconds, guard, loop)
         self.h2 = _H2(_CONFIG)
-        self._frames = self.h2.incoming_buffer = _Frames()
+        self._frames = self.h2.incoming_buffer = Frames()
         self._requests: dict[int, Request] = {}
         """By the numbers of their streams; streams that are closed are not among them."""
         self._leaving = False
@@ -118,6 +108,8 @@ class Connection(callers.Connection):
         self._allowance = float(_MOST_NEEDLESS)
         """How many frames that bring nothing may come now."""
         self._counted = loop.time()
+        self._begun: tuple[int, float] | None = None
+        """How many frames had come when another was first seen to have begun, and when that was."""
 
     # What the transport and uvicorn call ------------------------------------------------------------------------
 
@@ -132,7 +124,7 @@ class Connection(callers.Connection):
         h2.local_settings.max_concurrent_streams = 1 << 31
         h2.local_settings.acknowledge()
         # Beyond, compressed headers are a bomb, and the connection ends.
-        h2.decoder.max_header_list_size = 4 * MOST_HEAD
+        h2.decoder.max_header_list_size = MOST_BLOCK
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,11 +147,11 @@ class Connection(callers.Connection):
                 self._read(view[start : start + _PIECE])
                 if self._allowance < 0:
                     self.h2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
-                    self._fail()
+                    self._fail("malformed")
                     return
         except ProtocolError:
             # h2 has said which.
-            self._fail()
+            self._fail("malformed")
             return
         self.flush()
         if self.transport.get_write_buffer_size() > _MOST_UNSENT:
@@ -204,6 +196,7 @@ class Connection(callers.Connection):
     def write(self, request: Request, data: bytes | memoryview, *, last: bool = False) -> None:
         """Send a frame of an answer, for which there is room."""
         self.h2.send_data(request.id, data, end_stream=last)
+        request.sent += len(data)
         # What the caller gives the window back with is not needless.
         self._allowance += 2
         self.flush()
@@ -281,6 +274,8 @@ class Connection(callers.Connection):
             request.refuse(431)
         elif not (raw_path.isascii() and (raw_path.startswith(b"/") or raw_path == b"*")):
             # A CONNECT is among them.
+            request.refuse(400)
+        elif [name for name, _ in headers].count(b"host") > 1:
             request.refuse(400)
         else:
             request.task = self.loop.create_task(request.run(self.app))
@@ -361,20 +356,33 @@ class Connection(callers.Connection):
         if self._leaving and not self._requests:
             self.transport.close()
 
-    def _fail(self) -> None:
+    def _fail(self, why: Why) -> None:
         """End all, and read on for a moment, so that the caller sees why."""
+        self.guard.refuse(why)
         self.flush()
         self._forget()
         self._linger()
 
-    def _watch(self) -> None:
+    def _goes_on(self, now: float) -> bool:
+        frames, guard = self._frames, self.guard
+        if not frames.begun or (self._begun is not None and self._begun[0] != frames.whole):
+            self._begun = None
+        elif self._begun is None:
+            self._begun = (frames.whole, now)
+        elif now - self._begun[1] > guard.head:
+            self.h2.close_connection(ErrorCodes.PROTOCOL_ERROR)
+            self._fail("head")
+            return False
         for request in list(self._requests.values()):
-            if request.stalls():
+            if request.is_late(now, guard):
+                guard.refuse("body")
                 self.reset(request, ErrorCodes.NO_ERROR if request.complete else ErrorCodes.CANCEL)
-        if not self._requests and self.loop.time() - self._idle_since > self._keep_seconds:
+            elif request.is_unread(now, guard):
+                guard.refuse("reader")
+                self.reset(request, ErrorCodes.CANCEL)
+        if not self._requests and now - self._idle_since > self._keep_seconds:
             self.shutdown()
-            return
-        self._look_later()
+        return True
 
     _takers: ClassVar[dict[type[Event], Callable[[Connection, Any], int]]] = {
         RequestReceived: _on_request,
@@ -398,15 +406,21 @@ class Request(callers.Request):
         The stream's number.
     untold : int
         Bytes that came and whose window was not given back.
+    sent : int
+        Bytes of the answer.
     """
 
-    __slots__ = ("_moved", "_opened", "_sending", "id", "untold")
+    __slots__ = ("_came", "_opened", "_sending", "_since", "_unread", "id", "sent", "untold")
 
     def __init__(self, connection: Connection, scope: dict[str, Any], stream: int) -> None:
         super().__init__(connection, scope)
         self.id = stream
-        self.untold = 0
-        self._moved = True
+        self.untold = self.sent = 0
+        self._came = 0
+        """Bytes, since `_since`."""
+        self._since: float | None = None
+        self._unread: tuple[int, float] | None = None
+        """How much had been sent when the caller was seen to let no more come, and when that was."""
         self._opened: asyncio.Future[None] | None = None
         self._sending = False
 
@@ -414,7 +428,7 @@ class Request(callers.Request):
 
     def take(self, body: bytes, size: int) -> None:
         """Take a piece of the body, which took so many bytes of the window."""
-        self._moved = True
+        self._came += size
         self.untold += size
         self.size += len(body)
         if not self.complete and body:
@@ -434,10 +448,27 @@ class Request(callers.Request):
         self.wake()
         self.open()
 
-    def stalls(self) -> bool:
-        """Tell whether nothing came since the last look of what is waited for."""
-        moved, self._moved = self._moved, False
-        return self.more and not (moved or self.chunks) and self.untold < _WINDOW // 2
+    def is_late(self, now: float, guard: Guard) -> bool:
+        """Tell whether what is waited for of the body comes too slowly."""
+        if not self.more or self.chunks or self.untold >= _WINDOW // 2 or self.uninvited or self._since is None:
+            self._since, self._came = now, 0
+            return False
+        seconds = now - self._since
+        if seconds <= guard.head:
+            return False
+        late = self._came < guard.rate * seconds
+        self._since, self._came = now, 0
+        return late
+
+    def is_unread(self, now: float, guard: Guard) -> bool:
+        """Tell whether the caller has let nothing come for too long of what waits for it."""
+        if self._opened is None:
+            self._unread = None
+        elif self._unread is None or self.sent - self._unread[0] >= LEAST_TAKEN:
+            self._unread = (self.sent, now)
+        else:
+            return now - self._unread[1] > guard.reader
+        return False
 
     def refuse(self, status: int) -> None:
         """Answer without the application."""

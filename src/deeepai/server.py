@@ -10,6 +10,7 @@ import uvicorn
 
 from .app import PARENT
 from .http1 import Connection
+from .listening import raise_file_limit
 from .logs import configure, secret_names
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
@@ -25,6 +26,7 @@ def serve(settings: Settings) -> None:
     os.environ[HANDOVER] = settings.to_json()
     os.environ[PARENT] = str(os.getpid())
     configure(settings, *secret_names(PROTOCOLS.values()))
+    raise_file_limit()
     if settings.workers > 1:
         # What earlier workers left is nobody's any more.
         shutil.rmtree(settings.shared, ignore_errors=True)
@@ -34,7 +36,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        loop="uvloop",
+        loop="deeepai.listening:loop",
         http=Connection,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,

@@ -53,6 +53,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Address under which callers and vendors reach the gateway.
     trusted_proxies : tuple of str
         Networks whose `X-Forwarded-For` is believed.
+    max_connections, max_connections_by_address : int, optional
+        Callers' connections of one worker, in all and of one address that is no trusted proxy's; by default what its
+        open files allow.
+    head_limit : float
+        Seconds within which the head of a request must be whole.
+    body_rate : float
+        Bytes a second that a body must bring, measured over as many seconds.
+    reader_limit : float
+        Seconds after which a caller that takes nothing of its answer is closed.
     cors_origins : tuple of str
         Origins whose pages may call the gateway's interfaces; `*` is any, `none` is none.
     secret_file : str, optional
@@ -107,6 +116,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     valkey: str | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    max_connections: Annotated[int, Meta(ge=1)] | None = None
+    max_connections_by_address: Annotated[int, Meta(ge=1)] | None = None
+    head_limit: Seconds = 30.0
+    body_rate: Annotated[float, Meta(ge=0)] = 500.0
+    reader_limit: Seconds = 60.0
     cors_origins: tuple[str, ...] = ("*",)
     secret_file: str | None = None
     config: str | None = None

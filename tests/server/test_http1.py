@@ -12,7 +12,9 @@ import pytest
 import uvicorn
 
 from deeepai.gateway.exchange import PUSH
+from deeepai.guard import GUARD, Guard
 from deeepai.http1 import Connection
+from deeepai.settings import Settings
 from tests.support.until import PATIENCE
 
 
@@ -128,7 +130,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def served(**more: Any) -> AsyncIterator[tuple[App, Any]]:
+async def served(guard: Guard | None = None, /, **more: Any) -> AsyncIterator[tuple[App, Any]]:
     app = App()
     given: dict[str, Any] = {"port": 0, "lifespan": "off", "log_config": None, "http": Connection, **more}
     server = uvicorn.Server(uvicorn.Config(app, **given))
@@ -136,6 +138,7 @@ async def served(**more: Any) -> AsyncIterator[tuple[App, Any]]:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
+    server.lifespan.state[GUARD] = guard or Guard()
     port = server.servers[0].sockets[0].getsockname()[1]
 
     async def connect() -> Caller:
@@ -297,7 +300,8 @@ async def test_half_an_answer_does_not_pass_for_a_whole_one(path: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "start", [b"POST /wait HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", b"GET /wait HTTP/1.1\r\n\r\n"]
+    "start",
+    [b"POST /wait HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf", b"GET /wait HTTP/1.1\r\nHost: h\r\n\r\n"],
 )
 async def test_a_caller_that_leaves_is_noticed(start: bytes) -> None:
     async with served() as (app, connect):
@@ -351,7 +355,7 @@ async def test_an_upgrade_that_is_not_offered_may_come_in_the_smallest_pieces() 
         assert await caller.get() == (200, b"abc")
 
 
-@pytest.mark.parametrize("connection", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nConnection: close\r\n"])
+@pytest.mark.parametrize("connection", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"])
 async def test_an_early_answer_reaches_a_caller_that_still_sends(connection: bytes) -> None:
     async with served() as (_, connect):
         caller = await connect()
@@ -442,13 +446,12 @@ async def test_the_server_as_a_whole_can_be_asked_for() -> None:
         assert app.scopes[0]["path"] == "*"
 
 
-async def test_what_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.callers._LOOK_SECONDS", 0.05)
-    async with served(timeout_keep_alive=0) as (_, connect):
+async def test_what_stops_arriving_is_given_up() -> None:
+    async with served(Guard(Settings(head_limit=0.1)), timeout_keep_alive=0) as (_, connect):
         for start, end in (
             (b"", b""),
             (b"GET / HT", b"HTTP/1.1 408 "),
-            (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na", b""),
+            (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na", b"HTTP/1.1 408 "),
             (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 200 "),
         ):
             caller = await connect()

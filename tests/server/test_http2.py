@@ -22,15 +22,17 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from deeepai.guard import Guard
 from deeepai.http2 import PREFACE
+from deeepai.settings import Settings
 from tests.server.test_http1 import App, Caller, served
 from tests.support.http2 import Peer
 from tests.support.until import PATIENCE, until_async
 
 
 @asynccontextmanager
-async def serving(**more: Any) -> AsyncIterator[tuple[App, Callable[..., Any], Any]]:
-    async with served(**more) as (app, connect):
+async def serving(guard: Guard | None = None, /, **more: Any) -> AsyncIterator[tuple[App, Callable[..., Any], Any]]:
+    async with served(guard, **more) as (app, connect):
 
         async def peer(**settings: int) -> Peer:
             caller = await connect()
@@ -461,9 +463,8 @@ async def test_a_caller_that_says_goodbye_still_gets_its_answers() -> None:
         await peer.end()
 
 
-async def test_what_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.callers._LOOK_SECONDS", 0.05)
-    async with serving() as (app, connect, _):
+async def test_what_stops_arriving_is_given_up() -> None:
+    async with serving(Guard(Settings(head_limit=0.1))) as (app, connect, _):
         peer = await connect()
         waits = peer.ask("/head-first")
         stalled = peer.ask("/", b"half", more=True)
@@ -475,9 +476,8 @@ async def test_what_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         assert (await peer.answer(waits)).body == b"late"
 
 
-async def test_an_idle_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deeepai.callers._LOOK_SECONDS", 0.05)
-    async with serving(timeout_keep_alive=0) as (_, connect, _):
+async def test_an_idle_connection_ends() -> None:
+    async with serving(Guard(Settings(head_limit=0.1)), timeout_keep_alive=0) as (_, connect, _):
         peer = await connect()
         await peer.end()
         assert peer.goodbye == ErrorCodes.NO_ERROR

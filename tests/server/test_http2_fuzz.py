@@ -90,7 +90,9 @@ class Server:
         for piece in pieces:
             caller.send(piece)
             await asyncio.sleep(0)
-        caller.writer.write_eof()
+        if not caller.writer.transport.is_closing():
+            # Who has said goodbye, and sends on, may find nobody there any more.
+            caller.writer.write_eof()
         try:
             # What is answered is read, so that nothing is lost; the caller then leaves, and the server sees it.
             async with asyncio.timeout(PATIENCE):

@@ -24,7 +24,7 @@ LAYERS = (
     {"tasks"},
     {"gateway"},
     {"control"},
-    {"app", "planes", "http1", "http2", "callers", "tls"},
+    {"app", "planes", "http1", "http2", "callers", "frames", "guard", "listening", "tls"},
     {"server"},
     {"supervisor"},
     {"cli"},

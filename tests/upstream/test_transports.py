@@ -21,9 +21,9 @@ from . import clouds
 from .clouds import ACCESS, EVENTS, LIMITS, MESSAGE, REGION, SECRET, Seen, post, serving
 
 
-def test_a_channel_without_a_transport_has_the_client_itself() -> None:
-    made = Client.__new__(Client)
-    assert client_for(made, channel("a")) is made
+def test_a_channel_without_a_transport_has_a_client_of_its_own() -> None:
+    made = Client()
+    assert client_for(made, channel("a")) is client_for(made, channel("a")) is not client_for(made, channel("b"))
 
 
 async def test_a_transport_that_writes_the_body_anew_takes_none_in_pieces(client: Client) -> None:
@@ -139,6 +139,9 @@ async def test_vertex_has_a_host_for_each_location(location: str, host: str) -> 
     sent: list[str] = []
 
     class Stub(Client):
+        def of(self, channel: str) -> Client:
+            return self
+
         async def send(self, method: str, url: str, headers: Any, body: Any, limits: Limits) -> Any:
             sent.append(url)
             raise NotSent("not here")

@@ -142,12 +142,18 @@ def cooldown(answer: Answer, verdict: Verdict) -> float | None:
 
 def waited(value: str) -> float | None:
     """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None where it is neither."""
-    if value.replace(".", "", 1).isdigit():
-        return float(value)
+    seconds = number(value)
+    if seconds is not None:
+        return seconds
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
+
+
+def number(value: str) -> float | None:
+    """Read a number as a header has it: digits, with a point at most."""
+    return float(value) if value.isascii() and value.replace(".", "", 1).isdecimal() else None
 
 
 class Attempts(Generic[_T]):
@@ -197,42 +203,40 @@ class Attempts(Generic[_T]):
                 if self._next_candidate():
                     continue
                 return self._give_up()
-            channel = attempt.channel
-            outcome.attempts += 1
-            outcome.channel_id = channel.id
-            outcome.upstream_model = channel.model_map.get(self.candidate.model, self.candidate.model)
-            translated: Translated | None = None
+            # However asking and judging end, the channel's place is free again; who takes the reply ends the attempt.
             try:
-                translated = sender.prepare(channel, self.candidate)
-            except Failure as failure:
-                attempt.cancelled()
-                if speaks(x, channel):
-                    raise
-                # Another protocol may be able to carry what this one cannot.
-                self._failure = self._failure or failure
-                continue
+                channel = attempt.channel
+                outcome.attempts += 1
+                outcome.channel_id = channel.id
+                outcome.upstream_model = channel.model_map.get(self.candidate.model, self.candidate.model)
+                try:
+                    translated = sender.prepare(channel, self.candidate)
+                except Failure as failure:
+                    attempt.cancelled()
+                    if speaks(x, channel):
+                        raise
+                    # Another protocol may be able to carry what this one cannot.
+                    self._failure = self._failure or failure
+                    continue
+                before = time.perf_counter()
+                try:
+                    reply = await sender.send(channel)
+                except UpstreamError as fault:
+                    x.waited += time.perf_counter() - before
+                    self.failed(attempt, fault)
+                    continue
+                now = time.perf_counter()
+                x.waited += now - before
+                outcome.first_byte = now - x.started
+                if not isinstance(reply, Refusal):
+                    # What became of those before is counted, and is no error of the call's.
+                    outcome.error = None
+                    return Taken(attempt, self.candidate, reply, translated)
+                if self._refused(attempt, reply):
+                    return reply
             except BaseException:
                 attempt.cancelled()
                 raise
-            before = time.perf_counter()
-            try:
-                reply = await sender.send(channel)
-            except UpstreamError as fault:
-                x.waited += time.perf_counter() - before
-                self.failed(attempt, fault)
-                continue
-            except BaseException:
-                attempt.cancelled()
-                raise
-            now = time.perf_counter()
-            x.waited += now - before
-            outcome.first_byte = now - x.started
-            if not isinstance(reply, Refusal):
-                # What became of those before is counted, and is no error of the call's.
-                outcome.error = None
-                return Taken(attempt, self.candidate, reply, translated)
-            if self._refused(attempt, reply):
-                return reply
 
     def _next_candidate(self) -> bool:
         following = next(self._others, None)

@@ -99,17 +99,17 @@ class _Passage:
                 billing.void(taken.answer.status)
                 await answers.refuse(x, taken)
                 return
-            billing.priced = taken.candidate.priced
-            try:
-                await answers.answer(self._core, x, taken, billing, self._tap)
-            except UpstreamError as fault:
-                attempts.failed(taken.attempt, fault)
-            except BaseException:
-                taken.attempt.cancelled()
-                taken.reply.abort()
-                raise
-            else:
-                return
+            with taken.attempt:
+                billing.priced = taken.candidate.priced
+                try:
+                    await answers.answer(self._core, x, taken, billing, self._tap)
+                except UpstreamError as fault:
+                    attempts.failed(taken.attempt, fault)
+                except BaseException:
+                    taken.reply.abort()
+                    raise
+                else:
+                    return
 
     async def _left(self, billing: Billing) -> None:
         """Charge a call whose caller left before its answer began: the vendor has read the prompt."""
@@ -153,7 +153,7 @@ class CallSender:
         if self._x.streams and isinstance(operation, Stream) and operation.on_leave == "cancel":
             sending = self._x.watched(sending)
         response = await sending
-        if response.status < 400:
+        if response.status < 300:
             return response
         answer = await answers.error(response)
         protocol = self._x.protocol if self._translated is None else self._translated.protocol

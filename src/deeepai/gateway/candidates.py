@@ -189,8 +189,13 @@ def attempts(core: Core, served: Tiers, routing: Routing, origin: Task | None = 
     """Yield the attempts to make. A follow-up has one channel only, which is asked even while it cools down."""
     if origin is None:
         return core.dispatcher.attempts(served, MAX_ATTEMPTS, routing)
-    attempt = core.dispatcher.take(served[0][0], pinned=True)
-    return iter(() if attempt is None else (attempt,))
+    return _pinned(core, served[0][0])
+
+
+def _pinned(core: Core, channel: Channel) -> Iterator[Attempt]:
+    attempt = core.dispatcher.take(channel, pinned=True)
+    if attempt is not None:
+        yield attempt
 
 
 # Tasks -------------------------------------------------------------------------------------------------------------

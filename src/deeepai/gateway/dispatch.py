@@ -46,7 +46,10 @@ class Health:
 
 @dataclass(slots=True)
 class Attempt:
-    """One request on its way to a channel: ends in `done`, exactly once."""
+    """One request on its way to a channel: ends in `done`, exactly once.
+
+    A `with` block ends it however that is left: as given up, where nobody has said how it went.
+    """
 
     channel: Channel
     health: Health
@@ -55,6 +58,12 @@ class Attempt:
     limiter: Limiter | None = None
     """Where it counts as one of the channel's requests at once."""
     ended: bool = False
+
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.cancelled()
 
     def done(self, *, ok: bool, cooldown: float | None = None, first_byte: float | None = None) -> None:
         """Say how it went.

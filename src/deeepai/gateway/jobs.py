@@ -34,7 +34,7 @@ from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import MaybeSent, UpstreamError, transports
 from . import admission, answers, candidates, files, outgoing, pricing, settlement
-from .answers.judge import failure_of
+from .answers.judge import failure_of, redirected
 from .attempts import Attempts, ErrorInside, Lost, Refusal, Verdict, is_error, judge
 from .candidates import Candidate
 from .core import Core
@@ -234,6 +234,12 @@ class _Submission:
             outcome.error = outcome.error or failure.message
             await self._drop(failure.kind.status, outcome)
             raise
+        except Exception as fault:
+            # It may have been taken all the same.
+            outcome.error = type(fault).__name__
+            await life.lost(task)
+            await life.answered(self._x.id, 500, outcome)
+            raise
         if isinstance(taken, Refusal):
             await self._drop(taken.answer.status, outcome)
             raise Declined(taken)
@@ -293,6 +299,8 @@ class _Submission:
         rules: JobRules[Any] = self._operation.job.rules
         if translated is not None:
             protocol, request, rules = translated.protocol, translated.request, self._core.life.rules(self.task)
+        if 300 <= answer.status < 400:
+            raise redirected(answer.status)
         try:
             verdict = rules.accept(answer, request)
         except MALFORMED:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,6 +60,17 @@ class _Channel(msgspec.Struct):
     """Of each process that has one, s."""
 
 
+class Wire(msgspec.Struct):
+    """What became of connections."""
+
+    open: int = 0
+    """Callers'."""
+    refused: dict[str, int] = {}
+    """By reason."""
+    unasked: dict[str, int] = {}
+    """Upstreams' that sent what nobody had asked for, by host and port."""
+
+
 class _Figures(msgspec.Struct):
     """What one process has counted, or several."""
 
@@ -71,6 +82,7 @@ class _Figures(msgspec.Struct):
     """By operation and channel."""
     open: int = 0
     channels: dict[str, _Channel] = {}
+    wire: Wire = msgspec.field(default_factory=Wire)
 
     def add(self, other: _Figures) -> None:
         _add(self.requests, other.requests)
@@ -79,6 +91,10 @@ class _Figures(msgspec.Struct):
             self.seconds.setdefault(operation, _Histogram.empty(_BUCKETS)).add(histogram)
         self.own.add(other.own)
         self.open += other.open
+        self.wire.open += other.wire.open
+        for mine, more in ((self.wire.refused, other.wire.refused), (self.wire.unasked, other.wire.unasked)):
+            for name, count in more.items():
+                mine[name] = mine.get(name, 0) + count
         for name, channel in other.channels.items():
             mine = self.channels.setdefault(name, _Channel())
             mine.inflight += channel.inflight
@@ -93,13 +109,20 @@ def _add(to: dict[str, dict[_Name, int]], more: dict[str, dict[_Name, int]]) -> 
             mine[name] = mine.get(name, 0) + count
 
 
+def _counter(name: str, text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
 class Metrics:
     """Counters of one process, and the sum of all where several serve one address.
 
     Parameters
     ----------
-    health, open_requests : callable
-        Tell how channels do, and how many requests are under way.
+    health, open_requests, wire : callable
+        Tell how channels do, how many requests are under way, and what became of connections.
     board : Board, optional
         Tells which processes are alive, where there are several.
     folder : Path, optional
@@ -110,11 +133,13 @@ class Metrics:
         self,
         health: ReadHealth = lambda: (),
         open_requests: Callable[[], int] = lambda: 0,
+        wire: Callable[[], Wire] = Wire,
         board: Board | None = None,
         folder: Path = Path(),
     ) -> None:
         self._health = health
         self._open = open_requests
+        self._wire = wire
         self._board = board
         self._folder = folder
         self._counted = _Figures()
@@ -138,6 +163,7 @@ class Metrics:
 
     def _figures(self) -> _Figures:
         self._counted.open = self._open()
+        self._counted.wire = self._wire()
         self._counted.channels = {
             name: _Channel(active, rests, [average] if average else [])
             for name, active, rests, average in self._health()
@@ -162,7 +188,7 @@ class Metrics:
         for path in self._folder.glob(f"*{_SUFFIX}"):
             figures = msgspec.msgpack.decode(path.read_bytes(), type=_Figures)
             if path.stem not in alive:
-                figures.open, figures.channels = 0, {}
+                figures.open, figures.wire.open, figures.channels = 0, 0, {}
             total.add(figures)
         return total
 
@@ -191,6 +217,11 @@ class Metrics:
                 failed.add_metric([operation, channel], count)
         yield failed
         yield GaugeMetricFamily("deeepai_requests_open", "Requests under way", value=figures.open)
+        yield GaugeMetricFamily("deeepai_connections_open", "Connections of callers", value=figures.wire.open)
+        yield _counter("deeepai_connections_refused", "Refused callers' connections", "reason", figures.wire.refused)
+        yield _counter(
+            "deeepai_upstream_unasked", "Upstreams' connections that said what nobody asked", "to", figures.wire.unasked
+        )
         inflight = GaugeMetricFamily("deeepai_channel_inflight", "Requests under way", labels=["channel"])
         resting = GaugeMetricFamily(
             "deeepai_channel_resting", "1 while the channel rests in any worker", labels=["channel"]

@@ -13,10 +13,11 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
 
 import aiohappyeyeballs
+import structlog
 from yarl import URL
 
 from .. import __version__
@@ -35,6 +36,10 @@ _TARGETS: Final = 4096
 _STARTS: Final = 1024
 _PLAIN = re.compile(r"[!-~]*")
 _AGENT: Final = f"deeepai/{__version__}"
+_SINGLE_SECONDS: Final = 600.0
+"""For which a connection serves one request only where one has said what nobody had asked for."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +130,36 @@ class Response:
             self._connection.divert(sink)
 
     def release(self) -> None:
-        """Give the connection back; what is left of the body is dropped."""
-        self._connection.release()
+        """Give the connection back, which is another's from now on; what is left of the body is dropped."""
+        connection, self._connection = self._connection, _NOBODYS
+        connection.release()
 
     def abort(self) -> None:
-        """Close the connection, which cancels the work at most upstreams."""
-        self._connection.abort()
+        """Close the connection, unless it was given back; that cancels the work at most upstreams."""
+        connection, self._connection = self._connection, _NOBODYS
+        connection.abort()
+
+
+class _Nobodys:
+    """Stands for a connection that was given back."""
+
+    async def take(self) -> bytes:
+        raise Cut("the answer was let go")
+
+    def rest(self) -> None:
+        """There is none."""
+
+    def divert(self, sink: Callable[[bytes], bool]) -> None:
+        """Nothing comes."""
+
+    def release(self) -> None:
+        """It was."""
+
+    def abort(self) -> None:
+        """It is somebody else's."""
+
+
+_NOBODYS: Final = cast("Connection", _Nobodys())
 
 
 class Upstreams(Protocol):
@@ -144,16 +173,34 @@ class Upstreams(Protocol):
 
 
 class Client:
-    """Requests to upstreams, over connections that are used again."""
+    """Requests to upstreams, over connections that are used again.
 
-    def __init__(self) -> None:
-        self._targets: dict[tuple[str, str], Target] = {}
-        self._starts: dict[tuple[str | tuple[str, str], ...], bytes] = {}
+    Attributes
+    ----------
+    unasked : dict
+        How many connections ended because of what nobody had asked for, by host and port.
+    """
+
+    def __init__(self, root: Client | None = None) -> None:
+        self._root = root or self
+        self._channels: dict[str, Client] = {}
+        self._targets: dict[tuple[str, str], Target] = {} if root is None else root._targets
+        self._starts: dict[tuple[str | tuple[str, str], ...], bytes] = {} if root is None else root._starts
+        self._single: dict[tuple[bool, str, int], float] = {} if root is None else root._single
+        """Until when connections to these serve one request only."""
+        self.unasked: dict[str, int] = {} if root is None else root.unasked
         self._idle: dict[tuple[bool, str, int], list[Connection]] = {}
         self._keys: dict[Connection, tuple[bool, str, int]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
         self._closed = False
+
+    def of(self, channel: str) -> Client:
+        """Return the client of a channel, whose connections serve no other."""
+        client = self._channels.get(channel)
+        if client is None:
+            client = self._channels[channel] = Client(self._root)
+        return client
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Pieces | None, limits: Limits
@@ -209,13 +256,14 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
-        self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        for connection in self._keys.copy():
-            connection.abort()
-        self._keys.clear()
-        self._idle.clear()
+        for client in (self, *self._channels.values()):
+            client._closed = True
+            if client._sweeper is not None:
+                client._sweeper.cancel()
+            for connection in client._keys.copy():
+                connection.abort()
+            client._keys.clear()
+            client._idle.clear()
         # The transports close in the loop's next turn.
         await asyncio.sleep(0)
 
@@ -260,19 +308,37 @@ class Client:
         idle = self._idle.get(key)
         while idle:
             connection = idle.pop()
-            if connection.usable and not _expired(connection, tls=key[0]):
+            if connection.closed or _expired(connection, tls=key[0]):
+                self._forget(connection)
+            elif connection.usable:
                 return connection
-            self._forget(connection)
+            else:
+                connection.leave()
         return None
 
     def _keep(self, connection: Connection) -> None:
         key = self._keys.get(connection)
-        if key is None or self._closed:
+        if key is None or self._closed or (self._single and self._single.get(key, 0.0) > time.monotonic()):
             connection.abort()
             return
         self._idle.setdefault(key, []).append(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _unasked(self, connection: Connection) -> None:
+        """Trust a host less on whose connection something came that nobody had asked for."""
+        key = self._keys.get(connection)
+        if key is None:
+            return
+        host = f"{key[1]}:{key[2]}"
+        self.unasked[host] = self.unasked.get(host, 0) + 1
+        now = time.monotonic()
+        if self._single.get(key, 0.0) <= now:
+            log.warning("upstream.unasked", host=host, single_use_seconds=_SINGLE_SECONDS)
+        self._single[key] = now + _SINGLE_SECONDS
+        for client in (self._root, *self._root._channels.values()):
+            for idle in client._idle.pop(key, ()):
+                client._forget(idle)
 
     def _forget(self, connection: Connection) -> None:
         self._keys.pop(connection, None)
@@ -301,9 +367,9 @@ class Client:
                 try:
                     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     _, connection = await loop.create_connection(
-                        lambda: Connection(self._keep, self._lost),
+                        lambda: Connection(self._keep, self._lost, self._unasked),
                         sock=made,
-                        ssl=self._context() if tls else None,
+                        ssl=self._root._context() if tls else None,
                         server_hostname=host if tls else None,
                     )
                 except BaseException:

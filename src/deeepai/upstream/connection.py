@@ -17,12 +17,18 @@ from .errors import Cut, MaybeSent, Stalled, UpstreamError
 
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the upstream has to wait."""
-_MOST_HEAD: Final = 256 * 1024
+_MOST_BESIDE: Final = 64 * 1024
+"""Bytes that bring neither body nor the end of anything: of heads, of chunks' sizes, of trailers."""
+_FRAMING: Final = 16
+"""Bytes around a piece of a body that are nothing unusual."""
 _JOINED: Final = 64 * 1024
 """Bodies up to this size leave in one piece with the head."""
 _LEFTOVER_SECONDS: Final = 1.0
 _LEFTOVER_BYTES: Final = 64 * 1024
-_QUIET_SECONDS: Final = 1.0
+_GOODBYE: Final = (b"HTTP/1.1 408", b"HTTP/1.0 408")
+"""What an idle connection may be told before it is closed (RFC 9110, section 15.5.9)."""
+_READ_SECONDS: Final = 1.0
+"""For which what came to an idle connection may lie unread."""
 
 
 class Connection(asyncio.Protocol):
@@ -30,8 +36,9 @@ class Connection(asyncio.Protocol):
 
     Parameters
     ----------
-    give_back, lost : callable
-        Take the connection when it is ready for its next request, and when it is closed.
+    give_back, lost, unasked : callable
+        Take the connection when it is ready for its next request, when it is closed, and when something came on it that
+        nobody had asked for.
 
     Attributes
     ----------
@@ -47,9 +54,16 @@ class Connection(asyncio.Protocol):
         Nothing comes or goes any more.
     """
 
-    def __init__(self, give_back: Callable[[Connection], None], lost: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        give_back: Callable[[Connection], None],
+        lost: Callable[[Connection], None],
+        unasked: Callable[[Connection], None],
+    ) -> None:
         self._give_back = give_back
         self._lost = lost
+        self._unasked = unasked
+        self._ready: select.poll | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -69,11 +83,11 @@ class Connection(asyncio.Protocol):
         self._method = method
         self._fault: UpstreamError | None = None
         self._passing = False  # an informational answer, before the real one
-        self._headed = self._complete = False
+        self._headed = self._complete = self._handed = False
         self._reusable = self._leftover = self._paused = False
         self._chunks: list[bytes] = []
         self._sink: Callable[[bytes], bool] | None = None
-        self._size = self._head_size = 0
+        self._size = self._head_size = self._beside = 0
         self.status = 0
         self.headers: dict[str, str] = {}
         self.answered = False
@@ -86,12 +100,16 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if self.closed or transport is None or transport.is_closing():
             return False
-        if time.monotonic() - self.idle_since < _QUIET_SECONDS:
-            return True
-        # A goodbye may lie in the kernel, not yet read: nothing else can come on an idle connection.
-        ready = select.poll()
-        ready.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        # A goodbye may lie in the kernel, not yet read, or an answer that nobody waits for.
+        ready = self._ready
+        if ready is None:
+            ready = self._ready = select.poll()
+            ready.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         return not ready.poll(0)
+
+    def leave(self) -> None:
+        """Close once what has come to an idle connection was read, so that it is known what that was."""
+        self._loop.call_later(_READ_SECONDS, self.abort)
 
     async def exchange(self, method: str, head: bytes, body: bytes | None, limit: float) -> None:
         """Send a request; return once the head of its answer is here.
@@ -123,6 +141,7 @@ class Connection(asyncio.Protocol):
                 if self._fault is not None:
                     raise self._fault
                 await self._wait()
+            self._handed = True
         except BaseException:
             self.abort()
             raise
@@ -154,6 +173,7 @@ class Connection(asyncio.Protocol):
                 if pump.done():
                     pump.result()
                 await self._wait()
+            self._handed = True
         except BaseException:
             self.abort()
             raise
@@ -235,7 +255,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; whoever waits for the rest is told so."""
         if self._busy and not self._complete and self._fault is None:
-            self._fault = Cut("the request was given up")
+            self._fault = (Cut if self._headed else MaybeSent)("the request was given up")
         self._busy = False
         self._sink = None
         self._wake()
@@ -251,17 +271,24 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
         if not self._busy or self._complete:
-            # Nobody asked: the upstream says goodbye, or does not keep to the protocol.
-            self._reusable = False
-            if not self._busy:
-                self.abort()
+            self._stray(data)
             return
         self.answered = True
         self._deadline = self._loop.time() + self._limit
+        self._beside += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("the answer is not HTTP/1.1")
+            if self._complete:
+                self._stray(b"")
+            else:
+                self._fail("the answer is not HTTP/1.1")
+            return
+        if self._beside > _MOST_BESIDE:
+            if not self._complete:
+                self._fail("what came of the answer says nothing")
+        elif self._beside < 0:
+            self._beside = 0
 
     def eof_received(self) -> None:
         """Let the transport close."""
@@ -299,9 +326,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Notice an answer too many."""
         if self._complete:
-            self._reusable = False
-            if not self._busy:
-                self.abort()
+            self._stray(b"")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; trailers are dropped."""
@@ -309,7 +334,7 @@ class Connection(asyncio.Protocol):
             return
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
         self._head_size += len(name) + len(value)
-        if self._head_size > _MOST_HEAD:
+        if self._head_size > _MOST_BESIDE:
             self._fail("the answer's head is too long")
 
     def on_headers_complete(self) -> None:
@@ -323,7 +348,7 @@ class Connection(asyncio.Protocol):
             if self.status == 101:
                 self._fail("the upstream changed the protocol unasked")
             return
-        self._headed = True
+        self._headed, self._beside = True, 0
         self._reusable = self._parser.should_keep_alive()
         if self._method == "HEAD":
             # The parser expects the body that the head speaks of.
@@ -332,6 +357,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body; make the upstream wait where too much is unread."""
+        self._beside -= len(data) + _FRAMING
         if self._complete or (self._sink is not None and not self._chunks and self._sink(data)):
             return
         self._size += len(data)
@@ -352,20 +378,48 @@ class Connection(asyncio.Protocol):
             return
         if self._complete:
             return
-        self._complete = True
-        if self._leftover:
+        self._complete, self._beside = True, 0
+        if self._pouring or (self._transport is not None and self._transport.get_write_buffer_size()):
+            self._answered_early()
+        elif self._leftover:
             self._end()
         else:
             self._wake()
 
     # Inside -----------------------------------------------------------------------------------------------------
 
+    def _stray(self, data: bytes) -> None:
+        """Close a connection on which something came that nobody had asked for."""
+        keeps = self._reusable or not self._busy
+        self._reusable = False
+        if keeps and not data.startswith(_GOODBYE):
+            self._unasked(self)
+        if self._busy:
+            # What the answer brought is still to be taken.
+            self._stop()
+        else:
+            self.abort()
+
+    def _answered_early(self) -> None:
+        """Judge an answer that is complete before its request has left: a refusal may be, anything else is a stray."""
+        self._reusable = False
+        if self.status >= 400:
+            self._wake()
+            return
+        self._complete = self._headed = False
+        self._chunks = []
+        said = "an answer came before its request had left"
+        self._fault = Cut(said) if self._handed else MaybeSent(said)
+        self._unasked(self)
+        self._stop()
+
     def _until_close(self) -> bool:
         return "content-length" not in self.headers and "transfer-encoding" not in self.headers
 
     def _end(self) -> None:
         transport = self._transport
-        if not self._reusable or self.closed or transport is None or transport.is_closing():
+        waited_for = self._waiter is not None and not self._waiter.done()
+        if not self._reusable or waited_for or self.closed or transport is None or transport.is_closing():
             self.abort()
             return
         if self._paused:

@@ -28,14 +28,14 @@ from ...declare import (
 )
 from ...upstream import Response, UpstreamError
 from .. import settlement
-from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, waited
+from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, number, waited
 from ..core import Core
 from ..exchange import HEADER_PAIRS, NOT_KEPT, Exchange, Tap, pairs
 from ..settlement import Billing
 from ..translation import Translator
 from . import outputs, passthrough
 from .head import Begun
-from .judge import error_inside, failure_of, judge_whole, refusal_of
+from .judge import error_inside, failure_of, judge_whole, redirected, refusal_of, without_keys
 from .stream import Relay
 
 log = structlog.get_logger()
@@ -46,13 +46,25 @@ _OF_WHAT_WAS_ASKED: Final = (Reason.MODERATED, Reason.UNPROCESSABLE)
 
 
 async def error(response: Response) -> Answer:
-    """Read an upstream's error answer, as far as it came."""
+    """Read an upstream's error answer, as far as it came.
+
+    Raises
+    ------
+    ErrorInside
+        It is a redirect, which is followed nowhere.
+    """
+    if response.status < 400:
+        response.abort()
+        raise redirected(response.status)
     try:
         body = await response.read(1024 * 1024)
         response.release()
     except UpstreamError:
         response.abort()
         body = b""
+    except BaseException:
+        response.abort()
+        raise
     return Answer(response.status, response.headers, body)
 
 
@@ -74,7 +86,7 @@ async def whole(core: Core, x: Exchange, response: Response) -> Answer:
 
 async def refuse(x: Exchange, refusal: Refusal) -> None:
     """Pass an upstream's refusal on, as it is where it speaks the caller's protocol and its status can be told yet."""
-    answer, translated = refusal.answer, refusal.translated
+    answer, translated = without_keys(refusal.answer), refusal.translated
     x.let_be()
     opened = await x.opened()
     if translated is None and not opened:
@@ -88,7 +100,8 @@ async def refuse(x: Exchange, refusal: Refusal) -> None:
 
 
 async def pass_on(x: Exchange, answer: Answer) -> None:
-    """Send an upstream's error as it is."""
+    """Send an upstream's error as it is, but for keys."""
+    answer = without_keys(answer)
     headers = answer_headers(x, answer.headers)
     headers += pairs(retry_headers(answer.headers))
     await x.answer(answer.status, headers, answer.body)
@@ -104,9 +117,9 @@ def retry_headers(sent: Mapping[str, str]) -> dict[str, str]:
         seconds = waited(sent["retry-after"])
         if seconds is not None:
             headers["retry-after"] = str(math.ceil(min(seconds, LONGEST_WAIT)))
-    milliseconds = sent.get("retry-after-ms", "")
-    if milliseconds.replace(".", "", 1).isdigit():
-        headers["retry-after-ms"] = str(math.ceil(min(float(milliseconds), LONGEST_WAIT * 1000)))
+    milliseconds = number(sent.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        headers["retry-after-ms"] = str(math.ceil(min(milliseconds, LONGEST_WAIT * 1000)))
     return headers
 
 
@@ -274,6 +287,7 @@ class _Answering:
             del headers[1:]
         await x.begin_stream(response.status, headers + NOT_KEPT)
         relay = Relay(x, own, begun, self._charge)
+        relay.longest = self._core.settings.max_answer
         relay.teller = self._teller if framing is None else None
         translator = None if translated is None else translated.translator
         if isinstance(translator, CallTranslator) and translator.events is not None:

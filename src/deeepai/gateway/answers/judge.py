@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ...declare import Answer, AnswerShape, Failure, Json, Reason, lenient_json
+from ...logs import redact
 from ..attempts import ErrorInside
 
 _EMPTY: Final = frozenset({b"null", b"[]", b"{}", b'""'})
@@ -78,7 +79,23 @@ def failure_of(value: Json) -> ErrorInside:
 
 def error_inside(message: str) -> ErrorInside:
     """Return a failure; what an upstream says of its own account with the vendor is not for callers."""
-    return ErrorInside(message[:_LONGEST], account=_OF_THE_ACCOUNT.search(message) is not None)
+    # Cut only after the keys are out, or half of one might stay.
+    return ErrorInside(redact(message[: 8 * _LONGEST])[:_LONGEST], account=_OF_THE_ACCOUNT.search(message) is not None)
+
+
+def redirected(status: int) -> ErrorInside:
+    """Return the failure that a redirect is: a credential goes where the channel says, and nowhere else."""
+    return ErrorInside(f"a redirect ({status})")
+
+
+def without_keys(answer: Answer) -> Answer:
+    """Return an error answer for callers."""
+    return Answer(answer.status, answer.headers, cut_keys(answer.body))
+
+
+def cut_keys(data: bytes) -> bytes:
+    """Cut keys out of what an upstream says of an error."""
+    return redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def refusal_of(answer: Answer) -> Failure:

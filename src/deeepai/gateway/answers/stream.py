@@ -32,7 +32,7 @@ from .. import settlement
 from ..attempts import ErrorInside, told
 from ..exchange import PUSH, Exchange, Tap
 from .head import Begun
-from .judge import failure_of
+from .judge import cut_keys, failure_of
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
@@ -40,6 +40,10 @@ DRAIN_SECONDS = 60.0
 _LOOK_BACK = 8
 """Events before the body's end among which one may say why the answer ends."""
 CUT_SHORT = Cut("the stream ended before its last event")
+TOO_LONG = Cut("an event of the stream is too long")
+LONGEST = 64 * 1024 * 1024
+_LONG = 64 * 1024
+"""Bytes of an event that is put together only once."""
 
 
 class Relay:
@@ -68,6 +72,8 @@ class Relay:
         The last event has come.
     before_end : callable or None
         Takes the end of a whole answer, as the caller sees it, before it leaves.
+    longest : int
+        Bytes of one event.
     """
 
     def __init__(self, x: Exchange, operation: Stream[Any], response: Begun, charge: Charge) -> None:
@@ -82,6 +88,13 @@ class Relay:
         self._response = response
         self._charge = charge
         self._rest = b""
+        self.longest = LONGEST
+        self._parts: list[bytes] = []
+        """What came of a long event after `_rest`."""
+        self._long = 0
+        """Bytes of them."""
+        self._tail = b""
+        """The last of them: a blank line may have begun there."""
         self._kept = 0
         self._counting = True
         """What comes may have to be counted."""
@@ -178,7 +191,8 @@ class Relay:
     def _close(self) -> None:
         """Judge a stream whose body has ended: with its last event, or after one that says why the answer ends."""
         rules = self.rules
-        rest = self._rest.rstrip()
+        rest = b"".join([self._rest, *self._parts]).rstrip() if self._parts else self._rest.rstrip()
+        self._parts = []
         if rest and (rules.is_last(rest) or rules.finishes(rest)) and is_readable(rest):
             # Some upstreams end without the blank line; what was cut within is nothing.
             self._rest = rest
@@ -262,7 +276,7 @@ class Relay:
         before = self._last + (self._pending or b"")
         if isinstance(fault, ErrorInside):
             # The vendor's own event says it best, where it is the caller's to read.
-            own = self._failure if self._translate is None and not fault.account else None
+            own = cut_keys(self._failure) if self._translate is None and not fault.account else None
             return before + (own or self._told_of(told(fault), before))
         reason = Reason.TIMEOUT if isinstance(fault, Stalled) else Reason.UPSTREAM
         return before + self._told_of(Failure(reason, f"The upstream broke off: {fault}"), before)
@@ -275,6 +289,18 @@ class Relay:
 
     def _take(self, chunk: bytes) -> bytes:
         """Return what the caller may see now; the last event is kept back."""
+        if len(self._rest) > _LONG:
+            # Looked at once its end has come: to put it together for each piece would take ever longer.
+            seam = (self._tail or self._rest[-3:]) + chunk
+            if BLANK.search(seam) is None:
+                self._parts.append(chunk)
+                self._tail = seam[-3:]
+                self._long += len(chunk)
+                if len(self._rest) + self._long > self.longest:
+                    self.fault, self._rest, self._parts = TOO_LONG, b"", []
+                return b""
+            chunk = b"".join([*self._parts, chunk])
+            self._parts, self._tail, self._long = [], b"", 0
         data = self._rest + chunk if self._rest else chunk
         translate, rules = self._translate, self.rules
         quiet = not (self._marked(data) or self._tapped(data))

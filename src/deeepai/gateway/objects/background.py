@@ -66,27 +66,27 @@ async def start(core: Core, x: Exchange, rules: ObjectRules[Any], located: place
     first = next(attempts, None)
     if first is None:
         raise unavailable(x.model)
-    token = x.caller
-    task = Stored(
-        id=new_id("work_"),
-        operation=x.route.name,
-        model=x.requested_model,
-        state=State.SUBMITTING,
-        submitted_at=now_ms(),
-        protocol=x.protocol.name,
-        account_id=token.account_id,
-        token_id=token.id,
-        channel_id=first.channel.id,
-        request_id=x.id,
-        hold_id=x.id,
-        price_key=key,
-        price_group=token.price_group,
-        estimate=usage,
-        mode=token.mode,
-    )
-    outcome = Outcome(first.channel.id, task_id=task.id)
-    row = settlement.usage_row(x, outcome, 0)
     try:
+        token = x.caller
+        task = Stored(
+            id=new_id("work_"),
+            operation=x.route.name,
+            model=x.requested_model,
+            state=State.SUBMITTING,
+            submitted_at=now_ms(),
+            protocol=x.protocol.name,
+            account_id=token.account_id,
+            token_id=token.id,
+            channel_id=first.channel.id,
+            request_id=x.id,
+            hold_id=x.id,
+            price_key=key,
+            price_group=token.price_group,
+            estimate=usage,
+            mode=token.mode,
+        )
+        outcome = Outcome(first.channel.id, task_id=task.id)
+        row = settlement.usage_row(x, outcome, 0)
         await settlement.funded(core.ledger, token.account_id, lambda: core.life.begin(task, priced.amount, row))
     except BaseException:
         first.cancelled()
@@ -159,18 +159,21 @@ class _Work:
     async def _answered(self, attempts: Attempts[Response], taken: Taken[Response]) -> bool:
         """Hand the answer over; tell whether it was one."""
         response, attempt = taken.reply, taken.attempt
-        if attempt.channel.id != self._task.channel_id:
-            await self._core.life.moved(self._task, attempt.channel.id, None)
-        try:
-            if response.headers.get("content-type", "").startswith("text/event-stream"):
-                await self._stream(response, attempt)
-            else:
-                await self._whole(response, attempt)
-        except UpstreamError as fault:
-            response.abort()
-            attempts.failed(attempt, fault)
-            return False
-        finally:
+        with attempt:
+            try:
+                if attempt.channel.id != self._task.channel_id:
+                    await self._core.life.moved(self._task, attempt.channel.id, None)
+                if response.headers.get("content-type", "").startswith("text/event-stream"):
+                    await self._stream(response, attempt)
+                else:
+                    await self._whole(response, attempt)
+            except UpstreamError as fault:
+                response.abort()
+                attempts.failed(attempt, fault)
+                return False
+            except BaseException:
+                response.abort()
+                raise
             attempt.done(ok=True)
         return True
 

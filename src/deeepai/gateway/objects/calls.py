@@ -16,6 +16,7 @@ from ...storage import object_rows
 from ...tasks import store
 from ...tasks.store import Stored
 from ...upstream import Cut, Pieces, Response, Stalled, UpstreamError, transports
+from ...upstream.sockets import MOST_EVENT
 from .. import answers, candidates, outgoing, pricing, settlement
 from ..attempts import Attempts, Refusal, Taken, judge
 from ..body.upload import Upload
@@ -59,7 +60,7 @@ class ObjectSender:
         body = out.body if upload is None else Pieces(upload.length, upload.pieces())
         client = transports.client_for(self._core.client, channel, out.model)
         response = await client.send(out.method, out.url, out.headers, body, out.limits)
-        if response.status < 400:
+        if response.status < 300:
             return response
         answer = await answers.error(response)
         return Refusal(answer, judge(self._x.protocol, answer))
@@ -124,15 +125,16 @@ async def _asked(
         core.ledger.record(settlement.usage_row(x, outcome, taken.answer.status))
         await answers.pass_on(x, taken.answer)
         return True
-    try:
-        await _Back(core, x, operation, outcome).send(taken)
-    except UpstreamError as fault:
-        attempts.failed(taken.attempt, fault)
-        return False
-    except BaseException:
-        taken.attempt.cancelled()
-        taken.reply.abort()
-        raise
+    with taken.attempt:
+        try:
+            await _Back(core, x, operation, outcome).send(taken)
+        except UpstreamError as fault:
+            taken.reply.abort()
+            attempts.failed(taken.attempt, fault)
+            return False
+        except BaseException:
+            taken.reply.abort()
+            raise
     return True
 
 
@@ -227,6 +229,8 @@ class Through:
                 if numbered is not None:
                     # With the end of an event in it.
                     latest = data if b"\n\n" in data else latest + data
+                if len(rest) > MOST_EVENT or len(latest) > MOST_EVENT:
+                    raise Cut("an event of the stream is too long")
                 data = await response.next()
         except (Cut, Stalled) as fault:
             if self.before_end is None and watch.done():

@@ -136,9 +136,13 @@ class _Opening:
                 upstream.abort()
             raise
         else:
-            opening = None if first is None else x.rules.opening(first)
-            if opening is None:
-                return Opened(upstream, self._facts, first, x.rules.translation(x.request, self._facts))
+            try:
+                opening = None if first is None else x.rules.opening(first)
+                if opening is None:
+                    return Opened(upstream, self._facts, first, x.rules.translation(x.request, self._facts))
+            except BaseException:
+                upstream.abort()
+                raise
             upstream.abort()
             answer = opening
         return _refusal(x, answer)

@@ -52,15 +52,15 @@ def operations(settings: Mapping[str, Any]) -> Sequence[str] | None:
 
 
 def client_for(client: Client, channel: Channel, model: str = "") -> Client | TransportClient:
-    """Return what sends a channel's requests: the client itself where the channel has no transport.
+    """Return what sends a channel's requests, over connections of its own.
 
     Parameters
     ----------
     model : str
         What the requests are for, as the channel names it; some clouds have it in the address.
     """
-    name = channel.settings.get("transport")
-    return client if name is None else TransportClient(client, TRANSPORTS[name], channel, model)
+    own, name = client.of(channel.id), channel.settings.get("transport")
+    return own if name is None else TransportClient(own, TRANSPORTS[name], channel, model)
 
 
 async def handshake(

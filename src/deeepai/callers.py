@@ -157,6 +157,8 @@ class Request:
         The answer has begun; it has left.
     gone : bool
         The caller has left.
+    waiter : Future or None
+        Whom `wake` wakes.
     """
 
     __slots__ = (
@@ -166,7 +168,6 @@ class Request:
         "_left",
         "_no_body",
         "_told",
-        "_waiter",
         "chunks",
         "complete",
         "gone",
@@ -175,6 +176,7 @@ class Request:
         "size",
         "started",
         "task",
+        "waiter",
     )
 
     def __init__(self, connection: Any, scope: dict[str, Any]) -> None:
@@ -192,7 +194,7 @@ class Request:
         """Bytes that may still leave; above `ENDLESS` nobody has said how many."""
         self._no_body = scope["method"] == "HEAD"
         self._told = False
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
 
     async def run(self, app: Any) -> None:
         """Run the application to its end."""
@@ -219,9 +221,9 @@ class Request:
 
     def wake(self) -> None:
         """Have `receive` look again."""
-        waiter = self._waiter
+        waiter = self.waiter
         if waiter is not None:
-            self._waiter = None
+            self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -241,7 +243,7 @@ class Request:
             if self.more:
                 self._ask()
             waiter: asyncio.Future[None] = self._connection.loop.create_future()
-            self._waiter = waiter
+            self.waiter = waiter
             await waiter
         return {"type": "http.disconnect"}
 

@@ -269,14 +269,17 @@ class Connection(callers.Connection):
         request.chunks.append(body)
         if request.size > _HIGH:
             self.pause_reading()
-        request.wake()
+        if request.waiter is not None:
+            request.wake()
 
     def on_message_complete(self) -> None:
         """Note the body's end."""
         self._beside = 0
-        if self._arriving is not None:
-            self._arriving.more = False
-            self._arriving.wake()
+        request = self._arriving
+        if request is not None:
+            request.more = False
+            if request.waiter is not None:
+                request.wake()
 
     # What requests call -----------------------------------------------------------------------------------------
 
@@ -518,7 +521,8 @@ class Request(callers.Request):
             connection.transport.write(head + body if head else body)
         if not more:
             self.complete = True
-            self.wake()
+            if self.waiter is not None:
+                self.wake()
             connection.ended(self)
         elif connection.writable is not None:
             await connection.writable
@@ -527,7 +531,7 @@ class Request(callers.Request):
         """Wait for the rest of the body, as long as it keeps coming and is not too much."""
         dropped, end = 0, self._connection.loop.time() + _REST_SECONDS
         # Where somebody else waits for it, it is not ours.
-        while self.more and self._waiter is None and dropped < _MOST_DROPPED:
+        while self.more and self.waiter is None and dropped < _MOST_DROPPED:
             try:
                 async with asyncio.timeout(min(_PAUSE_SECONDS, end - self._connection.loop.time())):
                     dropped += len((await self.receive()).get("body", b""))

@@ -85,9 +85,10 @@ class Connection(asyncio.Protocol):
         self._passing = False  # an informational answer, before the real one
         self._headed = self._complete = self._handed = False
         self._reusable = self._leftover = self._paused = False
+        self._lines: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._sink: Callable[[bytes], bool] | None = None
-        self._size = self._head_size = self._beside = 0
+        self._size = self._beside = 0
         self.status = 0
         self.headers: dict[str, str] = {}
         self.answered = False
@@ -129,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._busy = True
         transport = self._transport
         assert transport is not None
-        self._arm(limit)
+        self.limit(limit)
         if not body:
             transport.write(head)
         elif len(body) <= _JOINED:
@@ -162,7 +163,7 @@ class Connection(asyncio.Protocol):
         self._busy = self._pouring = True
         transport = self._transport
         assert transport is not None
-        self._arm(limit)
+        self.limit(limit)
         transport.write(head)
         pump = self._loop.create_task(self._pump(transport, pieces, chunked))
         pump.add_done_callback(lambda _: self._wake())
@@ -213,7 +214,14 @@ class Connection(asyncio.Protocol):
 
     def limit(self, seconds: float) -> None:
         """Allow that much time between bytes from now on."""
-        self._arm(seconds)
+        # One timer for the connection's whole life: it looks whether the deadline moved, and sleeps on.
+        self._limit = seconds
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None or self._timer_at > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = self._deadline
+            self._timer = self._loop.call_at(self._deadline, self._tick)
 
     async def take(self) -> bytes:
         """Return what has come of the body since the last call, waiting for something; nothing at its end.
@@ -248,7 +256,7 @@ class Connection(asyncio.Protocol):
         elif self._headed and not self.closed and not self._paused:
             self._leftover = True
             self._chunks, self._size = [], 0
-            self._arm(_LEFTOVER_SECONDS)
+            self.limit(_LEFTOVER_SECONDS)
         else:
             self.abort()
 
@@ -332,28 +340,30 @@ class Connection(asyncio.Protocol):
         """Keep a header; trailers are dropped."""
         if self._headed:
             return
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-        self._head_size += len(name) + len(value)
-        if self._head_size > _MOST_BESIDE:
-            self._fail("the answer's head is too long")
+        self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Hand the head over, unless it is an informational one."""
         if self._complete:
             return
+        lines, self._lines = self._lines, []
+        if self._beside > _MOST_BESIDE and sum(len(name) + len(value) for name, value in lines) > _MOST_BESIDE:
+            self._fail("the answer's head is too long")
+            return
         self.status = self._parser.get_status_code()
         if self.status < 200:
             self._passing = True
-            self.headers = {}
             if self.status == 101:
                 self._fail("the upstream changed the protocol unasked")
             return
+        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
         self._headed, self._beside = True, 0
         self._reusable = self._parser.should_keep_alive()
         if self._method == "HEAD":
             # The parser expects the body that the head speaks of.
             self._complete, self._reusable = True, False
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body; make the upstream wait where too much is unread."""
@@ -369,7 +379,8 @@ class Connection(asyncio.Protocol):
         if self._size > _HIGH and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def on_message_complete(self) -> None:
         """Note the end."""
@@ -383,7 +394,7 @@ class Connection(asyncio.Protocol):
             self._answered_early()
         elif self._leftover:
             self._end()
-        else:
+        elif self._waiter is not None:
             self._wake()
 
     # Inside -----------------------------------------------------------------------------------------------------
@@ -448,16 +459,6 @@ class Connection(asyncio.Protocol):
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()
         await self._waiter
-
-    def _arm(self, limit: float) -> None:
-        # One timer for the connection's whole life: it looks whether the deadline moved, and sleeps on.
-        self._limit = limit
-        self._deadline = self._loop.time() + limit
-        if self._timer is None or self._timer_at > self._deadline:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = self._deadline
-            self._timer = self._loop.call_at(self._deadline, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -71,8 +71,11 @@ class _Passage:
         core, x = self._core, self._x
         routing = admission.routing(x.caller, x.request)
         billing = Billing(core.ledger, core.prices, x, plan[0].priced)
-        amount = billing.priced.amount if len(plan) == 1 else max(candidate.priced.amount for candidate in plan)
-        await billing.hold(amount)
+        amount, most = billing.priced.amount, billing.priced.most
+        if len(plan) > 1:
+            amount = max(candidate.priced.amount for candidate in plan)
+            most = max(candidate.priced.most for candidate in plan)
+        await billing.hold(amount, most)
         attempts = Attempts(core, x, CallSender(core, x, self._operation, origin), billing.outcome)
         attempts.over((candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan)
         try:

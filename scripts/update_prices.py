@@ -1,6 +1,8 @@
-"""Write `money/pricebook/listed-*.toml` from the model price map that LiteLLM publishes (MIT licence).
+"""Write `money/pricebook/listed-*.toml` and `money/limits.toml` from the model price map of LiteLLM (MIT licence).
 
     python scripts/update_prices.py model_prices_and_context_window.json "LiteLLM model price map 1.109.1" 2026-10
+
+With `--limits` in front, the limits alone.
 
 What the other files of the price book say by hand counts before, and is left out. A model that several vendors serve
 under one name, none of which made it, gets the dearest of their prices: so nobody relays it at a loss.
@@ -46,6 +48,8 @@ MODES = (
     *("chat", "responses", "completion", "embedding", "rerank"),
     *("audio_transcription", "audio_speech", "image_generation"),
 )
+TALKING = ("chat", "responses", "completion", "realtime")
+"""What answers in tokens, of which a caller may leave the number open."""
 TOKENS = {
     "input": "input_cost_per_token",
     "cached": "cache_read_input_token_cost",
@@ -196,10 +200,48 @@ def render(title: str, source: str, date: str, models: Mapping[str, dict[str, An
     return "\n".join(lines) + "\n"
 
 
+def limits(prices: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return names of models by what they take and give at most: the maker's word counts, else the largest."""
+    found: dict[str, tuple[int, int]] = {}
+    makers = {provider for providers in MAKERS.values() for provider in providers}
+    for providers in (makers, {*HOSTS}):
+        known = frozenset(found)
+        for key, row in prices.items():
+            provider, most_out = str(row.get("litellm_provider")), row.get("max_output_tokens")
+            if provider not in providers or row.get("mode") not in TALKING or not isinstance(most_out, int):
+                continue
+            name, most_in = key.removeprefix(f"{provider}/"), row.get("max_input_tokens")
+            if name in known or "*" in name or name.startswith("ft:") or most_out < 1:
+                continue
+            pair = (most_in if isinstance(most_in, int) and most_in > 0 else most_out, most_out)
+            found[name] = max(found.get(name, pair), pair, key=lambda pair: pair[1])
+    groups: dict[str, list[str]] = {}
+    for name, (most_in, most_out) in sorted(found.items()):
+        groups.setdefault(f"{most_in}/{most_out}", []).append(name)
+    return groups
+
+
+def render_limits(source: str, date: str, groups: Mapping[str, list[str]]) -> str:
+    """Return the file of limits."""
+    lines = [
+        "# Tokens that models take at most, and give in one answer. Written by scripts/update_prices.py: an entry of",
+        "# the price book may say `max_input` and `max_output` otherwise.",
+        "",
+        f"source = {json.dumps(source)}",
+        f"date = {json.dumps(date)}",
+        "",
+        "[models]",
+    ]
+    return "\n".join([*lines, *(f"{json.dumps(pair)} = {written(names)}" for pair, names in groups.items())]) + "\n"
+
+
 def main() -> int:
     """Write the files."""
-    path, source, date = sys.argv[1:]
+    path, source, date = sys.argv[-3:]
     prices = json.loads(Path(path).read_text("utf-8"))
+    (BOOK.parent / "limits.toml").write_text(render_limits(source, date, limits(prices)), "utf-8")
+    if "--limits" in sys.argv[1:-3]:
+        return 0
     known: set[str] = set()
     for file in BOOK.glob("*.toml"):
         if not file.name.startswith("listed-"):

@@ -144,7 +144,7 @@ class Application:
         shared = cache if settings.valkey else None
         vault = Vault.open(settings.secret_path)
         directory = Directory(db, vault, shared)
-        ledger = Ledger(db, node=node, lease_ttl=settings.lease_ttl)
+        ledger = Ledger(db, node=node, lease_ttl=settings.lease_ttl, debt_bound=settings.debt_nanos)
         await ledger.recover()
         client = Client()
         board = Board(settings.shared) if settings.workers > 1 else None

@@ -98,6 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Private networks that callers' URLs may reach nevertheless.
     initial_credit : Decimal
         USD granted to the first account at the first start.
+    debt_bound : Decimal
+        USD that an account's open requests may cost beyond what is held for them, all together.
     engines, sandbox : bool
         Whether those programs are started.
     packs : str, optional
@@ -146,6 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sqlite_synchronous: Literal["normal", "full"] = "normal"
     allow_private_callbacks: tuple[str, ...] = ()
     initial_credit: Decimal = Decimal(100)
+    debt_bound: Decimal = Decimal(1)
     engines: bool = True
     sandbox: bool = True
     packs: str | None = None
@@ -155,6 +158,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def folder(self) -> Path:
         """The data folder, absolute."""
         return Path(self.data).expanduser().absolute()
+
+    @property
+    def debt_nanos(self) -> int:
+        """The bound on possible debts in 10⁻⁹ USD."""
+        return int(self.debt_bound * 10**9)
 
     @property
     def spool(self) -> Path:
@@ -215,6 +223,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("public_url must start with http:// or https://")
         if self.initial_credit < 0 or not self.initial_credit.is_finite():
             raise ValueError("initial_credit must not be negative")
+        if not 0 <= self.debt_bound <= 10**6:
+            raise ValueError("debt_bound is between 0 and 1000000")
 
     def changed(self, **changes: Any) -> Settings:
         """Return a copy with other values, checked."""

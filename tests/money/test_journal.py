@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from deeepai.money import sweeping
 from deeepai.money.ledger import Ledger
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
+from deeepai.storage.ids import now_ms
 from tests.money.world import add_account, hold, proved, rows, settle
 from tests.support.until import PATIENCE
 
@@ -116,7 +118,7 @@ async def test_a_leases_expiry_before_the_recovery_charges_all_the_same(file_db:
     await left_behind(file_db, 60)
     await file_db.write(lambda tx: tx.execute("UPDATE leases SET expires_at = 0"))
     late = Ledger(file_db, node="late")
-    await late._sweep_leases()
+    await sweeping.end_leases(file_db, now_ms())
     assert await rows(file_db, "SELECT * FROM leases") == []
     await late.recover()
     assert await late.balance("a") == (USD - 60, 0, 60)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deeepai.money.leases import enlarge
+from deeepai.money.leases import Need, enlarge
 from deeepai.money.ledger import BudgetExceeded, InsufficientFunds, Ledger, Settlement, verify
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database, Tx
@@ -263,7 +263,7 @@ async def test_a_renewal_that_comes_late_shortens_no_lease(db: Database) -> None
     await ledger.maintain()
 
     async def late(tx: Tx) -> None:
-        terms = {"node": "n", "amount": 90, "chunk": 100, "now": begun, "expires_at": begun + 30_000}
+        terms = {"node": "n", "need": Need(90, 90, 0, 0, 100), "now": begun, "expires_at": begun + 30_000}
         await enlarge(tx, db.dialect, ("a", None), lease, **terms)
 
     await db.write(late)

@@ -80,6 +80,9 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
         What further models used on the way to the answer, by name; each is priced under its own.
     largest : int
         Input tokens of the largest of the calls that are taken together here; 0 where it is one call.
+    unlimited, unseen : int
+        Of an estimate: answers whose length the caller does not limit; and calls that name what they do not show, such
+        as an earlier answer or a file. Each may take as many tokens as its model does.
     basis : str
         What the figures rest on: vendor, counted, call, second or estimated.
     """
@@ -108,6 +111,8 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     share: float = 1.0
     others: dict[str, Usage] = {}
     largest: int = 0
+    unlimited: int = 0
+    unseen: int = 0
     basis: Literal["vendor", "counted", "call", "second", "estimated"] = "call"
 
     @property

@@ -72,7 +72,8 @@ class _Passage:
         x.streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
         routing = admission.routing(x.caller, x.request)
         billing = Billing(core.ledger, core.prices, x, plan[0].priced)
-        await billing.hold(max([candidate.priced.amount for candidate in plan]))
+        amount = max([candidate.priced.amount for candidate in plan])
+        await billing.hold(amount, max([candidate.priced.most for candidate in plan]))
         attempts = Attempts(core, x, CallSender(core, x, operation, origin), billing.outcome)
         attempts.over([(candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan])
         try:

@@ -38,6 +38,10 @@ class Prices:
         """Return whose model it is, as far as that is known."""
         return self._book.vendor(name)
 
+    def most(self, key: str, usage: Usage) -> Usage:
+        """Return what a call may use at most, by its estimate and the model's limits."""
+        return self._book.most(key, usage)
+
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
         multiplier = self._groups.get(group, _ONE)
@@ -62,6 +66,8 @@ class Priced(msgspec.Struct, frozen=True):
     estimate: Usage
     amount: int
     """10⁻⁹ USD."""
+    most: int = 0
+    """What it may cost where the caller sets no limit, 10⁻⁹ USD; 0 where that is the amount."""
 
 
 def price(prices: Prices, token: Token, key: str, estimate: Usage, tiers: Tiers) -> Priced:
@@ -74,7 +80,11 @@ def price(prices: Prices, token: Token, key: str, estimate: Usage, tiers: Tiers)
     """
     if token.mode == "test":
         return unpriced(token, key, estimate)
-    return Priced(key, token.price_group, False, estimate, amount(prices, token, key, estimate, tiers))
+    held = amount(prices, token, key, estimate, tiers)
+    most = 0
+    if held and (estimate.unlimited or estimate.unseen):
+        most = amount(prices, token, key, prices.most(key, estimate), tiers)
+    return Priced(key, token.price_group, False, estimate, held, most)
 
 
 def unpriced(token: Token, key: str, estimate: Usage) -> Priced:

@@ -68,7 +68,7 @@ def usage_row(x: Exchange, outcome: Outcome, status: int, usage: Usage | None = 
 def unfunded(fault: InsufficientFunds) -> Failure:
     """Say whose money is spent."""
     whose = "The API key's budget" if isinstance(fault, BudgetExceeded) else "The account's balance"
-    return Failure(Reason.UNFUNDED, f"{whose} does not cover this request")
+    return Failure(Reason.UNFUNDED, f"{whose} does not cover what this request may cost; with less output it may")
 
 
 class Billing:
@@ -92,8 +92,8 @@ class Billing:
         self.priced = priced
         self.outcome = Outcome()
 
-    async def hold(self, amount: int) -> None:
-        """Hold an amount (10⁻⁹ USD) for the call.
+    async def hold(self, amount: int, most: int) -> None:
+        """Hold an amount for the call, or what it may cost, if that is more and is there (10⁻⁹ USD).
 
         Raises
         ------
@@ -104,10 +104,13 @@ class Billing:
             return
         token, budgeted = self._x.caller, self._x.caller.budget is not None
         # Most holds are against what this node has leased, and need not wait.
-        self._hold = self._ledger.try_hold(self._x.id, token.account_id, token.id, amount, budgeted=budgeted)
+        most = max(amount, most)
+        self._hold = self._ledger.try_hold(self._x.id, token.account_id, token.id, most, budgeted=budgeted)
         if self._hold is None:
             try:
-                self._hold = await self._ledger.hold(self._x.id, token.account_id, token.id, amount, budgeted=budgeted)
+                self._hold = await self._ledger.hold(
+                    *(self._x.id, token.account_id, token.id, amount), budgeted=budgeted, most=most
+                )
             except InsufficientFunds as fault:
                 raise unfunded(fault) from None
 

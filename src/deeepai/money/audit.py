@@ -101,6 +101,7 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         "ON u.request_id = l.request_id WHERE l.kind = 'charge' AND l.spent <> u.cost",
     ),
     ("lease {id}: {a} left", "SELECT id, amount AS a FROM leases WHERE amount < 0"),
+    ("lease {id}: a possible debt of {a}", "SELECT id, debt AS a FROM leases WHERE debt < 0"),
     (
         "ledger: entries of an account {id} that does not exist",
         "SELECT DISTINCT account_id AS id FROM ledger WHERE account_id NOT IN (SELECT id FROM accounts)",

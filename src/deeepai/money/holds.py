@@ -9,12 +9,14 @@ from typing import Literal
 
 import msgspec
 
+from deeepai.money.debts import READ_ACCOUNT, debt_for
 from deeepai.money.entries import (
     CHANGE_ACCOUNT,
     CHANGE_TOKEN,
     INSERT_ENTRY,
     UPSERT_USAGE,
     BudgetExceeded,
+    Dialect,
     InsufficientFunds,
     UsageRow,
     cleaned,
@@ -32,8 +34,11 @@ async def open_hold(
     amount: int,
     expires_at: int,
     task_id: str | None = None,
+    most: int = 0,
+    bound: int = 0,
+    dialect: Dialect = "sqlite",
 ) -> None:
-    """Hold an amount.
+    """Hold an amount; where the work may cost more, all of that, or what the bound on possible debts leaves of it.
 
     Raises
     ------
@@ -44,15 +49,24 @@ async def open_hold(
     """
     if amount < 0:
         raise ValueError("a hold is not negative")
+    debt = 0
+    if most > amount:
+        available = await tx.fetchval(READ_ACCOUNT[dialect], account_id)
+        room = None
+        if token_id is not None:
+            room = await tx.fetchval("SELECT budget - spent - held FROM tokens WHERE id = $1", token_id)
+        if min(available or 0, most if room is None else room) < most:
+            debt = await debt_for(tx, account_id, most - amount, bound)
+        amount = most - debt
     entered = await tx.execute(
         INSERT_ENTRY, request_id, "hold", account_id, token_id, -amount, amount, 0, None, now_ms()
     )
     if not entered:
         raise ValueError(f"request {request_id} was held before")
     await tx.execute(
-        "INSERT INTO holds (request_id, account_id, token_id, amount, task_id, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
-        *(request_id, account_id, token_id, amount, task_id, expires_at),
+        "INSERT INTO holds (request_id, account_id, token_id, amount, debt, task_id, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        *(request_id, account_id, token_id, amount, debt, task_id, expires_at),
     )
     covered = await tx.execute(
         "UPDATE accounts SET available = available - $2, held = held + $2 WHERE id = $1 AND available >= $2",

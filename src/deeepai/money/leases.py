@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from deeepai.money.debts import READ_ACCOUNT, debt_for
 from deeepai.money.entries import (
     CHANGE_ACCOUNT,
     CHANGE_TOKEN,
@@ -21,11 +22,6 @@ from deeepai.money.entries import (
 from deeepai.storage.database import Tx
 from deeepai.storage.ids import new_id
 
-_READ_ACCOUNT: dict[Dialect, str] = {
-    "sqlite": "SELECT available FROM accounts WHERE id = $1",
-    "postgresql": "SELECT available FROM accounts WHERE id = $1 FOR UPDATE",
-}
-
 RENEW = "UPDATE leases SET expires_at = CASE WHEN expires_at > $2 THEN expires_at ELSE $2 END WHERE id = $1"
 """Never to an earlier time: of two renewals at once, the one that began first may come last."""
 
@@ -35,7 +31,10 @@ PurseKey = tuple[str, str | None]
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A lease as its node knows it. The row's amount is `free + held`, plus charges that are not committed yet."""
+    """A lease as its node knows it. The row's amount is `free + held`, plus charges that are not committed yet.
+
+    What is reserved while the lease is enlarged is part of neither.
+    """
 
     id: str
     account_id: str
@@ -48,6 +47,29 @@ class Lease:
     """The row is gone: the money went back to the balance."""
 
 
+@dataclass(slots=True, frozen=True)
+class Need:
+    """What a request is to be held by, 10⁻⁹ USD.
+
+    Attributes
+    ----------
+    amount, most : int
+        What is to be held at least, and what the request may cost: all of it is held where that is there.
+    reserved : int
+        What the lease has for it already.
+    bound : int
+        What the possible debts of the account's open requests may add up to.
+    chunk : int
+        What a lease takes at a time.
+    """
+
+    amount: int
+    most: int
+    reserved: int
+    bound: int
+    chunk: int
+
+
 @dataclass(slots=True, eq=False)
 class Purse:
     """The lease that serves a purse key now, if any."""
@@ -55,6 +77,31 @@ class Purse:
     lease: Lease | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
+
+    def reserve(self, most: int) -> int:
+        """Take up to so much of what is free, so that nobody holds against it meanwhile."""
+        if self.lease is None:
+            return 0
+        reserved = max(0, min(self.lease.free, most))
+        self.lease.free -= reserved
+        return reserved
+
+    def unreserve(self, reserved: int) -> None:
+        """Free what was reserved."""
+        if self.lease is not None:
+            self.lease.free += reserved
+
+    def enlarged(self, key: PurseKey, lease_id: str, added: int, now: int, expires_at: int) -> Lease:
+        """Note what a lease became: the one that is here, or another if that was lost."""
+        lease = self.lease
+        if lease is None or lease.id != lease_id:
+            if lease is not None:
+                lease.lost = True
+            lease = self.lease = Lease(lease_id, key[0], key[1], expires_at, now)
+        lease.free += added
+        lease.used_at = now
+        lease.expires_at = max(lease.expires_at, expires_at)
+        return lease
 
 
 async def enlarge(
@@ -64,53 +111,63 @@ async def enlarge(
     lease: Lease | None,
     *,
     node: str,
-    amount: int,
-    chunk: int,
+    need: Need,
     now: int,
     expires_at: int,
-) -> tuple[str, int]:
-    """Renew a lease and enlarge it so that `amount` is free in it, or make a new one.
+) -> tuple[str, int, int]:
+    """Renew a lease and enlarge it so that a request may be held, or make a new one.
 
     It takes a chunk, or a quarter of what is there if that is less, so that other nodes find something too; and never
     less than what is asked for.
 
     Returns
     -------
-    id, added : str, int
+    id, added, debt : str, int, int
+        With this much possible debt, `need.most - debt` is to be held.
 
     Raises
     ------
     InsufficientFunds, BudgetExceeded
     """
     account_id, token_id = key
-    lease_id, short = new_id(), amount
-    known = False
+    lease_id, known = new_id(), False
     if lease is not None:
         known = await tx.execute(RENEW, lease.id, expires_at) == 1
         if known:
-            lease_id, short = lease.id, amount - lease.free
-            if short <= 0:
-                return lease_id, 0
-    available: int | None = await tx.fetchval(_READ_ACCOUNT[dialect], account_id)
-    if available is None or available < short:
+            lease_id = lease.id
+    wanted = need.most - need.reserved if known else need.most
+    available: int | None = await tx.fetchval(READ_ACCOUNT[dialect], account_id)
+    if available is None:
         raise InsufficientFunds(account_id)
-    added = max(short, min(chunk, available // 4))
+    room: int | None = None
     if token_id is not None:
         token = await tx.fetchrow("SELECT budget, spent, held FROM tokens WHERE id = $1", token_id)
         if token is None:
             raise BudgetExceeded(account_id, token_id)
         if token["budget"] is not None:
-            room: int = token["budget"] - token["spent"] - token["held"]
-            if room < short:
-                raise BudgetExceeded(account_id, token_id)
-            added = max(short, min(added, room // 4))
+            room = token["budget"] - token["spent"] - token["held"]
+    debt = 0
+    if min(available, available if room is None else room) < wanted:
+        debt = await debt_for(tx, account_id, need.most - need.amount, need.bound)
+    short = max(0, wanted - debt)
+    if available < short:
+        raise InsufficientFunds(account_id)
+    if token_id is not None and room is not None and room < short:
+        raise BudgetExceeded(account_id, token_id)
+    # What is borrowed against leaves nothing to take in store.
+    added = short if debt else max(short, min(need.chunk, available // 4, need.chunk if room is None else room // 4))
     if known:
-        await tx.execute("UPDATE leases SET amount = amount + $2 WHERE id = $1", lease_id, added)
+        await tx.execute(
+            "UPDATE leases SET amount = amount + $2, debt = debt + $3 WHERE id = $1", lease_id, added, debt
+        )
     else:
         await tx.execute(
-            "INSERT INTO leases (id, node, account_id, token_id, amount, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
-            *(lease_id, node, account_id, token_id, added, expires_at),
+            "INSERT INTO leases (id, node, account_id, token_id, amount, debt, expires_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            *(lease_id, node, account_id, token_id, added, debt, expires_at),
         )
+    if not added:
+        return lease_id, 0, debt
     covered = await tx.execute(
         "UPDATE accounts SET available = available - $2, held = held + $2 WHERE id = $1 AND available >= $2",
         *(account_id, added),
@@ -125,7 +182,7 @@ async def enlarge(
         if not within:
             raise BudgetExceeded(account_id, token_id)
     await tx.execute(INSERT_ENTRY, f"{lease_id}:{new_id()}", "lease", account_id, token_id, -added, added, 0, None, now)
-    return lease_id, added
+    return lease_id, added, debt
 
 
 async def _give_back(tx: Tx, lease_id: str, key: PurseKey, amount: int, now: int) -> None:
@@ -151,7 +208,7 @@ async def shrink(tx: Tx, lease: Lease, amount: int, now: int) -> tuple[bool, boo
         return False, True
     if amount:
         await _give_back(tx, lease.id, (lease.account_id, lease.token_id), amount, now)
-    return True, await tx.execute("DELETE FROM leases WHERE id = $1 AND amount = 0", lease.id) == 1
+    return True, await tx.execute("DELETE FROM leases WHERE id = $1 AND amount = 0 AND debt = 0", lease.id) == 1
 
 
 async def end_expired(tx: Tx, lease_id: str, now: int) -> bool:

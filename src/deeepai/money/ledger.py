@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from deeepai.declare import FINAL
-from deeepai.money import holds
+from deeepai.money import holds, sweeping
 from deeepai.money.audit import Report, verify
+from deeepai.money.debts import LESSEN
 from deeepai.money.entries import (
     BULK,
     INSERT_USAGE,
@@ -29,8 +29,8 @@ from deeepai.money.entries import (
     UsageRow,
     cleaned,
 )
-from deeepai.money.journal import Journal, orphans
-from deeepai.money.leases import RENEW, Lease, Purse, PurseKey, end_expired, enlarge, shrink
+from deeepai.money.journal import Journal
+from deeepai.money.leases import RENEW, Lease, Need, Purse, PurseKey, enlarge, shrink
 from deeepai.money.settlements import Contended, Hold, Item, Settlement, group, settle_alone
 from deeepai.storage.database import Database, Tx
 from deeepai.storage.ids import now_ms
@@ -52,7 +52,6 @@ _GROUP = 1024
 _LINGER_SECONDS = 0.1
 """For how long charges that are in the journal wait for others: seldom enough that few requests meet the commit."""
 _RETRY_SECONDS = (0.05, 0.2, 0.8, 2.0)
-_SWEEP = 500
 _USD = 1_000_000_000
 
 
@@ -70,6 +69,8 @@ class Ledger:
         What a lease takes at a time, 10⁻⁹ USD.
     lease_idle : float
         Seconds after which an unused lease goes back.
+    debt_bound : int
+        What an account's open requests may cost beyond what is held for them, all together, 10⁻⁹ USD.
     clock : callable
         Milliseconds since 1970.
     """
@@ -82,6 +83,7 @@ class Ledger:
         lease_ttl: float = 30.0,
         lease_chunk: int = _USD,
         lease_idle: float = 5.0,
+        debt_bound: int = 0,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._db = db
@@ -89,6 +91,7 @@ class Ledger:
         self._ttl_ms = round(lease_ttl * 1000)
         self._idle_ms = round(lease_idle * 1000)
         self._chunk = lease_chunk
+        self._bound = debt_bound
         self._clock = clock
         self._bulk = BULK[db.dialect]
         self._purses: dict[PurseKey, Purse] = {}
@@ -133,20 +136,35 @@ class Ledger:
         return Hold(request_id, account_id, token_id, amount, lease)
 
     async def hold(
-        self, request_id: str, account_id: str, token_id: str | None, amount: int, *, budgeted: bool
+        self,
+        request_id: str,
+        account_id: str,
+        token_id: str | None,
+        amount: int,
+        *,
+        budgeted: bool,
+        most: int = 0,
     ) -> Hold:
         """Hold, enlarging the lease where that is needed.
+
+        Parameters
+        ----------
+        amount, most : int
+            What is held at least, and what the request may cost. All of that is held where it is there; else what is
+            missing counts to the account's possible debts.
 
         Raises
         ------
         InsufficientFunds, BudgetExceeded
         """
         key = (account_id, token_id if budgeted else None)
+        most = max(amount, most)
+        hold = self.try_hold(request_id, account_id, token_id, most, budgeted=budgeted)
         reclaimed = False
-        while (hold := self.try_hold(request_id, account_id, token_id, amount, budgeted=budgeted)) is None:
+        while hold is None:
             try:
                 # Shielded: the caller may leave, but what the transaction leased must reach the purse.
-                await asyncio.shield(self._start(self._refill(key, amount)))
+                hold = await self._shielded_hold(key, Hold(request_id, account_id, token_id, amount), most)
             except BudgetExceeded:
                 raise
             except InsufficientFunds:
@@ -155,12 +173,31 @@ class Ledger:
                 reclaimed = True
         return hold
 
+    async def _shielded_hold(self, key: PurseKey, hold: Hold, most: int) -> Hold:
+        holding = self._start(self._refill(key, hold, most))
+        try:
+            return await asyncio.shield(holding)
+        except asyncio.CancelledError:
+            # Whichever of the two comes last gives it back.
+            self.cancel(holding.result() if holding.done() and not holding.exception() else hold)
+            raise
+
     def cancel(self, hold: Hold) -> None:
         """Void a hold of this node's memory without a usage row; repeating does nothing."""
         if not hold.closed and hold.lease is not None:
             hold.lease.held -= hold.amount
             hold.lease.free += hold.amount
+            if hold.debt:
+                self._start(self._lessen(hold.lease, hold.debt))
         hold.closed = True
+
+    async def _lessen(self, lease: Lease, debt: int) -> None:
+        """Take a possible debt away that became none, or that has reached the balance."""
+        try:
+            await self.drain()
+            await self._db.write(lambda tx: tx.execute(LESSEN, lease.id, debt))
+        except Exception:
+            log.exception("a possible debt of account %s is kept until its lease ends", lease.account_id)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -168,36 +205,39 @@ class Ledger:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _refill(self, key: PurseKey, amount: int) -> None:
+    async def _refill(self, key: PurseKey, hold: Hold, most: int) -> Hold:
         purse = self._purses.setdefault(key, Purse())
         purse.users += 1
         try:
             async with purse.lock:
-                lease = purse.lease
-                now = self._clock()
-                if lease is not None and lease.free >= amount and now < lease.expires_at:
-                    return  # another waiter was first
+                budgeted = key[1] is not None
+                earlier = self.try_hold(hold.request_id, key[0], hold.token_id, most, budgeted=budgeted)
+                if earlier is not None:  # another waiter has enlarged it
+                    if hold.closed:
+                        self.cancel(earlier)
+                    return earlier
                 # Budgets are judged by what the tables say was spent.
                 await self.drain()
-                expires_at = now + self._ttl_ms
+                now = self._clock()
+                times = {"now": now, "expires_at": now + self._ttl_ms}
+                reserved = purse.reserve(most)
+                need = Need(hold.amount, most, reserved, self._bound, self._chunk)
 
-                async def work(tx: Tx) -> tuple[str, int]:
-                    return await enlarge(
-                        *(tx, self._db.dialect, key, lease),
-                        node=self._node,
-                        amount=amount,
-                        chunk=self._chunk,
-                        now=now,
-                        expires_at=expires_at,
-                    )
+                async def work(tx: Tx) -> tuple[str, int, int]:
+                    return await enlarge(tx, self._db.dialect, key, purse.lease, node=self._node, need=need, **times)
 
-                lease_id, added = await self._db.write(work)
-                if lease is None or lease.id != lease_id:
-                    if lease is not None:
-                        lease.lost = True
-                    lease = purse.lease = Lease(lease_id, key[0], key[1], expires_at, now)
-                lease.free += added
-                lease.expires_at = max(lease.expires_at, expires_at)
+                try:
+                    lease_id, added, hold.debt = await self._db.write(work)
+                finally:
+                    purse.unreserve(reserved)
+                hold.lease = lease = purse.enlarged(key, lease_id, added, **times)
+                hold.amount = most - hold.debt
+                lease.free -= hold.amount
+                lease.held += hold.amount
+                if hold.closed:
+                    hold.closed = False
+                    self.cancel(hold)
+                return hold
         finally:
             purse.users -= 1
 
@@ -243,6 +283,13 @@ class Ledger:
         Costs above the hold are taken in full: from the rest of the lease, then from what is available, which may
         fall below zero. Repeating a request id changes nothing.
         """
+        hold = settlement.hold
+        debt = 0 if hold is None or hold.closed else hold.debt
+        await self._settle(settlement)
+        if debt and hold is not None and hold.lease is not None:
+            await asyncio.shield(self._start(self._lessen(hold.lease, debt)))
+
+    async def _settle(self, settlement: Settlement) -> None:
         hold, cost = settlement.hold, settlement.cost
         if cost < 0:
             raise ValueError("a cost is not negative")
@@ -435,8 +482,9 @@ class Ledger:
         amount: int,
         expires_at: int,
         task_id: str | None = None,
+        most: int = 0,
     ) -> None:
-        """Hold durably.
+        """Hold durably, as `hold` does.
 
         Raises
         ------
@@ -454,37 +502,14 @@ class Ledger:
             amount=amount,
             expires_at=expires_at,
             task_id=task_id,
+            most=most,
+            bound=self._bound,
+            dialect=self._db.dialect,
         )
 
-    async def charge(self, tx: Tx, request_id: str, cost: int, usage_row: UsageRow | None = None) -> bool:
-        """End a durable hold by taking what the work cost; False where it was closed before: nothing changes then.
-
-        The usage row is written, or takes its cost, basis, consumption, status and error from `usage_row`.
-        """
-        return await holds.charge(tx, request_id, cost, usage_row)
-
-    async def void(self, tx: Tx, request_id: str) -> bool:
-        """End a durable hold by giving it back; False where it was closed before."""
-        return await holds.void(tx, request_id)
-
-    async def grant(
-        self,
-        tx: Tx,
-        account_id: str,
-        amount: int,
-        *,
-        kind: Literal["grant", "redeem", "adjust"],
-        reference: str,
-        note: str | None = None,
-    ) -> bool:
-        """Add to an account (or take, where negative); False where that kind and reference were used before.
-
-        Raises
-        ------
-        LookupError
-            No such account.
-        """
-        return await holds.grant(tx, account_id, amount, kind=kind, reference=reference, note=note)
+    charge = staticmethod(holds.charge)
+    void = staticmethod(holds.void)
+    grant = staticmethod(holds.grant)
 
     async def balance(self, account_id: str) -> tuple[int, int, int]:
         """Return what an account has available, held and spent.
@@ -506,16 +531,7 @@ class Ledger:
 
     async def recover(self) -> int:
         """Settle what nodes that died left in their journals; return how many charges that were."""
-        count = 0
-        for orphan in orphans(self._db.beside) if self._db.beside is not None else ():
-            for item in orphan.items():
-                try:
-                    await self._db.write(lambda tx, item=item: settle_alone(tx, item, self._clock()))
-                except LookupError:
-                    log.exception("request %s was not settled", item.settlement.request_id)
-                count += 1
-            orphan.remove()
-        return count
+        return await sweeping.recover(self._db, self._clock)
 
     async def maintain(self) -> None:
         """One round: return idle leases, renew the others, and end what any node left behind.
@@ -531,8 +547,8 @@ class Ledger:
                 del self._purses[key]
         await self._renew()
         await self.recover()
-        await self._sweep_leases()
-        await self._sweep_holds()
+        await sweeping.end_leases(self._db, self._clock())
+        await sweeping.void_holds(self._db, self._clock())
 
     async def _renew(self) -> None:
         leases = {purse.lease.id: purse.lease for purse in self._purses.values() if purse.lease is not None}
@@ -549,26 +565,6 @@ class Ledger:
                 lease.expires_at = max(lease.expires_at, expires_at)
             elif not lease.lost:
                 self._lose(lease)
-
-    async def _sweep_leases(self) -> None:
-        now = self._clock()
-        rows = await self._db.read(
-            lambda tx: tx.fetch("SELECT id FROM leases WHERE expires_at <= $1 LIMIT $2", now, _SWEEP)
-        )
-        for row in rows:
-            await self._db.write(lambda tx, lease_id=row["id"]: end_expired(tx, lease_id, now))
-
-    async def _sweep_holds(self) -> None:
-        final = ", ".join(f"'{state.value}'" for state in sorted(FINAL))
-        rows = await self._db.read(
-            lambda tx: tx.fetch(
-                "SELECT request_id FROM holds WHERE expires_at <= $1 AND (task_id IS NULL OR NOT EXISTS "
-                f"(SELECT 1 FROM tasks WHERE tasks.id = holds.task_id AND tasks.state NOT IN ({final}))) LIMIT $2",
-                *(self._clock(), _SWEEP),
-            )
-        )
-        for row in rows:
-            await self._db.write(lambda tx, request_id=row["request_id"]: holds.void(tx, request_id))
 
     async def close(self) -> None:
         """Commit what is queued and return all leases; holds that are still open come back at their lease's expiry."""

@@ -13,6 +13,8 @@ An entry says its rates as decimal strings in USD:
 * `without_tokens`: rates in place of all others where nobody told how many tokens it took; for estimates, the dearer
   of the two counts.
 * `vendor_cost`: where the vendor says what the call cost, that counts.
+* `max_input`, `max_output`: tokens that the model takes at most, and gives in one answer; no rates, but what a call may
+  cost whose caller sets no limit. `limits.toml` has those of shipped models.
 
 Amounts are exact whole numbers of 10⁻¹⁸ USD until the end, and rounded up once to 10⁻⁹ USD.
 """
@@ -21,12 +23,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -37,6 +40,9 @@ log = logging.getLogger(__name__)
 _ATTO = 10**18
 _NANO = 10**9
 _MOST = Decimal(10**6)
+_DEFAULT_LIMITS = (131_072, 16_384)
+"""Tokens that a model of which nothing is known takes, and gives, at most."""
+_DATED = re.compile(r"[-@](?:20\d\d-?\d\d-?\d\d|\d{4}|latest)(?:-preview)?$")
 _NO_VENDORS = frozenset({"hosts", "others", "local"})
 """Files of several vendors' models."""
 _PLAIN = {
@@ -132,6 +138,8 @@ class Entry(Table, kw_only=True, forbid_unknown_fields=True, omit_defaults=True)
     tiers: list[Tier] = []
     without_tokens: Table | None = None
     vendor_cost: bool = False
+    max_input: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
+    max_output: Annotated[int, msgspec.Meta(ge=1, le=10**9)] | None = None
 
 
 def _decimal(text: str) -> Decimal:
@@ -323,6 +331,7 @@ class PriceBook:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         self._entries = dict(entries)
+        self._keys = {id(entry): key for key, entry in self._entries.items()}
         self._exact: dict[str, Entry] = {}
         patterns: list[tuple[str, Entry]] = []
         for key, entry in self._entries.items():
@@ -333,6 +342,7 @@ class PriceBook:
                     self._exact[name] = entry
         self._patterns = sorted(patterns, key=lambda pair: (-len(pair[0].replace("*", "")), pair[0]))
         self._find = functools.lru_cache(maxsize=4096)(self._match)
+        self.limits = functools.lru_cache(maxsize=4096)(self._limits)
 
     @classmethod
     def shipped(cls) -> PriceBook:
@@ -389,6 +399,31 @@ class PriceBook:
         # Made ready when it is asked for: most never are.
         return None if entry is None else _Price(entry)
 
+    def _limits(self, key: str) -> tuple[int, int]:
+        """Return how many tokens a model takes at most, and gives in one answer."""
+        entry = self._entry(key)
+        shipped = _shipped_limits()
+        model = key.rpartition("/")[2]
+        own = self._keys.get(id(entry), key)
+        names = (key, _DATED.sub("", key), model, _DATED.sub("", model), own)
+        most_in, most_out = next((shipped[name] for name in names if name in shipped), _DEFAULT_LIMITS)
+        if entry is None:
+            return most_in, most_out
+        return entry.max_input or most_in, entry.max_output or most_out
+
+    def most(self, key: str, usage: Usage) -> Usage:
+        """Return what a call may use at most, by its estimate and the model's limits."""
+        most_in, most_out = self.limits(key)
+        output = usage.unlimited * most_out
+        spoken = bool(usage.audio_out)
+        return msgspec.structs.replace(
+            usage,
+            input=usage.input + usage.unseen * most_in,
+            output=usage.output + (0 if spoken else output),
+            audio_out=usage.audio_out + (output if spoken else 0),
+            largest=max(usage.largest, most_in) if usage.largest and usage.unseen else usage.largest,
+        )
+
     def cost_of_call(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
         """Return what a usage costs as `cost` does, where it is one call though it does not say so."""
         price = self._find(key)
@@ -437,6 +472,17 @@ def _fits(pattern: str, key: str) -> bool:
 @functools.lru_cache(maxsize=256)
 def _ratio(multiplier: Decimal | int | str) -> tuple[int, int]:
     return _decimal(str(multiplier)).as_integer_ratio()
+
+
+@functools.cache
+def _shipped_limits() -> dict[str, tuple[int, int]]:
+    """Return the limits of shipped models by name: tokens in, tokens out."""
+    tables = tomllib.loads(resources.files("deeepai.money").joinpath("limits.toml").read_text("utf-8"))
+    limits: dict[str, tuple[int, int]] = {}
+    for pair, names in tables["models"].items():
+        most_in, _, most_out = pair.partition("/")
+        limits |= dict.fromkeys(names, (int(most_in), int(most_out)))
+    return limits
 
 
 @functools.cache

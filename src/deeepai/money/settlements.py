@@ -37,6 +37,8 @@ class Hold(msgspec.Struct, eq=False):
         10⁻⁹ USD.
     lease : Lease or None
         What it is held against; None where nothing had to be held, and for a durable hold.
+    debt : int
+        What the request may cost beyond that, 10⁻⁹ USD; its lease's row counts it.
     durable : bool
         It stands in the table `holds`, opened by `Ledger.open`.
     closed : bool
@@ -48,6 +50,7 @@ class Hold(msgspec.Struct, eq=False):
     token_id: str | None
     amount: int
     lease: Lease | None = None
+    debt: int = 0
     durable: bool = False
     closed: bool = False
 

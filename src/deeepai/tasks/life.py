@@ -136,7 +136,7 @@ class TaskLife:
         """
         self._fetch.check(url)
 
-    async def begin(self, task: Stored, amount: int, row: UsageRow) -> None:
+    async def begin(self, task: Stored, amount: int, row: UsageRow, most: int = 0) -> None:
         """Store a task, its usage row, and hold its price, before anything is sent.
 
         Raises
@@ -150,7 +150,7 @@ class TaskLife:
         task.next_poll_at = now_ms() + int(self.timing.submit * 1000)
 
         async def work(tx: Tx) -> None:
-            await self._open(tx, task, amount)
+            await self._open(tx, task, amount, most)
             await store.insert(tx, task)
             await tx.execute(UPSERT_USAGE, *msgspec.structs.astuple(row))
 
@@ -187,7 +187,7 @@ class TaskLife:
             task.hold_id, task.state, task.next_poll_at = before
             raise
 
-    async def _open(self, tx: Tx, task: Stored, amount: int) -> None:
+    async def _open(self, tx: Tx, task: Stored, amount: int, most: int = 0) -> None:
         assert task.hold_id is not None
         if task.mode == "test":
             return
@@ -198,6 +198,7 @@ class TaskLife:
             account_id=task.account_id,
             token_id=task.token_id,
             amount=amount,
+            most=most,
             task_id=task.id,
             expires_at=now_ms() + int(lifetime * 1000),
         )

@@ -87,7 +87,9 @@ async def start(core: Core, x: Exchange, rules: ObjectRules[Any], located: place
         )
         outcome = Outcome(first.channel.id, task_id=task.id)
         row = settlement.usage_row(x, outcome, 0)
-        await settlement.funded(core.ledger, token.account_id, lambda: core.life.begin(task, priced.amount, row))
+        await settlement.funded(
+            core.ledger, token.account_id, lambda: core.life.begin(task, priced.amount, row, priced.most)
+        )
     except BaseException:
         first.cancelled()
         raise
@@ -310,6 +312,9 @@ def _sum(total: Usage, more: Usage) -> Usage:
         output=total.output + more.output,
         images=total.images + more.images,
         calls=total.calls + more.calls,
+        unlimited=total.unlimited + more.unlimited,
+        unseen=total.unseen + more.unseen,
+        largest=max(total.largest, more.input),
         share=more.share,
         params=more.params,
     )

@@ -61,9 +61,11 @@ class Bill:
             return
         token = self._x.caller
         name, budgeted = f"{self._x.id}-{self._count + 1}", token.budget is not None
-        amount = self._dearest
+        amount, most = self._dearest, self.priced.most
         try:
-            self._hold = await self._core.ledger.hold(name, token.account_id, token.id, amount, budgeted=budgeted)
+            self._hold = await self._core.ledger.hold(
+                *(name, token.account_id, token.id, amount), budgeted=budgeted, most=most
+            )
         except InsufficientFunds as fault:
             raise settlement.unfunded(fault) from None
 

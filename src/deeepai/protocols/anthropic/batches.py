@@ -39,7 +39,7 @@ from ..common.usage import Reader
 from .bodies import BatchBody
 from .common import LIST_QUERY, VERSION, member, read_limit, version
 from .messages import EXAMPLE, EXAMPLE_ANSWER, container, others
-from .usage import DEFAULT_OUTPUT, UsageHolder, token_usage
+from .usage import DEFAULT_OUTPUT, UsageHolder, allowed_output, allowed_searches, elsewhere, token_usage
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 _SHARE: Final = 0.5
@@ -85,11 +85,13 @@ def further_models(request: Request[BatchBody]) -> Sequence[str]:
 def estimate(request: Request[BatchBody], facts: object) -> Usage:
     """Estimate a batch: its bytes, and the output that its requests allow."""
     messages = [item.params for item in request.body.requests]
-    limits = [DEFAULT_OUTPUT if message.max_tokens is None else message.max_tokens for message in messages]
     tokens = len(request.raw) // 4 + 1
     return Usage(
         input=tokens,
-        output=sum(max(0, min(limit, DEFAULT_OUTPUT)) for limit in limits),
+        output=sum(allowed_output(message.max_tokens or DEFAULT_OUTPUT, message.thinking) for message in messages),
+        searches=sum(allowed_searches(message.tools) for message in messages),
+        unlimited=sum(not message.max_tokens for message in messages),
+        unseen=len(messages) * elsewhere(request.raw),
         share=_SHARE,
         largest=tokens // len(messages) + 1,
         basis="estimated",

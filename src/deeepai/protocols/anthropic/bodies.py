@@ -22,6 +22,7 @@ class Tool(msgspec.Struct, omit_defaults=True):
 
     type: str | None = None
     model: Annotated[str | None, Meta(description="Model that gives advice, where that is the tool")] = None
+    max_uses: Annotated[Any, Meta(description="How often the vendor may call a tool of its own")] = None
 
 
 class Fallback(msgspec.Struct):
@@ -40,6 +41,7 @@ class MessagesBody(msgspec.Struct, omit_defaults=True):
     stream: bool | None = None
     container: str | dict[str, Any] | None = None
     tools: list[Tool] | None = None
+    thinking: Any = None
     fallbacks: str | list[Fallback] | None = None
 
 
@@ -58,6 +60,7 @@ class Params(msgspec.Struct, omit_defaults=True):
     max_tokens: int | None = None
     container: str | dict[str, Any] | None = None
     tools: list[Tool] | None = None
+    thinking: Any = None
     fallbacks: str | list[Fallback] | None = None
 
 

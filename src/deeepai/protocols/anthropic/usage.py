@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
 from ...declare import Answer, AnyRequest, Request, Usage, event_data
-from ..common import rough_tokens
+from ..common import positive, rough_tokens, unseen
 from ..common.usage import Count, Reader, within
-from .bodies import MessagesBody
+from .bodies import MessagesBody, Tool
 
 DEFAULT_OUTPUT = 1024
-"""Output tokens that a hold assumes at most, as callers set generous limits."""
+"""Output tokens that a hold assumes at least where a caller sets no limit."""
+_SEARCHES: Final = 5
+"""Searches of the web that a hold assumes where the caller sets no limit."""
 
 
 class OutputDetails(msgspec.Struct):
@@ -205,6 +208,29 @@ def merge(first: Usage, later: Usage) -> Usage:
     )
 
 
+def allowed_output(limit: int, thinking: Any) -> int:
+    """Return the output that a message allows: between calls of tools, thought may go beyond the limit."""
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    return max(limit, positive(budget, 0))
+
+
+def allowed_searches(tools: Sequence[Tool] | None) -> int:
+    """Return how often a message lets the vendor search the web."""
+    return sum(positive(tool.max_uses, _SEARCHES) for tool in tools or () if (tool.type or "").startswith("web_search"))
+
+
+def elsewhere(body: bytes) -> int:
+    """Return 1 where a body names a document that it does not hold; else 0."""
+    return unseen(body, b'"file_id"') or (b'"document"' in body and unseen(body, b'"url"'))
+
+
 def estimate(request: Request[MessagesBody]) -> Usage:
-    """Estimate a message: its bytes, and the output that it allows."""
-    return Usage(input=rough_tokens(request), output=min(request.body.max_tokens, DEFAULT_OUTPUT), basis="estimated")
+    """Estimate a message: its bytes, and what it allows."""
+    body = request.body
+    return Usage(
+        input=rough_tokens(request),
+        output=allowed_output(body.max_tokens, body.thinking),
+        searches=allowed_searches(body.tools),
+        unseen=elsewhere(request.raw),
+        basis="estimated",
+    )

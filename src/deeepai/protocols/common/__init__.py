@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Protocol as Interface
 
-from ...declare import AnyRequest, Request
+from ...declare import AnyRequest, Json, Request
 
 _USUAL_TIERS = frozenset({"", "auto", "default", "standard", "scale", "on_demand"})
 
@@ -41,3 +41,13 @@ def body_model(request: Request[HasModel]) -> str:
 def rough_tokens(request: AnyRequest) -> int:
     """Estimate the tokens of a body: four bytes each."""
     return len(request.raw) // 4 + 1
+
+
+def unseen(body: bytes, *marks: bytes) -> int:
+    """Return 1 where a body names content that it does not hold, by certain quoted words; else 0."""
+    return 1 if any(mark in body for mark in marks) else 0
+
+
+def positive(value: Json, default: int) -> int:
+    """Return a positive integer; else the default."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default

@@ -10,7 +10,7 @@ from typing import Protocol as Interface
 import msgspec
 
 from ...declare import Answer, Json, Request, Usage, event_data
-from ..common import rough_tokens, service_tier
+from ..common import rough_tokens, service_tier, unseen
 from ..common.usage import Count, Reader, items, lenient, nested, within
 from .bodies import GenerateBody
 from .common import count, either, parts, text_of
@@ -224,17 +224,23 @@ def input_tokens(request: Request[Prompt]) -> int:
     return max(1, rough_tokens(request) + sum(_media_tokens(data) - len(data) // 4 for data in _media(request)))
 
 
+_ELSEWHERE: Final = (b'"fileUri"', b'"file_uri"', b'"cachedContent"', b'"cached_content"')
+
+
 def chat_estimate(request: Request[GenerateBody]) -> Usage:
     """Estimate an answer: the prompt, the output that it allows, and a picture where one is asked for."""
     config = request.body.config
-    limit = count(either(config, "maxOutputTokens"), DEFAULT_OUTPUT)
-    output = limit * count(either(config, "candidateCount"), 1)
+    limit, answers = count(either(config, "maxOutputTokens"), 0), count(either(config, "candidateCount"), 1)
+    thought = count(either(either(config, "thinkingConfig"), "thinkingBudget"), 0)
+    output = max(limit or DEFAULT_OUTPUT, thought) * answers
     drawn = LARGEST_DRAWN_TOKENS if either(either(config, "imageConfig"), "imageSize") == "4K" else DRAWN_TOKENS
     return Usage(
         input=input_tokens(request),
         output=output,
-        image_out=drawn if _draws(config) else 0,
+        image_out=drawn * answers if _draws(config) else 0,
         params=service_tier(request.body.tier),
+        unlimited=0 if limit else answers,
+        unseen=unseen(request.raw, *_ELSEWHERE),
         basis="estimated",
     )
 

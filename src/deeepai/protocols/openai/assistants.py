@@ -93,6 +93,7 @@ class RunBody(msgspec.Struct, omit_defaults=True):
     model: ModelName | None = None
     stream: bool | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_prompt_tokens: Annotated[int, Meta(ge=1)] | None = None
 
 
 class OutputsBody(msgspec.Struct, omit_defaults=True):
@@ -189,8 +190,14 @@ def run_model(request: Request[RunBody], facts: Sequence[Mapping[str, Json]]) ->
 
 def run_estimate(request: Request[RunBody], facts: Sequence[Mapping[str, Json]]) -> Usage:
     """Estimate a run."""
-    output = request.body.max_completion_tokens or DEFAULT_OUTPUT
-    return Usage(input=rough_tokens(request) + _THREAD_TOKENS, output=output, basis="estimated")
+    body = request.body
+    return Usage(
+        input=body.max_prompt_tokens or rough_tokens(request) + _THREAD_TOKENS,
+        output=body.max_completion_tokens or DEFAULT_OUTPUT,
+        unlimited=0 if body.max_completion_tokens else 1,
+        unseen=0 if body.max_prompt_tokens else 1,
+        basis="estimated",
+    )
 
 
 def accept(answer: Answer, request: AnyRequest) -> Accepted | Refused:

@@ -28,14 +28,14 @@ from ...declare import (
     event_json,
     is_done,
 )
-from ..common import body_model, rough_tokens, service_tier
+from ..common import body_model, rough_tokens, service_tier, unseen
 from ..common.events import DATALESS, FAILURES, event_failure, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
 from .common import ModelName, member, members, model_patch, wants_stream
 from .errors import error_object
 from .stored_completions import STORING
-from .usage import DEFAULT_OUTPUT, answer_usage, event_usage, input_estimate, input_usage
+from .usage import DEFAULT_OUTPUT, answer_usage, completions, event_usage, input_estimate, input_usage
 
 Count = Annotated[int, Meta(ge=1, le=128)]
 MOST_PICTURES = 16
@@ -80,6 +80,9 @@ class ChatBody(msgspec.Struct, omit_defaults=True):
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    thinking_budget: (
+        Annotated[int, Meta(ge=0, description="Tokens of thought, where a vendor does not count them as output")] | None
+    ) = None
     n: Count | None = None
     service_tier: str | None = None
     models: (
@@ -96,6 +99,7 @@ class CompletionBody(msgspec.Struct, omit_defaults=True):
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
     n: Count | None = None
+    best_of: Count | None = None
 
 
 class EmbeddingBody(msgspec.Struct, omit_defaults=True):
@@ -143,18 +147,39 @@ def pictures(answer: Json) -> Sequence[str]:
 # Estimates ---------------------------------------------------------------------------------------------------------
 
 
+_SPEAKS = re.compile(rb'"modalities"\s*:\s*\[[^\]]*"audio"')
+
+
 def chat_estimate(request: Request[ChatBody]) -> Usage:
     """Estimate a chat: its bytes, and the output that it allows."""
     body = request.body
-    output = (body.max_completion_tokens or body.max_tokens or DEFAULT_OUTPUT) * (body.n or 1)
-    params = service_tier(body.service_tier)
-    return Usage(calls=1, input=rough_tokens(request), output=output, params=params, basis="estimated")
+    limit, answers = max(body.max_completion_tokens or 0, body.max_tokens or 0), body.n or 1
+    output = ((limit or DEFAULT_OUTPUT) + (body.thinking_budget or 0)) * answers
+    spoken = b'"modalities"' in request.raw and _SPEAKS.search(request.raw) is not None
+    return Usage(
+        calls=1,
+        input=rough_tokens(request),
+        output=0 if spoken else output,
+        audio_out=output if spoken else 0,
+        params=service_tier(body.service_tier),
+        unlimited=0 if limit else answers,
+        unseen=unseen(request.raw, b'"file_id"'),
+        basis="estimated",
+    )
 
 
 def completion_estimate(request: Request[CompletionBody]) -> Usage:
     """Estimate a text completion: its bytes, and the output that it allows."""
-    output = (request.body.max_tokens or DEFAULT_OUTPUT) * (request.body.n or 1)
-    return Usage(calls=1, input=rough_tokens(request), output=output, basis="estimated")
+    body = request.body
+    answers = completions(body.prompt, body.n, body.best_of)
+    limit = DEFAULT_OUTPUT if body.max_tokens is None else body.max_tokens
+    return Usage(
+        calls=1,
+        input=rough_tokens(request),
+        output=limit * answers,
+        unlimited=answers if body.max_tokens is None else 0,
+        basis="estimated",
+    )
 
 
 # Streams -------------------------------------------------------------------------------------------------------

@@ -35,12 +35,13 @@ from ...declare import (
     UpstreamCall,
     Usage,
 )
+from ..common import unseen
 from ..common.usage import Reader
 from .common import member
 from .object_calls import EXAMPLE_IDS, listing, newest_first, object_call, object_list, page
 from .object_ids import BATCH_IDS, ids_at, line_ids, path_id
 from .response_usage import tokens
-from .usage import DEFAULT_OUTPUT, VENDOR_USAGE, VendorUsage, token_usage
+from .usage import DEFAULT_OUTPUT, ELSEWHERE, VENDOR_USAGE, VendorUsage, completions, token_usage
 
 FILE_LIMIT: Final = 512 * 1024 * 1024
 PART_LIMIT: Final = 64 * 1024 * 1024
@@ -157,7 +158,10 @@ class _LineBody(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     max_output_tokens: int | None = None
+    thinking_budget: int | None = None
     n: int | None = None
+    best_of: int | None = None
+    prompt: Any = None
     background: bool | None = None
 
 
@@ -188,9 +192,16 @@ def line(request: Request[BatchBody], data: bytes) -> Piece:
     body = call.body
     if body.background:
         raise Failure(Reason.INVALID, "A batch's requests cannot run in the background", param="input_file_id")
-    limit = body.max_completion_tokens or body.max_tokens or body.max_output_tokens or DEFAULT_OUTPUT
-    output = 0 if call.url == "/v1/embeddings" else limit * (body.n or 1)
-    usage = Usage(input=len(data) // 4 + 1, output=output, share=_SHARE, basis="estimated")
+    limit = max(body.max_completion_tokens or 0, body.max_tokens or 0, body.max_output_tokens or 0)
+    answers = 0 if call.url == "/v1/embeddings" else completions(body.prompt, body.n, body.best_of)
+    usage = Usage(
+        input=len(data) // 4 + 1,
+        output=((limit or DEFAULT_OUTPUT) + max(0, body.thinking_budget or 0)) * max(0, answers),
+        share=_SHARE,
+        unlimited=0 if limit else answers,
+        unseen=unseen(data, *ELSEWHERE),
+        basis="estimated",
+    )
     return Piece(body.model, usage, line_ids(call.url, data))
 
 

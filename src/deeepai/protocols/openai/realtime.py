@@ -43,7 +43,7 @@ _TRANSCRIBER: Final = "gpt-4o-transcribe"
 """By what a transcription session is routed that names no model; it is charged by those that it names later."""
 _SHORT_SECONDS: Final = 60
 """Life of a key made in the older way."""
-_TURN: Final = Usage(input=300, audio_in=300, output=100, audio_out=600, seconds=30, basis="estimated")
+_TURN: Final = Usage(input=300, audio_in=300, output=100, audio_out=600, seconds=30, unlimited=1, basis="estimated")
 """Half a minute of speech each way: what is held for the next response."""
 
 

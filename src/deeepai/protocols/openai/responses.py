@@ -39,7 +39,7 @@ from ...declare import (
     event_json,
     events_of,
 )
-from ..common import body_model, rough_tokens, service_tier
+from ..common import body_model, rough_tokens, service_tier, unseen
 from ..common.events import DATALESS, FAILURES, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
@@ -49,7 +49,7 @@ from .kept_responses import KEEPING, NAMED, cancel, deleted, get, input_items, m
 from .object_calls import made, object_call, page
 from .object_ids import carried_ids, item_ids, response_ids
 from .response_usage import answer_usage, event_usage, whole_usage
-from .usage import DEFAULT_OUTPUT
+from .usage import DEFAULT_OUTPUT, ELSEWHERE
 
 _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "error")
 _ENDED: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
@@ -90,13 +90,20 @@ class CountBody(msgspec.Struct, omit_defaults=True):
 def estimate(request: Request[ResponseBody]) -> Usage:
     """Estimate a response: its bytes, and the output that it allows."""
     body = request.body
-    limit = body.max_output_tokens or DEFAULT_OUTPUT
-    return Usage(input=rough_tokens(request), output=limit, params=service_tier(body.service_tier), basis="estimated")
+    return Usage(
+        input=rough_tokens(request),
+        output=body.max_output_tokens or DEFAULT_OUTPUT,
+        params=service_tier(body.service_tier),
+        unlimited=0 if body.max_output_tokens else 1,
+        unseen=1 if body.previous_response_id or body.conversation else unseen(request.raw, *ELSEWHERE, b'"prompt"'),
+        basis="estimated",
+    )
 
 
 def compaction_estimate(request: AnyRequest) -> Usage:
     """Estimate a compaction, which names no limit."""
-    return Usage(input=rough_tokens(request), output=DEFAULT_OUTPUT, basis="estimated")
+    earlier = unseen(request.raw, *ELSEWHERE, b'"previous_response_id"', b'"conversation"')
+    return Usage(input=rough_tokens(request), output=DEFAULT_OUTPUT, unlimited=1, unseen=earlier, basis="estimated")
 
 
 # Streams -----------------------------------------------------------------------------------------------------------

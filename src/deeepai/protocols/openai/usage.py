@@ -7,12 +7,14 @@ from typing import Final
 
 import msgspec
 
-from ...declare import Answer, AnyRequest, Usage, event_data
+from ...declare import Answer, AnyRequest, Json, Usage, event_data
 from ..common import rough_tokens, service_tier
 from ..common.usage import Count, Reader, nested, within
 
 DEFAULT_OUTPUT = 1024
 """Output tokens that a hold assumes where the caller sets no limit."""
+ELSEWHERE: Final = (b'"file_id"', b'"file_url"', b'"item_reference"')
+"""What a body names and does not show."""
 _PLACES: Final = ("x_groq", "message", "response", "choices")
 """Where vendors put usage that is not an answer's own member: a choice's, for one."""
 _TELLS = re.compile(rb'"usage"\s*:\s*\{')
@@ -152,6 +154,12 @@ def input_usage(request: AnyRequest, answer: Answer) -> Usage | None:
     if vendor is not None and vendor.total_tokens:
         return Usage(calls=1, input=vendor.total_tokens, basis="vendor")
     return input_estimate(request)
+
+
+def completions(prompt: Json, n: int | None, best_of: int | None) -> int:
+    """Return how many completions are made: of each prompt some, of which the best may be given alone."""
+    several = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
+    return (len(prompt) if isinstance(prompt, list) and several else 1) * max(n or 1, best_of or 1)
 
 
 def input_estimate(request: AnyRequest) -> Usage:

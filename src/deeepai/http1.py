@@ -33,7 +33,7 @@ from .guard import DEFAULT, GUARD, Why
 _PIECE: Final = 64 * 1024
 """Bytes that are parsed at once: no more can be beside the limit, or ask for something while an answer is under way."""
 _FRAMING: Final = 16
-"""Bytes around a piece of a body that are nothing unusual."""
+"""Bytes around a piece of a body that are nothing unusual, and as many more as it has."""
 _HIGH: Final = 256 * 1024
 """Unread bytes of a body above which the caller has to wait."""
 _MOST_DROPPED: Final = 64 * 1024 * 1024
@@ -260,7 +260,7 @@ class Connection(callers.Connection):
         request = self._arriving
         if request is None:
             return
-        self._beside -= len(body) + _FRAMING
+        self._beside -= 2 * len(body) + _FRAMING
         request.size += len(body)
         if request.complete:
             if request.size > _MOST_DROPPED:

@@ -275,8 +275,6 @@ class Connection(callers.Connection):
         elif not (raw_path.isascii() and (raw_path.startswith(b"/") or raw_path == b"*")):
             # A CONNECT is among them.
             request.refuse(400)
-        elif [name for name, _ in headers].count(b"host") > 1:
-            request.refuse(400)
         else:
             request.task = self.loop.create_task(request.run(self.app))
             self.state.tasks.add(request.task)

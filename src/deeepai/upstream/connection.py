@@ -20,7 +20,7 @@ _HIGH: Final = 256 * 1024
 _MOST_BESIDE: Final = 64 * 1024
 """Bytes that bring neither body nor the end of anything: of heads, of chunks' sizes, of trailers."""
 _FRAMING: Final = 16
-"""Bytes around a piece of a body that are nothing unusual."""
+"""Bytes around a piece of a body that are nothing unusual, and as many more as it has."""
 _JOINED: Final = 64 * 1024
 """Bodies up to this size leave in one piece with the head."""
 _LEFTOVER_SECONDS: Final = 1.0
@@ -367,7 +367,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body; make the upstream wait where too much is unread."""
-        self._beside -= len(data) + _FRAMING
+        self._beside -= 2 * len(data) + _FRAMING
         if self._complete or (self._sink is not None and not self._chunks and self._sink(data)):
             return
         self._size += len(data)

@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, lenient_json
+from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, event_name, lenient_json
 from .model import (
     Conversation,
     Delta,
@@ -234,6 +234,12 @@ class Halves:
                 self.held = ""
             kept.append(event)
         return kept
+
+
+def event_type(data: Body, event: bytes) -> str:
+    """Return an event's type: what its data says, or else its own line."""
+    kind = data.get("type")
+    return kind if kind and isinstance(kind, str) else event_name(event)
 
 
 def named_event(name: str, data: Json) -> bytes:

@@ -66,7 +66,7 @@ class Reader:
             reason = candidate.get("finishReason")
         if not chunk.get("candidates") and (chunk.get("promptFeedback") or {}).get("blockReason"):
             reason = "SAFETY"
-        if chunk.get("usageMetadata"):
+        if isinstance(chunk.get("usageMetadata"), dict):
             found.append(UsageSeen(read_usage(chunk["usageMetadata"])))
         if reason and reason != UNSPECIFIED:
             try:

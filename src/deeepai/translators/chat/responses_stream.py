@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...declare import DONE, Failure, Json, Reason, event_data
-from .common import STREAM_CUT, Body, arguments_text, data_json, encode, named_event, upstream_failure
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, event_type, named_event, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -90,7 +90,7 @@ class Reader:
         data = data_json(content)
         if data is None:
             return ()
-        kind: str = data.get("type") or ""
+        kind = event_type(data, event)
         out: list[Event] = []
         if kind in _TEXTS:
             self._text(data, *_TEXTS[kind], out)

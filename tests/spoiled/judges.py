@@ -80,7 +80,7 @@ def _judge_stream(case: Case, body: bytes) -> bool:
             # The vendors' clients know an event by its name, too.
             name = event.splitlines()[0][7:].decode("utf-8", "replace")
             kind = said[-1].get("type")
-            if not isinstance(kind, str) or not kind or name in _ENDS.get(case.caller, ()):
+            if not isinstance(kind, str) or not kind or _ends(case, {"type": name}):
                 said[-1]["type"] = name
     ends = [place for place, value in enumerate(said) if _ends(case, value)]
     whole = [value for value in said if value != b""]

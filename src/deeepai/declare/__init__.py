@@ -91,6 +91,7 @@ from .values import (
     Text,
     Usage,
     lenient_json,
+    listed,
 )
 from .views import Allowance, Facts, ListedModel, View
 
@@ -184,6 +185,7 @@ __all__ = [
     "is_done",
     "is_readable",
     "lenient_json",
+    "listed",
     "whole_events",
     "with_json",
 ]

@@ -359,6 +359,23 @@ def objects(value: Json, name: str) -> list[Body]:
     return value
 
 
+def entries(found: Json) -> list[Body]:
+    """Return the objects that an answer holds at a place: in a list, or one alone, as some servers write it.
+
+    Raises
+    ------
+    TypeError
+        Something else is there.
+    """
+    if isinstance(found, list):
+        return found
+    if isinstance(found, dict):
+        return [found]
+    if found:
+        raise TypeError(f"{type(found).__name__} is no list")
+    return []
+
+
 def arguments(call: str) -> Body:
     """Return a call's arguments as an object; what is none stands under `_raw`, so that nothing is lost."""
     if not call.strip():

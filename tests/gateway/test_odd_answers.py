@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import pytest
 
+from deeepai.declare import event_json, events_of, with_json
 from tests.gateway.scripted import ScriptedUpstream
 from tests.operator import usage_row
 from tests.stack import Gateway
+from tests.support.alone import alone
 from tests.support.http import Got, post
 
 # What upstreams send ------------------------------------------------------------------------------------------------
@@ -246,6 +248,11 @@ def odd(format: Format) -> dict[str, tuple[str, bytes]]:
     }
 
 
+def _alone(event: bytes) -> bytes:
+    value = event_json(event)
+    return event if value is None else with_json(event, json.dumps(alone(value)).encode())
+
+
 def fits(format: Format, *, stream: bool = True) -> dict[str, tuple[str, bytes]]:
     """What is one, of whatever kind and under whatever name."""
     framings = {"array": (JSON, b"[" + format.whole + b"]")} if stream and format.protocol == "gemini" else {}
@@ -258,6 +265,8 @@ def fits(format: Format, *, stream: bool = True) -> dict[str, tuple[str, bytes]]
         "stream-as-json": (JSON, format.stream),
         "stream-with-a-mark": (EVENTS, b"\xef\xbb\xbf: go\n\n" + format.stream),
         "stream-with-other-fields": (EVENTS, b": go\n\nretry: 1000\n\ndata:\n\nid: 7\n" + format.stream),
+        "whole-alone": (JSON, json.dumps(alone(json.loads(format.whole))).encode()),
+        "stream-alone": (EVENTS, b"".join(map(_alone, events_of(format.stream)))),
         "stream-of-other-lines": (EVENTS, format.stream.replace(b"\n", b"\r\n")),
     }
 

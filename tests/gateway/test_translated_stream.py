@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deeepai.gateway.answers.stream import Relay
+from deeepai.protocols.anthropic import anthropic
 from deeepai.protocols.gemini import gemini
 from deeepai.protocols.gemini.content import Array
 from deeepai.protocols.openai import openai
@@ -19,9 +20,13 @@ from tests.gateway.test_stream import Caller, FakeResponse, rules
 from tests.protocols.plain import asked
 from tests.translators.world import translation
 
-BY_NAME = {f"{each.name}.{operation.name}": operation for each in (openai, gemini) for operation in each.operations}
+BY_NAME = {
+    f"{each.name}.{operation.name}": operation for each in (openai, anthropic, gemini) for operation in each.operations
+}
 CHAT: Any = BY_NAME["openai.chat.completions"]
 GEMINI: Any = BY_NAME["gemini.streamGenerateContent"]
+MESSAGES: Any = BY_NAME["anthropic.messages"]
+NAMES = {id(CHAT): "openai", id(GEMINI): "gemini", id(MESSAGES): "anthropic"}
 
 
 def data(value: Any) -> bytes:
@@ -34,7 +39,12 @@ def chunk(content: str, reason: str | None = None) -> bytes:
 
 COUNTED = data({"id": "c", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}})
 DONE = b"data: [DONE]\n\n"
-TURN = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "contents": [{"parts": [{"text": "Hi"}]}]}
+TURN = {
+    "model": "m",
+    "max_tokens": 9,
+    "messages": [{"role": "user", "content": "Hi"}],
+    "contents": [{"parts": [{"text": "Hi"}]}],
+}
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]}
 
 
@@ -46,9 +56,8 @@ def relayed(
     async def run() -> tuple[str, Relay]:
         caller, response = Caller(), FakeResponse(chunks)
         relay = Relay(caller.x, stream(rules=rules(hidden=False)), response, _charge)  # pyright: ignore
-        name = "openai" if target is CHAT else "gemini"
         request: Any = asked(target, TURN)
-        relay.translate(target.rules, request, translation(source, name))
+        relay.translate(target.rules, request, translation(source, NAMES[id(target)]))
         if array:
             relay.reshape(Array())
         await relay.run()
@@ -113,3 +122,51 @@ def test_an_array_is_closed_whatever_comes() -> None:
         seen, relay = relayed("gemini", chunks, array=True)
         assert ("error" in json.loads(seen)[-1]) is faulty
         assert (relay.fault is not None) is faulty
+
+
+def message(kind: Any, **more: Any) -> bytes:
+    return b"event: message_delta\n" + data({"type": kind, **more})
+
+
+STARTED = data({"type": "message_start", "message": {"id": "m", "model": "up", "usage": {"input_tokens": 3}}})
+SAID = data({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}})
+ENDING = {"delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 2}}
+STOPPED = data({"type": "message_stop"})
+CANDIDATE = {**ANSWER, "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 2}}
+
+
+@pytest.mark.parametrize(
+    ("target", "chunks"),
+    [
+        (MESSAGES, [STARTED, SAID, message(None, **ENDING), STOPPED]),
+        (MESSAGES, [STARTED, SAID, message("new_kind", **ENDING), STOPPED]),
+        (MESSAGES, [STARTED, SAID, message("message_delta", **ENDING), data({"type": "message_delta"}), STOPPED]),
+        (GEMINI, [data(CANDIDATE), data({"usageMetadata": 7})]),
+        (GEMINI, [data(CANDIDATE), data({"usageMetadata": {"novelty": 1}})]),
+        (GEMINI, [data(CANDIDATE), data({"usageMetadata": {"promptTokenCount": 3}})]),
+    ],
+)
+def test_the_caller_is_told_what_is_charged(target: Any, chunks: list[bytes | Exception]) -> None:
+    for source, wanted in (
+        ("openai", '"prompt_tokens":3,"completion_tokens":2,'),
+        ("responses", '"output_tokens":2,'),
+    ):
+        seen, relay = relayed(source, chunks, target)
+        assert relay.usage is not None
+        assert (relay.usage.input, relay.usage.output) == (3, 2)
+        assert wanted in seen, seen[-600:]
+
+
+def test_the_name_of_an_event_counts_where_its_data_has_no_type() -> None:
+    seen, _ = relayed("openai", [STARTED, SAID, message(None, **ENDING), STOPPED], MESSAGES)
+    assert '"finish_reason":"length"' in seen
+
+
+def test_more_thoughts_than_output_are_none() -> None:
+    odd = {"prompt_tokens": 3, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 7}}
+    last = data({"id": "c", "choices": [], "usage": odd})
+    seen, relay = relayed("gemini", [chunk("Hi", "stop"), last, DONE])
+    assert '"candidatesTokenCount":2,' in seen
+    assert "thoughtsTokenCount" not in seen
+    assert relay.usage is not None
+    assert relay.usage.output == 2

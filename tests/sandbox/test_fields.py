@@ -7,25 +7,8 @@ from typing import Any
 
 import pytest
 
-from deeepai.sandbox.fields import (
-    ABSENT,
-    GIVEN,
-    Field,
-    FieldError,
-    Rule,
-    choice,
-    group,
-    holds,
-    inline,
-    model,
-    number,
-    read,
-    several,
-    table,
-    text,
-    usually,
-    value_at,
-)
+from deeepai.sandbox.conditions import ABSENT, GIVEN, FieldError, Rule, holds, total, value_at
+from deeepai.sandbox.fields import Field, choice, group, inline, model, number, read, several, table, text, usually
 from tests.support.pictures import png
 
 IMAGE = png(8, 6)
@@ -87,6 +70,18 @@ def test_what_a_field_asks_of_its_neighbours() -> None:
     assert refused(fields, {"file": "f", "text": "x"}) == "value"
 
 
+def test_what_a_value_asks_of_its_neighbours() -> None:
+    fields = table(
+        model=model("m1", "m2"),
+        seconds=usually("5", "10", "15").where(("10", "15"), {"model": "m2"}).where(("15",), {"inner.sure": True}),
+        inner=group(sure=Field("flag")),
+    )
+    for good in ({}, {"seconds": "10", "model": "m2"}, {"seconds": "15", "model": "m2", "inner": {"sure": True}}):
+        assert read(fields, good)["seconds"] == good.get("seconds", "5")
+    for bad in ({"seconds": "10"}, {"seconds": "15", "model": "m2"}, {"seconds": "15", "inner": {"sure": True}}):
+        assert refused(fields, bad) == "value"
+
+
 def test_neighbours_are_those_within_the_same_object() -> None:
     fields = table(kind=text(), camera=group(kind=text(), config=text().when(kind="simple")))
     assert read(fields, {"kind": "simple", "camera": {"kind": "other"}})["camera"] == {"kind": "other"}
@@ -103,6 +98,7 @@ def test_neighbours_are_those_within_the_same_object() -> None:
         ({"a": ABSENT}, [{}, {"a": ""}, {"a": False}], [{"a": "x"}]),
         ({"a.b": 1, "c": ABSENT}, [{"a": {"b": 1}}], [{"a": {"b": 1}, "c": 1}, {"a": 1}]),
         ({"a": lambda body: body["b"] + 1}, [{"a": 3, "b": 2}], [{"a": 2, "b": 2}]),
+        ({"a": total("b", "c")}, [{"a": "5", "b": [{"c": "2"}, {"c": 3}]}, {"a": "0", "b": []}], [{"a": "5", "b": []}]),
     ],
 )
 def test_conditions(conditions: Any, good: list[Any], bad: list[Any]) -> None:

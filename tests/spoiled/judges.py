@@ -51,8 +51,16 @@ def told(case: Case, got: Got) -> tuple[int, int] | None:
     values = [event_json(event) for event in whole_events(got.body)] if case.stream else [lenient_json(got.body)]
     holders = [inner for value in values if isinstance(value, dict) for inner in (value, value.get("response"))]
     found = [holder[name] for holder in holders if isinstance(holder, dict) and isinstance(holder.get(name), dict)]
-    counts = [[usage.get(name) or 0 for name in _SIDES[case.caller]] for usage in found[-1:]]
+    counts = [[_count(usage.get(name)) for name in _SIDES[case.caller]] for usage in found[-1:]]
     return (sum(counts[0][:-2]), sum(counts[0][-2:])) if counts else None
+
+
+def _count(value: Any) -> int:
+    """Return a count as those read it who take digits in quotes; where nothing is translated, it comes as it was."""
+    try:
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _judge_stream(case: Case, body: bytes) -> bool:
@@ -72,7 +80,7 @@ def _judge_stream(case: Case, body: bytes) -> bool:
             # The vendors' clients know an event by its name, too.
             name = event.splitlines()[0][7:].decode("utf-8", "replace")
             kind = said[-1].get("type")
-            if not isinstance(kind, str) or not kind or name in _ENDS.get(case.caller, ()):
+            if not isinstance(kind, str) or not kind or _ends(case, {"type": name}):
                 said[-1]["type"] = name
     ends = [place for place, value in enumerate(said) if _ends(case, value)]
     whole = [value for value in said if value != b""]

@@ -16,6 +16,7 @@ from .events import (
     begins_stream,
     event_data,
     event_json,
+    event_name,
     events_of,
     is_done,
     is_readable,
@@ -90,6 +91,7 @@ from .values import (
     Text,
     Usage,
     lenient_json,
+    listed,
 )
 from .views import Allowance, Facts, ListedModel, View
 
@@ -178,10 +180,12 @@ __all__ = [
     "begins_stream",
     "event_data",
     "event_json",
+    "event_name",
     "events_of",
     "is_done",
     "is_readable",
     "lenient_json",
+    "listed",
     "whole_events",
     "with_json",
 ]

@@ -41,6 +41,11 @@ def event_json(event: bytes) -> Json:
     return lenient_json(event_data(event))
 
 
+def event_name(event: bytes) -> str:
+    """Return the name that an event has on a line of its own; empty where it has none."""
+    return event[6 : event.find(b"\n")].strip().decode("latin-1") if event.startswith(b"event:") else ""
+
+
 def is_done(event: bytes) -> bool:
     """Tell whether an event is the mark that ends streams."""
     return DONE in event and event_data(event) == DONE

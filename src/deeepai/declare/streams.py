@@ -34,6 +34,10 @@ class Translation(Events, Interface):
         """Whether the answer is whole if nothing more comes; never once an error has been told."""
         ...
 
+    def learn(self, usage: Usage) -> None:
+        """Take what is charged as far as the upstream has told it: the caller is told the same at the end."""
+        ...
+
     def fail(self, failure: Failure) -> bytes:
         """Return the event that tells of a failure in mid-stream; nothing where the stream has ended or told one."""
         ...

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from typing import Protocol as Interface
 
 import msgspec
@@ -317,6 +317,13 @@ def lenient_json(data: bytes) -> Json:
         return json.loads(text, strict=False, parse_constant=_none, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def listed(value: Json) -> Sequence[Json]:
+    """Return a list, or an object as the only one of a list, as some servers write it; empty for anything else."""
+    if isinstance(value, dict):
+        return (value,)
+    return cast("list[Json]", value) if isinstance(value, list) else ()
 
 
 def _none(constant: str) -> None:

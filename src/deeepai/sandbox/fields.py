@@ -1,4 +1,4 @@
-"""The fields of a request as a table, the conditions between them, and what is wrong with a body that does not fit.
+"""The fields of a request as a table, and what is wrong with a body that does not fit.
 
 An absent field and a JSON null are the same here: clients send null for what their caller left out.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal
 
+from .conditions import GIVEN, Conditions, FieldError, Rule
 from .media.draw import from_base64, size_of
 
 Kind = Literal["text", "whole", "number", "flag", "object", "list", "any"]
@@ -22,12 +23,6 @@ _TYPES: Mapping[Kind, tuple[type, ...]] = {
     "any": (object,),
 }
 _FLAGS = {"true": True, "false": False}
-GIVEN: Final = object()
-ABSENT: Final = object()
-"""In a condition: any value at all; none, an empty one, or `false`."""
-Conditions: TypeAlias = Mapping[str, Any]
-"""Fields, with dots within objects, and what they are: a value, a tuple or range of possible ones, GIVEN or ABSENT; or
-a function that returns it, from the body."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,8 @@ class Field:
     """When it is required: where all of one of these conditions hold."""
     fits: Conditions = field(default_factory=dict[str, Any])
     """What must hold where it is given."""
+    asks: Sequence[tuple[Collection[Any], Conditions]] = ()
+    """What must hold where it has one of some values."""
 
     def must(self) -> Field:
         """Return the field as a required one."""
@@ -69,6 +66,10 @@ class Field:
     def only(self, **conditions: Any) -> Field:
         """Return the field as one that may be given under some conditions alone."""
         return replace(self, fits={**self.fits, **conditions})
+
+    def where(self, values: Collection[Any], conditions: Conditions) -> Field:
+        """Return the field as one that may have some values under some conditions alone."""
+        return replace(self, asks=(*self.asks, (values, conditions)))
 
 
 def text(most: int | None = None) -> Field:
@@ -115,55 +116,6 @@ def table(*tables: Mapping[str, Field], **fields: Field) -> Mapping[str, Field]:
     return {name: rule for part in (*tables, fields) for name, rule in part.items()}
 
 
-class FieldError(Exception):
-    """What is wrong with a body: a kind of error (`missing`, `type`, or the field's own) and a message."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What must hold in a body that is as `when` says, and not as `unless` does."""
-
-    then: Conditions
-    when: Conditions = field(default_factory=dict[str, Any])
-    unless: Conditions | None = None
-
-    def judge(self, body: Mapping[str, Any]) -> None:
-        """Raise `FieldError` for the first field that is not as it must be."""
-        if not holds(self.when, body) or (self.unless is not None and holds(self.unless, body)):
-            return
-        for name, wanted in self.then.items():
-            if not _is(body, name, wanted):
-                word = "given" if wanted is GIVEN else "left out" if wanted is ABSENT else wanted
-                raise FieldError(
-                    "missing" if wanted is GIVEN else "value", f"{name} must be {word} with {', '.join(self.when)}"
-                )
-
-
-def holds(conditions: Conditions, body: Mapping[str, Any]) -> bool:
-    """Tell whether a body fulfils all of some conditions."""
-    return all(_is(body, name, wanted) for name, wanted in conditions.items())
-
-
-def value_at(body: Any, name: str) -> Any:
-    """Return a field's value, with dots within objects; None where it is left out."""
-    first, _, rest = name.partition(".")
-    value = body.get(first) if isinstance(body, Mapping) else None
-    return value_at(value, rest) if rest else value
-
-
-def _is(body: Mapping[str, Any], name: str, wanted: Any) -> bool:
-    value = value_at(body, name)
-    if callable(wanted):
-        return value == wanted(body)
-    if wanted is GIVEN or wanted is ABSENT:
-        return bool(value) is (wanted is GIVEN)
-    return value in wanted if isinstance(wanted, tuple | range) else value == wanted
-
-
 def read(
     fields: Mapping[str, Field], body: Mapping[str, Any], within: str = "", *, lenient: bool = False
 ) -> dict[str, Any]:
@@ -191,6 +143,8 @@ def read(
         for conditions in rule.due:
             Rule({name: GIVEN}, conditions).judge(values)
         Rule(rule.fits, {name: GIVEN}).judge(values)
+        for some, conditions in rule.asks:
+            Rule(conditions, {name: tuple(some)}).judge(values)
     return values
 
 

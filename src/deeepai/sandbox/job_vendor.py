@@ -1,25 +1,28 @@
 """A vendor of asynchronous jobs as a table: what may be asked for, what it costs and makes, and how it is told.
 
-A vendor's module lists its `Work`s, says in a function or two how a task looks, and calls `JobVendor(...).vendor()`.
-Refusals, triggers, ids, files, callbacks and balances follow.
+A vendor's module lists its `Work`s, says in a view (`views`) how a task looks, and calls `JobVendor(...).vendor()`.
+What is made, and for how much, are terms (`terms`). Where a vendor is odd, a function stands in the place of any of
+these. Refusals, triggers, ids, files, callbacks and balances follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
 import msgspec
 
-from .fields import Field, FieldError, Rule, inline, read, value_at
+from .conditions import FieldError, Rule, value_at
+from .fields import Field, inline, read
 from .ids import Ids
 from .jobs import Job
 from .keys import Bearer, Keys
 from .media.draw import Format, Picture, fit, size_of
 from .results import Artefact, Result, keep
 from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
+from .views import View, told
 
 ALIKE: Mapping[str, str] = {
     "missing": "value",
@@ -93,10 +96,13 @@ class Order:
         return Picture(*size, text, digest_of(self.work.name, material, number), self.vendor.pictures, source)
 
     def film(self, seconds: float, *, side: int) -> Result:
-        """Return a film of its parent's size; or of a shorter side, in the shape of the picture or `aspect_ratio`."""
+        """Return a film of its parent's size, or of `size`; else of a side, shaped as the picture or `aspect_ratio`."""
         if self.parent is not None:
             shown = self.parent.result.picture
             return Result("film", self.draw((shown.width, shown.height)), seconds)
+        if asked := self.said("size"):
+            width, height = map(int, asked.split("x"))
+            return Result("film", self.draw((width, height), source=self.inline), seconds)
         wide, high = size_of(self.inline or b"") or map(int, self.said("aspect_ratio", "16:9").split(":"))
         size = fit(wide / high, side * side * max(wide / high, high / wide), 8)
         return Result("film", self.draw(size, source=self.inline), seconds)
@@ -140,6 +146,26 @@ class Task:
     def id(self) -> str:
         """The job's id."""
         return self.job.id
+
+    @property
+    def done(self) -> Task | None:
+        """The task itself, once it has made something."""
+        return self if self.artefacts else None
+
+    @property
+    def cost(self) -> float | None:
+        """The price, where it is to be told: once it is done."""
+        return None if self.done is None or "no-usage" in self.job.triggers else self.price
+
+    @property
+    def films(self) -> list[Artefact]:
+        """Those of its artefacts that are films."""
+        return [made for made in self.artefacts if made.result.kind == "film"]
+
+    @property
+    def pictures(self) -> list[Artefact]:
+        """Those of its artefacts that are pictures."""
+        return [made for made in self.artefacts if made.result.kind == "picture"]
 
     @property
     def updated(self) -> float:
@@ -192,7 +218,7 @@ class Lookup:
 class Listing:
     """All tasks of a key, the newest first, a page at a time."""
 
-    path: str
+    path: str = ""
     of: str = ""
     page: str = "page"
     size: str = "page_size"
@@ -202,12 +228,22 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Balance:
+class Left:
     """What a key has left of the credits that it starts with."""
+
+    owner: str
+    credits: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How a vendor tells what a key has left."""
 
     path: str
     credits: float
-    shown: Callable[[Call, float], Any]
+    """That it starts with."""
+    shown: View | Callable[[Left], Any]
     query: Mapping[str, Field] = field(default_factory=dict[str, Field])
 
 
@@ -216,7 +252,7 @@ class Hook:
     """How a vendor calls back: the field that has the address, and what it posts there."""
 
     field: str
-    body: Callable[[Task], Any]
+    body: View | Callable[[Task], Any]
     on_change: bool = False
     """Whether at each change of the status, or else at the end only."""
     headers: Callable[[Task, bytes], Mapping[str, str]] = lambda task, raw: {}
@@ -233,8 +269,8 @@ class JobVendor:
     works: Sequence[Work]
     words: Mapping[str, str]
     """The vendor's words for queued, running, done, failed and (if it is another) moderated."""
-    shown: Callable[[Task], Any]
-    accepted: Callable[[Task], Any] | None = None
+    shown: View | Callable[[Task], Any]
+    accepted: View | Callable[[Task], Any] | None = None
     """What a submission answers, if not what `shown` says."""
     accepted_status: int = 200
     envelope: Callable[[Call, Any], Any] = lambda call, data: data
@@ -242,10 +278,14 @@ class JobVendor:
     """HTTP status and the vendor's code for each kind of error: those of `Refusal`, of `FieldError`, and own ones."""
     error: Callable[[Call, Any, str], Any]
     """The body of an error, from the code and a message."""
-    lookups: Sequence[Lookup]
+    lookups: Sequence[Lookup] = ()
     listings: Sequence[Listing] = ()
+    below: Listing | None = None
+    """How each work's tasks are listed at its own path, below which each is asked for by its id."""
     balances: Sequence[Balance] = ()
     hook: Hook | None = None
+    watermark: str = ""
+    """The field, with dots within objects, that asks for a copy with the vendor's mark."""
     unique: str = ""
     """A field that no two tasks of a key share."""
     found_by_unique: bool = False
@@ -273,12 +313,14 @@ class JobVendor:
         """Return the vendor as the sandbox serves it."""
         if absent := NEEDED - self.errors.keys():
             raise ValueError(f"{self.name} does not say how it tells {sorted(absent)}")
+        lookups, listings = list(self.lookups), list(self.listings)
+        if self.below is not None:
+            lookups += [Lookup("GET", f"{work.path}/{{id}}", of=work.name) for work in self.works]
+            listings += [replace(self.below, path=work.path, of=work.name) for work in self.works]
         more = "{_:/?}" if self.slashes else ""
         submit = [Route("POST", work.path + more, partial(self._submit, work)) for work in self.works]
-        ask = [
-            Route(way.method, way.path.replace("/{", f"/{more}{{"), partial(self._look_up, way)) for way in self.lookups
-        ]
-        pages = [Route("GET", way.path, partial(self._list, way)) for way in self.listings]
+        ask = [Route(way.method, way.path.replace("/{", f"/{more}{{"), partial(self._look_up, way)) for way in lookups]
+        pages = [Route("GET", way.path, partial(self._list, way)) for way in listings]
         left = [Route("GET", way.path, partial(self._left, way)) for way in self.balances]
         routes = (*submit, *ask, *pages, *left, *self.further)
         return Vendor(self.name, routes, self.keys.account, self._refuse, **self.settings)
@@ -321,10 +363,10 @@ class JobVendor:
         results, price = work.results(order), work.price(order) if callable(work.price) else work.price
         job = world.jobs.accept(self.new_id(world.ids), self.name, work.name, call.owner, call.triggers)
         ids = [self.new_id(world.ids) for _ in results]
-        told = (order.body, order.facts, order.parent, results, ids, round(price, 6), call.origin, self.words)
-        job.data["task"] = task = Task(job, work, *told)
+        rest = (order.body, order.facts, order.parent, results, ids, round(price, 6), call.origin, self.words)
+        job.data["task"] = task = Task(job, work, *rest)
         call.accepted.append(job.id)
-        answer = self.envelope(call, (self.accepted or self.shown)(task))
+        answer = self.envelope(call, told(self.accepted or self.shown, task))
         announced = [task.status]
         world.jobs.start(job, work.seconds, lambda job: self._changed(world, task, announced))
         return json_answer(answer, self.accepted_status)
@@ -341,8 +383,8 @@ class JobVendor:
             raise self.refused(call, "missing", f"{way.field} is required")
         if way.many:
             tasks = [self.find(call, task_id, way.of) for task_id in wanted]
-            return json_answer(self.envelope(call, [self.shown(task) for task in tasks]))
-        return json_answer(self.envelope(call, self.shown(self.find(call, wanted, way.of))))
+            return json_answer(self.envelope(call, [told(self.shown, task) for task in tasks]))
+        return json_answer(self.envelope(call, told(self.shown, self.find(call, wanted, way.of))))
 
     async def _list(self, way: Listing, call: Call) -> Answer:
         rules = {
@@ -352,11 +394,12 @@ class JobVendor:
         query = self._query(call, rules)
         start = (query[way.page] - 1) * query[way.size]
         tasks = self.tasks(call, way.of)[::-1][start : start + query[way.size]]
-        return json_answer(self.envelope(call, [self.shown(task) for task in tasks]))
+        return json_answer(self.envelope(call, [told(self.shown, task) for task in tasks]))
 
     async def _left(self, way: Balance, call: Call) -> Answer:
         self._query(call, way.query)
-        return json_answer(self.envelope(call, way.shown(call, call.credits_left(way.credits))))
+        left = Left(call.owner, way.credits, call.credits_left(way.credits))
+        return json_answer(self.envelope(call, told(way.shown, left)))
 
     def _query(self, call: Call, fields: Mapping[str, Field]) -> dict[str, Any]:
         try:
@@ -369,13 +412,16 @@ class JobVendor:
         if job.state == "done":
             pairs = zip(task.artefact_ids, task.results, strict=True)
             seconds = -1 if "expire-url" in job.triggers else self.lifetime
-            task.artefacts.extend(keep(world.files, task.origin, seconds, *pair) for pair in pairs)
+            marked = bool(self.watermark and value_at(task.body, self.watermark))
+            for index, pair in enumerate(pairs):
+                made = keep(world.files, task.origin, seconds, *pair)
+                task.artefacts.append(replace(made, index=index, marked=made.url if marked else ""))
             world.spent[self.name, job.owner] += task.price
         changed, announced[0] = announced[0] != task.status, task.status
         address = task.body.get(self.hook.field) if self.hook else None
         if self.hook is None or not address or not changed or not (job.is_final or self.hook.on_change):
             return
-        raw = msgspec.json.encode(self.hook.body(task))
+        raw = msgspec.json.encode(told(self.hook.body, task))
         world.callbacks.send(job, address, raw, self.hook.headers(task, raw), self.hook.retries)
 
     def _refuse(self, call: Call, why: Refusal) -> Answer:

@@ -38,6 +38,10 @@ class Artefact:
     url: str
     cover: str
     result: Result
+    index: int = 0
+    """Its place among what its job made."""
+    marked: str = ""
+    """The address of a copy with the vendor's mark, where one is asked for."""
 
 
 def keep(files: Files, origin: str, seconds: float, artefact_id: str, result: Result) -> Artefact:

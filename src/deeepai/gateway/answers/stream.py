@@ -377,6 +377,8 @@ class Relay:
         else:
             self.usage = settlement.replaced(self.usage, usage)
             self._counting = settlement.untold(self.usage, self._request, rules)
+        if self._translation is not None:
+            self._translation.learn(self.usage)
 
     def _keep(self, event: bytes) -> None:
         if self._counting and self._kept < KEPT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +22,7 @@ from ...declare import (
     Text,
     event_data,
     event_json,
+    listed,
 )
 from ..common import body_model
 from ..common.events import DATALESS, FAILURES, event_failure, with_data
@@ -53,7 +54,7 @@ def _block_text(content: Json) -> list[str]:
     if isinstance(content, str):
         return [content]
     pieces: list[str] = []
-    for block in cast("list[Json]", content) if isinstance(content, list) else ():
+    for block in listed(content):
         texts = (member(block, "text"), member(block, "thinking"), member(block, "name"))
         pieces += [text for text in texts if isinstance(text, str)]
         if member(block, "input"):

@@ -90,6 +90,8 @@ def parts(content: Json) -> Iterator[dict[str, Json]]:
             yield {"text": item}
         elif isinstance(item, dict):
             held = item.get("parts", ())
+            if isinstance(held, str):
+                held = {"text": held}
             for part in [held] if isinstance(held, dict) else held or ():
                 if isinstance(part, dict):
                     yield part

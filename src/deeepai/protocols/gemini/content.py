@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ...declare import (
     event_data,
     event_json,
     events_of,
+    listed,
 )
 from ..common.events import event_failure
 from .bodies import CountBody, EmbedBody, EmbedManyBody, GenerateBody
@@ -95,10 +96,9 @@ def reshape(request: AnyRequest) -> tuple[str, Events] | None:
 
 def chunk_text(chunk: Json) -> str:
     """Return the text that an event, or a whole answer, adds: thoughts, calls of functions and code included."""
-    candidates = either(chunk, "candidates")
     return "".join(
         text
-        for candidate in (cast("list[Json]", candidates) if isinstance(candidates, list) else ())
+        for candidate in listed(either(chunk, "candidates"))
         for part in parts(either(candidate, "content"))
         for text in _part_texts(part)
     )
@@ -126,13 +126,17 @@ def prompt_text(request: Request[GenerateBody]) -> str:
 
 def may_end(event: bytes) -> bool:
     """Tell whether an event may be the last: a candidate is whole, or the prompt was refused."""
-    return b'"finishReason"' in event or b'"blockReason"' in event
+    if b'"finishReason"' not in event and b'"blockReason"' not in event:
+        return False
+    value = event_json(event)
+    if either(either(value, "promptFeedback"), "blockReason"):
+        return True
+    return any(either(candidate, "finishReason") for candidate in listed(either(value, "candidates")))
 
 
 def only_opens(event: bytes) -> bool:
     """Tell whether an event says nothing yet: it holds no part, and no reason why the answer ends."""
-    candidates = either(event_json(event), "candidates")
-    held = candidates if isinstance(candidates, list) else [candidates]
+    held = listed(either(event_json(event), "candidates"))
     return not may_end(event) and not any(True for item in held for _ in parts(either(item, "content")))
 
 

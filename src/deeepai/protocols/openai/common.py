@@ -8,7 +8,7 @@ from typing import Protocol as Interface
 
 from msgspec import Meta
 
-from ...declare import AnyRequest, Facts, Json, Request
+from ...declare import AnyRequest, Facts, Json, Request, listed
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, description="Model that answers")]
 
@@ -55,5 +55,4 @@ def member(value: Json, *path: str) -> Json:
 
 def members(value: Json, *path: str) -> Sequence[Json]:
     """Return the list that lies at a path in an answer; empty where there is none."""
-    items = member(value, *path)
-    return cast("list[Json]", items) if isinstance(items, list) else ()
+    return listed(member(value, *path))

@@ -37,6 +37,7 @@ from ...declare import (
     Usage,
     event_data,
     event_json,
+    event_name,
     events_of,
 )
 from ..common import body_model, rough_tokens, service_tier, unseen
@@ -111,11 +112,10 @@ def compaction_estimate(request: AnyRequest) -> Usage:
 
 def _type(event: bytes) -> str:
     """Return an event's type, from its `event:` line or else its data."""
-    if event.startswith(b"event:"):
-        name = event[6 : event.find(b"\n")].strip().decode("latin-1")
-        # Some relays call all events one name.
-        if name == "error" or name.startswith("response."):
-            return name
+    name = event_name(event)
+    # Some relays call all events one name.
+    if name == "error" or name.startswith("response."):
+        return name
     return str(lenient(outline(event_data(event)).get("type", b"null")))
 
 

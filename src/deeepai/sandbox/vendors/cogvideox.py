@@ -11,7 +11,8 @@ from typing import Any
 from ..fields import Field, picture
 from ..job_vendor import JobVendor, Lookup, Order, Task, Work, at
 from ..keys import WebTokens
-from ..results import Result
+from ..terms import by, films, said
+from ..views import of
 
 BASE = "/api/paas/v4"
 OWN = ("cogvideox", "cogvideox-2", "cogvideox-flash", "cogvideox-3")
@@ -72,38 +73,24 @@ def _check(order: Order) -> None:
     order.body.setdefault("request_id", order.call.world.ids.digits(19))
 
 
-def _results(order: Order) -> Sequence[Result]:
-    body = order.body
-    # Only cogvideox-3 is told how long.
-    seconds = body["duration"] if body["model"] == "cogvideox-3" else 5
-    if body.get("size"):
-        width, height = (int(side) for side in body["size"].split("x"))
-        return [Result("film", order.draw((width, height), source=order.inline), seconds)]
-    return [order.film(seconds, side=1080)]
+def _why(task: Task) -> dict[str, str] | None:
+    """Where the reason stands is documented nowhere; the SDKs take the field."""
+    if task.job.state == "moderated":
+        return {"code": "1301", "message": "unsafe content"}
+    return {"code": "500", "message": task.job.error} if task.reason else None
 
 
-def _accepted(task: Task) -> dict[str, Any]:
-    named = {"model": task.body["model"], "request_id": task.body["request_id"]}
-    return {"id": task.id, **named, "task_status": task.status}
-
-
-def _shown(task: Task) -> dict[str, Any]:
-    view = _accepted(task)
-    if task.job.state == "done":
-        view["video_result"] = [{"url": film.url, "cover_image_url": film.cover} for film in task.artefacts]
-    elif task.job.is_final:
-        # Where the reason stands is documented nowhere; the SDKs take the field.
-        code, words = ("1301", "unsafe content") if task.job.state == "moderated" else ("500", task.job.error)
-        view["error"] = {"code": code, "message": words}
-    return view
-
+# Only cogvideox-3 is told how long.
+FILM = films(side=1080, seconds=by("model", {"cogvideox-3": said("duration")}, 5))
+ACCEPTED = {"id": "id", "model": "body.model", "request_id": "body.request_id", "task_status": "status"}
+MADE = of("artefacts", {"url": "url", "cover_image_url": "cover"})
 
 VENDOR = JobVendor(
     name="cogvideox",
-    works=[Work(f"{BASE}/videos/generations", 60, FIELDS, _results, check=_check)],
+    works=[Work(f"{BASE}/videos/generations", 60, FIELDS, FILM, check=_check)],
     words={"queued": "PROCESSING", "running": "PROCESSING", "done": "SUCCESS", "failed": "FAIL"},
-    shown=_shown,
-    accepted=_accepted,
+    shown=ACCEPTED | {"video_result": MADE, "error": _why},
+    accepted=ACCEPTED,
     lookups=[
         Lookup("GET", f"{BASE}/async-result/{{id}}"),
         Lookup("POST", f"{BASE}/async-results", "body", "ids", many=True),

@@ -52,8 +52,9 @@ from .common import (
     whole_json,
 )
 from .fitting import Limits, fit, name_back, name_events_back, renamed
-from .model import Broken, Completion, Conversation, Delta, Done, Event, Start
+from .model import Broken, Completion, Conversation, Delta, Done, Event, Start, UsageSeen
 from .reframe import gathered, written
+from .usage import tokens
 
 
 def _always(asked: Body) -> bool:
@@ -178,7 +179,7 @@ def _model(request: AnyRequest, asked: Body) -> str:
 class _Events:
     """One stream on its way from the target's format into the source's."""
 
-    __slots__ = ("_begun", "_failed", "_halves", "_names", "_over", "_reader", "_sieve", "_writer")
+    __slots__ = ("_begun", "_failed", "_halves", "_names", "_over", "_reader", "_sieve", "_usage", "_writer")
 
     def __init__(self, reader: Reader, writer: Writer, sieve: Sieve | None, names: Mapping[str, str]) -> None:
         self._reader = reader
@@ -187,6 +188,7 @@ class _Events:
         self._names = names
         self._halves = Halves()
         self._begun = self._failed = False
+        self._usage: Usage | None = None
         self._over = False
         """Whether the answer has come to its end, or to an error: nothing can follow."""
 
@@ -224,10 +226,20 @@ class _Events:
                 if not isinstance(step, Start):
                     # Some servers leave the beginning out.
                     written.append(self._writer.feed(Start("", "")))
+            if isinstance(step, Done):
+                self._tell()
             written.append(self._writer.feed(step))
             if isinstance(step, Done | Broken):
                 self._over = True
                 self._failed = isinstance(step, Broken)
+
+    def _tell(self) -> None:
+        if self._usage is not None:
+            self._writer.feed(UsageSeen(tokens(self._usage)))
+
+    def learn(self, usage: Usage) -> None:
+        """Take what is charged."""
+        self._usage = usage
 
     def _break(self, failure: Failure) -> bytes:
         self._over = self._failed = True
@@ -250,6 +262,7 @@ class _Events:
         try:
             self._write(self._halves.filter(self._reader.close()), written)
             if not self._over:
+                self._tell()
                 written.append(self._writer.end())
         except Failure as failure:
             written.append(self._break(failure))

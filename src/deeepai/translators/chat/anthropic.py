@@ -27,6 +27,7 @@ from .common import (
     Body,
     arguments,
     encode,
+    entries,
     error_object,
     joined,
     no_answer,
@@ -260,14 +261,18 @@ def _read_said(block: Body) -> Part:
 
 def read_answer(body: Json) -> Completion:
     """Read a whole answer."""
-    if not isinstance(body, dict) or not isinstance(body.get("content"), list):
+    content = body.get("content") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(content, list | dict | str):
         raise no_answer("it is no message")
+    if isinstance(content, str):
+        content = {"type": "text", "text": content}
+    blocks = entries(content)
     known = ("text", "tool_use", "thinking", "redacted_thinking")
     return Completion(
         id=body.get("id") or "",
         model=body.get("model") or "",
-        parts=[_read_said(block) for block in body["content"] if block.get("type") in known],
-        stop=read_stop(body.get("stop_reason"), any(block.get("type") == "tool_use" for block in body["content"])),
+        parts=[_read_said(block) for block in blocks if block.get("type") in known],
+        stop=read_stop(body.get("stop_reason"), any(block.get("type") == "tool_use" for block in blocks)),
         sequence=body.get("stop_sequence"),
         usage=read_usage(body.get("usage") or {}),
     )

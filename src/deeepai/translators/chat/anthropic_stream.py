@@ -9,7 +9,18 @@ import msgspec
 from ...declare import DONE, Failure, Json, Usage, event_data
 from ...protocols.anthropic.usage import event_usage, merge
 from .anthropic import NAME, REASONS, answer_id, prompt_tokens, write_block, write_usage
-from .common import STREAM_CUT, Body, arguments_text, data_json, encode, named_event, read_stop, seal, upstream_failure
+from .common import (
+    STREAM_CUT,
+    Body,
+    arguments_text,
+    data_json,
+    encode,
+    event_type,
+    named_event,
+    read_stop,
+    seal,
+    upstream_failure,
+)
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -60,7 +71,7 @@ class Reader:
         data = data_json(content)
         if data is None:
             return ()
-        match data.get("type"):
+        match event_type(data, event):
             case "content_block_delta":
                 return self._delta(data.get("index"), data.get("delta") or {})
             case "message_start":
@@ -81,7 +92,7 @@ class Reader:
                 error = data.get("error") or {}
                 status = _STATUS.get(error.get("type") or "", 502)
                 return [Broken(upstream_failure(status, error.get("message") or ""))]
-            case None if data.get("error"):
+            case _ if data.get("error"):
                 error = data["error"] if isinstance(data["error"], dict) else {"message": str(data["error"])}
                 return [Broken(upstream_failure(502, error.get("message") or ""))]
             case _:

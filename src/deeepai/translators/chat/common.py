@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, lenient_json
+from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, event_name, lenient_json
 from .model import (
     Conversation,
     Delta,
@@ -236,6 +236,12 @@ class Halves:
         return kept
 
 
+def event_type(data: Body, event: bytes) -> str:
+    """Return an event's type: what its data says, or else its own line."""
+    kind = data.get("type")
+    return kind if kind and isinstance(kind, str) else event_name(event)
+
+
 def named_event(name: str, data: Json) -> bytes:
     """Return a server-sent event with a name."""
     return b"event: " + name.encode() + b"\ndata: " + encode(data) + b"\n\n"
@@ -351,6 +357,23 @@ def objects(value: Json, name: str) -> list[Body]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise Failure(Reason.INVALID, f"{name} must be an array of objects", param=name)
     return value
+
+
+def entries(found: Json) -> list[Body]:
+    """Return the objects that an answer holds at a place: in a list, or one alone, as some servers write it.
+
+    Raises
+    ------
+    TypeError
+        Something else is there.
+    """
+    if isinstance(found, list):
+        return found
+    if isinstance(found, dict):
+        return [found]
+    if found:
+        raise TypeError(f"{type(found).__name__} is no list")
+    return []
 
 
 def arguments(call: str) -> Body:

@@ -26,6 +26,7 @@ from .common import (
     Body,
     arguments,
     encode,
+    entries,
     error_object,
     guess_type,
     media_kind,
@@ -69,7 +70,7 @@ REASONS = {
     Stop.TOOLS: "STOP",
     Stop.FILTERED: "SAFETY",
 }
-_BLOCKED: list[Body] = [{"finishReason": "SAFETY"}]
+_BLOCKED: Body = {"finishReason": "SAFETY"}
 """In place of the candidates that a prompt did not get."""
 _MODES = {"AUTO": "auto", "VALIDATED": "auto", "ANY": "required", "NONE": "none"}
 
@@ -278,10 +279,10 @@ def read_answer(body: Json) -> Completion:
     if not isinstance(body, dict) or not (body.get("candidates") or body.get("promptFeedback")):
         raise no_answer("it has no candidates")
     id = body.get("responseId") or ""
-    candidate = (body.get("candidates") or _BLOCKED)[0]
+    candidate: Body = next(iter(entries(body.get("candidates"))), _BLOCKED)
     ids = CallIds(id)
     parts: list[Part] = []
-    for part in (candidate.get("content") or {}).get("parts") or ():
+    for part in answer_parts(candidate):
         last = parts[-1] if parts else None
         call, signature = part.get("functionCall"), part.get("thoughtSignature") or ""
         if part.get("thought"):
@@ -311,6 +312,12 @@ def read_answer(body: Json) -> Completion:
         stop=read_stop(reason if reason != UNSPECIFIED else None, called),
         usage=read_usage(body.get("usageMetadata")),
     )
+
+
+def answer_parts(candidate: Body) -> list[Body]:
+    """Return the parts of a candidate; what Google repeats may stand alone elsewhere."""
+    held = (candidate.get("content") or {}).get("parts") or ()
+    return [{"text": held}] if isinstance(held, str) else entries(held)
 
 
 def answer_text(part: Body) -> str:

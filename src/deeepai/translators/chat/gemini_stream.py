@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from ...declare import DONE, Failure, event_data
-from .common import STREAM_CUT, Body, data_json, encode, read_stop, seal, upstream_failure
-from .gemini import NAME, REASONS, UNSPECIFIED, CallIds, answer_text, read_usage, write_call, write_usage
+from .common import STREAM_CUT, Body, data_json, encode, entries, read_stop, seal, upstream_failure
+from .gemini import NAME, REASONS, UNSPECIFIED, CallIds, answer_parts, answer_text, read_usage, write_call, write_usage
 from .model import (
     Broken,
     Delta,
@@ -60,13 +60,13 @@ class Reader:
             self._ids = CallIds(id)
             found.append(Start(id, chunk.get("modelVersion") or ""))
         reason = None
-        for candidate in (chunk.get("candidates") or ())[:1]:
-            for part in (candidate.get("content") or {}).get("parts") or ():
+        for candidate in entries(chunk.get("candidates"))[:1]:
+            for part in answer_parts(candidate):
                 self._read(part, self._ids, found)
             reason = candidate.get("finishReason")
         if not chunk.get("candidates") and (chunk.get("promptFeedback") or {}).get("blockReason"):
             reason = "SAFETY"
-        if chunk.get("usageMetadata"):
+        if isinstance(chunk.get("usageMetadata"), dict):
             found.append(UsageSeen(read_usage(chunk["usageMetadata"])))
         if reason and reason != UNSPECIFIED:
             try:

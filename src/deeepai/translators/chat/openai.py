@@ -21,6 +21,7 @@ from ...protocols.openai.usage import VENDOR_USAGE, token_usage
 from .common import (
     Body,
     arguments_text,
+    entries,
     error_object,
     media_kind,
     no_answer,
@@ -238,7 +239,7 @@ def _read_assistant(message: Body) -> list[Part]:
 def read_details(message: Body) -> list[Thinking]:
     """Read those thoughts of a message that have signatures."""
     found: list[Thinking] = []
-    for detail in message.get("reasoning_details") or ():
+    for detail in entries(message.get("reasoning_details")):
         if detail.get("type") == "reasoning.encrypted" and detail.get("data"):
             found.append(Thinking(origin=NAME, signature=detail["data"], hidden=True))
         elif detail.get("type") == "reasoning.text" and detail.get("signature"):
@@ -328,13 +329,13 @@ def _read_output(output: Json) -> OutputFormat | None:
 
 def read_answer(body: Json) -> Completion:
     """Read a whole answer."""
-    choices = body.get("choices") if isinstance(body, dict) else None
-    if not choices or not isinstance(choices[0].get("message"), dict):
+    choice: Body = next(iter(entries(body.get("choices")) if isinstance(body, dict) else ()), None) or {}
+    message = choice.get("message")
+    if not isinstance(message, dict):
         raise no_answer("it has no message")
-    message = choices[0]["message"]
     parts: list[Part] = list(read_thinking(message))
     content = message.get("content")
-    if isinstance(content, list):
+    if isinstance(content, list | dict):
         texts = content_texts(content)
         thought = "".join(text for kind, text in texts if kind == "thinking")
         if thought and not parts:
@@ -348,10 +349,10 @@ def read_answer(body: Json) -> Completion:
     if message.get("refusal"):
         parts.append(Text(message["refusal"], refusal=True))
     calls = message.get("tool_calls") or (
-        [{"function": message["function_call"]}] if message.get("function_call") else ()
+        {"function": message["function_call"]} if message.get("function_call") else ()
     )
     seen: set[str] = set()
-    for place, call in enumerate(calls):
+    for place, call in enumerate(entries(calls)):
         function = call.get("function") or {}
         id = call.get("id") or ""
         if not id or id in seen:
@@ -362,16 +363,16 @@ def read_answer(body: Json) -> Completion:
         id=body.get("id") or "",
         model=body.get("model") or "",
         parts=parts,
-        stop=read_stop(choices[0].get("finish_reason"), any(isinstance(part, ToolCall) for part in parts)),
+        stop=read_stop(choice.get("finish_reason"), any(isinstance(part, ToolCall) for part in parts)),
         usage=read_usage(body.get("usage")) or Tokens(),
         created=body.get("created"),
     )
 
 
 def content_texts(content: Json) -> list[tuple[str, str]]:
-    """Return the texts of a content that is a list of parts, each with its kind: text, refusal or thinking."""
+    """Return the texts of a content that is parts, each with its kind: text, refusal or thinking."""
     texts: list[tuple[str, str]] = []
-    for part in content if isinstance(content, list) else ():
+    for part in entries(content):
         if isinstance(part, str):
             texts.append(("text", part))
             continue

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...declare import DONE as MARK
 from ...declare import Failure, Json, event_data
-from .common import STREAM_CUT, Body, arguments_text, data_json, encode, no_answer, read_stop, upstream_failure
+from .common import STREAM_CUT, Body, arguments_text, data_json, encode, entries, no_answer, read_stop, upstream_failure
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -73,7 +73,7 @@ class Reader:
         if chunk.get("error") or chunk.get("object") == "error" or chunk.get("type") == "error":
             return [Broken(_failure(chunk))]
         out: list[Event] = []
-        choices = chunk.get("choices")
+        choices = entries(chunk.get("choices"))
         if not self._started and (choices or chunk.get("id")):
             self._started = True
             self._id = chunk.get("id") or ""
@@ -168,7 +168,7 @@ class Reader:
         calls = delta.get("tool_calls")
         if calls:
             self._said += 1
-            for call in calls:
+            for call in entries(calls):
                 self._call(call, call.get("function") or {}, out)
         elif delta.get("function_call"):
             self._said += 1

@@ -24,6 +24,7 @@ from . import openai
 from .common import (
     Body,
     arguments_text,
+    entries,
     media_kind,
     no_answer,
     number,
@@ -145,7 +146,7 @@ def _read_item(kind: str, item: Body) -> tuple[str, list[Part]]:
 
 def read_reasoning(item: Body) -> Thinking:
     """Read a reasoning item."""
-    found = [*(item.get("summary") or ()), *(item.get("content") or ())]
+    found = [each for name in ("summary", "content") for each in entries(item.get(name))]
     text = "\n\n".join(one.get("text") or "" for one in found)
     return Thinking(origin=NAME, text=text, signature=item.get("encrypted_content") or "", id=item.get("id") or "")
 
@@ -155,7 +156,7 @@ def _read_content(content: Json) -> list[Part]:
         return []
     if isinstance(content, str):
         return [Text(content)]
-    return [_read_part(part) for part in objects(content, "input.content")]
+    return [_read_part(part) for part in objects([content] if isinstance(content, dict) else content, "input.content")]
 
 
 def _read_part(part: Body) -> Part:
@@ -260,12 +261,12 @@ def _read_output(output: Json) -> OutputFormat | None:
 
 def read_answer(body: Json) -> Completion:
     """Read a whole answer."""
-    if not isinstance(body, dict) or not isinstance(body.get("output"), list):
+    if not isinstance(body, dict) or not isinstance(body.get("output"), list | dict):
         raise no_answer("it has no output")
     if body.get("status") in ("failed", "cancelled"):
         raise read_failure(body.get("error") or {})
     parts: list[Part] = []
-    for item in body["output"]:
+    for item in entries(body["output"]):
         kind = item.get("type")
         if kind == "message":
             parts += _read_content(item.get("content"))

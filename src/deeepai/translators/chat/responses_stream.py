@@ -9,7 +9,17 @@ from collections.abc import Sequence
 import msgspec
 
 from ...declare import DONE, Failure, Json, Reason, event_data
-from .common import STREAM_CUT, Body, arguments_text, data_json, encode, named_event, upstream_failure
+from .common import (
+    STREAM_CUT,
+    Body,
+    arguments_text,
+    data_json,
+    encode,
+    entries,
+    event_type,
+    named_event,
+    upstream_failure,
+)
 from .lanes import Lane, Lanes
 from .model import (
     Broken,
@@ -90,7 +100,7 @@ class Reader:
         data = data_json(content)
         if data is None:
             return ()
-        kind: str = data.get("type") or ""
+        kind = event_type(data, event)
         out: list[Event] = []
         if kind in _TEXTS:
             self._text(data, *_TEXTS[kind], out)
@@ -222,7 +232,10 @@ class Reader:
         item.done = True
         match entry.get("type"):
             case "message":
-                for place, part in enumerate(entry.get("content") or ()):
+                content = entry.get("content")
+                if isinstance(content, str):
+                    content = {"type": "output_text", "text": content}
+                for place, part in enumerate(entries(content)):
                     kind, field = _part_text(part)
                     text = part.get(field) or "" if kind else ""
                     lane = item.texts.get(place)
@@ -249,7 +262,7 @@ class Reader:
 
     def _reasoned(self, item: _Item, entry: Body, out: list[Event]) -> None:
         for kind, name in (("response.reasoning_summary_text", "summary"), ("response.reasoning_text", "content")):
-            for index, part in enumerate(entry.get(name) or ()):
+            for index, part in enumerate(entries(entry.get(name))):
                 self._think(item, (kind, index), part.get("text") or "", out, whole=True)
         signature = entry.get("encrypted_content")
         if signature and item.thinking is None:
@@ -272,7 +285,7 @@ class Reader:
     def _completed(self, response: Body, out: list[Event]) -> None:
         self._start(response, out)
         counts: Counter[str] = Counter()
-        for place, entry in enumerate(response.get("output") or ()):
+        for place, entry in enumerate(entries(response.get("output"))):
             kind = entry.get("type") or ""
             self._finish(self._known(place, entry, counts[kind]) or _Item(kind), entry, out)
             counts[kind] += 1

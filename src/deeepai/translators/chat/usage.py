@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...declare import Usage
+from ...protocols.common.usage import within
 from .model import Tokens
 
 
@@ -16,6 +17,6 @@ def tokens(usage: Usage) -> Tokens:
         cache_write=usage.cache_write + usage.cache_write_1h,
         audio_in=usage.audio_in + usage.cached_audio,
         output=usage.all_output,
-        reasoning=usage.reasoning,
+        reasoning=within(usage.all_output, usage.reasoning)[0],
         audio_out=usage.audio_out,
     )

@@ -74,7 +74,7 @@ class _Passage:
         amount = billing.priced.amount if len(plan) == 1 else max(candidate.priced.amount for candidate in plan)
         await billing.hold(amount)
         attempts = Attempts(core, x, CallSender(core, x, self._operation, origin), billing.outcome)
-        attempts.over((candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan)
+        attempts.over((candidate, candidates.attempts(core, x, candidate.tiers, routing, origin)) for candidate in plan)
         try:
             await self._serve(attempts, billing)
         except Failure as failure:

@@ -148,7 +148,7 @@ class Application:
         await ledger.recover()
         client = Client()
         board = Board(settings.shared) if settings.workers > 1 else None
-        limiter = Limiter(shared, board=board)
+        limiter = Limiter(shared, board=board, share=settings.account_share)
         dispatcher = Dispatcher(protocols, limiter)
         prices = Prices()
 

@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Multiplies the waits between two tries of a callback.
     max_body, max_upload, max_answer, max_fetch : int
         Bytes: a caller's body, one that only passes through, an upstream's whole answer, a file fetched from a URL.
+    account_share : float
+        The part of what all share (a channel's places) that one account may have.
     asset_store : str, optional
         URL or folder; by default `assets` in the data folder.
     usage_days : float
@@ -141,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_upload: Bytes = 512 << 20
     max_answer: Bytes = 64 << 20
     max_fetch: Bytes = 512 << 20
+    account_share: Annotated[float, Meta(gt=0, le=1)] = 0.75
     asset_store: str | None = None
     usage_days: Annotated[float, Meta(ge=0)] = 0.0
     answer_days: Annotated[float, Meta(ge=0)] = 30.0

@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from deeepai.control import reference
 from deeepai.control.reference import Reference
 from deeepai.protocols import PROTOCOLS
 from deeepai.translators import TASK_TRANSLATORS
@@ -155,3 +157,28 @@ async def test_page_without_the_viewer_is_a_list(tmp_path: Path) -> None:
     assert "<script" not in text
     assert '<main id="plain">' in text
     assert "<code>/v1/chat/completions</code>" in text
+
+
+async def test_another_host_builds_no_other_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    builds: list[str] = []
+    build = reference.build
+
+    def counted(*given: Any) -> dict[str, Any]:
+        builds.append(given[-1])
+        return build(*given)
+
+    monkeypatch.setattr(reference, "build", counted)
+    tested = Reference(PROTOCOLS, TASK_TRANSLATORS)
+    bodies: list[bytes] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        bodies.append(message.get("body", b""))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    for number in range(20):
+        scope = {"method": "GET", "query_string": b"", "headers": [(b"host", b"gateway-%d.example" % number)]}
+        await tested.openapi(scope, receive, send)
+        assert b"http://gateway-%d.example/v1/" % number in bodies[-1]
+    assert builds == ["en"]

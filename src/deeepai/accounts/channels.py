@@ -29,6 +29,7 @@ BaseUrl = Annotated[str, Meta(min_length=1, max_length=2000, description="Addres
 Secret = Annotated[str, Meta(min_length=1, max_length=10_000, description="Write-only")]
 Whole = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Seconds = Annotated[float, Meta(gt=0, lt=1e7)]
+HeaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", max_length=100)]
 LIMITS = tuple(Limits.__dataclass_fields__)
 
 
@@ -51,6 +52,8 @@ class CommonSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, o
         Whom lists of models name.
     headers : mapping
         Headers on the way out.
+    account_header : str
+        The header that tells the upstream whose request it is, by the account's id.
     rename, drop, set
         What of JSON bodies is changed on the way out, all of top-level keys: old names and new, names, names and
         values.
@@ -70,6 +73,7 @@ class CommonSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, o
     unpriced: Literal["free", "refused"] | UnsetType = UNSET
     owned_by: str | UnsetType = UNSET
     headers: dict[str, str] | UnsetType = UNSET
+    account_header: HeaderName | UnsetType = UNSET
     rename: dict[str, str] | UnsetType = UNSET
     drop: list[str] | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET

@@ -6,8 +6,12 @@ limit fits around the turn of a minute.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
 
 from ..storage.board import Board
 from ..storage.cache import Cache
@@ -15,6 +19,27 @@ from ..storage.cache import Cache
 _MINUTE = 60.0
 _RUNNING, _WHEN, _COUNT, _BEFORE = range(4)
 """A key's numbers on the board; `_WHEN` is the minute that the counts are of."""
+_LATELY: Final = 600.0
+"""Seconds for which places are kept free for an account that has asked for some."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """Who asked for a place: the last account, when it did, and when another did before. Times are whole seconds."""
+
+    account: int = 0
+    when: int = 0
+    before: int = 0
+
+    def note(self, account: int, now: int) -> None:
+        """Note that an account asks."""
+        if account != self.account:
+            self.account, self.before = account, self.when
+        self.when = now
+
+    def others(self, account: int) -> int:
+        """Return when another than this account asked last."""
+        return self.before if account == self.account else self.when
 
 
 class Limiter:
@@ -28,11 +53,19 @@ class Limiter:
         Seconds since 1970.
     board : Board, optional
         Shared by this machine's workers, where there are several.
+    share : float
+        The part of places that are shared which one account may have while others want some.
     """
 
     def __init__(
-        self, cache: Cache | None = None, clock: Callable[[], float] = time.time, board: Board | None = None
+        self,
+        cache: Cache | None = None,
+        clock: Callable[[], float] = time.time,
+        board: Board | None = None,
+        share: float = 1.0,
     ) -> None:
+        self._share = share
+        self._asked: dict[str, _Asked] = {}
         self._cache = cache
         self._clock = clock
         self._board = board
@@ -72,6 +105,43 @@ class Limiter:
             self._running.pop(key, None)
         if self._board is not None and (place := self._board.known(key)) is not None:
             self._board.words[place + _RUNNING] = running
+
+    def enter_shared(self, key: str, account: str, concurrency: int) -> bool:
+        """Begin a request of an account's at what all share; each True needs a `leave_shared`.
+
+        An account that has asked alone for the last ten minutes may have all places.
+        """
+        most = self._portion(key, account, concurrency)
+        if not self.enter(key, concurrency):
+            return False
+        if self.enter(f"{key}/{account}", most):
+            return True
+        self.leave(key)
+        return False
+
+    def leave_shared(self, key: str, account: str) -> None:
+        """End a request of an account's."""
+        self.leave(key)
+        self.leave(f"{key}/{account}")
+
+    def _portion(self, key: str, account: str, concurrency: int) -> int:
+        """Note that an account asks for a place; return how many it may have."""
+        if concurrency < 2 or self._share >= 1:
+            return concurrency
+        now, who = int(self._clock()), crc32(account.encode())
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = self._asked[key] = _Asked()
+        asked.note(who, now)
+        last = asked.others(who)
+        board, name = self._board, f"{key}?"
+        if board is not None and (place := board.own(name)) is not None:
+            board.words[place], board.words[place + 1], board.words[place + 2] = who, now, asked.before
+            for words, at in board.others(name):
+                last = max(last, _Asked(words[at], words[at + 1], words[at + 2]).others(who))
+        if now - last > _LATELY:
+            return concurrency
+        return min(concurrency - 1, math.ceil(concurrency * self._share))
 
     def running(self, key: str) -> int:
         """Return how many requests of this process there are now."""

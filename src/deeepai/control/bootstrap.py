@@ -29,6 +29,8 @@ from .presets import PRESETS
 
 ADMIN = "admin"
 ENGINE_MODELS = ("smollm2-135m-instruct", "multilingual-e5-small")
+ENGINE_ACCOUNT = "x-deeepai-account"
+"""The header by which the engines know whose request it is, so that accounts take turns there."""
 ENGINE_OPERATIONS = ("chat.completions", "completions", "embeddings", "moderations*", "rerank*", "audio.*", "realtime*")
 """What the engines' program serves of OpenAI's operations; others reach it by a translator."""
 ALIASES = {
@@ -172,7 +174,7 @@ def builtin_channels(
                 base_url=f"{engines_url}/v1",
                 models=list(engine_models),
                 priority=-100,
-                settings={"operations": list(ENGINE_OPERATIONS)},
+                settings={"operations": list(ENGINE_OPERATIONS), "account_header": ENGINE_ACCOUNT},
             )
         )
     if sandbox_url is not None:

@@ -43,6 +43,8 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _KEPT: Final = 16
 """How many addresses' documents are kept ready."""
+_QUICK: Final = 3
+"""How much effort goes into packing what anybody may ask for anew, by another `Host`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ class Page:
     kind: str
 
     @classmethod
-    def of(cls, body: bytes, kind: str) -> Page:
+    def of(cls, body: bytes, kind: str, level: int = 6) -> Page:
         """Pack a body and name its content."""
         digest = hashlib.sha256(body).hexdigest()[:20]
-        return cls(body, gzip.compress(body, 6, mtime=0), f'W/"{digest}"', kind)
+        return cls(body, gzip.compress(body, level, mtime=0), f'W/"{digest}"', kind)
 
 
 class Reference:
@@ -79,6 +81,8 @@ class Reference:
         self._translators = translators
         self._static = static
         self._lock = asyncio.Lock()
+        self._pieces: dict[Language, list[bytes]] = {}
+        """The document, where it is divided by the gateway's address."""
         self._documents: dict[tuple[Language, str], Page] = {}
         self._pages: dict[Language, Page] = {}
         self._files: dict[str, tuple[int, Page]] = {}
@@ -133,9 +137,11 @@ class Reference:
         await _send(scope, send, page, {"cache-control": age})
 
     def _document(self, language: Language, base: str) -> Page:
-        document = build(self._protocols, self._translators, language)
-        body = msgspec.json.encode(document).replace(BASE.encode(), base.encode())
-        return Page.of(body, "application/json")
+        pieces = self._pieces.get(language)
+        if pieces is None:
+            document = build(self._protocols, self._translators, language)
+            pieces = self._pieces[language] = msgspec.json.encode(document).split(BASE.encode())
+        return Page.of(base.encode().join(pieces), "application/json", _QUICK)
 
     def _file(self, name: str) -> Page | None:
         path = self._static / name

@@ -30,6 +30,8 @@ class Facts(msgspec.Struct, frozen=True):
     """The request id; an idempotency key where the vendor takes one."""
     settings: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Json])
     """The channel's settings."""
+    account: str = ""
+    """Who pays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
 from .text.family import TextFamily
 from .transcription.family import TranscriptionFamily
+from .turns import ACCOUNT, HEADER
 
 FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     TextFamily,
@@ -26,6 +27,10 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
+MOST_HELD: Final = 64 * 2**20
+"""Bytes of bodies of all requests under way; a request alone may have more."""
+_UNKNOWN: Final = BODY_LIMIT
+"""What counts for a body of unknown length."""
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,10 +48,11 @@ class Engines:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.families = [make(folder) for make in FAMILIES]
+        self._held = 0
 
     def application(self) -> web.Application:
         """Return the application; it wants `handler_cancellation`, so that a caller's leaving stops the work."""
-        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_shape])
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_shape, self._bounded])
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/v1/models/{id}", self._one)
@@ -64,6 +70,21 @@ class Engines:
         """Free all models."""
         for family in self.families:
             family.close()
+
+    @web.middleware
+    async def _bounded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Note whose request it is, and bound what bodies hold together."""
+        ACCOUNT.set(request.headers.get(HEADER, ""))
+        if not request.can_read_body:
+            return await handler(request)
+        size = _UNKNOWN if request.content_length is None else request.content_length
+        if self._held and self._held + size > MOST_HELD:
+            raise WireError(429, "Too much is under way here.", code="rate_limit_exceeded", retry_after=2)
+        self._held += size
+        try:
+            return await handler(request)
+        finally:
+            self._held -= size
 
     async def _health(self, request: web.Request) -> web.Response:
         del request

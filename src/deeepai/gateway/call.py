@@ -75,7 +75,9 @@ class _Passage:
         amount = max([candidate.priced.amount for candidate in plan])
         await billing.hold(amount, max([candidate.priced.most for candidate in plan]))
         attempts = Attempts(core, x, CallSender(core, x, operation, origin), billing.outcome)
-        attempts.over([(candidate, candidates.attempts(core, candidate.tiers, routing, origin)) for candidate in plan])
+        attempts.over(
+            [(candidate, candidates.attempts(core, x, candidate.tiers, routing, origin)) for candidate in plan]
+        )
         try:
             await self._serve(attempts, billing)
         except Failure as failure:

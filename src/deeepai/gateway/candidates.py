@@ -185,15 +185,16 @@ def estimated(operation: AnyOperation, request: Any) -> Usage:
     return Usage(calls=1) if estimate is None else estimate(request)
 
 
-def attempts(core: Core, served: Tiers, routing: Routing, origin: Task | None = None) -> Iterator[Attempt]:
+def attempts(core: Core, x: Exchange, served: Tiers, routing: Routing, origin: Task | None = None) -> Iterator[Attempt]:
     """Yield the attempts to make. A follow-up has one channel only, which is asked even while it cools down."""
+    account = x.caller.account_id
     if origin is None:
-        return core.dispatcher.attempts(served, MAX_ATTEMPTS, routing)
-    return _pinned(core, served[0][0])
+        return core.dispatcher.attempts(served, MAX_ATTEMPTS, routing, account)
+    return _pinned(core, served[0][0], account)
 
 
-def _pinned(core: Core, channel: Channel) -> Iterator[Attempt]:
-    attempt = core.dispatcher.take(channel, pinned=True)
+def _pinned(core: Core, channel: Channel, account: str) -> Iterator[Attempt]:
+    attempt = core.dispatcher.take(channel, account, pinned=True)
     if attempt is not None:
         yield attempt
 

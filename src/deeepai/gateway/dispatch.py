@@ -57,6 +57,8 @@ class Attempt:
     probe: bool
     limiter: Limiter | None = None
     """Where it counts as one of the channel's requests at once."""
+    account: str = ""
+    """Whose it is."""
     ended: bool = False
 
     def __enter__(self) -> Attempt:
@@ -104,7 +106,7 @@ class Attempt:
 
     def begun(self, first_byte: float) -> Attempt:
         """Say that the channel is well, where what it does goes on; return what stands for that."""
-        goes_on = Attempt(self.channel, self.health, self.started, probe=False, limiter=self.limiter)
+        goes_on = Attempt(self.channel, self.health, self.started, False, self.limiter, self.account)
         self.limiter = None
         self.health.inflight += 1
         self.done(ok=True, first_byte=first_byte)
@@ -121,7 +123,7 @@ class Attempt:
         if self.probe:
             self.health.half_open = False
         if self.limiter is not None:
-            self.limiter.leave(self.channel.id)
+            self.limiter.leave_shared(self.channel.id, self.account)
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
@@ -234,7 +236,9 @@ class Dispatcher:
         names = channel.models if channel.models is not None else self.protocols[channel.protocol].models
         return model in channel.model_map or matches(model, names)
 
-    def attempts(self, tiers: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight") -> Iterator[Attempt]:
+    def attempts(
+        self, tiers: Sequence[Sequence[Channel]], most: int, routing: Routing = "weight", account: str = ""
+    ) -> Iterator[Attempt]:
         """Yield channels to try, best first, each at most once; those that cool down or are full are passed over.
 
         `routing` decides among channels of one priority. Where no other has taken the request, the one whose cooldown
@@ -247,7 +251,7 @@ class Dispatcher:
             while left and tried < most:
                 channel = left[0] if len(left) == 1 else self._choose(left, routing)
                 left.remove(channel)
-                attempt = self.take(channel)
+                attempt = self.take(channel, account)
                 if attempt is None:
                     passed_over.add(channel.id)
                 else:
@@ -256,7 +260,7 @@ class Dispatcher:
         if tried < most:
             cooling = [channel for tier in tiers for channel in tier if channel.id in passed_over]
             for channel in sorted(cooling, key=lambda channel: self.health[channel.id].cooldown_until):
-                attempt = self.take(channel, pinned=True)
+                attempt = self.take(channel, account, pinned=True)
                 if attempt is not None:
                     yield attempt
                     return
@@ -274,8 +278,11 @@ class Dispatcher:
         health = self.health.get(channel_id)
         return 0.0 if health is None else health.latency
 
-    def take(self, channel: Channel, *, pinned: bool = False) -> Attempt | None:
-        """Begin an attempt, unless the channel cools down or is full. A pinned one is only refused when full."""
+    def take(self, channel: Channel, account: str = "", *, pinned: bool = False) -> Attempt | None:
+        """Begin an attempt of an account's, unless the channel cools down, or is full for it.
+
+        A pinned one is only refused when full.
+        """
         health = self.health.get(channel.id)
         if health is None:
             health = self.health[channel.id] = Health()
@@ -284,18 +291,18 @@ class Dispatcher:
             return None
         limiter = None
         if channel.concurrency is not None:
-            if not self.limiter.enter(channel.id, channel.concurrency):
+            if not self.limiter.enter_shared(channel.id, account, channel.concurrency):
                 return None
             limiter = self.limiter
         if channel.rpm is not None and self.limiter.count(channel.id, channel.rpm):
             if limiter is not None:
-                limiter.leave(channel.id)
+                limiter.leave_shared(channel.id, account)
             return None
         probe = health.cooldown_until != 0.0 and not health.half_open
         if probe:
             health.half_open = True
         health.inflight += 1
-        return Attempt(channel, health, now, probe, limiter)
+        return Attempt(channel, health, now, probe, limiter, account)
 
 
 def _cost(channel: Channel) -> float:

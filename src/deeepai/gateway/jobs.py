@@ -105,7 +105,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
     tiers = candidates.tiers(core, x, origin)
-    following = candidates.attempts(core, tiers, admission.routing(x.caller, x.request), origin)
+    following = candidates.attempts(core, x, tiers, admission.routing(x.caller, x.request), origin)
     first, priced = _first(core, x, tiers, following, usage)
     try:
         candidate = Candidate(x.requested_model, x.model, tiers, priced)

@@ -46,6 +46,7 @@ def facts(x: Exchange, channel: Channel, model: str, origin: Task | None = None,
         hook_url=hook_url,
         reference=x.id,
         settings=channel.settings,
+        account=x.caller.account_id,
     )
 
 
@@ -114,6 +115,8 @@ def build(
     extra = channel.settings.get("headers")
     if isinstance(extra, dict):
         headers.update(extra)
+    if "account_header" in channel.settings:
+        headers[channel.settings["account_header"]] = facts.account
     limits = channel.limits if operation.timeout is None else _within(channel.limits, operation.timeout)
     return Outgoing(operation.method, channel.base_url.rstrip("/") + path, headers, body, limits, facts.model)
 

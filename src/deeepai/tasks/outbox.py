@@ -1,6 +1,7 @@
 """Callbacks to callers: stored with the change that they tell of, delivered until they arrive.
 
-Each carries the Standard Webhooks headers beside the vendor's own body; the id is the same on every try.
+Each carries the Standard Webhooks headers beside the vendor's own body; the id is the same on every try. No delivery
+waits for another: of one account, and to one host, only so many are under way; the rest of the room is for others.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -19,7 +23,6 @@ from .. import crash
 from ..declare import HookMessage
 from ..storage.database import Database, Row, Tx
 from ..storage.ids import new_id, now_ms
-from ..storage.leases import lease_rows
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
 
@@ -31,7 +34,13 @@ LIMIT = 15.0
 """Seconds that a receiver has for its answer."""
 MARGIN = 15.0
 """Seconds after which somebody else may try what one node took and did not end."""
-BATCH = 50
+PER_ACCOUNT: Final = 8
+PER_HOST: Final = 32
+MOST: Final = 128
+"""Deliveries under way: of one account, to one host, in all."""
+_FULL_SECONDS: Final = 1.0
+"""For which a delivery is put off where its host has enough."""
+_STOP_SECONDS: Final = 5.0
 
 SecretOf = Callable[[str], str]
 
@@ -71,25 +80,97 @@ class Outbox:
         self._fetch = fetch
         self._secret = secret
         self._scale = scale
+        self._running: set[asyncio.Task[None]] = set()
+        self._accounts: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
+        self._looking: asyncio.Task[None] | None = None
+        self._again = False
+        """Something has changed since the look that is under way began."""
+        self._more = False
+        """The last look found something to do."""
 
-    async def round(self) -> int:
-        """Deliver what is due now; return how many were tried."""
+    def look(self) -> None:
+        """Begin to deliver what is due, as far as there is room."""
+        if self._looking is not None and not self._looking.done():
+            self._again = True
+            return
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        try:
+            while True:
+                self._again = False
+                await self._begin()
+                if not self._again:
+                    return
+        except Exception:
+            log.exception("outbox.failed")
+
+    async def _begin(self) -> None:
+        room = MOST - len(self._running)
+        rows = await self._db.write(lambda tx: self._lease(tx, room)) if room else []
+        self._more = bool(rows)
+        full: list[str] = []
+        for row in rows:
+            host = urlsplit(row["url"]).hostname or ""
+            if self._hosts[host] >= PER_HOST:
+                full.append(row["id"])
+            else:
+                self._spawn(row, host)
+        if full:
+            await self._db.write(lambda tx: _put_off(tx, full, now_ms() + int(_FULL_SECONDS * 1000)))
+
+    async def _lease(self, tx: Tx, room: int) -> list[Row]:
+        """Take due rows, each account's as far as it has room: the first of each, then the second, and so on."""
         now = now_ms()
-        rows = await self._db.write(
-            lambda tx: lease_rows(
-                tx,
-                self._db.dialect,
-                table="outbox",
-                key="id",
-                due="next_at",
-                now=now,
-                until=now + int((LIMIT + MARGIN * self._scale) * 1000),
-                limit=BATCH,
-            )
+        busy = [(account, count) for account, count in self._accounts.items() if count]
+        cases = "".join(f" WHEN ${number} THEN {count}" for number, (_, count) in enumerate(busy, 4))
+        taken = f"CASE account_id{cases} ELSE 0 END" if busy else "0"
+        locking = "FOR UPDATE SKIP LOCKED" if self._db.dialect == "postgresql" else ""
+        return await tx.fetch(
+            f"WITH due AS (SELECT id, next_at, {taken} + row_number() OVER (PARTITION BY account_id ORDER BY next_at) "
+            "AS place FROM outbox WHERE next_at <= $1 AND leased_until <= $1), "
+            f"free AS MATERIALIZED (SELECT id FROM outbox WHERE leased_until <= $1 AND id IN (SELECT id FROM due "
+            f"WHERE place <= {PER_ACCOUNT} ORDER BY place, next_at LIMIT $3) {locking}) "
+            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) RETURNING *",
+            now,
+            now + int((LIMIT + MARGIN * self._scale) * 1000),
+            room,
+            *(account for account, _ in busy),
         )
-        if rows:
-            await asyncio.gather(*(self._deliver(row) for row in rows))
-        return len(rows)
+
+    def _spawn(self, row: Row, host: str) -> None:
+        account: str = row["account_id"]
+        self._accounts[account] += 1
+        self._hosts[host] += 1
+
+        async def deliver() -> None:
+            try:
+                await self._deliver(row)
+            except Exception:
+                log.exception("outbox.failed", id=row["id"])
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            for counter, key in ((self._accounts, account), (self._hosts, host)):
+                counter[key] -= 1
+                if not counter[key]:
+                    del counter[key]
+            if self._more and not task.cancelled():
+                self.look()
+
+        running = asyncio.create_task(deliver())
+        self._running.add(running)
+        running.add_done_callback(ended)
+
+    async def stop(self) -> None:
+        """Let what is under way come to its end, for a moment; another node tries again what did not."""
+        self._more = False
+        waiting = self._running | ({self._looking} if self._looking is not None else set())
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=_STOP_SECONDS)
+            for task in late:
+                task.cancel()
 
     async def _deliver(self, row: Row) -> None:
         attempt = int(row["attempts"]) + 1
@@ -146,3 +227,10 @@ class Outbox:
 
         await self._db.write(work)
         log.info("callback", id=row["id"], task=row["task_id"], attempt=attempt, status=status, error=error)
+
+
+async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
+    for one in ids:
+        await tx.execute(
+            "UPDATE outbox SET leased_until = 0, next_at = $2 WHERE id = $1 AND state = 'pending'", one, due
+        )

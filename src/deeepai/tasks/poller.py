@@ -43,7 +43,6 @@ class Poller:
         self._running: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_CHANNEL))
         self._looking: dict[str, asyncio.Future[None]] = {}
-        self._delivering: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -52,16 +51,8 @@ class Poller:
                 await self._round()
             except Exception:
                 log.exception("poller.failed")
-            if self._delivering is None or self._delivering.done():
-                self._delivering = asyncio.create_task(self._deliver())
+            self._outbox.look()
             await asyncio.sleep(self._tick)
-
-    async def _deliver(self) -> None:
-        try:
-            while await self._outbox.round():
-                pass
-        except Exception:
-            log.exception("outbox.failed")
 
     async def _round(self) -> None:
         now = now_ms()
@@ -142,3 +133,4 @@ class Poller:
         """Let what is under way come to its end."""
         if self._running:
             await asyncio.wait(self._running, timeout=5)
+        await self._outbox.stop()

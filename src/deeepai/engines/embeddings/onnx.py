@@ -16,9 +16,12 @@ from typing import Any, Final
 
 from ..families import THREADS
 from ..openai_wire import WireError, refused
+from ..turns import Turns
 
 NEEDED: Final = ("onnxruntime", "tokenizers")
 _SLICE: Final = 16
+_MOST_WAITING: Final = 128
+"""Requests of one account."""
 
 
 class OnnxEmbedder:
@@ -35,6 +38,7 @@ class OnnxEmbedder:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="onnx")
         self._loading = threading.Lock()
         self._loaded: tuple[Any, Any] | None = None
+        self._turns = Turns(1, _MOST_WAITING)
 
     def close(self) -> None:
         """Free the model."""
@@ -57,7 +61,8 @@ class OnnxEmbedder:
         tokens = 0
         for start in range(0, len(texts), _SLICE):
             part = list(texts[start : start + _SLICE])
-            found, count = await loop.run_in_executor(self._pool, self._embed, part)
+            async with self._turns.turn():
+                found, count = await loop.run_in_executor(self._pool, self._embed, part)
             vectors += found
             tokens += count
         return vectors, tokens

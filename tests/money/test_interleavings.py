@@ -260,8 +260,8 @@ class Scenario:
 
 def died(ledger: Ledger) -> bool:
     """End a node between a charge and its group, if that is where it is; its journal stays as it is."""
-    journal, flusher, linger = ledger._journal, ledger._flusher, ledger._linger
-    waiting = any(item.future is not None for item in ledger._items)
+    journal, flusher, linger = ledger._commits._journal, ledger._commits._flusher, ledger._commits._linger
+    waiting = any(item.future is not None for item in ledger._commits._items)
     if flusher is not None and (waiting or linger is None or linger.done()):
         return False
     if flusher is not None:

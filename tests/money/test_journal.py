@@ -48,10 +48,10 @@ async def left_behind(db: Database, *costs: int) -> Ledger:
 
 
 def die(ledger: Ledger) -> None:
-    assert ledger._flusher is not None
-    ledger._flusher.cancel()
-    assert ledger._journal is not None
-    ledger._journal.close(keep=True)
+    assert ledger._commits._flusher is not None
+    ledger._commits._flusher.cancel()
+    assert ledger._commits._journal is not None
+    ledger._commits._journal.close(keep=True)
 
 
 async def spent(db: Database) -> int:
@@ -140,8 +140,8 @@ async def test_a_full_disk_has_the_caller_wait_for_the_tables(file_db: Database)
     ledger = Ledger(file_db, node="n")
     await settle(ledger, await hold(ledger, 100), 10)
     await ledger.drain()
-    assert ledger._journal is not None
-    for file in ledger._journal._files:
+    assert ledger._commits._journal is not None
+    for file in ledger._commits._journal._files:
         os.dup2(os.open("/dev/full", os.O_WRONLY | os.O_CLOEXEC), file)
     settling = asyncio.ensure_future(settle(ledger, await hold(ledger, 100), 20))
     await asyncio.wait((settling,))

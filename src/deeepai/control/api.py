@@ -13,6 +13,7 @@ from .. import asgi
 from ..accounts import addresses, sessions
 from ..asgi import Headers, Receive, Scope, Send
 from ..declare import Failure, Reason
+from ..storage.database import is_unwritable, not_stored
 from .routes import Call, Context, Nothing, Route
 from .sections import SECTIONS
 
@@ -102,10 +103,14 @@ class ControlAPI:
                 headers["allow"] = failure.param
             if failure.kind is Reason.UNAUTHENTICATED:
                 headers["www-authenticate"] = "Bearer"
-        except Exception:
-            _log.exception("control operation failed", method=scope["method"], path=scope["path"])
-            failure = Failure(Reason.INTERNAL, "Something went wrong here; the log says more")
-            status, body = 500, _error(failure)
+        except Exception as fault:
+            if is_unwritable(fault):
+                failure = not_stored()
+                headers["retry-after"] = str(round(failure.retry_after or 0))
+            else:
+                _log.exception("control operation failed", method=scope["method"], path=scope["path"])
+                failure = Failure(Reason.INTERNAL, "Something went wrong here; the log says more")
+            status, body = failure.kind.status, _error(failure)
         headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         await asgi.answer(send, status, body, headers, content_type="application/json")
 

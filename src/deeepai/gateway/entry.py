@@ -30,6 +30,7 @@ from ..declare import (
     Submit,
     Text,
 )
+from ..storage.database import is_unwritable, not_stored
 from ..storage.ids import new_id, now_ms
 from . import call, candidates, files, jobs, keys, realtime, replays, view
 from .body import read_body
@@ -144,9 +145,13 @@ class Gateway:
             await self._fail(x, Failure(Reason.TIMEOUT, "The request took too long"))
         except asyncio.CancelledError:
             raise
-        except Exception:
-            log.exception("request.failed", request_id=x.id, operation=x.route.name)
-            await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
+        except Exception as fault:
+            if is_unwritable(fault):
+                log.error("request.not_stored", request_id=x.id, operation=x.route.name, error=str(fault))
+                await self._fail(x, not_stored())
+            else:
+                log.exception("request.failed", request_id=x.id, operation=x.route.name)
+                await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
         finally:
             self._open -= 1
         self._core.metrics.answered(x.route.name, x.status, time.perf_counter() - x.started, x.overhead_at_head or 0.0)
@@ -217,12 +222,23 @@ class Gateway:
         if not isinstance(operation, Forwarded):
             await self._handle(x)
             return
+        self._check_storage()
         name = _named_model(x, operation) if isinstance(operation, Paid) else None
         if name is not None:
             candidates.name_model(core, x, name)
         token = x.caller
         work = self._bounded if token.concurrency is not None or token.rpm is not None else self._handle
         await (replays.serve(core, x, work) if replays.wanted(x) and not streamed else work(x))
+
+    def _check_storage(self) -> None:
+        """Refuse what could not be recorded before anybody is asked to do it.
+
+        Raises
+        ------
+        Failure
+        """
+        if not self._core.db.writable:
+            raise not_stored()
 
     def _handle(self, x: Exchange) -> Coroutine[Any, Any, None]:
         return HANDLERS[type(x.operation)](self._core, x, x.operation)
@@ -239,6 +255,7 @@ class Gateway:
             secret = await session_keys.find(core.db, digest, x.route.name)
             digest = digest if secret is None else secret.token_digest
         self._admit(x, await core.directory.token(digest))
+        self._check_storage()
         x.begin(rules, digest, secret)
         if operation.check is not None:
             operation.check(x.request)

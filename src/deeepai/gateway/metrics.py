@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -182,7 +183,8 @@ class Metrics:
         if self._board is None:
             return self._figures()
         # Read back from where the others read it: no process may ever tell less than another told before.
-        self.publish()
+        with suppress(OSError):
+            self.publish()
         alive = self._board.alive()
         total = _Figures()
         for path in self._folder.glob(f"*{_SUFFIX}"):

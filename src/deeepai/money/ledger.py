@@ -13,26 +13,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from deeepai.money import holds, sweeping
 from deeepai.money.audit import Report, verify
+from deeepai.money.commits import Commits
 from deeepai.money.debts import LESSEN
 from deeepai.money.entries import (
-    BULK,
-    INSERT_USAGE,
     UPSERT_USAGE,
     BudgetExceeded,
     InsufficientFunds,
     UsageRow,
     cleaned,
 )
-from deeepai.money.journal import Journal
 from deeepai.money.leases import RENEW, Lease, Need, Purse, PurseKey, enlarge, shrink
-from deeepai.money.settlements import Contended, Hold, Item, Settlement, group, settle_alone
-from deeepai.storage.database import Database, Tx
+from deeepai.money.settlements import Hold, Item, Settlement
+from deeepai.storage.database import Database, Tx, Unwritable
 from deeepai.storage.ids import now_ms
 
 __all__ = [
@@ -48,10 +47,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-_GROUP = 1024
-_LINGER_SECONDS = 0.1
-"""For how long charges that are in the journal wait for others: seldom enough that few requests meet the commit."""
-_RETRY_SECONDS = (0.05, 0.2, 0.8, 2.0)
 _USD = 1_000_000_000
 
 
@@ -93,16 +88,8 @@ class Ledger:
         self._chunk = lease_chunk
         self._bound = debt_bound
         self._clock = clock
-        self._bulk = BULK[db.dialect]
         self._purses: dict[PurseKey, Purse] = {}
-        self._items: list[Item] = []
-        self._rows: list[UsageRow] = []
-        self._flusher: asyncio.Task[None] | None = None
-        self._journal: Journal | None = None
-        self._linger: asyncio.Future[None] | None = None
-        self._closing = False
-        self._unsettled = False
-        """The end came before the database took all that is in the journal."""
+        self._commits = Commits(db, self._lose, clock)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # Holds in memory
@@ -217,7 +204,8 @@ class Ledger:
                         self.cancel(earlier)
                     return earlier
                 # Budgets are judged by what the tables say was spent.
-                await self.drain()
+                if not await self.drain():
+                    raise Unwritable("charges wait for the database")
                 now = self._clock()
                 times = {"now": now, "expires_at": now + self._ttl_ms}
                 reserved = purse.reserve(most)
@@ -283,13 +271,6 @@ class Ledger:
         Costs above the hold are taken in full: from the rest of the lease, then from what is available, which may
         fall below zero. Repeating a request id changes nothing.
         """
-        hold = settlement.hold
-        debt = 0 if hold is None or hold.closed else hold.debt
-        await self._settle(settlement)
-        if debt and hold is not None and hold.lease is not None:
-            await asyncio.shield(self._start(self._lessen(hold.lease, debt)))
-
-    async def _settle(self, settlement: Settlement) -> None:
         hold, cost = settlement.hold, settlement.cost
         if cost < 0:
             raise ValueError("a cost is not negative")
@@ -299,11 +280,12 @@ class Ledger:
             await self._settle_durable(hold, settlement)
             return
         lease: Lease | None = None
-        taken = 0
+        taken = debt = 0
         repeated = False
         if hold is not None:
             repeated = hold.closed
             lease = None if repeated else hold.lease
+            debt = hold.debt
             hold.closed = True
             if lease is not None:
                 lease.held -= hold.amount
@@ -313,35 +295,25 @@ class Ledger:
                     lease.free -= taken
         token_id = row.token_id if hold is None else hold.token_id
         item = Item(settlement, token_id, lease, taken, repeated)
-        # What nobody held for is looked at first: there may be no such account.
-        if hold is not None and not repeated and self._committed(item):
-            self._items.append(item)
-            if self._flusher is None:
-                self._flush_soon()
-            elif len(self._items) >= _GROUP:
-                self._hurry()
-                await asyncio.sleep(0)
-            return
-        item.future = asyncio.get_running_loop().create_future()
-        self._items.append(item)
-        if self._flusher is None:
-            self._flusher = self._start(self._flush())
-        await item.future
-
-    def _committed(self, item: Item) -> bool:
-        if self._journal is None and self._db.beside is not None:
-            self._journal = Journal(self._db.beside)
-        return self._journal is not None and self._journal.append(item)
+        committing = self._commits.add(item, held=hold is not None and not repeated)
+        if committing is not None:
+            await committing
+        if debt and lease is not None:
+            await asyncio.shield(self._start(self._lessen(lease, debt)))
 
     def record(self, row: UsageRow) -> None:
         """Write a usage row without money, with the next group; nobody waits for it."""
-        self._rows.append(row)
-        if self._flusher is not None:
-            return
-        if self._journal is None:
-            self._flusher = self._start(self._flush())
-        else:
-            self._flush_soon()
+        self._commits.record(row)
+
+    async def drain(self) -> bool:
+        """Have all that is committed reach the tables, for somebody who wants to look at them.
+
+        Returns
+        -------
+        bool
+            False: the database takes no write, and something waits for it.
+        """
+        return await self._commits.drain()
 
     async def _settle_durable(self, hold: Hold, settlement: Settlement) -> None:
         row = settlement.row
@@ -354,115 +326,6 @@ class Ledger:
 
         await self._db.write(work)
         hold.closed = True
-
-    def _flush_soon(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._linger = loop.create_future()
-        loop.call_later(_LINGER_SECONDS, _end, self._linger)
-        self._flusher = self._start(self._flush_after(self._linger))
-
-    async def _flush_after(self, linger: asyncio.Future[None]) -> None:
-        await linger
-        await self._flush()
-
-    def _hurry(self) -> None:
-        if self._linger is not None:
-            _end(self._linger)
-
-    async def drain(self) -> None:
-        """Have all that is committed reach the tables, for somebody who wants to look at them."""
-        self._hurry()
-        if self._flusher is not None:
-            await asyncio.shield(self._flusher)
-
-    async def _flush(self) -> None:
-        journal = self._journal
-        try:
-            while self._items or self._rows:
-                # Groups end with the journal's file, so that it can be cleared.
-                ended = None if journal is None else journal.turn()
-                items, self._items = self._items, []
-                rows, self._rows = self._rows, []
-                try:
-                    for at in range(0, max(len(items), len(rows)), _GROUP):
-                        await self._commit(items[at : at + _GROUP], rows[at : at + _GROUP])
-                except BaseException:
-                    self._items = items + self._items
-                    raise
-                if journal is not None and ended is not None and not self._unsettled:
-                    journal.clear(ended)
-        finally:
-            self._flusher = None
-
-    async def _commit(self, items: list[Item], rows: list[UsageRow]) -> None:
-        if self._commit_now(items, rows):
-            return
-        try:
-            await self._db.write(group(items, rows, self._bulk, self._clock()))
-        except Exception:
-            # Whatever it was, each is judged alone, and no poor row keeps others from their commit.
-            await self._one_by_one(items, rows)
-        else:
-            _tell(items)
-
-    def _commit_now(self, items: list[Item], rows: list[UsageRow]) -> bool:
-        """Commit a group on this thread; where that fails or would wait, nothing has changed."""
-        try:
-            if self._db.write_now(group(items, rows, self._bulk, self._clock())) is None:
-                return False
-        except Exception:
-            return False
-        _tell(items)
-        return True
-
-    async def _one_by_one(self, items: list[Item], rows: list[UsageRow]) -> None:
-        for item in items:
-            try:
-                await self._settle_alone(item)
-            except Exception as error:
-                log.exception("request %s was not settled", item.settlement.request_id)
-                if item.future is None:
-                    self._unsettled |= not isinstance(error, LookupError)
-                    continue
-                self._reopen(item)
-                if not item.future.done():
-                    item.future.set_exception(error)
-            else:
-                _tell([item])
-        for row in rows:
-            try:
-                values = msgspec.structs.astuple(cleaned(row))
-                await self._db.write(lambda tx, values=values: tx.execute(INSERT_USAGE, *values))
-            except Exception:
-                log.exception("usage of request %s was not recorded", row.request_id)
-
-    def _reopen(self, item: Item) -> None:
-        hold = item.settlement.hold
-        if hold is None or item.repeated:
-            return
-        if item.lease is not None:
-            item.lease.held += hold.amount
-            item.lease.free += item.taken - hold.amount
-        hold.closed = False
-
-    async def _settle_alone(self, item: Item) -> None:
-        """Settle one request, doing nothing where it was settled before; a connection that is cut is tried again."""
-        pauses = iter(_RETRY_SECONDS)
-        while True:
-            try:
-                known = await self._db.write(lambda tx: settle_alone(tx, item, self._clock()))
-            except Exception as fault:
-                # What is in the journal is charged already: it is tried until the database takes it, or the end comes.
-                lasting = item.future is None and not isinstance(fault, LookupError) and not self._closing
-                passing = isinstance(fault, OSError | Contended)
-                pause = next(pauses, _RETRY_SECONDS[-1] if lasting else None)
-                if pause is None or not (passing or lasting):
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                if not known and item.lease is not None:
-                    self._lose(item.lease)
-                return
 
     def _lose(self, lease: Lease) -> None:
         lease.lost = True
@@ -568,23 +431,10 @@ class Ledger:
 
     async def close(self) -> None:
         """Commit what is queued and return all leases; holds that are still open come back at their lease's expiry."""
-        self._closing = True
-        self._hurry()
+        await self._commits.finish()
         while self._tasks:
             await asyncio.wait(list(self._tasks))
-        for purse in list(self._purses.values()):
-            await self._return(purse)
-        if self._journal is not None:
-            self._journal.close(keep=self._unsettled)
-            self._journal = None
-
-
-def _end(linger: asyncio.Future[None]) -> None:
-    if not linger.done():
-        linger.set_result(None)
-
-
-def _tell(items: list[Item]) -> None:
-    for item in items:
-        if item.future is not None and not item.future.done():
-            item.future.set_result(None)
+        with suppress(Unwritable):
+            for purse in list(self._purses.values()):
+                await self._return(purse)
+        self._commits.close()

@@ -10,7 +10,7 @@ from deeepai.money import holds
 from deeepai.money.journal import orphans
 from deeepai.money.leases import end_expired
 from deeepai.money.settlements import settle_alone
-from deeepai.storage.database import Database
+from deeepai.storage.database import Database, Unwritable
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,9 @@ async def recover(db: Database, clock: Callable[[], int]) -> int:
         for item in orphan.items():
             try:
                 await db.write(lambda tx, item=item: settle_alone(tx, item, clock()))
+            except Unwritable:
+                log.error("charges of a node that died wait for the database")
+                return count
             except LookupError:
                 log.exception("request %s was not settled", item.settlement.request_id)
             count += 1

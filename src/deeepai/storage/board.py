@@ -29,6 +29,8 @@ _MOST: Final = 1 << 20
 _BYTES: Final = 4 * (_FIRST + _RECORD * _MOST)
 """Of a file, which is sparse: only what was written takes room."""
 _LOOK_SECONDS: Final = 1.0
+_STEP: Final = 1 << 16
+"""Bytes of a file for which room is made at once: to write where there is none, through the map, ends the process."""
 
 
 def _digest(key: str) -> bytes:
@@ -76,6 +78,8 @@ class Board:
         self.name = new_id()
         self._path = folder / f"{self.name}{_SUFFIX}"
         self._file = claim(self._path, _BYTES)
+        self._roomy = 0
+        """Words that there is room for on the disk."""
         self.words = _mapped(self._file, mmap.PROT_READ | mmap.PROT_WRITE)
         """This process's own numbers, at the places that `own` tells."""
         self._places: dict[str, tuple[int, bytes]] = {}
@@ -83,7 +87,7 @@ class Board:
         self._look_at = 0.0
 
     def own(self, key: str) -> int | None:
-        """Return the place of a key's first number in `words`; None where a million keys are there already."""
+        """Return the place of a key's first number in `words`; None where there is no room for it."""
         found = self._places.get(key)
         if found is not None:
             return found[0]
@@ -91,6 +95,8 @@ class Board:
         if number == _MOST:
             return None
         at = _FIRST + number * _RECORD
+        if at + _RECORD > self._roomy and not self._make_room():
+            return None
         digest = _digest(key)
         self.words[at : at + _DIGEST // 4] = memoryview(digest).cast("I")
         place = at + _DIGEST // 4
@@ -98,6 +104,14 @@ class Board:
         # Others read records only once they are counted.
         self.words[0] = number + 1
         return place
+
+    def _make_room(self) -> bool:
+        try:
+            os.posix_fallocate(self._file, self._roomy * 4, _STEP)
+        except OSError:
+            return False
+        self._roomy += _STEP // 4
+        return True
 
     def known(self, key: str) -> int | None:
         """Return the place of a key's first number, where this process has any."""

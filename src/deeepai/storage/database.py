@@ -5,14 +5,37 @@ SQL is written once, with `$1 … $n` for parameters, in the dialect that SQLite
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
+
+from deeepai.declare import Failure, Reason
 
 T = TypeVar("T")
 Value = str | int | float | None
 Row = Any
 """A row whose columns are read by name: `row["name"]`."""
+
+
+_WAIT = 2.0
+"""Seconds that callers are told to wait."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Unwritable(Exception):
+    """Nothing can be stored now: the disk is full, or fails, or somebody else has it to himself."""
+
+
+def is_unwritable(fault: BaseException) -> bool:
+    """Tell whether something failed because nothing can be stored, in the database or in a file."""
+    return isinstance(fault, Unwritable) or (isinstance(fault, OSError) and fault.errno in _NO_ROOM)
+
+
+def not_stored() -> Failure:
+    """Return what a caller is told then."""
+    message = "The gateway cannot store anything at the moment; try again later"
+    return Failure(Reason.UNAVAILABLE, message, code="storage_unavailable", retry_after=_WAIT)
 
 
 class Tx(Protocol):
@@ -47,6 +70,8 @@ class Database(Protocol):
     """A store of all durable state."""
 
     dialect: Literal["sqlite", "postgresql"]
+    writable: bool
+    """False from a write on that failed with `Unwritable`, until `probe` has written something."""
 
     @property
     def beside(self) -> Path | None:
@@ -54,7 +79,12 @@ class Database(Protocol):
         ...
 
     async def write(self, work: Work[T]) -> T:
-        """Run work in one transaction; when this returns, it is committed."""
+        """Run work in one transaction; when this returns, it is committed.
+
+        Raises
+        ------
+        Unwritable
+        """
         ...
 
     def write_now(self, work: Work[T]) -> tuple[T] | None:
@@ -68,3 +98,20 @@ class Database(Protocol):
     async def close(self) -> None:
         """Finish what is queued, then close."""
         ...
+
+
+async def probe(database: Database) -> None:
+    """Write something, to learn whether that can be done.
+
+    Raises
+    ------
+    Unwritable
+        And whatever else a write may raise.
+    """
+    await database.write(
+        lambda tx: tx.execute(
+            "INSERT INTO settings (key, value) VALUES ('probe', '1') "
+            "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(settings.value AS BIGINT) % 1000000 + 1 AS TEXT)"
+        )
+    )
+    database.writable = True

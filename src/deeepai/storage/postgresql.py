@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import asyncpg
 
-from deeepai.storage.database import Row, Value, Work
+from deeepai.storage.database import Row, Unwritable, Value, Work
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ _LOST = (
     # So the driver puts it when the connection goes away just between two of its own steps.
     asyncpg.InternalClientError,
 )
+
+_UNWRITABLE = (asyncpg.DiskFullError, asyncpg.PostgresIOError, asyncpg.ReadOnlySQLTransactionError)
 
 
 class _PostgreSQLTx:
@@ -56,6 +58,7 @@ class PostgreSQLDatabase:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self.writable = True
         self._running = 0
         self._closed = False
         self._idle = asyncio.Event()
@@ -82,6 +85,7 @@ class PostgreSQLDatabase:
         ------
         ConnectionError
             The connection was lost: whether the work was committed is not known.
+        Unwritable
         """
         with self._counted():
             for left in reversed(range(_TRIES)):
@@ -92,6 +96,9 @@ class PostgreSQLDatabase:
                     if not left:
                         raise
                     await asyncio.sleep(random.uniform(0.001, 0.02) * (_TRIES - left))
+                except _UNWRITABLE as error:
+                    self.writable = False
+                    raise Unwritable(f"the database takes no write: {error}") from error
                 except _LOST as error:
                     raise ConnectionError("the connection to the database was lost") from error
         raise AssertionError("unreachable")

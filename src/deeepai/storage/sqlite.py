@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from deeepai.storage.database import Row, Tx, Value, Work
+from deeepai.storage.database import Row, Tx, Unwritable, Value, Work
 
 T = TypeVar("T")
 
@@ -115,6 +115,20 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+_REFUSALS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk fails",
+    sqlite3.SQLITE_CANTOPEN: "its files cannot be opened",
+    sqlite3.SQLITE_READONLY: "its files are read-only",
+    sqlite3.SQLITE_BUSY: "somebody else has locked it",
+}
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Say why nothing can be written, where an error means that, whatever the work was."""
+    return _REFUSALS.get(error.sqlite_errorcode & 0xFF) if isinstance(error, sqlite3.OperationalError) else None
+
+
 def _patiently(connection: sqlite3.Connection, sql: str) -> None:
     """Run a statement that needs the file's write lock; other processes hold it for a few milliseconds at a time.
 
@@ -143,6 +157,7 @@ class SQLiteDatabase:
     dialect: Literal["sqlite", "postgresql"] = "sqlite"
 
     def __init__(self, path: str | os.PathLike[str], synchronous: str) -> None:
+        self.writable = True
         self._path = Path(path).absolute()
         self._synchronous = synchronous
         self._writes: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -239,14 +254,27 @@ class SQLiteDatabase:
             try:
                 result = _drive(work, _SQLiteTx(here))
                 here.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if here.in_transaction:
                     here.execute("ROLLBACK")
-                raise
+                named = self._named(error)
+                if named is error:
+                    raise
+                raise named from error
             self._commits += 1
             return (result,)
         finally:
             self._here_taken.release()
+
+    def _named(self, error: BaseException) -> BaseException:
+        """Return an error as callers know it; one that any write would have met is noted."""
+        why = _refusal(error)
+        if why is None:
+            return error
+        self.writable = False
+        named = Unwritable(f"the database takes no write: {why}")
+        named.__cause__ = error
+        return named
 
     async def read(self, work: Work[T]) -> T:
         """Run work on one snapshot, on a connection that cannot write."""
@@ -311,7 +339,7 @@ class SQLiteDatabase:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             for unit in group:
-                unit.error = unit.error or error
+                unit.error = self._named(unit.error or error)
 
     @staticmethod
     def _run_within(connection: sqlite3.Connection, tx: Tx, unit: _Unit) -> None:

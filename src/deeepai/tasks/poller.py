@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from ..storage.database import Tx
+from ..storage.database import Tx, Unwritable
 from ..storage.ids import now_ms
 from ..storage.leases import lease_rows
 from . import store
@@ -49,6 +49,8 @@ class Poller:
         while True:
             try:
                 await self._round()
+            except Unwritable as fault:
+                log.error("poller.waits", error=str(fault))
             except Exception:
                 log.exception("poller.failed")
             self._outbox.look()

@@ -26,6 +26,7 @@ from ...declare import (
     Usage,
     begins_stream,
 )
+from ...storage.database import Unwritable, not_stored
 from ...upstream import Response, UpstreamError
 from .. import settlement
 from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, number, waited
@@ -321,7 +322,12 @@ class _Answering:
             cooldown=ACCOUNT_COOLDOWN if account else None,
             first_byte=outcome.first_byte,
         )
-        await self._billing.settle(self._taken.reply.status, usage)
+        try:
+            await self._billing.settle(self._taken.reply.status, usage)
+        except Unwritable as fault:
+            log.error("request.not_stored", request_id=self._x.id, operation=self._x.route.name, error=str(fault))
+            self._billing.cancel()
+            relay.failure = not_stored()
 
 
 def _for_ever(piece: Awaitable[bytes]) -> Awaitable[bytes]:

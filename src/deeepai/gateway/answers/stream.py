@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
+
 from ... import crash
 from ...accounts.models import Channel
 from ...declare import (
@@ -27,12 +29,15 @@ from ...declare import (
     is_done,
     is_readable,
 )
+from ...storage.database import Unwritable, not_stored
 from ...upstream import Cut, Stalled
 from .. import settlement
 from ..attempts import ErrorInside, told
 from ..exchange import PUSH, Exchange, Tap
 from .head import Begun
 from .judge import cut_keys, failure_of
+
+log = structlog.get_logger()
 
 KEPT = 8 * 1024 * 1024
 """Bytes of events kept for counting, where no usage comes."""
@@ -127,6 +132,8 @@ class Relay:
         """An event has said why the answer ends."""
         self._failure = b""
         """The event that told of a failure."""
+        self.failure: Failure | None = None
+        """Of the gateway's own: it is told in the place of the end."""
 
     def translate(self, rules: StreamRules[Any], request: Request[Any], events: Translation) -> None:
         """Turn the events of an upstream that speaks another protocol, by that one's rules, into the caller's."""
@@ -175,14 +182,17 @@ class Relay:
                 self._close()
             elif not self.left:
                 self.fault = fault
+        except Unwritable as fault:
+            log.error("request.not_stored", request_id=self._x.id, operation=self._x.route.name, error=str(fault))
+            self.failure = not_stored()
         finally:
             watch.cancel()
             self._x.let_be()
-        if self.ended and self.fault is None:
+        if self.ended and self.fault is None and self.failure is None:
             self._response.release()
         else:
             self._response.abort()
-        if self.before_end is not None and self.ended and self.fault is None:
+        if self.before_end is not None and self.ended and self.fault is None and self.failure is None:
             await self.before_end(self._last)
         await self._charge(self)
         if not self.left or self._x.recording:
@@ -268,6 +278,9 @@ class Relay:
 
     def _end(self) -> bytes:
         fault = self.fault
+        if self.failure is not None:
+            self._x.ended_in_error = True
+            return self._told_of(self.failure, b"")
         if fault is None:
             if self.counted is not None and self.teller is not None:
                 return self.teller.events(self._x.request, self._last, self.events, self.counted)

@@ -26,9 +26,10 @@ RESPONSE = {"model": "claude-3-5-haiku-latest", "input": "Say this is a test!"}
 
 @pytest.fixture(scope="module")
 def gateway(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    tested = (
-        '[[channels]]\nname = "tested"\nprotocol = "openai"\nmode = "test"\n'
-        f'base_url = "{sandbox.url}/openai/v1"\ncredential = "sk-upstream-openai-000000000000"\n'
+    tested = "".join(
+        f'[[channels]]\nname = "tested-{name}"\nprotocol = "{name}"\nmode = "test"\n'
+        f'base_url = "{sandbox.url}/{name}{path}"\ncredential = "sk-upstream-{name}-000000000000"\n'
+        for name, path in (("openai", "/v1"), ("flux", ""))
     )
     made = Gateway(Path(tmp_path_factory.mktemp("quotas")), sandbox, env=NOTHING, toml=tested).start()
     yield made
@@ -99,6 +100,23 @@ def test_test_mode_has_a_quota_of_its_own(gateway: Gateway) -> None:
     (kept,) = rows(gateway, "SELECT bytes, items FROM kept WHERE kind = 'replays' AND mode = 'test'")
     assert kept["items"] == 1
     assert kept["bytes"] > 0
+
+
+def test_an_account_is_exported_and_purged(gateway: Gateway, tmp_path: Path) -> None:
+    begun = post(gateway, "/flux/v1/flux-dev", {"prompt": "a secret cat"}, gateway.test)
+    assert begun.status == 200
+    finished(gateway, begun.json["id"], gateway.test)
+    exported = gateway.cli("accounts", "export", "admin", str(tmp_path / "out"))
+    assert exported.returncode == 0, exported.stdout + exported.stderr
+    assert "a secret cat" in (tmp_path / "out" / "tasks.jsonl").read_text()
+    assert "hook_key" not in (tmp_path / "out" / "tasks.jsonl").read_text()
+    assert len(list((tmp_path / "out" / "files").rglob("*.*"))) == 1
+    purged = gateway.cli("accounts", "purge", "admin", "--yes")
+    assert purged.returncode == 0, purged.stdout + purged.stderr
+    assert not rows(gateway, "SELECT 1 FROM tasks UNION ALL SELECT 1 FROM assets UNION ALL SELECT 1 FROM kept_answers")
+    assert not list((gateway.data / "assets").rglob("*.*"))
+    assert call(gateway, "GET", f"/flux/v1/get_result?id={begun.json['id']}", key=gateway.test).status == 404
+    assert "all balances proved" in gateway.cli("ledger", "verify").stdout
 
 
 # Pictures in chats -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -24,13 +25,11 @@ from .control.probe import probe
 from .control.reference import Reference
 from .control.routes import Context
 from .declare import Protocol
-from .gateway import replays
 from .gateway.core import Core
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
 from .gateway.metrics import Metrics, Wire
 from .gateway.model_list import ModelList
-from .gateway.objects import kept
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
@@ -40,21 +39,21 @@ from .listening import Loop
 from .logs import configure, secret_names
 from .money.ledger import Ledger
 from .money.prices import PriceBook
-from .money.retention import forget_usage
 from .planes import App, Planes
 from .protocols import PROTOCOLS
 from .settings import HANDOVER, Settings
-from .storage import checks
+from .storage import checks, kept_bytes
 from .storage.board import Board
 from .storage.cache import open_cache
 from .storage.connect import open_database
 from .storage.database import Database
-from .storage.ids import now_ms
 from .tasks.assets import AssetStore
+from .tasks.files import Bounds, FileKeeper
 from .tasks.life import TaskLife, Timing
 from .tasks.links import SignedLinks
 from .tasks.outbox import Outbox
 from .tasks.poller import Poller
+from .tasks.retention import Retention, Terms
 from .tasks.safe_fetch import SafeFetch
 from .tasks.secrets import webhook_secret
 from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, LOCAL_ANSWERS, REFRAMERS, TASK_TRANSLATORS, TELLERS
@@ -166,13 +165,23 @@ class Application:
         await directory.start()
         links = SignedLinks(settings.url, vault.derive("asset links"), settings.asset_link_ttl)
         fetch = SafeFetch([ipaddress.ip_network(item) for item in settings.allow_private_callbacks])
+        assets = AssetStore(settings.assets_url)
+        settings.spool.mkdir(parents=True, exist_ok=True)
+        bounds = Bounds(
+            settings.max_fetch,
+            lambda mode: settings.quota("files", mode),
+            settings.spool,
+            settings.local_assets,
+            settings.disk_reserve,
+        )
         life = TaskLife(
             db=db,
             ledger=ledger,
             protocols=protocols,
             translators=JOB_TRANSLATORS,
             client=client,
-            assets=AssetStore(settings.assets_url),
+            assets=assets,
+            files=FileKeeper(db, assets, bounds, lambda kind, why: metrics.unkept(kind, why)),
             fetch=fetch,
             vault=vault,
             links=links,
@@ -222,7 +231,15 @@ class Application:
             return await probe(client, protocols[channel.protocol], channel)
 
         jobs = [asyncio.create_task(poller.run()), asyncio.create_task(_maintain(core, settings.lease_ttl / 4))]
-        jobs.append(asyncio.create_task(_watch(db)))
+        terms = Terms(
+            settings.asset_days,
+            settings.task_days,
+            settings.usage_days,
+            settings.test_days,
+            lambda mode: settings.quota("files", mode),
+        )
+        retention = Retention(db, assets, terms, metrics.deleted, pause=settings.lease_ttl)
+        jobs += [asyncio.create_task(_watch(db)), asyncio.create_task(_forget(retention, settings.lease_ttl / 4))]
         if board is not None:
             jobs.append(asyncio.create_task(_publish(metrics)))
         stored = settings.stored
@@ -269,7 +286,11 @@ class Application:
             await _plain(send, 403, b"metrics are served to private addresses only")
             return
         assert self._running is not None
-        await _plain(send, 200, self._running.core.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+        core = self._running.core
+        with suppress(Exception):
+            async with asyncio.timeout(2):
+                core.metrics.kept = await core.db.read(kept_bytes.totals)
+        await _plain(send, 200, core.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _maintain(core: Core, seconds: float) -> None:
@@ -278,12 +299,17 @@ async def _maintain(core: Core, seconds: float) -> None:
         try:
             await core.ledger.maintain()
             await core.write_seen()
-            await replays.sweep(core)
-            await kept.sweep(core)
-            if core.settings.usage_days:
-                await forget_usage(core.db, now_ms() - round(core.settings.usage_days * 86_400_000))
         except Exception:
             log.exception("ledger.maintenance_failed")
+
+
+async def _forget(retention: Retention, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await retention.round()
+        except Exception:
+            log.exception("retention.failed")
 
 
 async def _watch(db: Database) -> None:

@@ -92,6 +92,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Days for which rows of usage are kept; 0 keeps them for ever. The ledger is always kept.
     answer_days : float
         Days for which answers are kept that callers may go on from and whose upstreams keep none; 0 keeps none.
+    asset_days, task_days : float
+        Days for which files, and tasks that have ended, are kept; 0 keeps them for ever.
+    test_days : float
+        Days for which whatever test-mode tokens made is kept, at most.
+    asset_quota, answer_quota, replay_quota : int
+        Bytes kept for each account: of files, of answers to go on from, of answers under idempotency keys.
+    test_quota : int
+        Bytes of each of the three that are kept for an account's test-mode tokens.
+    chat_files, chat_file_bytes : int
+        Files, and bytes of them together, that are kept of one chat's answer.
     disk_reserve : int
         Bytes that are to stay free on each disk: below that no file is kept, and the node is not ready.
     asset_link_ttl : float
@@ -147,8 +157,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_fetch: Bytes = 512 << 20
     account_share: Annotated[float, Meta(gt=0, le=1)] = 0.75
     asset_store: str | None = None
-    usage_days: Annotated[float, Meta(ge=0)] = 0.0
+    usage_days: Annotated[float, Meta(ge=0)] = 365.0
     answer_days: Annotated[float, Meta(ge=0)] = 30.0
+    asset_days: Annotated[float, Meta(ge=0)] = 30.0
+    task_days: Annotated[float, Meta(ge=0)] = 90.0
+    test_days: Annotated[float, Meta(gt=0)] = 3.0
+    asset_quota: Annotated[int, Meta(ge=0)] = 5 << 30
+    answer_quota: Annotated[int, Meta(ge=0)] = 256 << 20
+    replay_quota: Annotated[int, Meta(ge=0)] = 256 << 20
+    test_quota: Annotated[int, Meta(ge=0)] = 64 << 20
+    chat_files: Annotated[int, Meta(ge=0, le=64)] = 4
+    chat_file_bytes: Annotated[int, Meta(ge=0)] = 32 << 20
     disk_reserve: Annotated[int, Meta(ge=0)] = 64 << 20
     asset_link_ttl: Seconds = 7 * 86400.0
     sqlite_synchronous: Literal["normal", "full"] = "normal"
@@ -201,14 +220,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         place = self.asset_store or str(self.folder / "assets")
         return place if "://" in place else Path(place).expanduser().absolute().as_uri()
 
+    def quota(self, kind: Literal["files", "replays", "answers"], mode: str) -> int:
+        """Return the bytes of a kind that are kept for an account."""
+        if mode == "test":
+            return self.test_quota
+        return {"files": self.asset_quota, "replays": self.replay_quota, "answers": self.answer_quota}[kind]
+
+    @property
+    def local_assets(self) -> Path | None:
+        """The asset store's folder, where it is on this machine."""
+        url = self.assets_url
+        return Path(unquote(url.removeprefix("file://"))) if url.startswith("file://") else None
+
     @property
     def stored(self) -> tuple[Path, ...]:
         """The folders on this machine in which something is stored."""
         folders = [self.folder]
         if self.database_url.startswith("sqlite:///"):
             folders.append(Path(unquote(self.database_url.removeprefix("sqlite:///"))).absolute().parent)
-        if self.assets_url.startswith("file://"):
-            folders.append(Path(unquote(self.assets_url.removeprefix("file://"))))
+        if self.local_assets is not None:
+            folders.append(self.local_assets)
         return tuple(dict.fromkeys(folders))
 
     @property

@@ -18,7 +18,7 @@ async def keep(db: Database, name: str, follows: str | None = None, **more: Any)
     owner, now, until = more.get("owner", ANN), more.get("now", 1), more.get("until", 10 * DAY)
     texts = {"turn": f'["{name}?"]', "answer": f'{{"said":"{name} \\u0000 中"}}'}
     link = Link(name, follows, sum(map(len, texts.values())))
-    await db.write(lambda tx: kept_rows.keep(tx, owner, link, texts, now, until))
+    await db.write(lambda tx: kept_rows.keep(tx, owner, link, texts, kept_rows.Terms(now, until, 1 << 40)))
 
 
 async def chain(db: Database, name: str, owner: Owner = ANN, now: int = 1) -> list[Link]:

@@ -71,9 +71,7 @@ async def test_what_is_forgotten_is_gone_with_its_files(db: Database) -> None:
     task, other = await add(db, "a", 1), await add(db, "b", 2)
     for owner, number in ((task, 0), (task, 1), (other, 0)):
         await db.write(
-            lambda tx, o=owner, n=number: store.add_asset(
-                tx, o, n, key=f"{o.id}{n}", content_type="video/mp4", size=1, source=None, now=1
-            )
+            lambda tx, o=owner, n=number: store.add_asset(tx, o, store.Asset(n, f"{o.id}{n}", "video/mp4", 1, None), 1)
         )
     assert sorted(await db.write(lambda tx: store.forget(tx, "a"))) == ["a0", "a1"]
     assert await page(db) == ["b"]

@@ -40,6 +40,7 @@ from deeepai.storage.database import Database
 from deeepai.storage.ids import new_id, now_ms
 from deeepai.tasks import store
 from deeepai.tasks.assets import AssetStore
+from deeepai.tasks.files import Bounds, FileKeeper
 from deeepai.tasks.life import TaskLife, Timing
 from deeepai.tasks.links import SignedLinks
 from deeepai.tasks.outbox import Outbox
@@ -238,12 +239,15 @@ async def world(folder: Path, *, timing: Timing | None = None, **more: Any) -> A
     prices = {"m": PRICE}
     async with Vendor() as vendor:
         channels = {"ch_a": channel("a", base_url=vendor.url), "ch_b": channel("b", base_url=vendor.url)}
+        assets = AssetStore(str(folder / "assets"))
+        bounds = Bounds(1 << 30, lambda mode: 1 << 30, folder, None, 0)
         life = TaskLife(
             db=db,
             ledger=ledger,
             protocols=protocols,
             client=client,
-            assets=AssetStore(str(folder / "assets")),
+            assets=assets,
+            files=FileKeeper(db, assets, bounds, lambda kind, why: None),
             fetch=fetch,
             vault=Vault(os.urandom(32)),
             links=SignedLinks("http://gateway.example", b"s" * 32, 3600),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from . import people, programs, records, upstreams
+from . import kept, people, programs, records, upstreams
 
 app = typer.Typer(
     name="deeepai",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 programs.register(app)
 people.register(app)
+kept.register()
 upstreams.register(app)
 records.register(app)
 

@@ -263,11 +263,14 @@ class Outputs:
         Whether the answers of a model are looked at, named as the operator or the channel does; None: of each.
     inline : callable
         Addresses in whose place the files' bytes are wanted, in base64.
+    named_by_caller : bool
+        Its caller can have it name whatever it likes, so that little of it is kept.
     """
 
     of: Callable[[Json], Sequence[str]]
     models: Callable[[str], bool] | None = None
     inline: Callable[[Json], Sequence[str]] = lambda answer: ()
+    named_by_caller: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

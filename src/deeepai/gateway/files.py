@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from ..declare import Failure, Media, Reason, Reply, Task
 from ..storage.database import Row
 from ..storage.ids import now_ms
-from ..tasks import store
+from ..tasks import results, store
+from ..tasks.assets import sniff
+from ..tasks.results import Found
 from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import UpstreamError
@@ -17,6 +20,7 @@ from . import ranges
 from .core import Core
 from .exchange import Exchange, pairs
 
+_UNFETCHED: Final = (UpstreamError, Unsafe, OSError, TimeoutError)
 _POLICY: Final = (
     "sandbox allow-same-origin; default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'"
 )
@@ -41,7 +45,7 @@ async def media(core: Core, x: Exchange, operation: Media[Any]) -> None:
     if url is None:
         raise Failure(Reason.NOT_FOUND, "There is no picture yet", code="task_not_found")
     try:
-        data, kind = await core.life.results.fetch_file(task, url)
+        data, kind = await core.life.results.fetch_file(task, url, core.settings.max_answer)
     except (UpstreamError, Unsafe, OSError, TimeoutError):
         raise Failure(Reason.UPSTREAM, "The preview could not be had") from None
     await x.answer(200, pairs({"content-type": kind or "image/png", "cache-control": "no-store"}), data)
@@ -106,7 +110,47 @@ async def send_asset(core: Core, x: Exchange, task: Task, number: int, reply: Re
     await _send_file(core, x, row, reply)
 
 
+async def _pass_on(core: Core, x: Exchange, row: Row, reply: Reply | None) -> None:
+    """Send a file that is not kept, as long as its vendor has it."""
+    headers = {
+        **(reply.headers if reply is not None else {}),
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": _POLICY,
+    }
+    try:
+        async with _at_vendor(core, row) as (said, pieces):
+            first = await anext(pieces, b"")
+            headers["content-type"] = sniff(first[:16], said)
+            await x.head(200, pairs(headers))
+            if x.request.method != "HEAD":
+                await x.send({"type": "http.response.body", "body": first, "more_body": True})
+                async for piece in pieces:
+                    await x.send({"type": "http.response.body", "body": piece, "more_body": True})
+            await x.end(b"")
+    except _UNFETCHED:
+        if x.answering:
+            raise
+        raise _gone() from None
+
+
+@asynccontextmanager
+async def _at_vendor(core: Core, row: Row) -> AsyncGenerator[Found]:
+    task = await core.db.read(lambda tx: store.load_any(tx, row["task_id"]))
+    if task is None or row["source_url"] is None:
+        raise _gone()
+    async with core.life.results.of_task(task.channel_id, row["source_url"], keyed=bool(row["keyed"])) as found:
+        yield found
+
+
+def _gone() -> Failure:
+    return Failure(Reason.NOT_FOUND, "The file is no longer kept", code="task_not_found")
+
+
 async def _send_file(core: Core, x: Exchange, row: Row, reply: Reply | None = None) -> None:
+    if row["unkept"] is not None:
+        await _pass_on(core, x, row, reply)
+        return
     size: int = row["size"]
     # What lies under a key stays as it is.
     tag = _tag(row["key"], size)
@@ -140,7 +184,7 @@ async def _send_file(core: Core, x: Exchange, row: Row, reply: Reply | None = No
         chunks: AsyncIterator[bytes] = core.life.assets.get(row["key"], None if asked == whole else asked)
         first = await anext(chunks, b"")
     except FileNotFoundError:
-        raise Failure(Reason.NOT_FOUND, "The file is no longer kept", code="task_not_found") from None
+        raise _gone() from None
     await x.head(200 if part == whole else 206, pairs(headers))
     if x.request.method == "HEAD":
         await x.send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -165,4 +209,10 @@ async def read_asset(core: Core, task: Task, number: int) -> bytes:
     row = await core.db.read(lambda tx: store.asset(tx, task.id, number))
     if row is None:
         raise Failure(Reason.NOT_FOUND, "No such file")
-    return await core.life.assets.read(row["key"])
+    if row["unkept"] is None:
+        return await core.life.assets.read(row["key"])
+    try:
+        async with _at_vendor(core, row) as (_, pieces):
+            return await results.whole(pieces, core.settings.max_answer)
+    except _UNFETCHED:
+        raise _gone() from None

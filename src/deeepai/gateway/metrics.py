@@ -81,6 +81,10 @@ class _Figures(msgspec.Struct):
     own: _Histogram = msgspec.field(default_factory=lambda: _Histogram.empty(_OWN_BUCKETS))
     failed: dict[str, dict[str, int]] = {}
     """By operation and channel."""
+    unkept: dict[str, dict[str, int]] = {}
+    """By kind and reason."""
+    deleted: dict[str, dict[str, int]] = {}
+    """By kind and reason."""
     open: int = 0
     channels: dict[str, _Channel] = {}
     wire: Wire = msgspec.field(default_factory=Wire)
@@ -88,6 +92,8 @@ class _Figures(msgspec.Struct):
     def add(self, other: _Figures) -> None:
         _add(self.requests, other.requests)
         _add(self.failed, other.failed)
+        _add(self.unkept, other.unkept)
+        _add(self.deleted, other.deleted)
         for operation, histogram in other.seconds.items():
             self.seconds.setdefault(operation, _Histogram.empty(_BUCKETS)).add(histogram)
         self.own.add(other.own)
@@ -144,6 +150,8 @@ class Metrics:
         self._board = board
         self._folder = folder
         self._counted = _Figures()
+        self.kept: Mapping[tuple[str, str], tuple[int, int]] = {}
+        """Bytes and items that are kept, by kind and mode."""
 
     def answered(self, operation: str, status: int, seconds: float, overhead: float) -> None:
         """Count an answered request; times in s."""
@@ -161,6 +169,14 @@ class Metrics:
         """Count an attempt that failed."""
         channels = self._counted.failed.setdefault(operation, {})
         channels[channel] = channels.get(channel, 0) + 1
+
+    def unkept(self, kind: str, why: str) -> None:
+        """Count something that was not kept."""
+        _add(self._counted.unkept, {kind: {why: 1}})
+
+    def deleted(self, kind: str, count: int) -> None:
+        """Count what was kept and is no longer."""
+        _add(self._counted.deleted, {kind: {"swept": count}})
 
     def _figures(self) -> _Figures:
         self._counted.open = self._open()
@@ -218,6 +234,21 @@ class Metrics:
             for channel, count in channels.items():
                 failed.add_metric([operation, channel], count)
         yield failed
+        unkept = CounterMetricFamily("deeepai_unkept", "What was not kept", labels=["kind", "reason"])
+        for kind, reasons in figures.unkept.items():
+            for reason, count in reasons.items():
+                unkept.add_metric([kind, reason], count)
+        yield unkept
+        deleted = CounterMetricFamily("deeepai_deleted", "What was kept and is no longer", labels=["kind"])
+        for kind, reasons in figures.deleted.items():
+            deleted.add_metric([kind], sum(reasons.values()))
+        yield deleted
+        kept_bytes = GaugeMetricFamily("deeepai_kept_bytes", "Bytes that are kept", labels=["kind", "mode"])
+        kept_items = GaugeMetricFamily("deeepai_kept_items", "What is kept", labels=["kind", "mode"])
+        for (kind, mode), (size, items) in self.kept.items():
+            kept_bytes.add_metric([kind, mode], size)
+            kept_items.add_metric([kind, mode], items)
+        yield from (kept_bytes, kept_items)
         yield GaugeMetricFamily("deeepai_requests_open", "Requests under way", value=figures.open)
         yield GaugeMetricFamily("deeepai_connections_open", "Connections of callers", value=figures.wire.open)
         yield _counter("deeepai_connections_refused", "Refused callers' connections", "reason", figures.wire.refused)

@@ -187,7 +187,7 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
     if len(header) > LONGEST_KEY:
         raise Failure(Reason.INVALID, f"An idempotency key has at most {LONGEST_KEY} characters")
     name, digest = hashlib.sha256(header.encode("utf-8", "replace")).hexdigest(), _digest(x)
-    lease_ms, key = round(core.settings.lease_ttl * 1000), Key(x.caller.account_id, name, x.id)
+    lease_ms, key = round(core.settings.lease_ttl * 1000), Key(x.caller.account_id, name, x.id, x.caller.mode)
     claimed = await core.db.write(lambda tx: idempotency_rows.claim(tx, key, digest, now_ms(), lease_ms))
     if isinstance(claimed, str):
         x.id = claimed
@@ -227,7 +227,10 @@ async def _keep(core: Core, key: Key, recorder: Recorder) -> None:
     body = None if recorder.overflow else base64.b64encode(kept.body).decode()
     pairs = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in kept.headers]
     headers = msgspec.json.encode(pairs).decode()
-    await core.db.write(lambda tx: idempotency_rows.keep(tx, key, kept.status, headers, body))
+    most, answer = core.settings.quota("replays", key.mode), (kept.status, headers, body)
+    fits = await core.db.write(lambda tx: idempotency_rows.keep(tx, key, answer, most))
+    if body is None or not fits:
+        core.metrics.unkept("replays", "quota" if body is not None else "size")
 
 
 async def _free(core: Core, key: Key) -> None:
@@ -252,7 +255,8 @@ async def _again(x: Exchange, row: Row, digest: str) -> None:
     if row["body"] is None:
         raise Failure(
             Reason.UNPROCESSABLE,
-            "The request with this idempotency key was answered; its answer was too large to be kept",
+            "The request with this idempotency key was answered; its answer is not kept: it was too large, or too many "
+            "are kept",
             code="idempotency_answer_gone",
         )
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in msgspec.json.decode(row["headers"])]
@@ -276,8 +280,3 @@ async def _renew(core: Core, key: Key, lease_ms: int) -> None:
             await core.db.write(lambda tx: idempotency_rows.renew(tx, key, now_ms() + lease_ms))
         except Exception:
             log.exception("idempotency.lease_not_renewed", request_id=key.request_id)
-
-
-async def sweep(core: Core) -> None:
-    """Forget what has expired."""
-    await core.db.write(lambda tx: idempotency_rows.sweep(tx, now_ms()))

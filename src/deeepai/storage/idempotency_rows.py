@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from . import kept_bytes
 from .database import Row, Tx
 
 KEEP_MS: Final = 24 * 3600 * 1000
+_SWEPT: Final = 500
+"""Rows that are forgotten at once, so that others hardly wait."""
+_GONE: Final = "RETURNING account_id, mode, size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class Key:
     account_id: str
     name: str
     request_id: str
+    mode: str
 
 
 async def claim(tx: Tx, key: Key, digest: str, now: int, lease_ms: int) -> Row | str | None:
@@ -34,13 +39,17 @@ async def claim(tx: Tx, key: Key, digest: str, now: int, lease_ms: int) -> Row |
         this request's.
     """
     account_id, name = key.account_id, key.name
-    await tx.execute(
-        "DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND expires_at < $3", account_id, name, now
+    await _gone(
+        tx,
+        await tx.fetch(
+            f"DELETE FROM idempotency WHERE account_id = $1 AND key = $2 AND expires_at < $3 {_GONE}",
+            *(account_id, name, now),
+        ),
     )
     made = await tx.execute(
-        "INSERT INTO idempotency (account_id, key, digest, request_id, leased_until, expires_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        *(account_id, name, digest, key.request_id, now + lease_ms, now + KEEP_MS),
+        "INSERT INTO idempotency (account_id, key, mode, digest, request_id, leased_until, expires_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        *(account_id, name, key.mode, digest, key.request_id, now + lease_ms, now + KEEP_MS),
     )
     if made:
         return None
@@ -59,13 +68,38 @@ async def claim(tx: Tx, key: Key, digest: str, now: int, lease_ms: int) -> Row |
     return request_id if taken else row
 
 
-async def keep(tx: Tx, key: Key, status: int, headers: str, body: str | None) -> None:
-    """Store the answer of the request that has a key: headers as JSON, the body in base64; None: it was too large."""
-    await tx.execute(
-        "UPDATE idempotency SET status = $4, headers = $5, body = $6, leased_until = 0 "
+async def keep(tx: Tx, key: Key, answer: tuple[int, str, str | None], most: int) -> bool:
+    """Store the answer of the request that has a key; False: its body is more than the account may have kept.
+
+    Parameters
+    ----------
+    answer : tuple
+        Its status; headers as JSON; the body in base64, None where it was too large.
+    most : int
+        Characters that the bodies of the account's answers may have together.
+    """
+    status, headers, body = answer
+    size = len(body or "")
+    fits = not size or await kept_bytes.add(tx, _place(key), size, most)
+    if not fits:
+        body, size = None, 0
+    known = await tx.execute(
+        "UPDATE idempotency SET status = $4, headers = $5, body = $6, size = $7, leased_until = 0 "
         "WHERE account_id = $1 AND key = $2 AND request_id = $3",
-        *(key.account_id, key.name, key.request_id, status, headers, body),
+        *(key.account_id, key.name, key.request_id, status, headers, body, size),
     )
+    if size and not known:
+        await _gone(tx, [{"account_id": key.account_id, "mode": key.mode, "size": size}])
+    return fits
+
+
+def _place(key: Key) -> kept_bytes.Place:
+    return kept_bytes.Place(key.account_id, key.mode, "replays")
+
+
+async def _gone(tx: Tx, rows: list[Row]) -> int:
+    await kept_bytes.remove(tx, "replays", [row for row in rows if row["size"]])
+    return len(rows)
 
 
 async def free(tx: Tx, key: Key) -> None:
@@ -84,6 +118,21 @@ async def renew(tx: Tx, key: Key, until: int) -> None:
     )
 
 
-async def sweep(tx: Tx, now: int) -> None:
-    """Forget what has expired."""
-    await tx.execute("DELETE FROM idempotency WHERE expires_at < $1", now)
+async def sweep(tx: Tx, now: int) -> int:
+    """Forget what has expired, some of it at once, test mode's first; return how many keys that were."""
+    rows = await tx.fetch(
+        "DELETE FROM idempotency WHERE (account_id, key) IN (SELECT account_id, key FROM idempotency "
+        f"WHERE expires_at < $1 ORDER BY mode DESC LIMIT {_SWEPT}) {_GONE}",
+        now,
+    )
+    return await _gone(tx, rows)
+
+
+async def purge(tx: Tx, account_id: str) -> int:
+    """Forget an account's answers, some at once; keys whose requests are under way stay. Return how many that were."""
+    rows = await tx.fetch(
+        "DELETE FROM idempotency WHERE (account_id, key) IN (SELECT account_id, key FROM idempotency "
+        f"WHERE account_id = $1 AND status IS NOT NULL LIMIT {_SWEPT}) {_GONE}",
+        account_id,
+    )
+    return await _gone(tx, rows)

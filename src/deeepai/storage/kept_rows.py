@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from ..declare import Json, KeptAnswer
-from .database import Tx
+from . import kept_bytes
+from .database import Row, Tx, Value
 
 MOST_TURNS: Final = 2000
 """Of one conversation."""
@@ -18,6 +19,7 @@ _AT_ONCE: Final = 200
 _SWEPT: Final = 500
 """Rows that are forgotten at once, so that others hardly wait."""
 _DAY_MS: Final = 86_400_000
+_GONE: Final = "RETURNING account_id, mode, size"
 _OWNED: Final = "account_id = $1 AND protocol = $2 AND mode = $3"
 
 
@@ -86,21 +88,35 @@ async def find(tx: Tx, owner: Owner, ids: Sequence[str], now: int) -> dict[str, 
     return found
 
 
-async def keep(tx: Tx, owner: Owner, link: Link, texts: Mapping[str, str], now: int, expires_at: int) -> None:
-    """Keep an answer; those that it goes on from are kept as long.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How an answer is kept: since when, until when (ms since 1970), and among how many characters of its account."""
+
+    now: int
+    expires_at: int
+    most: int
+
+
+async def keep(tx: Tx, owner: Owner, link: Link, texts: Mapping[str, str], terms: Terms) -> bool:
+    """Keep an answer, and as long those that it goes on from; False: it is more than the account may have kept.
 
     Parameters
     ----------
     texts : mapping
         `turn` and `answer`, as JSON.
     """
-    await tx.execute(
+    now, expires_at = terms.now, terms.expires_at
+    if not await kept_bytes.add(tx, kept_bytes.Place(owner.account_id, owner.mode, "answers"), link.size, terms.most):
+        return False
+    new = await tx.execute(
         "INSERT INTO kept_answers "
         "(account_id, protocol, mode, id, follows_id, turn, answer, size, created_at, expires_at) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
         *(owner.account_id, owner.protocol, owner.mode, link.id, link.follows),
         *(texts["turn"], texts["answer"], link.size, now, expires_at),
     )
+    if not new:
+        await _gone(tx, [{"account_id": owner.account_id, "mode": owner.mode, "size": link.size}])
     before = [] if link.follows is None else await chain(tx, owner, link.follows, now)
     for some in _portions([each.id for each in before]):
         await tx.execute(
@@ -109,23 +125,39 @@ async def keep(tx: Tx, owner: Owner, link: Link, texts: Mapping[str, str], now: 
             # A day's difference is not worth a write.
             *(owner.account_id, owner.protocol, owner.mode, expires_at, expires_at - _DAY_MS, *some),
         )
+    return True
 
 
 async def forget(tx: Tx, owner: Owner, name: str) -> None:
     """Delete an answer."""
-    await tx.execute(
-        f"DELETE FROM kept_answers WHERE {_OWNED} AND id = $4",
+    rows = await tx.fetch(
+        f"DELETE FROM kept_answers WHERE {_OWNED} AND id = $4 {_GONE}",
         *(owner.account_id, owner.protocol, owner.mode, name),
     )
+    await _gone(tx, rows)
 
 
-async def sweep(tx: Tx, now: int) -> None:
-    """Forget what has expired, some of it at once."""
-    await tx.execute(
+async def sweep(tx: Tx, now: int) -> int:
+    """Forget what has expired, some of it at once, test mode's first; return how many answers that were."""
+    return await _sweep(tx, "expires_at <= $1 ORDER BY mode DESC", now)
+
+
+async def purge(tx: Tx, account_id: str) -> int:
+    """Forget an account's answers, some at once; return how many that were."""
+    return await _sweep(tx, "account_id = $1", account_id)
+
+
+async def _sweep(tx: Tx, which: str, value: Value) -> int:
+    rows = await tx.fetch(
         "DELETE FROM kept_answers WHERE (account_id, protocol, mode, id) IN "
-        f"(SELECT account_id, protocol, mode, id FROM kept_answers WHERE expires_at <= $1 LIMIT {_SWEPT})",
-        now,
+        f"(SELECT account_id, protocol, mode, id FROM kept_answers WHERE {which} LIMIT {_SWEPT}) {_GONE}",
+        value,
     )
+    return await _gone(tx, rows)
+
+
+async def _gone(tx: Tx, rows: Sequence[Row]) -> int:
+    return await kept_bytes.remove(tx, "answers", rows)
 
 
 def _portions(ids: Sequence[str]) -> list[Sequence[str]]:

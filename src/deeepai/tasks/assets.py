@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote
 
 import obstore
@@ -52,12 +53,15 @@ class AssetStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._store = LocalStore(prefix=folder)
 
-    async def put(self, task: Stored | Owner, number: int, data: bytes, content_type: str) -> str:
-        """Keep a file; return its key."""
+    @staticmethod
+    def key(task: Stored | Owner, number: int, content_type: str) -> str:
+        """Return the key of a file."""
         suffix = mimetypes.guess_extension(content_type) or ".bin"
-        key = f"{task.account_id}/{task.protocol}/{task.id}-{number}{suffix}"
-        await obstore.put_async(self._store, key, data)
-        return key
+        return f"{task.account_id}/{task.protocol}/{task.id}-{number}{suffix}"
+
+    async def put(self, key: str, file: IO[bytes]) -> None:
+        """Keep a file, of which little is held in memory."""
+        await obstore.put_async(self._store, key, file, max_concurrency=2)
 
     async def get(self, key: str, part: range | None = None) -> AsyncIterator[bytes]:
         """Yield a file's bytes, or a part of them.

@@ -37,6 +37,7 @@ from ..storage.ids import now_ms
 from ..upstream import Client, UpstreamError, credentials, transports
 from . import lines, outbox, store
 from .assets import AssetStore
+from .files import FileKeeper
 from .hosts import address
 from .jobs import JobIndex
 from .links import SignedLinks
@@ -90,6 +91,7 @@ class TaskLife:
         translators: Iterable[JobTranslator] = (),
         client: Client,
         assets: AssetStore,
+        files: FileKeeper,
         fetch: SafeFetch,
         vault: Vault,
         links: SignedLinks,
@@ -101,10 +103,11 @@ class TaskLife:
         self.links = links
         self.timing = timing
         self.assets = assets
+        self.files = files
         self._ledger = ledger
         self._protocols = protocols
         self._jobs = JobIndex(protocols, translators)
-        self.results = Results(db, assets, client, fetch, protocols, channel)
+        self.results = Results(db, files, client, fetch, protocols, channel)
         self._client = client
         self._fetch = fetch
         self._vault = vault

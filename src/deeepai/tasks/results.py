@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urljoin
 
 import aiohttp
@@ -12,18 +14,22 @@ from ..accounts.models import Channel
 from ..declare import Protocol, Result, TaskStatus
 from ..storage.database import Database
 from ..storage.ids import now_ms
-from ..upstream import Client, Cut, UpstreamError, credentials, transports
+from ..upstream import Client, Cut, Response, UpstreamError, credentials, transports
 from . import store
-from .assets import AssetStore, sniff
+from .files import FileKeeper, Source, one
 from .hosts import address, same_host
 from .safe_fetch import SafeFetch, Unsafe
-from .store import Stored
+from .store import Asset, Stored
 
 log = structlog.get_logger()
 
 FETCH_TRIES = 5
 """Polls for which a result whose file cannot be had is tried again."""
-MAX_FILE = 512 * 1024 * 1024
+_SECONDS = 300.0
+"""That a file may take which is not at its channel's own host."""
+
+Found = tuple[str | None, AsyncIterator[bytes]]
+"""A file's type, as its sender says, and its bytes."""
 
 
 class Results:
@@ -38,14 +44,14 @@ class Results:
     def __init__(
         self,
         db: Database,
-        assets: AssetStore,
+        files: FileKeeper,
         client: Client,
         fetch: SafeFetch,
         protocols: Mapping[str, Protocol],
         channel: Callable[[str], Channel | None],
     ) -> None:
         self._db = db
-        self._assets = assets
+        self._files = files
         self._client = client
         self._fetch = fetch
         self._protocols = protocols
@@ -55,39 +61,60 @@ class Results:
         """Keep the bytes of a task's results before its end is told; False: try again at the next poll."""
         for number, result in enumerate(status.results):
             try:
-                data, said = await self._result(task, result)
+                why = await self._keep(task, number, result)
             except (Unsafe, UpstreamError, TimeoutError, OSError) as fault:
                 tries = task.fetch_tries + 1
                 log.warning("task.result_unfetched", task=task.id, number=number, tries=tries, error=str(fault))
-                if result.optional or tries >= FETCH_TRIES:
-                    continue
-                task.fetch_tries = tries
-                await self._db.write(lambda tx: store.update(tx, task, "fetch_tries"))
-                return False
-            kind = sniff(data[:16], result.content_type or said)
-            key = await self._assets.put(task, number, data, kind)
-            size, source = len(data), result.url
-            await self._db.write(
-                lambda tx, n=number, k=key, t=kind, s=size, u=source: store.add_asset(
-                    tx, task, n, key=k, content_type=t, size=s, source=u, now=now_ms()
-                )
-            )
+                if not result.optional and tries < FETCH_TRIES:
+                    task.fetch_tries = tries
+                    await self._db.write(lambda tx: store.update(tx, task, "fetch_tries"))
+                    return False
+                why = "unfetched"
+            if why is not None and isinstance(result.url, str):
+                kind = result.content_type or "application/octet-stream"
+                asset = Asset(number, "", kind, 0, result.url, result.keyed, why)
+                await self._db.write(lambda tx, a=asset: store.add_asset(tx, task, a, now_ms()))
         task.results = len(status.results)
         return True
 
-    async def _result(self, task: Stored, result: Result) -> tuple[bytes, str | None]:
+    async def _keep(self, task: Stored, number: int, result: Result) -> str | None:
+        """Keep a result; return why it is not kept, if so."""
         if result.data is not None:
-            return result.data, result.content_type
-        if not isinstance(result.url, str):
+            return (await self._files.keep(task, number, Source(one(result.data), result.content_type)))[1]
+        url = result.url
+        if not isinstance(url, str):
             raise Cut("the vendor named no file")
-        return await self.fetch_from(self._channel(task.channel_id), result.url, keyed=result.keyed)
+        why = await self._files.refusal(task)
+        if why is not None:
+            return why
+        async with self.opened(self._channel(task.channel_id), url, keyed=result.keyed) as (said, pieces):
+            source = Source(pieces, result.content_type or said, url, result.keyed)
+            return (await self._files.keep(task, number, source))[1]
 
-    async def fetch_file(self, task: Stored, url: str) -> tuple[bytes, str | None]:
+    def of_task(self, channel_id: str, url: str, *, keyed: bool) -> AbstractAsyncContextManager[Found]:
+        """Open a file that a task's vendor keeps; see `opened`."""
+        return self.opened(self._channel(channel_id), url, keyed=keyed)
+
+    async def fetch_file(self, task: Stored, url: str, most: int) -> tuple[bytes, str | None]:
         """Fetch a file that a task's vendor names; see `fetch_from`."""
-        return await self.fetch_from(self._channel(task.channel_id), url)
+        return await self.fetch_from(self._channel(task.channel_id), url, most=most)
 
-    async def fetch_from(self, channel: Channel | None, url: str, *, keyed: bool = False) -> tuple[bytes, str | None]:
-        """Fetch a file that a channel's vendor names; the vendor's own host may be a private one, others may not.
+    async def fetch_from(
+        self, channel: Channel | None, url: str, *, keyed: bool = False, most: int = 64 << 20
+    ) -> tuple[bytes, str | None]:
+        """Fetch a file whole; see `opened`.
+
+        Raises
+        ------
+        Cut
+            It has more than `most` bytes.
+        """
+        async with self.opened(channel, url, keyed=keyed) as (said, pieces):
+            return await whole(pieces, most), said
+
+    @asynccontextmanager
+    async def opened(self, channel: Channel | None, url: str, *, keyed: bool = False) -> AsyncGenerator[Found]:
+        """Open a file that a channel's vendor names; the vendor's own host may be a private one, others may not.
 
         Parameters
         ----------
@@ -100,21 +127,60 @@ class Results:
         """
         if channel is not None and url.startswith("/"):
             url = address(channel, url)
-        if channel is not None and same_host(channel.base_url, url):
-            key = channel.credential if keyed and address(channel, url) == url else None
-            headers = credentials.headers(self._protocols[channel.protocol], channel) if key else {}
-            client = transports.client_for(self._client, channel) if key else self._client
-            answer = await client.ask("GET", url, headers, None, channel.limits, MAX_FILE)
-            place = answer.headers.get("location")
-            if keyed and answer.status in (301, 302, 303, 307, 308) and place:
-                return await self.fetch_from(channel, urljoin(url, place))
-            if answer.status != 200:
-                raise Cut(f"HTTP {answer.status}")
-            return answer.body, answer.headers.get("content-type")
-        try:
-            fetched = await self._fetch.request("GET", url, limit=MAX_FILE, seconds=300)
-        except aiohttp.ClientError as fault:
-            raise Cut(type(fault).__name__) from fault
-        if fetched.status != 200:
-            raise Cut(f"HTTP {fetched.status}")
-        return fetched.body, fetched.content_type
+        if channel is None or not same_host(channel.base_url, url):
+            try:
+                async with self._fetch.opened("GET", url, seconds=_SECONDS) as fetched:
+                    if fetched.status != 200:
+                        raise Cut(f"HTTP {fetched.status}")
+                    yield fetched.content_type, fetched.content.iter_any()
+            except aiohttp.ClientError as fault:
+                raise Cut(type(fault).__name__) from fault
+            return
+        key = channel.credential if keyed and address(channel, url) == url else None
+        headers = credentials.headers(self._protocols[channel.protocol], channel) if key else {}
+        client = transports.client_for(self._client, channel) if key else self._client
+        async with asyncio.timeout(channel.limits.whole):
+            response = await client.send("GET", url, headers, None, channel.limits)
+            place = response.headers.get("location")
+            if not (keyed and response.status in (301, 302, 303, 307, 308) and place):
+                pieces = _Pieces(response)
+                try:
+                    if response.status != 200:
+                        raise Cut(f"HTTP {response.status}")
+                    yield response.headers.get("content-type"), aiter(pieces)
+                finally:
+                    # What is left of it is nobody's.
+                    (response.release if pieces.ended else response.abort)()
+                return
+            response.release()
+        async with self.opened(channel, urljoin(url, place)) as found:
+            yield found
+
+
+class _Pieces:
+    """An answer's body, and whether all of it came."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.ended = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self._response.next():
+            yield piece
+        self.ended = True
+
+
+async def whole(pieces: AsyncIterator[bytes], most: int) -> bytes:
+    """Return a file whole.
+
+    Raises
+    ------
+    Cut
+        It has more than `most` bytes.
+    """
+    kept = bytearray()
+    async for piece in pieces:
+        kept += piece
+        if len(kept) > most:
+            raise Cut(f"the file has more than {most} bytes")
+    return bytes(kept)

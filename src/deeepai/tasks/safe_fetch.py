@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,26 +149,47 @@ class SafeFetch:
         aiohttp.ClientError, TimeoutError
             It could not be done.
         """
+        async with self.opened(method, url, headers=headers, body=body, seconds=seconds, redirects=redirects) as found:
+            kind = found.content_type
+            if types and found.status < 300 and not kind.startswith(tuple(types)):
+                raise Unsafe(f"The file's type is {kind}")
+            return Fetched(found.status, kind, await _read(found, limit))
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        seconds: float,
+        redirects: int = 3,
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Send a request, for an answer that is read as it comes, all of it within `seconds`.
+
+        Raises
+        ------
+        Unsafe, aiohttp.ClientError, TimeoutError
+        """
         async with asyncio.timeout(seconds):
             target = self.check(url)
             while True:
                 try:
-                    async with self._session.request(
+                    response = await self._session.request(
                         method, target, headers=headers, data=body, allow_redirects=False
-                    ) as response:
-                        place = response.headers.get("location")
-                        if response.status in (301, 302, 303, 307, 308) and place and method == "GET":
-                            if redirects == 0:
-                                raise Unsafe("Too many redirects")
-                            redirects -= 1
-                            target = self.check(_joined(target, place))
-                            continue
-                        kind = response.content_type
-                        if types and response.status < 300 and not kind.startswith(tuple(types)):
-                            raise Unsafe(f"The file's type is {kind}")
-                        return Fetched(response.status, kind, await _read(response, limit))
+                    )
                 except aiohttp.ClientConnectorError as fault:
                     raise _unsafe_cause(fault) or fault from None
+                async with response:
+                    place = response.headers.get("location")
+                    if response.status not in (301, 302, 303, 307, 308) or not place or method != "GET":
+                        yield response
+                        return
+                if redirects == 0:
+                    raise Unsafe("Too many redirects")
+                redirects -= 1
+                target = self.check(_joined(target, place))
 
     async def close(self) -> None:
         """Close all connections."""

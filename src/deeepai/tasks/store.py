@@ -11,7 +11,7 @@ import msgspec
 
 from ..accounts.models import Mode
 from ..declare import Hook, Json, State, Task, Usage
-from ..storage import object_rows
+from ..storage import kept_bytes, object_rows
 from ..storage.database import Row, Tx, Value
 
 
@@ -59,6 +59,32 @@ class Owner:
     protocol: str
     submitted_at: int
     finished_at: int | None = None
+    mode: Mode = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of an owner's.
+
+    Attributes
+    ----------
+    key : str
+        In the asset store.
+    source : str or None
+        Its vendor's address.
+    keyed : bool
+        Its vendor shows it to its own customer only.
+    unkept : str or None
+        Why it is not in the store.
+    """
+
+    number: int
+    key: str
+    content_type: str
+    size: int
+    source: str | None
+    keyed: bool = False
+    unkept: str | None = None
 
 
 class Viewer(Interface):
@@ -75,6 +101,7 @@ class Viewer(Interface):
         ...
 
 
+_GONE = "RETURNING key, account_id, mode, size, unkept"
 _JSON = frozenset({"params", "request", "facts", "snapshot", "estimate", "within"})
 _PLAIN = tuple(item.name for item in fields(Stored) if item.name not in _JSON and item.name != "hook")
 _COLUMNS = (*_PLAIN, *sorted(_JSON), "hook_url")
@@ -212,28 +239,46 @@ async def page(
 
 async def forget(tx: Tx, task_id: str) -> list[str]:
     """Delete a task and the rows of its files; return the keys of those."""
-    rows = await tx.fetch("SELECT key FROM assets WHERE task_id = $1", task_id)
-    await tx.execute("DELETE FROM assets WHERE task_id = $1", task_id)
-    await tx.execute("DELETE FROM tasks WHERE id = $1", task_id)
-    return [row["key"] for row in rows]
-
-
-async def add_asset(
-    tx: Tx, task: Stored | Owner, number: int, *, key: str, content_type: str, size: int, source: str | None, now: int
-) -> None:
-    """Record where a result's bytes lie; recording it again changes nothing."""
+    rows = await tx.fetch(f"DELETE FROM assets WHERE task_id = $1 {_GONE}", task_id)
     await tx.execute(
-        "INSERT INTO assets (task_id, number, account_id, key, content_type, size, source_url, created_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-        task.id,
-        number,
-        task.account_id,
-        key,
-        content_type,
-        size,
-        source,
-        now,
+        "DELETE FROM deliveries WHERE outbox_id IN (SELECT id FROM outbox WHERE task_id = $1 AND state <> 'pending')",
+        task_id,
     )
+    await tx.execute("DELETE FROM outbox WHERE task_id = $1 AND state <> 'pending'", task_id)
+    await tx.execute("DELETE FROM tasks WHERE id = $1", task_id)
+    return await _count_out(tx, rows)
+
+
+async def _count_out(tx: Tx, rows: Sequence[Row]) -> list[str]:
+    kept = [row for row in rows if row["unkept"] is None]
+    await kept_bytes.remove(tx, "files", kept)
+    return [row["key"] for row in kept]
+
+
+async def drop_asset(tx: Tx, owner_id: str, number: int) -> bool:
+    """Delete a file's row, without counting it out; False where there is none."""
+    return await tx.execute("DELETE FROM assets WHERE task_id = $1 AND number = $2", owner_id, number) == 1
+
+
+async def forget_assets(tx: Tx, keys: Sequence[tuple[str, int]]) -> int:
+    """Delete the rows of some files, by owner and number; return how many files that were."""
+    count = 0
+    for owner_id, number in keys:
+        rows = await tx.fetch(f"DELETE FROM assets WHERE task_id = $1 AND number = $2 {_GONE}", owner_id, number)
+        count += len(await _count_out(tx, rows))
+    return count
+
+
+async def add_asset(tx: Tx, task: Stored | Owner, asset: Asset, now: int) -> bool:
+    """Record where a result's bytes lie; False where that is recorded already: nothing changes then."""
+    new = await tx.execute(
+        "INSERT INTO assets "
+        "(task_id, number, account_id, mode, key, content_type, size, source_url, keyed, unkept, created_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        *(task.id, asset.number, task.account_id, task.mode, asset.key, asset.content_type, asset.size),
+        *(asset.source, int(asset.keyed), asset.unkept, now),
+    )
+    return new == 1
 
 
 async def asset(tx: Tx, owner_id: str, number: int, viewer: Viewer | None = None) -> Row | None:

@@ -14,7 +14,7 @@ from ...accounts.models import Channel
 from ...declare import MALFORMED, Answer, Json, Outputs
 from ...storage.ids import now_ms
 from ...tasks import store
-from ...tasks.assets import sniff
+from ...tasks.files import Source, one
 from ...tasks.safe_fetch import Unsafe
 from ...upstream import Cut, Response, UpstreamError
 from .. import candidates
@@ -50,29 +50,27 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
         urls = inline = ()
     if not urls and not inline:
         return answer.body
-    owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms())
+    owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms(), mode=x.caller.mode)
     links = candidates.links_for(core, x)
     ours: dict[str, str] = {}
-    for number, url in enumerate(dict.fromkeys(urls)):
+    wanted, left = list(dict.fromkeys(urls)), core.settings.max_fetch
+    if outputs.named_by_caller:
+        wanted, left = wanted[: core.settings.chat_files], core.settings.chat_file_bytes
+    for number, url in enumerate(wanted):
         try:
             with x.waiting():
-                data, said = await _file(core, channel, url)
+                size, why = await _keep(core, channel, owner, (number, url), left)
         except _UNFETCHED as fault:
             log.warning("output.unfetched", request_id=x.id, number=number, error=str(fault))
             continue
-        kind = sniff(data[:16], said)
-        key = await core.life.assets.put(owner, number, data, kind)
-        size, source = len(data), None if url.startswith(_DATA) else url
-        await core.db.write(
-            lambda tx, n=number, k=key, t=kind, s=size, u=source: store.add_asset(
-                tx, owner, n, key=k, content_type=t, size=s, source=u, now=now_ms()
-            )
-        )
-        ours[url] = links.asset(owner, number)
+        if outputs.named_by_caller:
+            left -= size
+        if why is None:
+            ours[url] = links.asset(owner, number)
     for url in dict.fromkeys(inline):
         try:
             with x.waiting():
-                data, _ = await _file(core, channel, url)
+                data = await _whole(core, channel, url)
         except _UNFETCHED as fault:
             raise Cut(f"a file that cannot be had: {fault}") from None
         ours[url] = base64.b64encode(data).decode()
@@ -82,10 +80,29 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
     return msgspec.json.encode(_replaced(body, ours, inside))
 
 
-async def _file(core: Core, channel: Channel, url: str) -> tuple[bytes, str | None]:
-    """Return a file's bytes and what its sender calls it."""
-    if not url.startswith(_DATA):
-        return await core.life.results.fetch_from(channel, url)
+async def _keep(
+    core: Core, channel: Channel, owner: store.Owner, named: tuple[int, str], most: int
+) -> tuple[int, str | None]:
+    """Keep a file of at most so many bytes; return its size, and why it is not kept, if so."""
+    files, (number, url) = core.life.files, named
+    why = await files.refusal(owner)
+    if why is not None:
+        return 0, why
+    if url.startswith(_DATA):
+        data, said = _inside(url)
+        return await files.keep(owner, number, Source(one(data), said, url), most=most)
+    async with core.life.results.opened(channel, url) as (said, pieces):
+        return await files.keep(owner, number, Source(pieces, said, url), most=most)
+
+
+async def _whole(core: Core, channel: Channel, url: str) -> bytes:
+    if url.startswith(_DATA):
+        return _inside(url)[0]
+    return (await core.life.results.fetch_from(channel, url, most=core.settings.max_answer))[0]
+
+
+def _inside(url: str) -> tuple[bytes, str]:
+    """Return the bytes that stand in an address, and what they are called there."""
     head, _, data = url.partition(",")
     return base64.b64decode(data), head.removeprefix(_DATA).partition(";")[0]
 

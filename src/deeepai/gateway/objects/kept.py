@@ -29,7 +29,7 @@ from ...declare import (
 from ...storage import kept_rows
 from ...storage.database import Tx
 from ...storage.ids import now_ms
-from ...storage.kept_rows import Link, Owner
+from ...storage.kept_rows import Link, Owner, Terms
 from .. import outgoing, settlement
 from ..body.request import HttpRequest
 from ..core import Core
@@ -104,9 +104,13 @@ class Keeper:
         texts = {"turn": self._turn, "answer": msgspec.json.encode(value).decode()}
         link = Link(name, self._follows, sum(map(len, texts.values())))
         owner, now = _owner(self._x), now_ms()
-        expires_at = now + round(self._core.settings.answer_days * _DAY_MS)
+        settings = self._core.settings
+        days = settings.answer_days if owner.mode == "live" else min(settings.answer_days, settings.test_days)
+        terms = Terms(now, now + round(days * _DAY_MS), settings.quota("answers", owner.mode))
         try:
-            await self._core.db.write(lambda tx: kept_rows.keep(tx, owner, link, texts, now, expires_at))
+            if not await self._core.db.write(lambda tx: kept_rows.keep(tx, owner, link, texts, terms)):
+                log.warning("answer.not_kept", request_id=self._x.id, account=owner.account_id, why="quota")
+                self._core.metrics.unkept("answers", "quota")
         except Exception:
             # It was made, and is charged.
             log.exception("answer.not_kept", request_id=self._x.id)
@@ -192,8 +196,3 @@ async def serve(core: Core, x: Exchange, operation: ObjectCall[Any]) -> bool:
     core.ledger.record(settlement.usage_row(x, Outcome(), reply.status))
     await x.reply(reply)
     return True
-
-
-async def sweep(core: Core) -> None:
-    """Forget what has expired."""
-    await core.db.write(lambda tx: kept_rows.sweep(tx, now_ms()))

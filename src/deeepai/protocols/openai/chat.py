@@ -38,8 +38,6 @@ from .stored_completions import STORING
 from .usage import DEFAULT_OUTPUT, answer_usage, completions, event_usage, input_estimate, input_usage
 
 Count = Annotated[int, Meta(ge=1, le=128)]
-MOST_PICTURES = 16
-"""Kept of one answer."""
 
 
 class OpenAISettings(ChannelSettings):
@@ -141,7 +139,7 @@ def pictures(answer: Json) -> Sequence[str]:
             url = member(part, "image_url", "url")
             if isinstance(url, str) and url.startswith(("http://", "https://")):
                 addresses.append(url)
-    return addresses[:MOST_PICTURES]
+    return addresses
 
 
 # Estimates ---------------------------------------------------------------------------------------------------------
@@ -335,7 +333,7 @@ OPERATIONS = (
         estimate=chat_estimate,
         usage=answer_usage,
         patch=chat_patch,
-        outputs=Outputs(of=pictures, models=draws),
+        outputs=Outputs(of=pictures, models=draws, named_by_caller=True),
         fallback_models=fallback_models,
         objects=STORING,
         on_leave="cancel",

@@ -149,8 +149,8 @@ class _Answering:
         translated = taken.translated
         self._operation = x.operation if translated is None else translated.operation
         self._request: Request[Any] = x.request if translated is None else translated.request
-        self._keeper = x.keeper if translated is not None else None
-        self._asked = x.request if self._keeper is None else self._keeper.asked()
+        self._keeper = x.keeper if translated is not None or x.keeper is None else x.keeper.joining()
+        self._asked = x.request if translated is None or self._keeper is None else self._keeper.asked()
         """What the answer is to, where it says so."""
         self._teller = core.tellers.get(x.route.name)
         self._to = core.reframers.get(x.route.name)
@@ -241,7 +241,8 @@ class _Answering:
             except MALFORMED as fault:
                 raise _unreadable(x, own.name, fault) from None
         if self._keeper is not None:
-            await self._keeper.whole(whole)
+            whole = await self._keeper.whole(whole)
+            body = whole if stream is None else body
         await self._billing.settle(status, usage)
         crash.point("charged")
         return headers, body

@@ -7,6 +7,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from ... import crash
@@ -87,10 +88,22 @@ async def refuse(x: Exchange, refusal: Refusal) -> None:
 
 
 async def pass_on(x: Exchange, answer: Answer) -> None:
-    """Send an upstream's error as it is."""
+    """Send an upstream's error as it is; what only lenient readers take, as all do."""
     headers = answer_headers(x, answer.headers)
     headers += pairs(retry_headers(answer.headers))
-    await x.answer(answer.status, headers, answer.body)
+    body = answer.body
+    if "json" in answer.headers.get("content-type", "") and not _strict(body):
+        value = answer.json()
+        body = body if value is None else msgspec.json.encode(value)
+    await x.answer(answer.status, headers, body)
+
+
+def _strict(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except MALFORMED:
+        return False
+    return True
 
 
 def retry_headers(sent: Mapping[str, str]) -> dict[str, str]:

@@ -57,6 +57,23 @@ async def test_a_refusal_passes_with_its_wait_and_the_protocols_own_headers_only
     }
 
 
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        (b'{"why": "busy"}', b'{"why": "busy"}'),
+        (b'{"why": "raw \x01 control", "n": NaN}', b'{"why":"raw \\u0001 control","n":null}'),
+        (b'{"why": "half \\ud83d"}', '{"why":"half \ufffd"}'.encode()),
+        (b"\xef\xbb\xbf{}", b"{}"),
+        (b"no JSON", b"no JSON"),
+        (b"", b""),
+    ],
+)
+async def test_a_refusal_that_strict_readers_do_not_take_is_mended(said: bytes, seen: bytes) -> None:
+    x, sent = watched()
+    await answers.refuse(x, Refusal(Answer(400, {"content-type": "application/json"}, said), Verdict.CALLER))
+    assert sent[1]["body"] == seen
+
+
 async def test_a_translated_refusal_has_the_callers_own_shape_and_its_wait() -> None:
     x, sent = watched()
     translator = cast("CallTranslator", _Translator())

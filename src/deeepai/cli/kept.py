@@ -19,6 +19,8 @@ _TABLES: Final = {
     "tasks": "id",
     "assets": "task_id, number",
     "kept_answers": "protocol, mode, id",
+    "kept_conversations": "protocol, mode, id",
+    "kept_items": "protocol, mode, conversation_id, place",
     "idempotency": "key",
     "usage": "request_id",
     "ledger": "request_id, kind",

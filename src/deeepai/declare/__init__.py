@@ -38,7 +38,18 @@ from .jobs import (
     TaskStatus,
     UpstreamCall,
 )
-from .objects import BackgroundRules, KeepingRules, KeptAnswer, Listing, Made, ObjectRules, Piece, Window
+from .objects import (
+    BackgroundRules,
+    Conversation,
+    KeepingRules,
+    KeptAnswer,
+    Listing,
+    Made,
+    ObjectRules,
+    Piece,
+    Turned,
+    Window,
+)
 from .operations import (
     AnyOperation,
     Call,
@@ -118,6 +129,7 @@ __all__ = [
     "CallTranslator",
     "ChannelSettings",
     "Child",
+    "Conversation",
     "Events",
     "Facts",
     "Failure",
@@ -172,6 +184,7 @@ __all__ = [
     "TaskTranslator",
     "Text",
     "Translation",
+    "Turned",
     "UpstreamCall",
     "Usage",
     "UsageTeller",

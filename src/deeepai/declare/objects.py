@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from .jobs import BodyT_contra, JobRules, Links
-from .values import AnyRequest, Failure, Json, Request, Usage
+from .values import AnyRequest, Failure, Json, Reply, Request, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,50 @@ class KeptAnswer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Conversation:
+    """A conversation that the gateway keeps itself.
+
+    Attributes
+    ----------
+    created_at : int
+        Milliseconds.
+    items : sequence of JSON
+        What was said, each with an id, the oldest first.
+    """
+
+    id: str
+    metadata: Json
+    created_at: int
+    items: Sequence[dict[str, Json]] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turned:
+    """What a call makes of a kept conversation.
+
+    Attributes
+    ----------
+    begins : Conversation or None
+        A new one.
+    adds : sequence of JSON
+        Items, each with an id.
+    removes : str or None
+        The id of an item.
+    metadata : JSON
+        Put in the place of what there is; None: it stays.
+    ends : bool
+        It is deleted.
+    """
+
+    reply: Reply
+    begins: Conversation | None = None
+    adds: Sequence[dict[str, Json]] = ()
+    removes: str | None = None
+    metadata: Json = None
+    ends: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class KeepingRules(Generic[BodyT_contra]):
     """How the gateway keeps answers for callers where their upstreams do not: those of other protocols never do.
 
@@ -147,6 +191,12 @@ class KeepingRules(Generic[BodyT_contra]):
         Fields of the request as its answer repeats them, by whether it is kept.
     read : callable
         Id of an answer and the answer, from a whole one or a stream's event; None where it is not to be kept.
+    within : callable
+        Id of the conversation that a request is a turn of; raises `Failure`.
+    adds : callable
+        What a turn and its answer add to the conversation, each item with an id; None where the answer is none.
+    joined : callable
+        An answer, or a stream's event, with the id of the conversation that it is in.
     """
 
     wanted: Callable[[Request[BodyT_contra]], bool] | None
@@ -156,6 +206,9 @@ class KeepingRules(Generic[BodyT_contra]):
     whole: Callable[[Sequence[KeptAnswer], Sequence[Json]], Mapping[str, Json]]
     repeats: Callable[[bool], Mapping[str, Json]]
     read: Callable[[Json], tuple[str, Json] | None]
+    within: Callable[[Request[BodyT_contra]], str | None]
+    adds: Callable[[Sequence[Json], Json], Sequence[dict[str, Json]] | None]
+    joined: Callable[[Json, str], Json]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from .answers import AnswerShape
 from .jobs import BodyT_contra, Job, Links, Task
-from .objects import KeptAnswer, Listing, ObjectRules
+from .objects import Conversation, KeptAnswer, Listing, ObjectRules, Turned
 from .sockets import SocketRules
 from .streams import StreamRules
 from .values import Answer, Json, Kind, Reason, Reply, Request, Text, Usage
@@ -190,6 +190,10 @@ class ObjectCall(Forwarded[BodyT]):
     objects : ObjectRules
     kept : callable or None
         The answer of an operation on one answer, where that is one which the gateway keeps itself.
+    converse : callable or None
+        What an operation makes of a conversation that the gateway keeps itself, or of none where it begins one.
+    turns : str
+        The operation whose requests are turns of the conversations that this one begins.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -200,6 +204,8 @@ class ObjectCall(Forwarded[BodyT]):
     kind: ClassVar[Kind] = Kind.CALL
     objects: ObjectRules[BodyT]
     kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None
+    converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None
+    turns: str = ""
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 

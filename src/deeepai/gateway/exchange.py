@@ -54,16 +54,20 @@ class Tap(Interface):
 class Keeper(Interface):
     """Keeps an answer that its upstream does not keep."""
 
+    def joining(self) -> Keeper | None:
+        """Return what adds an answer that its upstream does keep to the conversation that it is in, if it is in one."""
+        ...
+
     def asked(self) -> HttpRequest:
         """Return the request that the answer is to, as it came, and with whether it is kept."""
         ...
 
-    async def whole(self, body: bytes) -> None:
-        """Take a whole answer, as the caller is about to see it."""
+    async def whole(self, body: bytes) -> bytes:
+        """Take a whole answer, as the caller is about to see it; return it with the conversation that it is in."""
         ...
 
-    async def end(self, events: bytes) -> None:
-        """Take the last events of a stream, as the caller is about to see them."""
+    async def end(self, events: bytes) -> bytes:
+        """Take the last events of a stream, as the caller is about to see them; return them likewise."""
         ...
 
 

@@ -22,7 +22,11 @@ class Place:
     kind: Kind
 
 
-async def add(tx: Tx, place: Place, size: int, most: int | None) -> bool:
+class Full(Exception):
+    """An account has as much as it may."""
+
+
+async def add(tx: Tx, place: Place, size: int, most: int | None, items: int = 1) -> bool:
     """Count something in; False where that would be more bytes than the account may have: nothing changes then.
 
     Parameters
@@ -36,9 +40,9 @@ async def add(tx: Tx, place: Place, size: int, most: int | None) -> bool:
     )
     return bool(
         await tx.execute(
-            "UPDATE kept SET bytes = bytes + $4, items = items + 1 "
-            "WHERE account_id = $1 AND mode = $2 AND kind = $3 AND bytes + $4 <= $5",
-            *(*key, size, 1 << 62 if most is None else most),
+            "UPDATE kept SET bytes = bytes + $4, items = items + $5 "
+            "WHERE account_id = $1 AND mode = $2 AND kind = $3 AND bytes + $4 <= $6",
+            *(*key, size, items, 1 << 62 if most is None else most),
         )
     )
 

@@ -90,24 +90,29 @@ async def find(tx: Tx, owner: Owner, ids: Sequence[str], now: int) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How an answer is kept: since when, until when (ms since 1970), and among how many characters of its account."""
+    """How something is kept: since when, until when (ms since 1970), and among how many characters of its account."""
 
     now: int
     expires_at: int
     most: int
 
 
-async def keep(tx: Tx, owner: Owner, link: Link, texts: Mapping[str, str], terms: Terms) -> bool:
-    """Keep an answer, and as long those that it goes on from; False: it is more than the account may have kept.
+async def keep(tx: Tx, owner: Owner, link: Link, texts: Mapping[str, str], terms: Terms) -> None:
+    """Keep an answer, and as long those that it goes on from.
 
     Parameters
     ----------
     texts : mapping
         `turn` and `answer`, as JSON.
+
+    Raises
+    ------
+    Full
+        It is more than the account may have kept.
     """
     now, expires_at = terms.now, terms.expires_at
     if not await kept_bytes.add(tx, kept_bytes.Place(owner.account_id, owner.mode, "answers"), link.size, terms.most):
-        return False
+        raise kept_bytes.Full
     new = await tx.execute(
         "INSERT INTO kept_answers "
         "(account_id, protocol, mode, id, follows_id, turn, answer, size, created_at, expires_at) "
@@ -125,7 +130,6 @@ async def keep(tx: Tx, owner: Owner, link: Link, texts: Mapping[str, str], terms
             # A day's difference is not worth a write.
             *(owner.account_id, owner.protocol, owner.mode, expires_at, expires_at - _DAY_MS, *some),
         )
-    return True
 
 
 async def forget(tx: Tx, owner: Owner, name: str) -> None:

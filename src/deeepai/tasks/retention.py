@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..money.retention import forget_usage
-from ..storage import idempotency_rows, kept_rows
+from ..storage import conversation_rows, idempotency_rows, kept_rows
 from ..storage.database import Database, Row, Tx, Work
 from ..storage.ids import now_ms
 from ..storage.leases import lease_rows
@@ -96,6 +96,7 @@ class Retention:
             await self._old_tasks(mode, _before(now, terms.tasks, terms.test, mode))
         await self._all("replays", lambda tx: idempotency_rows.sweep(tx, now))
         await self._all("answers", lambda tx: kept_rows.sweep(tx, now))
+        await self._all("answers", lambda tx: conversation_rows.sweep(tx, now))
         if terms.usage:
             while gone := await forget_usage(self._db, now - round(terms.usage * _DAY_MS)):
                 self._deleted("usage", gone)
@@ -168,8 +169,9 @@ class Retention:
             counts["tasks"] += len(rows)
         while gone := await self._db.write(lambda tx: idempotency_rows.purge(tx, account_id)):
             counts["replays"] += gone
-        while gone := await self._db.write(lambda tx: kept_rows.purge(tx, account_id)):
-            counts["answers"] += gone
+        for purge in (kept_rows.purge, conversation_rows.purge):
+            while gone := await self._db.write(lambda tx, purge=purge: purge(tx, account_id)):
+                counts["answers"] += gone
         usage = (
             "DELETE FROM usage WHERE request_id IN (SELECT request_id FROM usage WHERE account_id = $1 "
             "AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.request_id = usage.request_id "

@@ -286,10 +286,7 @@ async def asset(tx: Tx, owner_id: str, number: int, viewer: Viewer | None = None
     if viewer is None:
         return await tx.fetchrow("SELECT * FROM assets WHERE task_id = $1 AND number = $2", owner_id, number)
     return await tx.fetchrow(
-        "SELECT * FROM assets WHERE task_id = $1 AND number = $2 AND account_id = $3 "
-        "AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND mode <> $4) "
-        "AND NOT EXISTS (SELECT 1 FROM usage JOIN tokens ON tokens.id = usage.token_id "
-        "WHERE usage.request_id = $1 AND tokens.mode <> $4)",
+        "SELECT * FROM assets WHERE task_id = $1 AND number = $2 AND account_id = $3 AND mode = $4",
         owner_id,
         number,
         viewer.account_id,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from ... import crash
@@ -101,11 +102,23 @@ async def refuse(x: Exchange, refusal: Refusal) -> None:
 
 
 async def pass_on(x: Exchange, answer: Answer) -> None:
-    """Send an upstream's error as it is, but for keys."""
+    """Send an upstream's error as it is, but for keys; what only lenient readers take, as all do."""
     answer = without_keys(answer)
     headers = answer_headers(x, answer.headers)
     headers += pairs(retry_headers(answer.headers))
-    await x.answer(answer.status, headers, answer.body)
+    body = answer.body
+    if "json" in answer.headers.get("content-type", "") and not _strict(body):
+        value = answer.json()
+        body = body if value is None else msgspec.json.encode(value)
+    await x.answer(answer.status, headers, body)
+
+
+def _strict(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body)
+    except MALFORMED:
+        return False
+    return True
 
 
 def retry_headers(sent: Mapping[str, str]) -> dict[str, str]:
@@ -164,8 +177,8 @@ class _Answering:
         translated = taken.translated
         self._operation = x.operation if translated is None else translated.operation
         self._request: Request[Any] = x.request if translated is None else translated.request
-        self._keeper = x.keeper if translated is not None else None
-        self._asked = x.request if self._keeper is None else self._keeper.asked()
+        self._keeper = x.keeper if translated is not None or x.keeper is None else x.keeper.joining()
+        self._asked = x.request if translated is None or self._keeper is None else self._keeper.asked()
         """What the answer is to, where it says so."""
         self._teller = core.tellers.get(x.route.name)
         self._to = core.reframers.get(x.route.name)
@@ -265,7 +278,8 @@ class _Answering:
             except MALFORMED as fault:
                 raise _unreadable(x, own.name, fault) from None
         if self._keeper is not None:
-            await self._keeper.whole(whole)
+            whole = await self._keeper.whole(whole)
+            body = whole if stream is None else body
         await self._billing.settle(status, usage)
         crash.point("charged")
         return headers, body

@@ -76,7 +76,7 @@ class Relay:
     ended : bool
         The last event has come.
     before_end : callable or None
-        Takes the end of a whole answer, as the caller sees it, before it leaves.
+        Takes the end of a whole answer, as the caller is about to see it, before it leaves; returns it as it leaves.
     longest : int
         Bytes of one event.
     """
@@ -119,7 +119,7 @@ class Relay:
         """What was charged, where the upstream did not tell it."""
         self.tap: tuple[Tap, Channel] | None = None
         """Who takes what the events say before the caller sees it."""
-        self.before_end: Callable[[bytes], Awaitable[None]] | None = None
+        self.before_end: Callable[[bytes], Awaitable[bytes]] | None = None
         self._told: list[bytes] = []
         self._telling = False
         self._latest = b""
@@ -193,7 +193,7 @@ class Relay:
         else:
             self._response.abort()
         if self.before_end is not None and self.ended and self.fault is None and self.failure is None:
-            await self.before_end(self._last)
+            self._last = await self.before_end(self._last)
         await self._charge(self)
         if not self.left or self._x.recording:
             await self._x.send({"type": "http.response.body", "body": self._end(), "more_body": False})

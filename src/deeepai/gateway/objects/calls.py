@@ -26,7 +26,7 @@ from ..exchange import HEADER_PAIRS, Exchange, Tap
 from ..outgoing import Outgoing
 from ..pricing import Tiers
 from ..settlement import Outcome
-from . import kept, place
+from . import conversations, kept, place
 
 
 class ObjectSender:
@@ -96,7 +96,7 @@ async def run(core: Core, x: Exchange, operation: ObjectCall[Any]) -> None:
     """
     if operation.model is not None and operation.model(x.request):
         candidates.name_model(core, x)
-    if await kept.serve(core, x, operation):
+    if await kept.serve(core, x, operation) or await conversations.serve(core, x, operation):
         return
     rules, outcome = operation.objects, Outcome()
     located = await place.locate(core, x, rules)

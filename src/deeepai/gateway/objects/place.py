@@ -192,8 +192,17 @@ def tiers(core: Core, x: Exchange, channel: Channel | None) -> Sequence[Sequence
                 Reason.INVALID, f"The upstream that serves '{x.requested_model}' cannot do this", param="model"
             )
         return own
+    found = keepers(core, x)
+    if not found:
+        raise Failure(Reason.UNAVAILABLE, "No channel keeps such objects")
+    found.sort(key=lambda one: (-one.priority, one.weight == 0, _draw(x.caller.account_id, one.id)))
+    return [(one,) for one in found]
+
+
+def keepers(core: Core, x: Exchange) -> list[Channel]:
+    """Return the channels that would keep what a request makes, in no order."""
     token, name = x.caller, x.operation.name
-    found = [
+    return [
         one
         for one in core.dispatcher.channels
         if one.enabled
@@ -203,10 +212,6 @@ def tiers(core: Core, x: Exchange, channel: Channel | None) -> Sequence[Sequence
         and one.settings.get("objects") is not False
         and serves(one, name)
     ]
-    if not found:
-        raise Failure(Reason.UNAVAILABLE, "No channel keeps such objects")
-    found.sort(key=lambda one: (-one.priority, one.weight == 0, _draw(token.account_id, one.id)))
-    return [(one,) for one in found]
 
 
 def _draw(account_id: str, channel_id: str) -> bytes:

@@ -13,6 +13,7 @@ from ...declare import (
     Facts,
     Json,
     Request,
+    listed,
 )
 
 KINDS = ("models/", "tunedModels/")
@@ -89,10 +90,8 @@ def parts(content: Json) -> Iterator[dict[str, Json]]:
         if isinstance(item, str):
             yield {"text": item}
         elif isinstance(item, dict):
-            held = item.get("parts", ())
-            if isinstance(held, str):
-                held = {"text": held}
-            for part in [held] if isinstance(held, dict) else held or ():
+            held = item.get("parts")
+            for part in listed({"text": held} if isinstance(held, str) else held):
                 if isinstance(part, dict):
                     yield part
 

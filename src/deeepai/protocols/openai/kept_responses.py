@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from ...declare import DROP, SEALED, AnyRequest, Facts, Failure, Json, KeepingRules, KeptAnswer, Reason, Reply, Request
 from .common import member, members, model_patch
 from .object_calls import page, window
-from .object_ids import MADE_HERE
+from .object_ids import MADE_HERE, id_made_here
 
 MOST_ITEMS: Final = 100
 """On a page."""
@@ -75,7 +75,7 @@ def whole(before: Sequence[KeptAnswer], said: Sequence[Json]) -> Mapping[str, Js
         # It wants something of its own turn.
         if member(item, "type") != "compaction_trigger"
     ]
-    return {"input": [*items, *said]} | ({"previous_response_id": DROP} if before else {})
+    return {"input": [*items, *said]} | ({"previous_response_id": DROP, "conversation": DROP} if before else {})
 
 
 def read(value: Json) -> tuple[str, Json] | None:
@@ -86,6 +86,40 @@ def read(value: Json) -> tuple[str, Json] | None:
     return (name, response) if good and isinstance(name, str) else None
 
 
+def within(request: Request[Any]) -> str | None:
+    """Return the id of the conversation that a request is a turn of.
+
+    Raises
+    ------
+    Failure
+        INVALID, where it goes on from a response, too.
+    """
+    said = request.body.conversation
+    name = said.get("id") if isinstance(said, dict) else said
+    if not name or not isinstance(name, str):
+        return None
+    if request.body.previous_response_id:
+        message = "Mutually exclusive parameters: provide either 'previous_response_id' or 'conversation', not both."
+        raise Failure(Reason.INVALID, message, param="conversation", code="mutually_exclusive_parameters")
+    return name
+
+
+def adds(said: Sequence[Json], told: Json) -> Sequence[dict[str, Json]] | None:
+    """Return what a turn and its response add to a conversation; None where the response did not end well."""
+    response = member(told, "response") or told
+    if member(response, "status") not in ("completed", "incomplete"):
+        return None
+    return [with_id(item) for item in (*said, *members(response, "output")) if isinstance(item, dict)]
+
+
+def joined(told: Json, conversation: str) -> Json:
+    """Return a response, or an event that holds one, as one of a conversation's."""
+    if not isinstance(told, dict):
+        return told
+    held = told.get("response")
+    return {**told, "response": joined(held, conversation)} if held else {**told, "conversation": {"id": conversation}}
+
+
 NAMED: Final[KeepingRules[Any]] = KeepingRules(
     wanted=None,
     follows=follows,
@@ -94,6 +128,9 @@ NAMED: Final[KeepingRules[Any]] = KeepingRules(
     whole=whole,
     repeats=lambda kept: {"store": kept},
     read=read,
+    within=within,
+    adds=adds,
+    joined=joined,
 )
 """Of an operation that takes a conversation, and whose answer is none to go on from."""
 KEEPING: Final = replace(NAMED, wanted=lambda request: request.body.store is not False)
@@ -182,10 +219,21 @@ def input_items(request: AnyRequest, kept: KeptAnswer) -> Reply:
     Failure
         INVALID, for a query that is none; NOT_FOUND, where it goes on from what is not there.
     """
-    part = window(request)
     items = [_listed(item, f"{kept.id.removeprefix('resp_')}_in{place}") for place, item in enumerate(kept.turn)]
+    return Reply(items_page(request, items))
+
+
+def items_page(request: AnyRequest, items: Sequence[dict[str, Json]]) -> Json:
+    """Return the page of a list of items, the oldest first, that a query asks for.
+
+    Raises
+    ------
+    Failure
+        INVALID, for a query that is none; NOT_FOUND, where it goes on from what is not there.
+    """
+    part = window(request)
     if part.newest_first:
-        items.reverse()
+        items = items[::-1]
     ids = [item["id"] for item in items]
     first, end = 0, len(ids)
     if part.after is not None:
@@ -195,8 +243,8 @@ def input_items(request: AnyRequest, kept: KeptAnswer) -> Reply:
     limit = min(part.limit, MOST_ITEMS)
     if part.before is not None and part.after is None:
         first = max(first, end - limit)
-        return Reply(page(items[first:end], first > 0))
-    return Reply(page(items[first : min(end, first + limit)], end - first > limit))
+        return page(items[first:end], first > 0)
+    return page(items[first : min(end, first + limit)], end - first > limit)
 
 
 def _place(ids: Sequence[Json], name: str) -> int:
@@ -204,6 +252,13 @@ def _place(ids: Sequence[Json], name: str) -> int:
         return ids.index(name)
     except ValueError:
         raise Failure(Reason.NOT_FOUND, f"Item with id '{name[:128]}' not found.", param="after") from None
+
+
+def with_id(item: Mapping[str, Json]) -> dict[str, Json]:
+    """Return an item with an id, and text as content: an upstream's own, else one that was never given."""
+    kind = str(item.get("type") or "message")
+    known = item.get("id") if item.get("role") != "user" else None
+    return {**_listed(dict(item), ""), "id": known or id_made_here(kind), "status": item.get("status") or "completed"}
 
 
 def _listed(item: dict[str, Json], place: str) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from ...declare import (
     AnyRequest,
+    Conversation,
     Facts,
     Failure,
     Json,
@@ -22,6 +23,7 @@ from ...declare import (
     Request,
     StreamRules,
     Text,
+    Turned,
     Window,
 )
 from .common import member
@@ -152,6 +154,8 @@ def object_call(
     ends: bool = False,
     missing: Callable[[Request[BodyT], str], Failure] | None = None,
     kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None,
+    converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None,
+    turns: str = "",
     stream: StreamRules[BodyT] | None = None,
     answers: tuple[str, ...] = ("application/json",),
     example: Mapping[str, Json] | None = None,
@@ -164,7 +168,7 @@ def object_call(
     Parameters
     ----------
     name, method, path, en, zh : str
-    body, model, patch, kept, stream, answers, example, example_answer
+    body, model, patch, kept, converse, turns, stream, answers, example, example_answer
         As of `ObjectCall`.
     names : sequence of Place
         Where the body names objects.
@@ -195,6 +199,8 @@ def object_call(
             missing=missing,
         ),
         kept=kept,
+        converse=converse,
+        turns=turns,
         stream=stream,
         answers=answers,
         example=example or {},

@@ -10,6 +10,7 @@ Source: OpenAI's OpenAPI document 2.3.0 and its guides to files, conversation st
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ from ...declare import AnyRequest, Failure, Json, Reason
 
 MADE_HERE: Final = re.compile(r"(?:msg|rs|fc|ctc|cmp)_(\w+)_\d+")
 """Id of an item of an answer that the gateway translated: its response's own, and its place. No vendor's looks so."""
+_PREFIXES: Final = {"reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc", "compaction": "cmp"}
 _ESCAPES: Final = (b"\\u005", b"\\u006", b"\\u007")
 """Of letters that nobody needs to escape, unless to hide a key."""
 
@@ -55,6 +57,11 @@ CONTAINER_IDS: Final = _CONTAINER
 BATCH_IDS: Final[Sequence[Place]] = (("input_file_id",),)
 TRAINING_IDS: Final[Sequence[Place]] = (("training_file",), ("validation_file",))
 _CHAT: Final[Sequence[Place]] = (("messages", "content", "file", "file_id"),)
+
+
+def id_made_here(kind: str) -> str:
+    """Return an id for an item of a kind that the gateway keeps itself."""
+    return f"{_PREFIXES.get(kind, 'msg')}_{secrets.token_hex(24)}_0"
 
 
 # Readers ------------------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ from ..common import body_model, rough_tokens, service_tier, unseen
 from ..common.events import DATALESS, FAILURES, with_data
 from ..common.usage import lenient
 from ..common.usage import members as outline
+from . import kept_conversations
 from .common import ModelName, member, members, wants_stream
 from .errors import error_object
 from .kept_responses import KEEPING, NAMED, cancel, deleted, get, input_items, missing, missing_response, patch
@@ -475,6 +476,8 @@ OPERATIONS = (
         body=ConversationBody,
         uses=item_ids,
         makes=made("conversation"),
+        converse=kept_conversations.begin,
+        turns="responses.create",
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
     ),
@@ -484,6 +487,7 @@ OPERATIONS = (
         "/v1/conversations/{conversation_id}",
         "Get a conversation",
         "查询会话",
+        converse=kept_conversations.get,
         example_answer=_CONVERSATION,
     ),
     object_call(
@@ -494,6 +498,7 @@ OPERATIONS = (
         "修改会话",
         body=ConversationBody,
         uses=item_ids,
+        converse=kept_conversations.update,
         example={"metadata": {"topic": "demo"}},
         example_answer=_CONVERSATION,
     ),
@@ -504,6 +509,7 @@ OPERATIONS = (
         "Delete a conversation",
         "删除会话",
         ends=True,
+        converse=kept_conversations.delete,
         example_answer={"id": "conv_abc123", "object": "conversation.deleted", "deleted": True},
     ),
     object_call(
@@ -514,6 +520,7 @@ OPERATIONS = (
         "添加会话条目",
         body=ItemsBody,
         uses=item_ids,
+        converse=kept_conversations.add,
         example={"items": [{"type": "message", "role": "user", "content": "Hello!"}]},
         example_answer=page([]),
     ),
@@ -523,6 +530,7 @@ OPERATIONS = (
         "/v1/conversations/{conversation_id}/items",
         "List a conversation's items",
         "列出会话条目",
+        converse=kept_conversations.items,
         example_answer=page([]),
     ),
     object_call(
@@ -531,6 +539,7 @@ OPERATIONS = (
         "/v1/conversations/{conversation_id}/items/{item_id}",
         "Get an item of a conversation",
         "查询会话条目",
+        converse=kept_conversations.item,
         example_answer={"type": "message", "id": "msg_abc123", "role": "user", "content": []},
     ),
     object_call(
@@ -539,6 +548,7 @@ OPERATIONS = (
         "/v1/conversations/{conversation_id}/items/{item_id}",
         "Delete an item of a conversation",
         "删除会话条目",
+        converse=kept_conversations.remove,
         example_answer=_CONVERSATION,
     ),
 )

@@ -66,9 +66,11 @@ _RESULTS = ("function_call_output", "custom_tool_call_output")
 
 def read_request(body: Body, stream: bool | None) -> Conversation:
     """Read a request."""
-    for name in ("previous_response_id", "conversation", "background", "prompt"):
+    for name in ("previous_response_id", "conversation", "background"):
         if body.get(name):
             refuse(name, f"This model keeps no state; {name} is not available, send the whole conversation as input")
+    if body.get("prompt"):
+        refuse("prompt", "Stored prompts are kept by OpenAI, whose models alone know them; send the prompt's own text")
     if body.get("top_logprobs") or "message.output_text.logprobs" in (body.get("include") or ()):
         refuse("top_logprobs", "This model gives no log probabilities")
     text = body.get("text") or {}
@@ -383,12 +385,14 @@ def response(id: str, model: str, asked: Body, created: int) -> Body:
         for tool in asked.get("tools") or ()
     ]
     reasoning = asked.get("reasoning") or {}
+    conversation = asked.get("conversation")
     return {
         "id": answer_id(id),
         "object": "response",
         "created_at": created,
         "status": "in_progress",
         "background": False,
+        "conversation": conversation if isinstance(conversation, dict | None) else {"id": conversation},
         "error": None,
         "incomplete_details": None,
         "instructions": asked.get("instructions"),

@@ -339,7 +339,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Hand the head over, unless it is an informational one."""
-        if self._complete:
+        if self._complete or self._fault is not None:
             return
         self.status = self._parser.get_status_code()
         if self.status < 200:

@@ -39,7 +39,7 @@ test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json
 # What is longer: each vendor's answers, spoiled in so many ways.
 DRILL_EXAMPLES ?= 2000
 drill: .venv/test.stamp
-	DRILL_EXAMPLES=$(DRILL_EXAMPLES) $(BIN)/python -m pytest -n $(TESTERS) --timeout 7200 $(TESTFLAGS) tests/spoiled
+	DRILL_EXAMPLES=$(DRILL_EXAMPLES) $(BIN)/python -m pytest -n $(TESTERS) --timeout 7200 $(TESTFLAGS) tests/spoiled tests/fuzz
 
 cover:
 	$(MAKE) test TESTFLAGS="--cov=deeepai --cov-report=term:skip-covered"

@@ -344,7 +344,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Hand the head over, unless it is an informational one."""
-        if self._complete:
+        if self._complete or self._fault is not None:
             return
         lines, self._lines = self._lines, []
         if self._beside > _MOST_BESIDE and sum(len(name) + len(value) for name, value in lines) > _MOST_BESIDE:

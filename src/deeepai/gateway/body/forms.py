@@ -99,9 +99,10 @@ class FormReader:
     def _begun(self, data: bytes) -> bytes:
         """Return what there is from the first boundary on; a preamble says nothing (RFC 2046, section 5.1.1)."""
         at = 0 if data.startswith(self._mark) else data.find(b"\r\n" + self._mark) + 2
+        # The same wherever the pieces end: a boundary begins among so many bytes, or not at all.
+        if at - 2 > _MOST_HEAD or (at == 1 and len(data) > _MOST_HEAD + 2 + len(self._mark)):
+            raise _unreadable(ValueError("it does not begin with its boundary"))
         if at == 1:
-            if len(data) > _MOST_HEAD:
-                raise _unreadable(ValueError("it does not begin with its boundary"))
             self._before = data
             return b""
         self._before, self._base = None, at

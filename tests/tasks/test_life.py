@@ -230,7 +230,7 @@ async def test_a_file_server_that_breaks_off_is_given_up_in_the_end(a: World, se
         assert (task.state, task.fetch_tries) == (State.QUEUED, tries)
     task = await a.look(task)
     assert task.state is State.SUCCEEDED
-    assert await a.rows("SELECT * FROM assets") == []
+    assert await a.rows("SELECT unkept, source_url FROM assets") == [{"unkept": "unfetched", "source_url": url}]
     server.close()
 
 

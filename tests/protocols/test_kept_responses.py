@@ -75,6 +75,7 @@ def test_what_is_named_is_put_in() -> None:
     assert rules.whole([KEPT], turn) == {
         "input": [*KEPT.turn, THOUGHT, SAID, *turn],
         "previous_response_id": DROP,
+        "conversation": DROP,
     }
     assert rules.whole([], turn) == {"input": turn}
     assert rules.turn(asked(input="now"), {}) == [

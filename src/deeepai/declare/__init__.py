@@ -67,6 +67,7 @@ from .protocol import (
     TaskTranslator,
     UsageTeller,
 )
+from .single import Unjudged, said_once
 from .sockets import Meter, SessionTranslation, SocketRules, Spent
 from .streams import Events, StreamRules, Translation
 from .values import (
@@ -170,6 +171,7 @@ __all__ = [
     "TaskTranslator",
     "Text",
     "Translation",
+    "Unjudged",
     "UpstreamCall",
     "Usage",
     "UsageTeller",
@@ -182,6 +184,7 @@ __all__ = [
     "is_done",
     "is_readable",
     "lenient_json",
+    "said_once",
     "whole_events",
     "with_json",
 ]

@@ -192,7 +192,9 @@ async def _never_below(url: str, bound: int, start: int, asked: list[tuple[int, 
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(bound=st.sampled_from([0, 50, 400]), start=st.integers(0, 600), asked=st.lists(calls, min_size=1, max_size=30))
 def test_no_account_ends_below_the_bound(
     kind: str, bound: int, start: int, asked: list[tuple[int, bool, int, int, float]]

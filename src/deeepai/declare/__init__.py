@@ -79,6 +79,7 @@ from .protocol import (
     TaskTranslator,
     UsageTeller,
 )
+from .single import Unjudged, said_once
 from .sockets import Meter, SessionTranslation, SocketRules, Spent
 from .streams import Events, StreamRules, Translation
 from .values import (
@@ -185,6 +186,7 @@ __all__ = [
     "Text",
     "Translation",
     "Turned",
+    "Unjudged",
     "UpstreamCall",
     "Usage",
     "UsageTeller",
@@ -199,6 +201,7 @@ __all__ = [
     "is_readable",
     "lenient_json",
     "listed",
+    "said_once",
     "whole_events",
     "with_json",
 ]

@@ -38,6 +38,7 @@ LONGEST_COOLDOWN: Final = 300.0
 """Seconds."""
 _ERROR_INSIDE: Final = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
 _ERROR_INSIDE_WORDS: Final = "an error inside a good answer"
+Cause = tuple[int, str | int | None]
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 
@@ -140,6 +141,14 @@ def cooldown(answer: Answer, verdict: Verdict) -> float | None:
     return None
 
 
+def cause(answer: Answer) -> Cause:
+    """Return what a refusal says of its cause: its status, and the vendor's word for it."""
+    body = answer.json()
+    error = body.get("error", body) if isinstance(body, dict) else None
+    word = (error.get("code") or error.get("type") or error.get("status")) if isinstance(error, dict) else None
+    return answer.status, word if isinstance(word, str | int) else None
+
+
 def waited(value: str) -> float | None:
     """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None where it is neither."""
     seconds = number(value)
@@ -165,7 +174,18 @@ class Attempts(Generic[_T]):
         Where it is noted how they went.
     """
 
-    __slots__ = ("_core", "_failure", "_others", "_outcome", "_plan", "_refusal", "_sender", "_x", "candidate")
+    __slots__ = (
+        "_blamed",
+        "_core",
+        "_failure",
+        "_others",
+        "_outcome",
+        "_plan",
+        "_refusal",
+        "_sender",
+        "_x",
+        "candidate",
+    )
     candidate: Candidate
     """Whose channels are tried."""
 
@@ -178,6 +198,7 @@ class Attempts(Generic[_T]):
         self._others: Iterator[tuple[Candidate, Iterator[Attempt]]] = iter(())
         self._refusal: Refusal | None = None
         self._failure: Failure | None = None
+        self._blamed: list[tuple[Cause, Attempt]] = []
 
     def over(self, plan: Iterable[tuple[Candidate, Iterator[Attempt]]]) -> Attempts[_T]:
         """Say what is to be tried."""
@@ -259,6 +280,8 @@ class Attempts(Generic[_T]):
         attempt.done(ok=False, cooldown=ACCOUNT_COOLDOWN if account else None)
         failure = self._failure = upstream_failure(self._core, self._x, attempt.channel, fault)
         self._outcome.error = str(fault)
+        if isinstance(fault, ErrorInside):
+            self._blamed.append(((200, account), attempt))
         if isinstance(fault, NotSent | ErrorInside) or self._sender.repeats(fault):
             return
         raise Lost(failure.kind, failure.message) from None
@@ -275,6 +298,7 @@ class Attempts(Generic[_T]):
                 return False
             return True
         attempt.done(ok=False, cooldown=cooldown(answer, verdict))
+        self._blamed.append((cause(answer), attempt))
         channel = attempt.channel
         log.warning("upstream.refused", request_id=self._x.id, channel=channel.name, status=answer.status)
         self._core.metrics.failover(self._x.route.name, channel.name)
@@ -287,11 +311,23 @@ class Attempts(Generic[_T]):
         return False
 
     def _give_up(self) -> Refusal:
+        self._doubt()
         # A refusal says more than that nobody could be asked.
         if self._refusal is not None:
             self._outcome.error = f"HTTP {self._refusal.answer.status}"
             return self._refusal
         raise self._failure or unavailable(self._x.model or self._x.route.name)
+
+    def _doubt(self) -> None:
+        """Blame no channel for what several say of a request that nobody took: that says more of the request."""
+        if len(self._blamed) < 2:
+            return
+        channels: dict[Cause, set[str]] = {}
+        for why, attempt in self._blamed:
+            channels.setdefault(why, set()).add(attempt.channel.id)
+        for why, attempt in self._blamed:
+            if len(channels[why]) > 1:
+                attempt.take_back(self._x.caller.account_id)
 
 
 def upstream_failure(core: Core, x: Exchange, channel: Channel, fault: UpstreamError) -> Failure:

@@ -36,6 +36,8 @@ class Health:
     """Moving average until the first byte, s."""
     served: int = 0
     failed: int = 0
+    doubted_by: str | None = None
+    """The account whose request was last refused here as it was elsewhere, since the last success."""
 
     def cooling_down(self, now: float) -> bool:
         """Tell whether the channel gets no requests now; one probe goes through once the cooldown is over."""
@@ -60,6 +62,9 @@ class Attempt:
     account: str = ""
     """Whose it is."""
     ended: bool = False
+    before: tuple[int, float] = (0, 0.0)
+    """Cooldowns, and until when the last of them lasts, before it was found to have failed."""
+    blamed_until: float = 0.0
 
     def __enter__(self) -> Attempt:
         return self
@@ -87,9 +92,11 @@ class Attempt:
             health.served += 1
             health.failures = health.cooldowns = 0
             health.cooldown_until = 0.0
+            health.doubted_by = None
             if first_byte is not None:
                 health.latency = first_byte if health.latency == 0 else health.latency * 0.9 + first_byte * 0.1
             return
+        self.before = (health.cooldowns, health.cooldown_until)
         health.failed += 1
         health.failures += 1
         now = time.monotonic()
@@ -102,7 +109,17 @@ class Attempt:
             cooldown = min(LONGEST_COOLDOWN, FIRST_COOLDOWN * 2 ** min(health.cooldowns, 16))
             health.cooldowns += 1
         if cooldown is not None:
-            health.cooldown_until = max(health.cooldown_until, now + cooldown)
+            health.cooldown_until = self.blamed_until = max(health.cooldown_until, now + cooldown)
+
+    def take_back(self, account_id: str) -> None:
+        """Say of one that failed that it was probably the request's fault, unless another account met the same."""
+        health = self.health
+        if health.doubted_by not in (None, account_id):
+            return
+        health.doubted_by = account_id
+        health.failures = max(0, health.failures - 1)
+        if self.blamed_until and health.cooldown_until == self.blamed_until:
+            health.cooldowns, health.cooldown_until = self.before
 
     def begun(self, first_byte: float) -> Attempt:
         """Say that the channel is well, where what it does goes on; return what stands for that."""

@@ -10,8 +10,9 @@ import msgspec
 
 from ... import asgi
 from ...asgi import Receive
-from ...declare import AnyOperation, Failure, Part, Reason
+from ...declare import AnyOperation, Failure, Part, Reason, said_once
 from ..base_urls import MODEL_IN_PATH
+from . import forms
 from .forms import FormReader, form_body, invalid
 from .request import HttpRequest
 from .spool import KEPT, Spool
@@ -55,6 +56,7 @@ async def read_body(request: HttpRequest, operation: AnyOperation, receive: Rece
             request.body = _decoded(operation.body, request)
         except msgspec.ValidationError as fault:
             raise invalid(fault) from None
+        said_once(operation.body, request.raw)
 
 
 def _naming_model(raw: bytes, model: str) -> bytes:
@@ -98,6 +100,7 @@ async def _read_form(request: HttpRequest, operation: AnyOperation, receive: Rec
     if named is not None and not any(part.name == "model" for part in request.parts):
         request.parts = [*request.parts, Part("model", memoryview(named.encode()))]
     if operation.body is not None:
+        forms.said_once(operation.body, request.parts)
         request.body = form_body(operation.body, request.parts)
 
 

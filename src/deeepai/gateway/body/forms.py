@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import inspect
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ...asgi import field_at_fault, is_missing
@@ -20,6 +22,8 @@ MAX_PARTS: Final = 1000
 _MOST_HEAD: Final = 16 * 1024
 """Bytes of a part's head."""
 _EXTENDED: Final = re.compile(rb"""[;\s]filename\*\s*=\s*"?([\w.+-]+)'[^']*'([^;"\s]*)""", re.IGNORECASE | re.ASCII)
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NAMES: Final = re.compile(rb"[;\s]name\*?\s*=", re.IGNORECASE)
 _MOST_TEXT: Final = 256 * 1024
 """Bytes of all text parts together, where they are kept."""
 
@@ -162,12 +166,17 @@ class FormReader:
         self._value += data[start:end]
 
     def _header(self) -> None:
-        self._headers[self._name.decode("latin-1").lower()] = self._value
+        name = self._name.decode("latin-1").lower()
+        if name in self._headers:
+            raise ValueError(f"a part has the header {name[:40]} twice")
+        self._headers[name] = self._value
         self._name = self._value = b""
 
     def _headed(self) -> None:
         disposition = self._headers.get("content-disposition", b"")
         _, options = parse_options_header(disposition)
+        if len(_NAMES.findall(_QUOTED.sub(b"", disposition))) > 1:
+            raise ValueError("a part has two names")
         name, raw = options.get(b"name", b"").decode("utf-8", "replace"), options.get(b"filename")
         filename = _extended(disposition) if raw is None else raw.decode("utf-8", "replace")
         kind = self._headers.get("content-type")
@@ -224,6 +233,55 @@ def _extended(disposition: bytes) -> str | None:
 
 def _unreadable(fault: Exception) -> Failure:
     return Failure(Reason.INVALID, f"The multipart body cannot be read: {fault}")
+
+
+def said_once(kind: type[msgspec.Struct], parts: Sequence[Part]) -> None:
+    """Refuse a form that says a declared field twice, in other letters, or as a file where it is none.
+
+    Raises
+    ------
+    Failure
+        INVALID
+    """
+    single, numbers = _single(kind)
+    seen = set[str]()
+    for part in parts:
+        declared = single.get(part.name.casefold())
+        if declared is None or (part.filename is not None and declared not in numbers):
+            continue
+        if part.name != declared or declared in seen or part.filename is not None:
+            message = f"'{part.name[:100]}' is ambiguous: say it once, as text, as it is documented"
+            raise Failure(Reason.INVALID, message, param=declared)
+        seen.add(declared)
+
+
+@functools.cache
+def _single(kind: type[msgspec.Struct]) -> tuple[Mapping[str, str], frozenset[str]]:
+    """Return the fields that a form may hold once, by their names folded; and those of them that are never files."""
+    info = inspect.type_info(kind)
+    assert isinstance(info, inspect.StructType)
+    single: dict[str, str] = {}
+    never: set[str] = set()
+    for field in info.fields:
+        kinds = set(map(type, _alternatives(field.type)))
+        if inspect.ListType not in kinds:
+            single[field.encode_name.casefold()] = field.encode_name
+            if field.encode_name == "model" or not kinds & {inspect.StrType, inspect.AnyType}:
+                never.add(field.encode_name)
+    return single, frozenset(never)
+
+
+def _alternatives(kind: inspect.Type) -> Iterator[inspect.Type]:
+    match kind:
+        case inspect.Metadata():
+            yield from _alternatives(kind.type)
+        case inspect.UnionType():
+            for part in kind.types:
+                yield from _alternatives(part)
+        case inspect.NoneType():
+            return
+        case _:
+            yield kind
 
 
 def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:

@@ -8,9 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ...asgi import Scope
-from ...declare import Part
+from ...declare import Failure, Part, Reason
 from ..routing import Route
 from .spool import Spool
+
+_LISTS = frozenset(("include",))
+"""Query parameters that are lists, which some clients write by saying them again."""
 
 
 class HttpRequest:
@@ -34,10 +37,20 @@ class HttpRequest:
 
     @property
     def query(self) -> Mapping[str, str]:
-        """Query parameters; the last of a name counts."""
+        """Query parameters.
+
+        Raises
+        ------
+        Failure
+            INVALID, where one that is no list is said twice in different ways.
+        """
         if self._query is None:
             text = self.scope["query_string"].decode("latin-1")
-            self._query = dict(parse_qsl(text, keep_blank_values=True))
+            pairs = parse_qsl(text, keep_blank_values=True)
+            query = dict(pairs)
+            if len(query) < len(pairs):
+                _said_once(pairs)
+            self._query = query
         return self._query
 
     def present(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -53,6 +66,13 @@ class HttpRequest:
     def blocks(self) -> Iterable[bytes]:
         """Return the body in pieces, wherever it lies."""
         return (self.raw,) if self.spool is None else self.spool.blocks()
+
+
+def _said_once(pairs: Iterable[tuple[str, str]]) -> None:
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if values.setdefault(name, value) != value and not name.endswith("[]") and name not in _LISTS:
+            raise Failure(Reason.INVALID, f"The query says '{name[:100]}' twice", param=name[:100])
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from ...declare import Unjudged
+
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, description="Model that answers")]
 
 
-class Message(msgspec.Struct, omit_defaults=True):
+class Message(Unjudged, msgspec.Struct, omit_defaults=True):
     """One turn of a conversation."""
 
     role: Annotated[str, Meta(min_length=1, description="user or assistant")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
+from ..common.errors import words
 
 _TYPES = {
     Reason.UNAUTHENTICATED: (401, "authentication_error"),
@@ -39,9 +40,10 @@ def channel_fault(answer: Answer) -> bool:
     """Bad key, no permission, or the vendor's account is out of credit."""
     if answer.status in (401, 402):
         return True
-    return answer.status in (400, 403) and (
-        b"credit balance is too low" in answer.body or b'"permission_error"' in answer.body
-    )
+    if answer.status not in (400, 403):
+        return False
+    poor = any(word.startswith("Your credit balance is too low") for word in words(answer, "message"))
+    return poor or "permission_error" in words(answer, "type")
 
 
 def too_long(answer: Answer) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ...declare import AnyOperation, Failure, Json, Reason, Reply
+from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
 
 CodeT = TypeVar("CodeT")
 
@@ -42,6 +42,20 @@ class ErrorTable(Generic[CodeT]):
         other = self.caller if status < 500 else self.server
         status, code = self.rows.get(failure.kind, (status, self.usual.get(status, other)))
         return Reply(self.shape(code, failure, request_id), status, headers=self.headers(failure))
+
+
+def error_of(answer: Answer) -> Mapping[str, Json]:
+    """Return the error object in an answer; an empty one where there is none."""
+    body = answer.json()
+    body = body[0] if isinstance(body, list) and body else body
+    error = body.get("error", body) if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def words(answer: Answer, *names: str) -> list[str]:
+    """Return what an error says under some names: what a caller wrote may stand anywhere else in it."""
+    error = error_of(answer)
+    return [word for name in names if isinstance(word := error.get(name), str)]
 
 
 def no_retry(failure: Failure) -> Mapping[str, str]:

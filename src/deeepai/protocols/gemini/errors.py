@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
+from ..common.errors import error_of, words
 
 _TYPE = "type.googleapis.com/google.rpc."
 _STATUSES = {
@@ -53,9 +54,19 @@ def channel_fault(answer: Answer) -> bool:
     if status == 403:
         return b"permission to access" not in body and b"permission denied" not in body
     if status == 400:
-        refused = b"FAILED_PRECONDITION" in body and (b"billing" in body or b"location" in body)
-        return refused or b"API_KEY_INVALID" in body
+        # Its messages repeat what a caller wrote, so that only the vendor's own words count.
+        if "FAILED_PRECONDITION" in words(answer, "status"):
+            return any("billing" in word or "location" in word for word in words(answer, "message"))
+        return "API_KEY_INVALID" in reasons(answer)
     return status in (401, 402)
+
+
+def reasons(answer: Answer) -> set[str]:
+    """Return the reasons in the details of an error."""
+    details = error_of(answer).get("details")
+    return (
+        {str(each.get("reason")) for each in details if isinstance(each, dict)} if isinstance(details, list) else set()
+    )
 
 
 def too_long(answer: Answer) -> bool:

@@ -24,6 +24,7 @@ from ...declare import (
     Stream,
     StreamRules,
     Text,
+    Unjudged,
     Usage,
     event_json,
     is_done,
@@ -62,7 +63,7 @@ class StreamOptions(msgspec.Struct, omit_defaults=True):
     include_usage: bool | None = None
 
 
-class Message(msgspec.Struct, omit_defaults=True):
+class Message(Unjudged, msgspec.Struct, omit_defaults=True):
     """One message of a conversation."""
 
     role: Annotated[str, Meta(min_length=1, description="developer, system, user, assistant or tool")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...declare import Answer, AnyOperation, Failure, Json, Reason, Reply
+from ..common.errors import words
 
 _TYPES = {
     Reason.UNAUTHENTICATED: "invalid_request_error",
@@ -56,11 +57,20 @@ def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> 
     return Reply({"error": error_object(failure)}, status, headers=headers)
 
 
+_OF_THE_REQUEST = frozenset(
+    ("invalid_organization", "mismatched_organization", "mismatched_project", "no_such_organization")
+)
+"""Codes of 401 that a request brings about by what it names."""
+
+
 def channel_fault(answer: Answer) -> bool:
     """Bad key, or the vendor's account is out of credit."""
-    if answer.status in (401, 402):
+    if answer.status == 402:
         return True
-    return answer.status in (403, 429) and b"insufficient_quota" in answer.body
+    if answer.status not in (401, 403, 429):
+        return False
+    named = words(answer, "code", "type")
+    return "insufficient_quota" in named if answer.status != 401 else _OF_THE_REQUEST.isdisjoint(named)
 
 
 def too_long(answer: Answer) -> bool:

@@ -34,6 +34,7 @@ from ...declare import (
     Text,
     UpstreamCall,
     Usage,
+    said_once,
 )
 from ..common import unseen
 from ..common.usage import Reader
@@ -187,6 +188,7 @@ def line(request: Request[BatchBody], data: bytes) -> Piece:
         raise Failure(
             Reason.INVALID, f"A line of the input file is not a request: {fault}", param="input_file_id"
         ) from None
+    said_once(_Line, data.strip())
     if call.url != request.body.endpoint:
         raise Failure(Reason.INVALID, "A request of the input file is not for the batch's endpoint", param="endpoint")
     body = call.body

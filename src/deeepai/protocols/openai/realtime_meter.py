@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ...declare import Failure, Json, Reason, Spent, Usage
+from ...declare import Failure, Json, Reason, Spent, Usage, said_once
 from ..common.usage import Amount, Count, Reader
 
 _IN_PER_SECOND: Final = 10
@@ -151,6 +151,11 @@ def _sound_bytes(base64_length: int) -> int:
     return base64_length * 3 // 4
 
 
+def _judged(event: str) -> str:
+    """Return an event as it was understood, should it say anything twice."""
+    return msgspec.json.encode(msgspec.json.decode(event)).decode()
+
+
 class RealtimeMeter:
     """Follows one session; see `deeepai.declare.Meter`.
 
@@ -189,6 +194,7 @@ class RealtimeMeter:
             raise Failure(Reason.INVALID, "The event is no object with a type", param="type") from None
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise _not_json() from None
+        said_once(_Sent, event)
         if found.type == "input_audio_buffer.append":
             self._heard += _sound_bytes(len(memoryview(found.audio)) - 2) / self._rate_in
         elif found.type in ("session.update", "transcription_session.update"):
@@ -197,6 +203,7 @@ class RealtimeMeter:
             self._said(_decoded(found.item))
         elif found.type == "response.create":
             self._keep(_at(_decoded(found.response), "instructions"))
+            return _judged(event)
         return event
 
     def _update(self, event: str, found: _Sent) -> str:
@@ -210,8 +217,10 @@ class RealtimeMeter:
             self._allow(speech)
         self._learn(session)
         self._keep(_at(session, "instructions"))
+        if isinstance(session, dict) and any(name.casefold() == "model" != name for name in session):
+            raise Failure(Reason.INVALID, "The model of a session is written 'model'", param="session.model")
         if model is None or model == self._model:
-            return event
+            return _judged(event)
         whole = msgspec.json.decode(event)
         whole["session"]["model"] = self._model
         return msgspec.json.encode(whole).decode()

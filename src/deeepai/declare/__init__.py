@@ -37,7 +37,7 @@ from .jobs import (
     TaskStatus,
     UpstreamCall,
 )
-from .objects import BackgroundRules, KeepingRules, KeptAnswer, Listing, Made, ObjectRules, Piece, Window
+from .objects import MOST_NAMED, BackgroundRules, KeepingRules, KeptAnswer, Listing, Made, ObjectRules, Piece, Window
 from .operations import (
     AnyOperation,
     Call,
@@ -102,6 +102,7 @@ __all__ = [
     "FINAL",
     "INLINE",
     "MALFORMED",
+    "MOST_NAMED",
     "SEAL",
     "SEALED",
     "Accepted",

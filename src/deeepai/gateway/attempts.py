@@ -7,6 +7,7 @@ the same for all.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import re
 import time
@@ -203,7 +204,10 @@ class Attempts(Generic[_T]):
             outcome.upstream_model = channel.model_map.get(self.candidate.model, self.candidate.model)
             translated: Translated | None = None
             try:
-                translated = sender.prepare(channel, self.candidate)
+                if x.request.large:
+                    translated = await asyncio.to_thread(sender.prepare, channel, self.candidate)
+                else:
+                    translated = sender.prepare(channel, self.candidate)
             except Failure as failure:
                 attempt.cancelled()
                 if speaks(x, channel):

@@ -70,6 +70,10 @@ class _Figures(msgspec.Struct):
     failed: dict[str, dict[str, int]] = {}
     """By operation and channel."""
     open: int = 0
+    held: int = 0
+    """Bytes of memory that bodies take."""
+    refused: int = 0
+    """Requests for which there was none."""
     channels: dict[str, _Channel] = {}
 
     def add(self, other: _Figures) -> None:
@@ -79,6 +83,8 @@ class _Figures(msgspec.Struct):
             self.seconds.setdefault(operation, _Histogram.empty(_BUCKETS)).add(histogram)
         self.own.add(other.own)
         self.open += other.open
+        self.held += other.held
+        self.refused += other.refused
         for name, channel in other.channels.items():
             mine = self.channels.setdefault(name, _Channel())
             mine.inflight += channel.inflight
@@ -98,8 +104,9 @@ class Metrics:
 
     Parameters
     ----------
-    health, open_requests : callable
-        Tell how channels do, and how many requests are under way.
+    health, open_requests, bodies : callable
+        Tell how channels do, how many requests are under way, and of bodies the bytes that they take and how many were
+        refused.
     board : Board, optional
         Tells which processes are alive, where there are several.
     folder : Path, optional
@@ -110,11 +117,13 @@ class Metrics:
         self,
         health: ReadHealth = lambda: (),
         open_requests: Callable[[], int] = lambda: 0,
+        bodies: Callable[[], tuple[int, int]] = lambda: (0, 0),
         board: Board | None = None,
         folder: Path = Path(),
     ) -> None:
         self._health = health
         self._open = open_requests
+        self._bodies = bodies
         self._board = board
         self._folder = folder
         self._counted = _Figures()
@@ -138,6 +147,7 @@ class Metrics:
 
     def _figures(self) -> _Figures:
         self._counted.open = self._open()
+        self._counted.held, self._counted.refused = self._bodies()
         self._counted.channels = {
             name: _Channel(active, rests, [average] if average else [])
             for name, active, rests, average in self._health()
@@ -162,7 +172,7 @@ class Metrics:
         for path in self._folder.glob(f"*{_SUFFIX}"):
             figures = msgspec.msgpack.decode(path.read_bytes(), type=_Figures)
             if path.stem not in alive:
-                figures.open, figures.channels = 0, {}
+                figures.open, figures.held, figures.channels = 0, 0, {}
             total.add(figures)
         return total
 
@@ -191,6 +201,10 @@ class Metrics:
                 failed.add_metric([operation, channel], count)
         yield failed
         yield GaugeMetricFamily("deeepai_requests_open", "Requests under way", value=figures.open)
+        yield GaugeMetricFamily("deeepai_body_bytes", "Memory that callers' bodies take", value=figures.held)
+        yield CounterMetricFamily(
+            "deeepai_bodies_refused", "Requests refused for want of memory for their bodies", value=figures.refused
+        )
         inflight = GaugeMetricFamily("deeepai_channel_inflight", "Requests under way", labels=["channel"])
         resting = GaugeMetricFamily(
             "deeepai_channel_resting", "1 while the channel rests in any worker", labels=["channel"]

@@ -6,6 +6,7 @@ its protocol keeps answers, and what a later request names of it is put in that 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from ... import asgi
 from ...declare import (
     Call,
     Failure,
@@ -31,7 +31,7 @@ from ...storage.database import Tx
 from ...storage.ids import now_ms
 from ...storage.kept_rows import Link, Owner
 from .. import outgoing, settlement
-from ..body.request import HttpRequest
+from ..body import HttpRequest, decode_again
 from ..core import Core
 from ..exchange import Exchange
 from ..settlement import Outcome
@@ -88,13 +88,16 @@ class Keeper:
 
     async def whole(self, body: bytes) -> None:
         """Keep a whole answer, if it is to be kept."""
-        if self._keeps:
+        if await self._x.apart(self._judged):
             await self._keep(msgspec.json.decode(body))
 
     async def end(self, events: bytes) -> None:
         """Keep the answer that the last of a stream's events hold, if it is to be kept."""
-        for event in events_of(events) if self._keeps else ():
+        for event in events_of(events) if await self._x.apart(self._judged) else ():
             await self._keep(event_json(event))
+
+    def _judged(self) -> bool:
+        return self._keeps
 
     async def _keep(self, told: Json) -> None:
         made = self._rules.read(told)
@@ -127,7 +130,7 @@ async def recall(core: Core, x: Exchange, operation: Call[Any], rules: KeepingRu
     Failure
         NOT_FOUND, where what it goes on from is not kept to its beginning; INVALID or TOO_LARGE, where it is too much.
     """
-    follows, quotes = rules.follows(x.request), place.bounded(rules.quotes(x.request))
+    follows, quotes = rules.follows(x.request), place.bounded(await x.apart(rules.quotes, x.request))
     quoted: Mapping[str, KeptAnswer] = {}
     before: Sequence[KeptAnswer] = ()
     if follows or quotes:
@@ -136,13 +139,18 @@ async def recall(core: Core, x: Exchange, operation: Call[Any], rules: KeepingRu
         x.keeper = Keeper(core, x, rules, quoted, before[-1].id if before else None)
     if not quoted and not before:
         return
-    request = copy.copy(x.request)
-    request.raw = _changed(request, rules.whole(before, rules.turn(request, quoted)))
-    if len(request.raw) > operation.max_body:
-        raise _too_large(operation.max_body)
-    if operation.body is not None:
-        request.body = asgi.decode(operation.body, request.raw)
+
+    def whole() -> HttpRequest:
+        request = copy.copy(x.request)
+        request.raw = _changed(request, rules.whole(before, rules.turn(request, quoted)))
+        if len(request.raw) > operation.max_body:
+            raise _too_large(operation.max_body)
+        return request
+
+    # What is kept may be much, however little the request itself says.
+    request = await asyncio.to_thread(whole)
     x.request = request
+    await decode_again(request, operation, core.intake)
 
 
 async def _load(

@@ -25,6 +25,7 @@ from .control.probe import probe
 from .control.reference import Reference
 from .control.routes import Context
 from .declare import Protocol
+from .gateway.body import Intake, Room
 from .gateway.core import Core
 from .gateway.dispatch import Dispatcher
 from .gateway.entry import Gateway
@@ -192,6 +193,7 @@ class Application:
         signing = vault.derive("webhooks")
         outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick)
+        room = Room(settings.body_memory, settings.account_share)
         metrics = Metrics(
             lambda: [
                 (channel.name, health.inflight, health.cooldown_until > 0, health.latency)
@@ -199,7 +201,7 @@ class Application:
                 if (health := dispatcher.health.get(channel.id)) is not None
             ],
             lambda: self._gateway.open if self._gateway is not None else 0,
-            lambda: Wire(self._guard.open, self._guard.refused, client.unasked),
+            lambda: Wire(self._guard.open, self._guard.refused, client.unasked, room.held, room.refused),
             *(board, settings.shared),
         )
         router = Router(protocols.values())
@@ -224,6 +226,7 @@ class Application:
             poller=poller,
             links=links,
             metrics=metrics,
+            intake=Intake(settings.max_body, settings.spool, room),
             models=ModelList(dispatcher, directory, prices, translators, task_translators),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
@@ -19,6 +20,13 @@ Headers = Mapping[bytes, bytes]
 
 _BLOCK: Final = 256 * 1024
 """Bytes unpacked at once."""
+_FEED: Final = 64 * 1024
+"""Packed bytes that are looked at together: what is left of them is copied each time."""
+LARGE: Final = 1024 * 1024
+"""Bytes above which a body is worked on in a thread."""
+
+Grow = Callable[[int], None]
+"""Is told how many bytes of a body are held so far; raises `Failure` where there is no room for as many."""
 
 
 def bearer(value: str) -> str | None:
@@ -51,13 +59,13 @@ def _check_announced(headers: Headers, limit: int) -> None:
         raise too_large(limit)
 
 
-async def read(receive: Receive, headers: Headers, limit: int) -> bytes:
+async def read(receive: Receive, headers: Headers, limit: int, grow: Grow | None = None) -> bytes:
     """Read a body whole, at most `limit` bytes after decompression.
 
     Raises
     ------
     Failure
-        TOO_LARGE, BAD_MEDIA or INVALID.
+        TOO_LARGE, BAD_MEDIA or INVALID; and what `grow` raises.
     """
     _check_announced(headers, limit)
     message = await receive()
@@ -74,46 +82,62 @@ async def read(receive: Receive, headers: Headers, limit: int) -> bytes:
             size += len(chunk)
             if size > limit:
                 raise too_large(limit)
+            if grow is not None:
+                grow(size)
             chunks.append(chunk)
         raw = b"".join(chunks)
     # Most bodies came in one message, and are not packed.
-    return raw if len(raw) <= limit and b"content-encoding" not in headers else unpacked(raw, headers, limit)
+    if len(raw) <= limit and b"content-encoding" not in headers:
+        return raw
+    return await unpacked(raw, headers, limit, grow)
 
 
-def unpacked(raw: bytes, headers: Headers, limit: int) -> bytes:
+async def unpacked(raw: bytes, headers: Headers, limit: int, grow: Grow | None = None) -> bytes:
     """Return a body that came whole, without its compression.
 
     Raises
     ------
     Failure
-        TOO_LARGE, BAD_MEDIA or INVALID.
+        TOO_LARGE, BAD_MEDIA or INVALID; and what `grow` raises.
     """
     if len(raw) > limit:
         raise too_large(limit)
     engine = unpacker(headers)
     if engine is None:
         return raw
-    plain = b"".join(_plain(engine, raw, limit))
+    pieces: list[bytes] = []
+    size, plain = 0, _plain(engine, raw, limit)
+    while True:
+        piece = next(plain, None) if size < LARGE else await asyncio.to_thread(next, plain, None)
+        if piece is None:
+            break
+        size += len(piece)
+        if grow is not None:
+            grow(len(raw) + size)
+        pieces.append(piece)
     if not engine.eof:
         raise _unfinished()
-    return plain
+    return b"".join(pieces)
 
 
 def _plain(engine: Unpacker, packed: bytes, limit: int) -> Iterator[bytes]:
     """Yield what packed data hold, at most `limit` bytes."""
     size = 0
-    while True:
-        try:
-            plain = engine.unpack(packed, min(_BLOCK, limit + 1 - size))
-        except Unreadable:
-            raise Failure(Reason.INVALID, "The body's compression cannot be read") from None
-        packed = b""
-        size += len(plain)
-        if size > limit:
-            raise too_large(limit)
-        yield plain
-        if not engine.waiting:
-            return
+    for at in range(0, len(packed), _FEED):
+        data = packed[at : at + _FEED]
+        while not engine.eof:
+            try:
+                plain = engine.unpack(data, min(_BLOCK, limit + 1 - size))
+            except Unreadable:
+                raise Failure(Reason.INVALID, "The body's compression cannot be read") from None
+            data = b""
+            size += len(plain)
+            if size > limit:
+                raise too_large(limit)
+            if plain:
+                yield plain
+            if not engine.waiting:
+                break
 
 
 async def arriving(

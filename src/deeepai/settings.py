@@ -85,7 +85,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body, max_upload, max_answer, max_fetch : int
         Bytes: a caller's body, one that only passes through, an upstream's whole answer, a file fetched from a URL.
     account_share : float
-        The part of what all share (a channel's places) that one account may have.
+        The part of what all share (a channel's places, memory for bodies) that one account may have.
+    body_memory : int
+        Bytes of memory that callers' bodies may take, in each worker.
     asset_store : str, optional
         URL or folder; by default `assets` in the data folder.
     usage_days : float
@@ -156,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_answer: Bytes = 64 << 20
     max_fetch: Bytes = 512 << 20
     account_share: Annotated[float, Meta(gt=0, le=1)] = 0.75
+    body_memory: Bytes = 192 << 20
     asset_store: str | None = None
     usage_days: Annotated[float, Meta(ge=0)] = 365.0
     answer_days: Annotated[float, Meta(ge=0)] = 30.0

@@ -494,7 +494,7 @@ async def test_whatever_the_order_each_is_asked_once_and_the_right_one_is_told(
     sender = Scripted(outcomes, repeats=repeats, once=once)
     candidate = Candidate("m", "m", [[each] for each in channels], pricing.unpriced(x.caller, "m", Usage()))
     attempts = Attempts(services, x, sender, record)
-    attempts.over([(candidate, candidates.attempts(services, candidate.tiers, "weight"))])
+    attempts.over([(candidate, candidates.attempts(services, "", candidate.tiers, "weight"))])
     asked = asked_until(outcomes, repeats=repeats, once=once)
     last = asked[-1]
     refused = [outcome for outcome in asked if outcome in ("busy", "down")]

@@ -140,5 +140,5 @@ def test_a_follow_up_is_asked_where_it_belongs_even_while_that_cools_down() -> N
     origin = Task("job_1", "toy.try", "a", State.QUEUED)
     # Others come to it last.
     for followed, expected in ((origin, [first]), (None, [second, first])):
-        attempts = candidates.attempts(services, [[first], [second]], "weight", followed)
+        attempts = candidates.attempts(services, "", [[first], [second]], "weight", followed)
         assert [attempt.channel for attempt in attempts] == expected

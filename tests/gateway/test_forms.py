@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from deeepai.declare import DROP, Failure, Part, Reason
 from deeepai.gateway import outgoing
-from deeepai.gateway.body import HttpRequest, read_body
+from deeepai.gateway.body import HttpRequest, Intake, Room, read_body
 from deeepai.gateway.body.forms import MAX_PARTS
 from deeepai.gateway.body.spool import BLOCK, KEPT, Spool
 from deeepai.upstream import Pieces
@@ -38,7 +38,9 @@ async def read(
 ) -> HttpRequest:
     taking = operation(media="multipart", body=body)
     found = request(taking, {"content-type": kind, **({"content-encoding": encoding} if encoding else {})})
-    await read_body(found, taking, receive(chunks, cut=cut), limit, folder or Path("/dev/null/spool"))
+    await read_body(
+        found, taking, receive(chunks, cut=cut), Intake(limit, folder or Path("/dev/null/spool"), Room(1 << 30, 1.0))
+    )
     return found
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from deeepai.declare import AnyOperation, Failure, Reason
-from deeepai.gateway.body import HttpRequest, read_body
+from deeepai.gateway.body import HttpRequest, Intake, Room, read_body
 from tests.gateway.asgi import operation, receive, request
 
 LIMIT = 1000
@@ -37,7 +37,7 @@ async def read(
     limit: int = LIMIT,
 ) -> HttpRequest:
     found = request(given, headers)
-    await read_body(found, given, receive(chunks, cut=cut), limit, NOWHERE)
+    await read_body(found, given, receive(chunks, cut=cut), Intake(limit, NOWHERE, Room(1 << 30, 1.0)))
     return found
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from deeepai.declare import Answer, Facts, Protocol, Task
-from deeepai.gateway.body import read_body
+from deeepai.gateway.body import Intake, Room, read_body
 from deeepai.gateway.body.request import HttpRequest
 from deeepai.gateway.routing import Router
 
@@ -44,7 +44,8 @@ async def sent(
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": raw}
 
-    await read_body(request, route.operation, receive, 128 * 1024 * 1024, Path(tempfile.gettempdir()))
+    intake = Intake(128 * 1024 * 1024, Path(tempfile.gettempdir()), Room(1 << 30, 1.0))
+    await read_body(request, route.operation, receive, intake)
     if route.operation.check is not None:
         route.operation.check(request)
     return route.operation, request

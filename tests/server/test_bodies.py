@@ -19,7 +19,7 @@ from deeepai.asgi import Receive
 from deeepai.control.api import MAX_BODY, ControlAPI
 from deeepai.control.routes import Context
 from deeepai.declare import Failure, Reason
-from deeepai.gateway.body import read_body
+from deeepai.gateway.body import Intake, Room, read_body
 from tests.gateway.asgi import operation, receive, request, scope
 
 if sys.version_info >= (3, 14):
@@ -43,7 +43,7 @@ class Body(msgspec.Struct):
 async def data_plane(headers: Headers, incoming: Receive) -> tuple[int, bytes]:
     taking = operation(body=Body)
     arrived = request(taking, {"content-type": "application/json", **headers})
-    await read_body(arrived, taking, incoming, LIMIT, Path("/dev/null/spool"))
+    await read_body(arrived, taking, incoming, Intake(LIMIT, Path("/dev/null/spool"), Room(1 << 30, 1.0)))
     return 200, arrived.raw
 
 

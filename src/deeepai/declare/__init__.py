@@ -39,6 +39,7 @@ from .jobs import (
     UpstreamCall,
 )
 from .objects import (
+    MOST_NAMED,
     BackgroundRules,
     Conversation,
     KeepingRules,
@@ -116,6 +117,7 @@ __all__ = [
     "FINAL",
     "INLINE",
     "MALFORMED",
+    "MOST_NAMED",
     "SEAL",
     "SEALED",
     "Accepted",

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Final, Generic
 
 from .jobs import BodyT_contra, JobRules, Links
 from .values import AnyRequest, Failure, Json, Reply, Request, Usage
+
+MOST_NAMED: Final = 2000
+"""Objects in one request."""
 
 
 @dataclass(frozen=True, slots=True)

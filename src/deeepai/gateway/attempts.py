@@ -7,6 +7,7 @@ the same for all.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import re
 import time
@@ -231,7 +232,10 @@ class Attempts(Generic[_T]):
                 outcome.channel_id = channel.id
                 outcome.upstream_model = channel.model_map.get(self.candidate.model, self.candidate.model)
                 try:
-                    translated = sender.prepare(channel, self.candidate)
+                    if x.request.large:
+                        translated = await asyncio.to_thread(sender.prepare, channel, self.candidate)
+                    else:
+                        translated = sender.prepare(channel, self.candidate)
                 except Failure as failure:
                     attempt.cancelled()
                     if speaks(x, channel):

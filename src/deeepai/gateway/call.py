@@ -33,7 +33,11 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
     if rules is not None:
         if rules.keeping is not None:
             await kept.recall(core, x, operation, rules.keeping)
-        located = await place.locate(core, x, rules) if place.names_objects(x, rules) else place.NOWHERE
+        if x.request.large:
+            named = await asyncio.to_thread(place.names_objects, x, rules)
+        else:
+            named = place.names_objects(x, rules)
+        located = await place.locate(core, x, rules) if named else place.NOWHERE
         if rules.background is not None and rules.background.wanted(x.request):
             await background.start(core, x, rules, located)
             return
@@ -53,7 +57,11 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
         await x.reply(reply)
         return
     origin = await candidates.origin(core, x) if operation.origin is not None else None
-    await _Passage(core, x, operation, tap).run(candidates.candidates(core, x, origin, pin), origin)
+    if x.request.large:
+        plan = await asyncio.to_thread(candidates.candidates, core, x, origin, pin)
+    else:
+        plan = candidates.candidates(core, x, origin, pin)
+    await _Passage(core, x, operation, tap).run(plan, origin)
 
 
 class _Passage:
@@ -75,8 +83,9 @@ class _Passage:
         amount = max([candidate.priced.amount for candidate in plan])
         await billing.hold(amount, max([candidate.priced.most for candidate in plan]))
         attempts = Attempts(core, x, CallSender(core, x, operation, origin), billing.outcome)
+        account = x.caller.account_id
         attempts.over(
-            [(candidate, candidates.attempts(core, x, candidate.tiers, routing, origin)) for candidate in plan]
+            [(candidate, candidates.attempts(core, account, candidate.tiers, routing, origin)) for candidate in plan]
         )
         try:
             await self._serve(attempts, billing)

@@ -185,9 +185,13 @@ def estimated(operation: AnyOperation, request: Any) -> Usage:
     return Usage(calls=1) if estimate is None else estimate(request)
 
 
-def attempts(core: Core, x: Exchange, served: Tiers, routing: Routing, origin: Task | None = None) -> Iterator[Attempt]:
-    """Yield the attempts to make. A follow-up has one channel only, which is asked even while it cools down."""
-    account = x.caller.account_id
+def attempts(
+    core: Core, account: str, served: Tiers, routing: Routing, origin: Task | None = None
+) -> Iterator[Attempt]:
+    """Yield the attempts to make for an account.
+
+    A follow-up has one channel only, which is asked even while it cools down.
+    """
     if origin is None:
         return core.dispatcher.attempts(served, MAX_ATTEMPTS, routing, account)
     return _pinned(core, served[0][0], account)

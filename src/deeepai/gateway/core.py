@@ -17,6 +17,7 @@ from ..tasks.life import TaskLife
 from ..tasks.links import SignedLinks
 from ..tasks.poller import Poller
 from ..upstream import Client
+from .body import Intake
 from .dispatch import Dispatcher
 from .metrics import Metrics
 from .model_list import ModelList
@@ -50,6 +51,7 @@ class Core:
     links: SignedLinks
     metrics: Metrics
     models: ModelList
+    intake: Intake
     seen: dict[str, int] = field(default_factory=dict[str, int])
     """When each token was last used (ms), not yet written."""
 

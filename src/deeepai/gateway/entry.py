@@ -83,7 +83,6 @@ class Gateway:
     def __init__(self, core: Core, trusted: tuple[str, ...] = ()) -> None:
         self._core = core
         self._trusted = trusted
-        self._spool = core.settings.spool
         self._cors = Cors(core.settings.cors_origins, core.router.protocols)
         self._open = 0
 
@@ -154,6 +153,8 @@ class Gateway:
                 await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
         finally:
             self._open -= 1
+            if x.request.held:
+                x.request.let_go()
         self._core.metrics.answered(x.route.name, x.status, time.perf_counter() - x.started, x.overhead_at_head or 0.0)
 
     async def _fail(self, x: Exchange, failure: Failure) -> None:
@@ -198,6 +199,7 @@ class Gateway:
         if self._trusted:
             x.ip = addresses.caller(x.ip, [x.request.header("x-forwarded-for")], self._trusted)
         x.caller = keys.check(token, x.ip)
+        x.request.account = x.caller.account_id
         self._core.seen[x.caller.id] = now_ms()
 
     async def _step(self, x: Exchange) -> None:
@@ -216,16 +218,15 @@ class Gateway:
             )
         streamed = isinstance(operation, ObjectCall) and operation.stream_body
         if not streamed:
-            await read_body(x.request, operation, x.receive, core.settings.max_body, self._spool)
-        if operation.check is not None:
-            operation.check(x.request)
+            await read_body(x.request, operation, x.receive, core.intake)
+        if x.request.large:
+            await asyncio.to_thread(self._judge, x, operation)
+        else:
+            self._judge(x, operation)
         if not isinstance(operation, Forwarded):
             await self._handle(x)
             return
         self._check_storage()
-        name = _named_model(x, operation) if isinstance(operation, Paid) else None
-        if name is not None:
-            candidates.name_model(core, x, name)
         token = x.caller
         work = self._bounded if token.concurrency is not None or token.rpm is not None else self._handle
         await (replays.serve(core, x, work) if replays.wanted(x) and not streamed else work(x))
@@ -239,6 +240,14 @@ class Gateway:
         """
         if not self._core.db.writable:
             raise not_stored()
+
+    def _judge(self, x: Exchange, operation: AnyOperation) -> None:
+        """Check what the body's struct cannot say, and note the model that is asked for."""
+        if operation.check is not None:
+            operation.check(x.request)
+        name = _named_model(x, operation) if isinstance(operation, Paid) else None
+        if name is not None:
+            candidates.name_model(self._core, x, name)
 
     def _handle(self, x: Exchange) -> Coroutine[Any, Any, None]:
         return HANDLERS[type(x.operation)](self._core, x, x.operation)

@@ -163,6 +163,10 @@ class Exchange:
         finally:
             self.waited += time.perf_counter() - before
 
+    async def apart(self, work: Callable[..., _T], *given: Any) -> _T:
+        """Do what may take long where there is much in the request; then it is done in a thread."""
+        return await asyncio.to_thread(work, *given) if self.request.large else work(*given)
+
     def overhead(self) -> float:
         """Seconds since the start that were ours, not an upstream's."""
         return time.perf_counter() - self.started - self.waited

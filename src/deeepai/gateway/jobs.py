@@ -105,8 +105,8 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
     tiers = candidates.tiers(core, x, origin)
-    following = candidates.attempts(core, x, tiers, admission.routing(x.caller, x.request), origin)
-    first, priced = _first(core, x, tiers, following, usage)
+    following = candidates.attempts(core, x.caller.account_id, tiers, admission.routing(x.caller, x.request), origin)
+    first, priced = await _first(core, x, tiers, following, usage)
     try:
         candidate = Candidate(x.requested_model, x.model, tiers, priced)
         sender = _Submission(core, x, operation, origin)
@@ -118,7 +118,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
 
 
-def _first(
+async def _first(
     core: Core, x: Exchange, tiers: Tiers, attempts: Iterator[Attempt], usage: Usage | None
 ) -> tuple[Attempt, Priced]:
     """Return the first attempt whose channel's protocol can carry the request, and what the vendor's work costs.
@@ -130,7 +130,7 @@ def _first(
     failure: Failure | None = None
     for attempt in attempts:
         try:
-            return attempt, _priced(core, x, tiers, usage, attempt.channel)
+            return attempt, await x.apart(_priced, core, x, tiers, usage, attempt.channel)
         except Failure as fault:
             attempt.cancelled()
             if outgoing.speaks(x, attempt.channel):

@@ -62,7 +62,7 @@ class _Channel(msgspec.Struct):
 
 
 class Wire(msgspec.Struct):
-    """What became of connections."""
+    """What became of connections and bodies."""
 
     open: int = 0
     """Callers'."""
@@ -70,6 +70,10 @@ class Wire(msgspec.Struct):
     """By reason."""
     unasked: dict[str, int] = {}
     """Upstreams' that sent what nobody had asked for, by host and port."""
+    held: int = 0
+    """Bytes of memory that bodies take."""
+    unheld: int = 0
+    """Requests for whose bodies there was none."""
 
 
 class _Figures(msgspec.Struct):
@@ -102,6 +106,8 @@ class _Figures(msgspec.Struct):
         for mine, more in ((self.wire.refused, other.wire.refused), (self.wire.unasked, other.wire.unasked)):
             for name, count in more.items():
                 mine[name] = mine.get(name, 0) + count
+        self.wire.held += other.wire.held
+        self.wire.unheld += other.wire.unheld
         for name, channel in other.channels.items():
             mine = self.channels.setdefault(name, _Channel())
             mine.inflight += channel.inflight
@@ -129,7 +135,7 @@ class Metrics:
     Parameters
     ----------
     health, open_requests, wire : callable
-        Tell how channels do, how many requests are under way, and what became of connections.
+        Tell how channels do, how many requests are under way, and what became of connections and bodies.
     board : Board, optional
         Tells which processes are alive, where there are several.
     folder : Path, optional
@@ -206,7 +212,7 @@ class Metrics:
         for path in self._folder.glob(f"*{_SUFFIX}"):
             figures = msgspec.msgpack.decode(path.read_bytes(), type=_Figures)
             if path.stem not in alive:
-                figures.open, figures.wire.open, figures.channels = 0, 0, {}
+                figures.open, figures.wire.open, figures.wire.held, figures.channels = 0, 0, 0, {}
             total.add(figures)
         return total
 
@@ -254,6 +260,10 @@ class Metrics:
         yield _counter("deeepai_connections_refused", "Refused callers' connections", "reason", figures.wire.refused)
         yield _counter(
             "deeepai_upstream_unasked", "Upstreams' connections that said what nobody asked", "to", figures.wire.unasked
+        )
+        yield GaugeMetricFamily("deeepai_body_bytes", "Memory that callers' bodies take", value=figures.wire.held)
+        yield CounterMetricFamily(
+            "deeepai_bodies_refused", "Requests refused for want of memory for their bodies", value=figures.wire.unheld
         )
         inflight = GaugeMetricFamily("deeepai_channel_inflight", "Requests under way", labels=["channel"])
         resting = GaugeMetricFamily(

@@ -163,7 +163,7 @@ async def _cached(core: Core, x: Exchange, work: Work, seconds: int) -> None:
         await _keyed(core, x, work)
         return
     # The tenant is part of the name, whole, as the digest is.
-    name = f"answer:{x.caller.account_id}:{_digest(x)}"
+    name = f"answer:{x.caller.account_id}:{await x.apart(_digest, x)}"
     found = await core.cache.get(name) if asked != "no-cache" else None
     if found is not None:
         core.ledger.record(usage_row(x, Outcome(), 200))
@@ -186,7 +186,7 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         return
     if len(header) > LONGEST_KEY:
         raise Failure(Reason.INVALID, f"An idempotency key has at most {LONGEST_KEY} characters")
-    name, digest = hashlib.sha256(header.encode("utf-8", "replace")).hexdigest(), _digest(x)
+    name, digest = hashlib.sha256(header.encode("utf-8", "replace")).hexdigest(), await x.apart(_digest, x)
     lease_ms, key = round(core.settings.lease_ttl * 1000), Key(x.caller.account_id, name, x.id, x.caller.mode)
     claimed = await core.db.write(lambda tx: idempotency_rows.claim(tx, key, digest, now_ms(), lease_ms))
     if isinstance(claimed, str):

@@ -34,8 +34,7 @@ async def run(core: Core, x: Exchange, translator: TaskTranslator) -> None:
     Failure
     """
     target = core.translators.routes[translator.target]
-    bodies = translator.requests(x.request, x.model)
-    inner = [_inner(x, target, body, number) for number, body in enumerate(bodies)]
+    inner = await x.apart(_inner_all, x, translator, target)
     outcomes = await asyncio.gather(*(_start(core, each) for each in inner), return_exceptions=True)
     x.waited += max(each.waited for each in inner)
     tasks = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
@@ -53,10 +52,15 @@ async def run(core: Core, x: Exchange, translator: TaskTranslator) -> None:
     await x.reply(translator.answer(x.request, done, candidates.links_for(core, x), inline))
 
 
+def _inner_all(x: Exchange, translator: TaskTranslator, target: Route) -> list[Exchange]:
+    """Return an exchange for each task that is to be started."""
+    return [_inner(x, target, body, number) for number, body in enumerate(translator.requests(x.request, x.model))]
+
+
 def _inner(x: Exchange, target: Route, body: Mapping[str, Json], number: int) -> Exchange:
     """Return an exchange of the gateway's own, on behalf of a caller."""
     inner = Exchange(f"{x.id}-{number}", target, inner_request(target, body, x.model), x.receive, x.send)
-    inner.caller, inner.ip = x.caller, x.ip
+    inner.caller, inner.ip, inner.request.large = x.caller, x.ip, x.request.large
     inner.requested_model = inner.model = x.model
     return inner
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -31,6 +31,8 @@ from .exchange import Exchange
 from .routing import Route
 
 Translator = CallTranslator | JobTranslator
+_IN_MEMORY: Final = 4
+"""Times its size that a form on disk takes when it is translated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,9 @@ class TranslatorIndex:
         operation, translator = x.operation, entry.translator
         streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
         route = entry.stream if streams else entry.plain
+        if x.request.spool is not None:
+            # What lies on disk comes into memory: as it is, as text, and as it goes out.
+            x.request.hold(_IN_MEMORY * x.request.spool.size)
         body = translator.request(x.request, model)
         facts = translator.facts(body) if isinstance(translator, JobTranslator) and isinstance(body, Mapping) else {}
         request = inner_request(route, body, model)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,31 +17,56 @@ from ..base_urls import MODEL_IN_PATH
 from . import forms
 from .forms import FormReader, form_body, invalid
 from .request import HttpRequest
+from .room import COUNTED, Room
 from .spool import KEPT, Spool
+from .weight import FEW, Scale, bound, footprint
 
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
-__all__ = ["HttpRequest", "read_body"]
+WINDOW: Final = 16 * 1024 * 1024
+"""Bytes that unpacking a form or an upload may take, by its format, as long as that comes."""
+__all__ = ["WINDOW", "HttpRequest", "Intake", "Room", "decode_again", "read_body"]
 
 
-async def read_body(request: HttpRequest, operation: AnyOperation, receive: Receive, limit: int, folder: Path) -> None:
-    """Read the body whole, at most `limit` bytes after decompression, and decode what is declared.
+@dataclass(slots=True)
+class Intake:
+    """How bodies are read.
 
-    Parameters
+    Attributes
     ----------
+    limit : int
+        Bytes of a body, after decompression.
     folder : Path
         Where large forms lie meanwhile.
+    room : Room
+        The memory that there is.
+    lane : Lock
+        Held by the one large body that is decoded.
+    """
+
+    limit: int
+    folder: Path
+    room: Room
+    lane: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def read_body(request: HttpRequest, operation: AnyOperation, receive: Receive, intake: Intake) -> None:
+    """Read the body whole, within limits, and decode what is declared.
 
     Raises
     ------
     Failure
-        TOO_LARGE, BAD_MEDIA or INVALID.
+        TOO_LARGE, BAD_MEDIA or INVALID; RATE_LIMITED or UNAVAILABLE, where there is no room for it.
     """
-    limit = min(limit, operation.max_body)
+    limit = min(intake.limit, operation.max_body)
     kind = request.headers.get(b"content-type", b"")
-    if operation.media not in ("json", "none") and _media(kind) == "multipart/form-data":
-        await _read_form(request, operation, receive, limit, folder)
-        return
-    request.raw = await asgi.read(receive, request.headers, limit)
+    request.room = intake.room
+    if operation.media not in ("json", "none"):
+        # What holds files may take long, however small they are: a mask is drawn anew.
+        request.large = True
+        if _media(kind) == "multipart/form-data":
+            await _read_form(request, operation, receive, limit, intake.folder)
+            return
+    request.raw = await asgi.read(receive, request.headers, limit, request.hold)
     if operation.media == "none":
         return
     if operation.media == "multipart":
@@ -48,6 +75,39 @@ async def read_body(request: HttpRequest, operation: AnyOperation, receive: Rece
         media = _media(kind)
         if media and "json" not in media:
             raise Failure(Reason.BAD_MEDIA, f"The body must be application/json, not {kind[:80].decode('latin-1')}")
+    await decode_again(request, operation, intake)
+
+
+async def decode_again(request: HttpRequest, operation: AnyOperation, intake: Intake) -> None:
+    """Decode a body that the gateway has put together anew.
+
+    Raises
+    ------
+    Failure
+        As `read_body`.
+    """
+    if len(request.raw) <= COUNTED or not await _read_large(request, operation, intake):
+        _decode(request, operation)
+
+
+async def _read_large(request: HttpRequest, operation: AnyOperation, intake: Intake) -> bool:
+    """Weigh a body that is not small; decode it, if there is much in it."""
+    size = len(request.raw)
+    if size <= asgi.LARGE:
+        values = bound(request.raw)
+        request.hold(footprint(size, values))
+        if values <= FEW:
+            return False
+    request.large = True
+    # One at a time: two that are decoded would each hold up the loop.
+    async with intake.lane:
+        scale = await asyncio.to_thread(Scale().weigh, request.raw)
+        request.hold(footprint(size, scale.values, scale.wide))
+        await asyncio.to_thread(_decode, request, operation)
+    return True
+
+
+def _decode(request: HttpRequest, operation: AnyOperation) -> None:
     named = request.params.get(MODEL_IN_PATH)
     if named is not None:
         request.raw = _naming_model(request.raw, named)
@@ -86,12 +146,14 @@ def _media(kind: bytes) -> str:
 
 async def _read_form(request: HttpRequest, operation: AnyOperation, receive: Receive, limit: int, folder: Path) -> None:
     """Read a form: one that is small is held, another lies on disk."""
+    if b"content-encoding" in request.headers:
+        request.hold(WINDOW)
     message = await asgi.first(receive, request.headers, limit)
     reader = FormReader(request.header("content-type"))
     if message.get("more_body"):
         body = await _gather(request, reader, asgi.arriving(receive, request.headers, limit, message), folder)
     else:
-        request.raw = asgi.unpacked(message.get("body", b""), request.headers, limit)
+        request.raw = await asgi.unpacked(message.get("body", b""), request.headers, limit, request.hold)
         reader.feed(request.raw)
         body = memoryview(request.raw)
     reader.finish()
@@ -114,6 +176,7 @@ async def _gather(request: HttpRequest, reader: FormReader, pieces: AsyncIterato
         if spool is None:
             held.append(piece)
             size += len(piece)
+            request.hold(size)
             if size <= KEPT:
                 continue
             spool = Spool(folder)

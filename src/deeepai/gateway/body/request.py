@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from ...asgi import Scope
 from ...declare import Failure, Part, Reason
 from ..routing import Route
+from .room import COUNTED, Room
 from .spool import Spool
 
 _LISTS = frozenset(("include",))
@@ -19,7 +20,24 @@ _LISTS = frozenset(("include",))
 class HttpRequest:
     """What steps and declarations see of a request; see `deeepai.declare.Request`."""
 
-    __slots__ = ("_query", "body", "headers", "method", "params", "parts", "path", "raw", "scope", "spool")
+    __slots__ = (
+        "_query",
+        "account",
+        "body",
+        "headers",
+        "held",
+        "large",
+        "method",
+        "params",
+        "parts",
+        "path",
+        "raw",
+        "room",
+        "scope",
+        "spool",
+    )
+    room: Room
+    """Where memory for the body is counted; there is some as soon as it is read."""
 
     def __init__(self, scope: Scope, route: Route, params: Mapping[str, str]) -> None:
         self.scope = scope
@@ -33,6 +51,12 @@ class HttpRequest:
         """Where a large form lies; `raw` is empty then."""
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         """By name in lower case; the last of a name counts."""
+        self.account = ""
+        """Who takes memory for it."""
+        self.held = 0
+        """Bytes of memory that it takes, as far as they are counted."""
+        self.large = False
+        """There is so much in it that it is worked on in a thread."""
         self._query: Mapping[str, str] | None = None
 
     @property
@@ -62,6 +86,26 @@ class HttpRequest:
         """Return a header's value, or an empty string."""
         value = self.headers.get(name.encode())
         return value.decode("latin-1") if value is not None else ""
+
+    def hold(self, size: int) -> None:
+        """Take memory for so much in all; small bodies are not counted.
+
+        Raises
+        ------
+        Failure
+            As `Room.take`.
+        """
+        more = size - self.held
+        if more > 0 and size > COUNTED:
+            self.room.take(self.account, more, size)
+            self.held = size
+
+    def let_go(self) -> None:
+        """Give the memory back."""
+        self.room.give(self.account, self.held)
+        self.account = ""
+        """Who takes memory for it."""
+        self.held = 0
 
     def blocks(self) -> Iterable[bytes]:
         """Return the body in pieces, wherever it lies."""

@@ -16,6 +16,7 @@ import msgspec
 
 from ...accounts.models import Channel
 from ...declare import (
+    MOST_NAMED,
     Accepted,
     Answer,
     BackgroundRules,
@@ -277,8 +278,8 @@ class _Lines:
         self._total = _sum(self._total, piece.usage)
         if len(self._models) > 1:
             raise Failure(Reason.INVALID, "All requests of a batch are for one model")
-        if len(self._uses) > place.MOST_NAMED:
-            raise Failure(Reason.INVALID, f"A batch names at most {place.MOST_NAMED} objects")
+        if len(self._uses) > MOST_NAMED:
+            raise Failure(Reason.INVALID, f"A batch names at most {MOST_NAMED} objects")
 
     async def _lines(self, channel: Channel, path: str) -> AsyncGenerator[bytes]:
         x, url = self._x, channel.base_url.rstrip("/") + path

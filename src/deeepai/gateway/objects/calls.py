@@ -19,6 +19,7 @@ from ...upstream import Cut, Pieces, Response, Stalled, UpstreamError, transport
 from ...upstream.sockets import MOST_EVENT
 from .. import answers, candidates, outgoing, pricing, settlement
 from ..attempts import Attempts, Refusal, Taken, judge
+from ..body import WINDOW
 from ..body.upload import Upload
 from ..candidates import MAX_ATTEMPTS, Candidate
 from ..core import Core
@@ -100,6 +101,9 @@ async def run(core: Core, x: Exchange, operation: ObjectCall[Any]) -> None:
         return
     rules, outcome = operation.objects, Outcome()
     located = await place.locate(core, x, rules)
+    if operation.stream_body and b"content-encoding" in x.request.headers:
+        x.request.room = core.intake.room
+        x.request.hold(WINDOW)
     upload = Upload(x.request, operation, x.receive, core.settings.max_upload) if operation.stream_body else None
     ending = list(rules.ends(x.request)) if rules.ends is not None else []
     for name in ending:

@@ -6,6 +6,7 @@ its protocol keeps answers, and what a later request names of it is put in that 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from ... import asgi
 from ...declare import (
     Call,
     Failure,
@@ -34,7 +34,7 @@ from ...storage.database import Tx
 from ...storage.ids import now_ms
 from ...storage.kept_rows import Link, Owner, Terms
 from .. import outgoing, settlement
-from ..body.request import HttpRequest
+from ..body import HttpRequest, decode_again
 from ..core import Core
 from ..exchange import Exchange
 from ..settlement import Outcome
@@ -122,7 +122,7 @@ class Keeper:
     async def whole(self, body: bytes) -> bytes:
         """Keep a whole answer, if it is to be kept; return it with the conversation that it is in."""
         conversation = self._named.conversation
-        if not self._keeps and conversation is None:
+        if not await self._x.apart(self._judged) and conversation is None:
             return body
         value = lenient_json(body)
         await self._keep(value)
@@ -133,7 +133,7 @@ class Keeper:
     async def end(self, events: bytes) -> bytes:
         """Keep the answer that the last of a stream's events hold, if it is to be kept; return them likewise."""
         conversation = self._named.conversation
-        if not self._keeps and conversation is None:
+        if not await self._x.apart(self._judged) and conversation is None:
             return events
         told: list[bytes] = []
         for event in events_of(events):
@@ -143,6 +143,9 @@ class Keeper:
                 event = with_json(event, msgspec.json.encode(self._rules.joined(value, conversation)))
             told.append(event)
         return b"".join(told) if self._elsewhere else events
+
+    def _judged(self) -> bool:
+        return self._keeps
 
     async def _keep(self, told: Json) -> None:
         conversation = self._named.conversation
@@ -188,7 +191,7 @@ async def recall(core: Core, x: Exchange, operation: Call[Any], rules: KeepingRu
         NOT_FOUND, where what it goes on from is not kept to its beginning; INVALID or TOO_LARGE, where it is too much.
     """
     follows, within = rules.follows(x.request), rules.within(x.request)
-    quotes = place.bounded(rules.quotes(x.request))
+    quotes = place.bounded(await x.apart(rules.quotes, x.request))
     named = Named()
     if follows or quotes:
         named = Named(*await _load(core, x, operation, follows, quotes))
@@ -198,13 +201,18 @@ async def recall(core: Core, x: Exchange, operation: Call[Any], rules: KeepingRu
         x.keeper = Keeper(core, x, rules, named)
     if not named.quoted and not named.before:
         return
-    request = copy.copy(x.request)
-    request.raw = _changed(request, rules.whole(named.before, rules.turn(request, named.quoted)))
-    if len(request.raw) > operation.max_body:
-        raise _too_large(operation.max_body)
-    if operation.body is not None:
-        request.body = asgi.decode(operation.body, request.raw)
+
+    def whole() -> HttpRequest:
+        request = copy.copy(x.request)
+        request.raw = _changed(request, rules.whole(named.before, rules.turn(request, named.quoted)))
+        if len(request.raw) > operation.max_body:
+            raise _too_large(operation.max_body)
+        return request
+
+    # What is kept may be much, however little the request itself says.
+    request = await asyncio.to_thread(whole)
     x.request = request
+    await decode_again(request, operation, core.intake)
 
 
 async def _conversation(core: Core, x: Exchange, operation: Call[Any], name: str) -> KeptAnswer | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...accounts.models import Channel
-from ...declare import Failure, Json, Made, ObjectRules, Reason, event_json
+from ...declare import MOST_NAMED, Failure, Json, Made, ObjectRules, Reason, event_json
 from ...storage import object_rows
 from ...storage.ids import now_ms
 from ...storage.object_rows import Owned, Owner
@@ -22,8 +22,6 @@ from ..core import Core
 from ..dispatch import serves
 from ..exchange import Exchange
 
-MOST_NAMED: Final = 2000
-"""Objects in one request."""
 MOST_HINTS: Final = 100
 
 
@@ -115,8 +113,8 @@ async def locate(core: Core, x: Exchange, rules: ObjectRules[Any]) -> Located:
     uses = rules.uses
     if rules.carried is not None and x.model and not _spoken(core, x):
         uses = rules.carried
-    objects = await named(core, x, uses(x.request), rules)
-    hints = () if objects else rules.hints(x.request)
+    objects = await named(core, x, await x.apart(uses, x.request), rules)
+    hints = () if objects else await x.apart(rules.hints, x.request)
     channel = await home(core, x, objects, hints)
     if channel is None or not x.model or core.dispatcher.offers(channel, x.model):
         return Located(objects, channel)

@@ -46,7 +46,7 @@ async def run(core: Core, x: Session, operation: Operation[Any]) -> None:
     bill = Bill(core, x, max((each.priced for each in plan), key=lambda priced: priced.amount), outcome)
     attempts = Attempts(core, x, _Opening(core, x, operation), outcome)
     routing = admission.routing(x.caller, x.request)
-    attempts.over((each, candidates.attempts(core, x, each.tiers, routing)) for each in plan)
+    attempts.over((each, candidates.attempts(core, x.caller.account_id, each.tiers, routing)) for each in plan)
     try:
         await bill.cover()
         opened = await attempts.take()

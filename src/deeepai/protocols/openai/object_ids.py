@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, cast
 
 import msgspec
 
-from ...declare import AnyRequest, Failure, Json, Reason
+from ...declare import MOST_NAMED, AnyRequest, Failure, Json, Reason
 
 MADE_HERE: Final = re.compile(r"(?:msg|rs|fc|ctc|cmp)_(\w+)_\d+")
 """Id of an item of an answer that the gateway translated: its response's own, and its place. No vendor's looks so."""
@@ -77,7 +78,7 @@ def ids_at(places: Sequence[Place], holder: str = "") -> Reader:
 
     def read(request: AnyRequest) -> Sequence[str]:
         ids = [request.params[holder]] if holder else []
-        return [*ids, *_at(_json(request.raw), places)]
+        return first(chain(ids, _at(_json(request.raw), places)))
 
     return read
 
@@ -85,14 +86,14 @@ def ids_at(places: Sequence[Place], holder: str = "") -> Reader:
 def chat_ids(request: AnyRequest) -> Sequence[str]:
     """Return the ids of the files that a chat's messages name."""
     raw = request.raw
-    return list(_at(_json(raw), _CHAT)) if b'"file_id"' in raw or _escaped(raw) else ()
+    return first(_at(_json(raw), _CHAT)) if b'"file_id"' in raw or _escaped(raw) else ()
 
 
 def response_ids(request: Any) -> Sequence[str]:
     """Return the ids that a response's body names; of a struct that has the fields in question."""
     body = request.body
     items = (body.input, body.instructions)
-    return list(_response(items, body.tools, body.prompt, body.conversation, body.previous_response_id))
+    return first(_response(items, body.tools, body.prompt, body.conversation, body.previous_response_id))
 
 
 def carried_ids(request: Any) -> Sequence[str]:
@@ -102,7 +103,7 @@ def carried_ids(request: Any) -> Sequence[str]:
     if isinstance(items, list):
         items = [item for item in cast("list[Any]", items) if not _is_reasoning(item)]
     rest = (body.tools, body.prompt, body.conversation, body.previous_response_id)
-    return list(_response((items, body.instructions), *rest))
+    return first(_response((items, body.instructions), *rest))
 
 
 def _is_reasoning(item: Json) -> bool:
@@ -112,7 +113,7 @@ def _is_reasoning(item: Json) -> bool:
 def item_ids(request: Any) -> Sequence[str]:
     """Return the ids that items for a conversation name, and the conversation's own where the path has one."""
     ids = [request.params["conversation_id"]] if "conversation_id" in request.params else []
-    return [*ids, *_items(request.body.items)]
+    return first(chain(ids, _items(request.body.items)))
 
 
 def line_ids(url: str, line: bytes) -> Sequence[str]:
@@ -130,11 +131,21 @@ def line_ids(url: str, line: bytes) -> Sequence[str]:
     if url == "/v1/responses":
         items = (fields.get("input"), fields.get("instructions"))
         names = ("tools", "prompt", "conversation", "previous_response_id")
-        return list(_response(items, *(fields.get(name) for name in names)))
-    return list(_at(fields, _CHAT))
+        return first(_response(items, *(fields.get(name) for name in names)))
+    return first(_at(fields, _CHAT))
 
 
 # Inside -------------------------------------------------------------------------------------------------------------
+
+
+def first(ids: Iterable[str]) -> Sequence[str]:
+    """Return ids, each once; no more than it takes to refuse them."""
+    found: dict[str, None] = {}
+    for one in ids:
+        found[one] = None
+        if len(found) > MOST_NAMED:
+            break
+    return list(found)
 
 
 def _json(raw: bytes) -> dict[str, Json]:

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from ...declare import (
     COMMENT,
+    MOST_NAMED,
     Accepted,
     Answer,
     AnswerShape,
@@ -261,7 +262,7 @@ def hints(request: Request[ResponseBody | CountBody]) -> Sequence[str]:
     items = request.body.input
     if not isinstance(items, list):
         return ()
-    return [item["id"] for item in items if isinstance(item.get("id"), str)]
+    return [item["id"] for item in items[-MOST_NAMED:] if isinstance(item.get("id"), str)]
 
 
 def makes(request: AnyRequest, value: Json) -> Sequence[Made]:

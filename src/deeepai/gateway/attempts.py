@@ -302,7 +302,8 @@ class Attempts(Generic[_T]):
                 return False
             return True
         attempt.done(ok=False, cooldown=cooldown(answer, verdict))
-        self._blamed.append((cause(answer), attempt))
+        if answer.status != 429:
+            self._blamed.append((cause(answer), attempt))
         channel = attempt.channel
         log.warning("upstream.refused", request_id=self._x.id, channel=channel.name, status=answer.status)
         self._core.metrics.failover(self._x.route.name, channel.name)

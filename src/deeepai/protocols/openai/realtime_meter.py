@@ -6,6 +6,7 @@ each 50 ms out.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
@@ -151,9 +152,16 @@ def _sound_bytes(base64_length: int) -> int:
     return base64_length * 3 // 4
 
 
-def _judged(event: str) -> str:
-    """Return an event as it was understood, should it say anything twice."""
-    return msgspec.json.encode(msgspec.json.decode(event)).decode()
+def _said_once(event: str) -> None:
+    """Refuse an event that says anything twice, however deep."""
+
+    def members(pairs: list[tuple[str, Json]]) -> Json:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise Failure(Reason.INVALID, "The event says something twice", code="invalid_value")
+        return found
+
+    json.loads(event, object_pairs_hook=members, strict=False)
 
 
 class RealtimeMeter:
@@ -203,11 +211,12 @@ class RealtimeMeter:
             self._said(_decoded(found.item))
         elif found.type == "response.create":
             self._keep(_at(_decoded(found.response), "instructions"))
-            return _judged(event)
+            _said_once(event)
         return event
 
     def _update(self, event: str, found: _Sent) -> str:
         session = _decoded(found.session)
+        _said_once(event)
         model = _at(session, "model")
         if model is not None and model != self._requested_model:
             raise Failure(
@@ -220,7 +229,7 @@ class RealtimeMeter:
         if isinstance(session, dict) and any(name.casefold() == "model" != name for name in session):
             raise Failure(Reason.INVALID, "The model of a session is written 'model'", param="session.model")
         if model is None or model == self._model:
-            return _judged(event)
+            return event
         whole = msgspec.json.decode(event)
         whole["session"]["model"] = self._model
         return msgspec.json.encode(whole).decode()

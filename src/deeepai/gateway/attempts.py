@@ -205,7 +205,8 @@ class Attempts(Generic[_T]):
             translated: Translated | None = None
             try:
                 if x.request.large:
-                    translated = await asyncio.to_thread(sender.prepare, channel, self.candidate)
+                    async with self._core.intake.lane:
+                        translated = await asyncio.to_thread(sender.prepare, channel, self.candidate)
                 else:
                     translated = sender.prepare(channel, self.candidate)
             except Failure as failure:

@@ -133,10 +133,10 @@ INPUTS: Final[dict[str, Input]] = {
         lambda: _edit("gpt-image-1", b"\r" * (20 * MB), b"\r\n--" * MB), path="/v1/images/edits", headers=_FORM
     ),
     "mask of 4 megapixels, translated": Input(
-        lambda: _edit("ideogram-v3", _mask(64), _mask(2048)), 4, "/v1/images/edits", _FORM
+        lambda: _edit("ideogram-V_3", _mask(64), _mask(2048)), 4, "/v1/images/edits", _FORM
     ),
     "form of 30 MB, translated": Input(
-        lambda: _edit("ideogram-v3", b"a" * (30 * MB), _mask(64)), 2, "/v1/images/edits", _FORM
+        lambda: _edit("ideogram-V_3", b"a" * (30 * MB), _mask(64)), 2, "/v1/images/edits", _FORM
     ),
 }
 

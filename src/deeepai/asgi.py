@@ -26,7 +26,7 @@ LARGE: Final = 1024 * 1024
 """Bytes above which a body is worked on in a thread."""
 
 Grow = Callable[[int], None]
-"""Is told how many bytes of a body are held so far; raises `Failure` where there is no room for as many."""
+"""Is told how many bytes a body takes so far; raises `Failure` where there is no room for as many."""
 
 
 def bearer(value: str) -> str | None:
@@ -108,12 +108,14 @@ async def unpacked(raw: bytes, headers: Headers, limit: int, grow: Grow | None =
     pieces: list[bytes] = []
     size, plain = 0, _plain(engine, raw, limit)
     while True:
-        piece = next(plain, None) if size < LARGE else await asyncio.to_thread(next, plain, None)
+        # Most are small, and end with their first piece.
+        piece = next(plain, None) if size < _BLOCK else await asyncio.to_thread(next, plain, None)
         if piece is None:
             break
         size += len(piece)
         if grow is not None:
-            grow(len(raw) + size)
+            # The pieces, and soon the whole.
+            grow(len(raw) + 2 * size)
         pieces.append(piece)
     if not engine.eof:
         raise _unfinished()

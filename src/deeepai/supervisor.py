@@ -39,6 +39,8 @@ _LISTENING = re.compile(rb"listening on http://[^:]+:(\d+)")
 _FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.2, 10.0
 _STEADY_SECONDS = 30.0
 _READY_SECONDS = 60.0
+_MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_ARENA_MAX": "2"}
+"""Has glibc give the memory of large bodies back when they are done."""
 _END_SECONDS = 5.0
 _LOOK_SECONDS = 0.25
 
@@ -366,7 +368,7 @@ class Supervisor:
         gateway = Child(
             name="gateway",
             command=lambda port: [sys.executable, "-m", "deeepai", "gateway"],
-            environ={**self._environ, HANDOVER: settings.to_json()},
+            environ={**_MEMORY, **self._environ, HANDOVER: settings.to_json()},
             say=self._say,
             port=settings.port,
             announces=False,

@@ -14,9 +14,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deeepai.accounts.limits import Limiter
+from deeepai.control.bootstrap import ENGINE_ACCOUNT
 from deeepai.engines.openai_wire import WireError
-from deeepai.engines.turns import ACCOUNT, Turns
+from deeepai.engines.turns import ACCOUNT, HEADER, Turns
 from deeepai.engines.worker import MOST_WAITING, Worker
+from deeepai.gateway import outgoing
 from deeepai.storage.board import Board
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database, Tx
@@ -24,6 +26,9 @@ from deeepai.storage.ids import new_id, now_ms
 from deeepai.tasks.outbox import MOST, PER_ACCOUNT, PER_HOST, Outbox
 from deeepai.tasks.safe_fetch import SafeFetch
 from deeepai.tasks.secrets import webhook_secret
+from tests.gateway import callers
+from tests.gateway.asgi import operation, protocol
+from tests.gateway.channels import channel
 from tests.servers import new_postgresql
 from tests.support.until import until_async
 
@@ -304,3 +309,11 @@ async def test_accounts_take_turns_at_a_process(tmp_path: Path) -> None:
     finally:
         await asyncio.to_thread(worker.close)
     assert order.index("bob") == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_upstream_learns_whose_request_it_is_where_its_channel_says_so(told: bool) -> None:
+    given, settings = operation(), {"account_header": ENGINE_ACCOUNT} if told else {}
+    x, to = callers.exchange(given), channel("a", settings=settings)
+    out = outgoing.build(protocol(given), given, x.request, to, outgoing.facts(x, to, "m"))
+    assert out.headers.get(HEADER) == (x.caller.account_id if told else None)

@@ -233,7 +233,8 @@ class Attempts(Generic[_T]):
                 outcome.upstream_model = channel.model_map.get(self.candidate.model, self.candidate.model)
                 try:
                     if x.request.large:
-                        translated = await asyncio.to_thread(sender.prepare, channel, self.candidate)
+                        async with self._core.intake.lane:
+                            translated = await asyncio.to_thread(sender.prepare, channel, self.candidate)
                     else:
                         translated = sender.prepare(channel, self.candidate)
                 except Failure as failure:

@@ -58,7 +58,8 @@ async def run(core: Core, x: Exchange, operation: Call[Any]) -> None:
         return
     origin = await candidates.origin(core, x) if operation.origin is not None else None
     if x.request.large:
-        plan = await asyncio.to_thread(candidates.candidates, core, x, origin, pin)
+        async with core.intake.lane:
+            plan = await asyncio.to_thread(candidates.candidates, core, x, origin, pin)
     else:
         plan = candidates.candidates(core, x, origin, pin)
     await _Passage(core, x, operation, tap).run(plan, origin)

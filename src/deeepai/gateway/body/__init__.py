@@ -40,7 +40,7 @@ class Intake:
     room : Room
         The memory that there is.
     lane : Lock
-        Held by the one large body that is decoded.
+        Held by the one large body that is decoded, or made ready for a channel.
     """
 
     limit: int

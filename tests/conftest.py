@@ -29,6 +29,8 @@ _LONGEST = (
     "tests/clients/test_proxies.py",
     "tests/wire/test_disconnects.py",
     "tests/spoiled/",
+    "tests/drill/",
+    "tests/security/test_cluster.py",
 )
 
 

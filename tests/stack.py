@@ -143,7 +143,7 @@ class Gateway:
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [*command, *self.flags],
-                env={**_clean_env(), **FAST, **secure, **self.env, **env},
+                env={**clean_env(), **FAST, **secure, **self.env, **env},
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -206,7 +206,7 @@ class Gateway:
             self._program(*words),
             capture_output=True,
             text=True,
-            env=_clean_env(),
+            env=clean_env(),
         )
 
     def _program(self, *words: str) -> list[str]:
@@ -218,7 +218,13 @@ class Gateway:
             return json.load(answer)
 
 
-def _clean_env() -> dict[str, str]:
+def run_cli(node: Gateway, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with a node's own environment."""
+    command = [sys.executable, "-m", "deeepai", *words, "--data", str(node.data)]
+    return subprocess.run(command, capture_output=True, text=True, env={**clean_env(), **node.env})
+
+
+def clean_env() -> dict[str, str]:
     """The environment without vendors' keys and our own settings, but for the folder of packs."""
     return {
         name: value

@@ -7,17 +7,23 @@ import gc
 import ipaddress
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
+import msgspec
 import structlog
 
 from . import asgi
+from .accounts import addresses
 from .accounts.directory import Directory, Snapshot
 from .accounts.limits import Limiter
 from .accounts.models import Channel
-from .accounts.vault import Vault
+from .accounts.opening import open_store
+from .accounts.own_channels import Node
+from .accounts.vault import VaultError
 from .asgi import Receive, Scope, Send
 from .control import presets
 from .control.api import ControlAPI
@@ -35,6 +41,7 @@ from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
 from .guard import GUARD, Guard
+from .health import Check, Health, assets_check, cache_check, database_check, room_check, write_check
 from .lifeline import die_with_parent
 from .listening import Loop
 from .logs import configure, secret_names
@@ -46,8 +53,8 @@ from .settings import HANDOVER, Settings
 from .storage import checks, kept_bytes
 from .storage.board import Board
 from .storage.cache import open_cache
-from .storage.connect import open_database
-from .storage.database import Database
+from .storage.database import Database, DatabaseRefused, DatabaseUnavailable, Tx
+from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.files import Bounds, FileKeeper
 from .tasks.life import TaskLife, Timing
@@ -61,6 +68,11 @@ from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, LOCAL_ANSWERS, REFRA
 from .upstream import Client
 
 log = structlog.get_logger()
+
+_HERE_SECONDS: Final = 5
+_COUNTS: Final = 12
+_GONE_MS: Final = 20_000
+_FORGOTTEN_MS: Final = 86_400_000
 
 PARENT = "DEEEPAI_PARENT"
 """Environment name of the process that starts the workers."""
@@ -77,8 +89,6 @@ class Running:
     db: Database
     close_cache: Callable[[], Awaitable[None]]
     jobs: list[asyncio.Task[None]]
-    checks: Sequence[Callable[[], Awaitable[str | None]]]
-    """What must be well for it to be ready."""
     board: Board | None
 
     async def close(self) -> None:
@@ -110,6 +120,8 @@ class Application:
         self._protocols = dict(protocols)
         self._running: Running | None = None
         self._gateway: Gateway | None = None
+        self._checks: list[Check] = []
+        self._health = Health(self._checks)
         self._find: Callable[[str], App] = lambda path: self._starting
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -130,7 +142,10 @@ class Application:
         try:
             await self._start()
         except Exception as fault:
-            log.exception("start.failed")
+            if isinstance(fault, VaultError | DatabaseRefused | DatabaseUnavailable):
+                log.error("start.failed", reason=str(fault))
+            else:
+                log.exception("start.failed")
             await send({"type": "lifespan.startup.failed", "message": str(fault)})
             return
         await send({"type": "lifespan.startup.complete"})
@@ -142,11 +157,11 @@ class Application:
     async def _start(self) -> None:
         settings, protocols = self._settings, self._protocols
         node = f"{socket.gethostname()}-{os.getpid()}"
-        db = await open_database(settings.database_url, synchronous=settings.sqlite_synchronous)
+        db, vault = await open_store(settings, wait=settings.database_wait, say=log.warning, running=True)
         cache = open_cache(settings.valkey)
         shared = cache if settings.valkey else None
-        vault = Vault.open(settings.secret_path)
-        directory = Directory(db, vault, shared)
+        own = Node.read(settings.node_path)
+        directory = Directory(db, vault, shared, own=own.own())
         ledger = Ledger(db, node=node, lease_ttl=settings.lease_ttl, debt_bound=settings.debt_nanos)
         await ledger.recover()
         client = Client()
@@ -160,13 +175,14 @@ class Application:
         def use(snapshot: Snapshot) -> None:
             presets.warn(snapshot.channels, protocols, warned)
             dispatcher.use(snapshot.channels)
+            client.only(frozenset(channel.id for channel in snapshot.channels))
             prices.use(snapshot)
 
         directory.on_change(use)
         await directory.start()
+        assets = AssetStore(settings.assets_url)
         links = SignedLinks(settings.url, vault.derive("asset links"), settings.asset_link_ttl)
         fetch = SafeFetch([ipaddress.ip_network(item) for item in settings.allow_private_callbacks])
-        assets = AssetStore(settings.assets_url)
         settings.spool.mkdir(parents=True, exist_ok=True)
         bounds = Bounds(
             settings.max_fetch,
@@ -192,7 +208,7 @@ class Application:
         )
         signing = vault.derive("webhooks")
         outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
-        poller = Poller(life, outbox, node=node, tick=settings.poll_tick)
+        poller = Poller(life, outbox, node=node, tick=settings.poll_tick, own=directory.own.ids)
         room = Room(settings.body_memory, settings.account_share)
         metrics = Metrics(
             lambda: [
@@ -204,6 +220,7 @@ class Application:
             lambda: Wire(self._guard.open, self._guard.refused, client.unasked, room.held, room.refused),
             *(board, settings.shared),
         )
+        metrics.cache_up = lambda: cache.up
         router = Router(protocols.values())
         translators = TranslatorIndex.build(protocols, (*CALL_TRANSLATORS, *JOB_TRANSLATORS), LOCAL_ANSWERS)
         task_translators = by_source(TASK_TRANSLATORS)
@@ -245,9 +262,11 @@ class Application:
         jobs += [asyncio.create_task(_watch(db)), asyncio.create_task(_forget(retention, settings.lease_ttl / 4))]
         if board is not None:
             jobs.append(asyncio.create_task(_publish(metrics)))
-        stored = settings.stored
-        ready = (lambda: checks.takes_a_write(db), lambda: checks.has_room(stored, settings.disk_reserve))
-        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs, ready, board)
+        if shared is not None:
+            jobs.append(asyncio.create_task(_count_nodes(db, own, limiter)))
+        self._checks.extend((database_check(db, vault), cache_check(cache), assets_check(assets)))
+        self._checks.extend((write_check(db), room_check(settings.stored, settings.disk_reserve)))
+        self._running = Running(core, directory, poller, fetch, db, cache.close, jobs, board)
         context = Context(
             database=db,
             ledger=ledger,
@@ -262,7 +281,7 @@ class Application:
         gateway = self._gateway = Gateway(core, settings.trusted_proxies)
         reference = Reference(protocols, TASK_TRANSLATORS)
         pages: dict[str, App] = {
-            "/healthz": self._health,
+            "/healthz": self._alive,
             "/readyz": self._ready,
             "/metrics": self._metrics,
             "/openapi.json": reference.openapi,
@@ -275,17 +294,17 @@ class Application:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
-    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _alive(self, scope: Scope, receive: Receive, send: Send) -> None:
         await _plain(send, 200, b"ok")
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._running is not None
-        faults = [fault for check in self._running.checks if (fault := await check()) is not None]
-        await _plain(send, 503 if faults else 200, "; ".join(faults or ["ready"]).encode())
+        found = await self._health.look()
+        await _plain(send, 200 if found.ready else 503, msgspec.json.encode(found) + b"\n", "application/json")
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = scope.get("client")
-        if client is None or not ipaddress.ip_address(client[0]).is_private:
+        forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        peer = scope["client"][0] if scope.get("client") else ""
+        if not addresses.private(peer, forwarded, self._settings.trusted_proxies):
             await _plain(send, 403, b"metrics are served to private addresses only")
             return
         assert self._running is not None
@@ -302,6 +321,8 @@ async def _maintain(core: Core, seconds: float) -> None:
         try:
             await core.ledger.maintain()
             await core.write_seen()
+        except DatabaseUnavailable as fault:
+            log.warning("ledger.waits", reason=str(fault))
         except Exception:
             log.exception("ledger.maintenance_failed")
 
@@ -322,6 +343,30 @@ async def _watch(db: Database) -> None:
         if not db.writable:
             fault = await checks.takes_a_write(db)
             log.warning("database.takes_writes_again" if fault is None else "database.takes_no_write", error=fault)
+
+
+async def _count_nodes(db: Database, node: Node, limiter: Limiter) -> None:
+    """Keep count of the gateways, among whom limits are shared out while their cache is gone."""
+    # One that is slow to say that it is here is no reason to take its share.
+    counts: deque[int] = deque(maxlen=_COUNTS)
+    while True:
+        now = now_ms()
+
+        async def work(tx: Tx, now: int = now) -> int:
+            await tx.execute(
+                "INSERT INTO nodes (id, host, seen_at) VALUES ($1, $2, $3) "
+                "ON CONFLICT (id) DO UPDATE SET host = excluded.host, seen_at = excluded.seen_at",
+                *(node.id, socket.gethostname(), now),
+            )
+            await tx.execute("DELETE FROM nodes WHERE seen_at < $1", now - _FORGOTTEN_MS)
+            return await tx.fetchval("SELECT COUNT(*) FROM nodes WHERE seen_at > $1", now - _GONE_MS)
+
+        try:
+            counts.append(await db.write(work))
+            limiter.nodes = max(1, *counts)
+        except DatabaseUnavailable:
+            log.warning("nodes.not_counted")
+        await asyncio.sleep(_HERE_SECONDS)
 
 
 async def _publish(metrics: Metrics) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import sys
 from typing import Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from .app import PARENT
 from .http1 import Connection
 from .listening import raise_file_limit
 from .logs import configure, secret_names
 from .protocols import PROTOCOLS
-from .settings import HANDOVER, Settings
+from .settings import HANDOVER, PRIVATE, Settings
 from .tls import context_of
 from .upstream.sockets import MOST_EVENT
 
@@ -21,16 +25,22 @@ _KEEP_SECONDS: Final = 75
 """Longer than the 60 s for which reverse proxies keep idle connections: whoever closes first should be the caller."""
 
 
-def serve(settings: Settings) -> None:
-    """Run the gateway until it is told to stop."""
+def serve(settings: Settings, listener: str = "", standby: str = "") -> None:
+    """Run the gateway until it is told to stop.
+
+    Parameters
+    ----------
+    listener : str
+        Number of an open file: the socket to accept connections at; by default the settings say where to listen.
+    standby : str
+        `STANDBY`, where it is to wait for a line on its standard input, ready to begin.
+    """
     os.environ[HANDOVER] = settings.to_json()
     os.environ[PARENT] = str(os.getpid())
+    os.umask(PRIVATE)
     configure(settings, *secret_names(PROTOCOLS.values()))
     raise_file_limit()
-    if settings.workers > 1:
-        # What earlier workers left is nobody's any more.
-        shutil.rmtree(settings.shared, ignore_errors=True)
-    uvicorn.run(
+    config = uvicorn.Config(
         "deeepai.app:build",
         factory=True,
         host=settings.host,
@@ -55,3 +65,18 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=_KEEP_SECONDS,
         timeout_graceful_shutdown=max(1, int(settings.grace)),
     )
+    if standby:
+        config.load()
+        if not sys.stdin.buffer.readline():
+            return
+    if settings.workers > 1:
+        # What earlier workers left is nobody's any more.
+        shutil.rmtree(settings.shared, ignore_errors=True)
+    sockets = [socket.socket(fileno=int(listener))] if listener else [config.bind_socket()]
+    if settings.workers > 1:
+        Multiprocess(config, sockets=sockets).run()
+        return
+    server = uvicorn.Server(config)
+    server.run(sockets)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

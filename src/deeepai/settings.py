@@ -5,6 +5,7 @@ The supervisor hands them to the gateway's processes as JSON in one environment 
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -18,10 +19,15 @@ import msgspec
 from msgspec import Meta
 
 PREFIX: Final = "DEEEPAI_"
+PRIVATE: Final = 0o077
+"""The umask of all programs: what they make is their user's alone, whatever the folder was."""
 HANDOVER: Final = "DEEEPAI_SETTINGS"
 """Name of the variable that holds the JSON form."""
+INTERNAL: Final = frozenset({HANDOVER, *(PREFIX + word for word in ("PARENT", "CRASH_AT", "TEST_RESULTS", "API_KEY"))})
+"""Names that the programs, the tests and the samples of requests use among themselves."""
 
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+/?", re.IGNORECASE)
+_SERVICE: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP)(_\w+)?$")
 
 Seconds = Annotated[float, Meta(gt=0)]
 Bytes = Annotated[int, Meta(ge=1)]
@@ -64,10 +70,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Seconds after which a caller that takes nothing of its answer is closed.
     cors_origins : tuple of str
         Origins whose pages may call the gateway's interfaces; `*` is any, `none` is none.
+    database_wait : float
+        Seconds for which a start waits for a database that cannot be reached.
+    secret : str, optional
+        The key itself, in place of its file; base64 or hex, after a change with the older ones behind it.
     secret_file : str, optional
         The key that credentials are encrypted with; by default `secret.key` in the data folder.
     config : str, optional
         The declarative file; by default `deeepai.toml` in the data folder, where there is one.
+    standby : bool
+        Whether the process that takes over from a gateway that ended is started beforehand.
     grace : float
         Seconds that open requests have to finish at a stop.
     lease_ttl : float
@@ -140,10 +152,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     body_rate: Annotated[float, Meta(ge=0)] = 500.0
     reader_limit: Seconds = 60.0
     cors_origins: tuple[str, ...] = ("*",)
+    database_wait: Annotated[float, Meta(ge=0)] = 60.0
+    secret: str | None = None
     secret_file: str | None = None
     config: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
+    standby: bool = True
     grace: Annotated[float, Meta(ge=0)] = 10.0
     lease_ttl: Seconds = 30.0
     poll_tick: Seconds = 0.5
@@ -203,6 +218,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.folder / "workers"
 
     @property
+    def node_path(self) -> Path:
+        """What one node has to itself."""
+        return self.folder / "node.json"
+
+    @property
     def database_url(self) -> str:
         """The database's URL."""
         return self.database or f"sqlite:///{quote(str(self.folder / 'deeepai.db'))}"
@@ -257,6 +277,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         scheme = "https" if self.tls_cert else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
+    def __repr__(self) -> str:
+        """Show where the state lies; the rest may be secret."""
+        return f"Settings(data={self.data!r})"
+
     def __post_init__(self) -> None:
         for name in ("trusted_proxies", "allow_private_callbacks"):
             for network in getattr(self, name):
@@ -296,13 +320,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises
         ------
         SettingsError
-            A value cannot be used.
+            A value cannot be used, or nobody knows a name.
         """
         environ = os.environ if environ is None else environ
+        _check_names(environ)
         values: dict[str, Any] = {}
         for field in msgspec.structs.fields(cls):
-            text = environ.get(PREFIX + field.name.upper(), "").strip()
-            if not text:
+            variable = PREFIX + field.name.upper()
+            text = environ.get(variable, "").strip()
+            if not text or _linked(variable, text):
                 continue
             if field.type == tuple[str, ...]:
                 values[field.name] = [part.strip() for part in text.split(",") if part.strip()]
@@ -312,6 +338,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 values[field.name] = text
         values.update({name: value for name, value in flags.items() if value is not None})
         return _convert(values)
+
+
+def _linked(name: str, value: str) -> bool:
+    """Tell whether Kubernetes put a variable there, for a service whose name begins as ours."""
+    return _SERVICE.search(name) is not None or (name.endswith("_PORT") and value.startswith(("tcp://", "udp://")))
+
+
+def _check_names(environ: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.__struct_fields__}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known | INTERNAL and not _linked(name, environ[name]):
+            nearest = difflib.get_close_matches(name, known, 1, 0.0)[0]
+            raise SettingsError(f"there is no setting {name}; {nearest} is the nearest")
 
 
 def _boolean(name: str, text: str) -> bool:

@@ -1,6 +1,6 @@
 """`deeepai serve`: starts the engines' program, the sandbox's and the gateway, and keeps them running until a signal.
 
-Each is a process group of its own, so that what it started ends with it; none outlives this process, however it ends.
+None outlives this process, however it ends. The gateway's address is held here: while it starts again, callers wait.
 """
 
 from __future__ import annotations
@@ -9,42 +9,39 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import re
 import signal
 import socket
 import ssl
+import stat
 import sys
-import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
+from .accounts.channels import NewChannel
+from .accounts.opening import open_store
+from .accounts.own_channels import Node, arrange
 from .accounts.vault import Vault
-from .control import bootstrap, presets
-from .control.config_file import Applier, ConfigError
+from .child import END_SECONDS, Child, Say
+from .control import applied_files, bootstrap, presets
+from .control.config_file import Applier, ConfigError, read
 from .engines import PackError, catalogue
-from .lifeline import die_with_parent
 from .money.ledger import Ledger
 from .money.prices import PriceBook
 from .protocols import PROTOCOLS
-from .settings import HANDOVER, Settings
-from .storage.connect import open_database
-from .storage.database import Database
+from .settings import HANDOVER, PRIVATE, Settings
+from .storage.database import Database, DatabaseRefused, DatabaseUnavailable
+from .storage.migrations import migrate
 from .tls import Certificate
 
 PACK: Final = "smollm2-135m"
-_LISTENING = re.compile(rb"listening on http://[^:]+:(\d+)")
-_FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.2, 10.0
-_STEADY_SECONDS = 30.0
 _READY_SECONDS = 60.0
 _MEMORY: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_ARENA_MAX": "2"}
 """Has glibc give the memory of large bodies back when they are done."""
-_END_SECONDS = 5.0
+_BACKLOG: Final = 2048
 _LOOK_SECONDS = 0.25
 
-Say = Callable[[str], None]
 Stamp = tuple[int, int, int] | None
 """What tells a file's versions apart; None where there is none."""
 
@@ -53,144 +50,23 @@ class StartError(Exception):
     """Why nothing could be started."""
 
 
-@dataclass(slots=True, eq=False)
-class Child:
-    """One program.
-
-    Attributes
-    ----------
-    command : callable
-        Its command line for a port; 0 before the system has chosen one.
-    port : int
-        Kept over restarts.
-    announces : bool
-        Whether it prints the line that tells its port.
-    grace : float
-        Seconds between SIGTERM and SIGKILL.
-    """
-
-    name: str
-    command: Callable[[int], Sequence[str]]
-    environ: Mapping[str, str]
-    say: Say
-    port: int = 0
-    announces: bool = True
-    grace: float = _END_SECONDS
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    restarts: int = 0
-    _process: asyncio.subprocess.Process | None = None
-    _ending: bool = False
-    _keeper: asyncio.Task[None] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id, while it runs."""
-        return None if self._process is None or self._process.returncode is not None else self._process.pid
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    async def start(self) -> None:
-        """Start it, and start it again whenever it ends."""
-        await self._spawn()
-        self._keeper = asyncio.create_task(self._keep())
-
-    async def _spawn(self) -> None:
-        parent = os.getpid()
-
-        def before_exec() -> None:
-            die_with_parent(signal.SIGTERM, parent)
-
-        self._process = await asyncio.create_subprocess_exec(
-            *self.command(self.port),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE if self.announces else None,
-            env=self.environ,
-            start_new_session=True,
-            preexec_fn=before_exec,
-        )
-
-    async def _keep(self) -> None:
-        back_off = _FIRST_BACK_OFF
-        while True:
-            process, started = self._process, time.monotonic()
-            assert process is not None
-            reader = asyncio.create_task(self._listen(process.stdout)) if process.stdout is not None else None
-            code = await process.wait()
-            # What the program had started must not keep its port.
-            self._signal(signal.SIGKILL)
-            if reader is not None:
-                reader.cancel()
-            if self._ending:
-                return
-            if time.monotonic() - started > _STEADY_SECONDS:
-                back_off = _FIRST_BACK_OFF
-            self.say(f"{self.name} ended ({_reason(code)}); it starts again in {back_off:.1f} s")
-            await asyncio.sleep(back_off)
-            back_off = min(back_off * 2, _LONGEST_BACK_OFF)
-            self.restarts += 1
-            await self._spawn()
-
-    async def _listen(self, output: asyncio.StreamReader) -> None:
-        with contextlib.suppress(ValueError):  # a line without end
-            while line := await output.readline():
-                found = _LISTENING.search(line)
-                if found and not self.ready.is_set():
-                    self.port = int(found[1])
-                    self.ready.set()
-                elif not found:
-                    self.say(f"{self.name}: {line.decode('utf-8', 'replace').rstrip()}")
-
-    def _signal(self, number: int) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-
-    def kill(self) -> None:
-        """End it and what it started at once."""
-        self._ending = True
-        self._signal(signal.SIGKILL)
-
-    async def stop(self) -> None:
-        """End it: SIGTERM, and SIGKILL after the grace time."""
-        self._ending = True
-        process = self._process
-        if process is None or self._keeper is None:
-            return
-        if process.returncode is None:
-            # To the program alone: it tells what it started, and in good order.
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        else:
-            self._keeper.cancel()  # between two lives
-        await asyncio.wait([self._keeper], timeout=self.grace)
-        if not self._keeper.done():
-            self._signal(signal.SIGKILL)
-            await asyncio.wait([self._keeper], timeout=_END_SECONDS)
-
-
-def _reason(code: int) -> str:
-    return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-
-
-def free_port(host: str, port: int) -> int:
-    """Return the port, or a free one for 0.
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that has an address; nobody can connect to it yet.
 
     Raises
     ------
     StartError
-        It cannot be listened on.
+        The address cannot be had.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as fault:
-            raise StartError(f"port {port} of {host} cannot be listened on: {fault.strerror}") from None
-        return probe.getsockname()[1]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as fault:
+        listener.close()
+        raise StartError(f"port {port} of {host} cannot be listened on: {fault.strerror}") from None
+    return listener
 
 
 def _stamp(path: Path) -> Stamp:
@@ -199,6 +75,16 @@ def _stamp(path: Path) -> Stamp:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _close(folder: Path) -> None:
+    """Close to others what earlier starts left open to them; what is made from now on is closed by the umask."""
+    for path in folder.iterdir():
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if mode & PRIVATE and not path.is_symlink():
+            # Somebody else's, such as a volume's lost+found, stays as it is.
+            with contextlib.suppress(PermissionError):
+                path.chmod(mode & ~PRIVATE)
 
 
 def _lock(folder: Path) -> IO[str]:
@@ -248,9 +134,11 @@ class Supervisor:
         self._say = say
         self._children: list[Child] = []
         self._stop = asyncio.Event()
+        self._node = Node(id="")
+        self._listener = socket.socket()
         # Vendors' keys lie encrypted in the store: the programs need none of them.
         hidden = {name for item in PROTOCOLS.values() for name in (item.env_key, *item.env_key_also)}
-        hidden |= presets.environment_keys()
+        hidden |= presets.environment_keys() | {"DEEEPAI_SECRET"}
         self._environ = {name: value for name, value in os.environ.items() if name not in hidden}
 
     async def run(self) -> None:
@@ -266,37 +154,64 @@ class Supervisor:
                 Certificate(self.settings.tls_cert, self.settings.tls_key)
             except OSError as fault:
                 raise StartError(f"the certificate and its key cannot be used: {fault}") from None
+        if self.settings.database and self.settings.asset_store is None and "sqlite:" not in self.settings.database:
+            raise StartError(
+                "files would lie in this node's own folder, which no other node reads: set DEEEPAI_ASSET_STORE to a "
+                "bucket (s3://…), to a folder that all nodes share, or to this folder, where this is the only node"
+            )
         folder = self.settings.folder
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _lock(folder):
-            port = free_port(self.settings.host, self.settings.port)
-            self.settings = self.settings.changed(port=port, data=str(folder))
-            vault = Vault.open(self.settings.secret_path)
-            database = await open_database(self.settings.database_url)
-            ledger = Ledger(database, node="supervisor")
-            await ledger.recover()
-            watcher: asyncio.Task[None] | None = None
+        os.umask(PRIVATE)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _close(folder)
+            lock = _lock(folder)
+        except OSError as fault:
+            raise StartError(f"{folder} cannot be used as the data folder: {fault.strerror}") from None
+        with lock, bound(self.settings.host, self.settings.port) as listener:
+            self._listener = listener
+            self.settings = self.settings.changed(port=listener.getsockname()[1], data=str(folder))
+            opening = asyncio.create_task(open_store(self.settings, wait=self.settings.database_wait, say=self._say))
+            stopped = asyncio.create_task(self._stop.wait())
+            await asyncio.wait([opening, stopped], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if not opening.done():
+                opening.cancel()
+                await asyncio.gather(opening, return_exceptions=True)
+                return
             try:
-                told, first = await bootstrap.first_start(database, ledger, self.settings)
-                await bootstrap.offer_aliases(database)
-                applier = Applier(database, vault, ledger, PROTOCOLS, PriceBook.shipped())
-                stamp = _stamp(self.settings.config_path)
-                if self.settings.config and stamp is None:
-                    raise StartError(f"{self.settings.config_path} does not exist")
-                await self._apply(applier)
-                if await self._start_programs(database, vault):
-                    watcher = asyncio.create_task(self._watch(applier, stamp))
-                    self._greet(told, first=first)
-                    await self._propose()
-                    await self._stop.wait()
-                    self._say("Stopping: open requests have their grace time; Ctrl-C again ends at once")
-            finally:
-                if watcher is not None:
-                    watcher.cancel()
-                    await asyncio.gather(watcher, return_exceptions=True)
-                await self._end_programs()
-                await ledger.close()
-                await database.close()
+                database, vault = await opening
+            except (DatabaseUnavailable, DatabaseRefused) as fault:
+                raise StartError(str(fault)) from None
+            await self._serve(database, vault)
+
+    async def _serve(self, database: Database, vault: Vault) -> None:
+        ledger = Ledger(database, node="supervisor")
+        watcher: asyncio.Task[None] | None = None
+        try:
+            await ledger.recover()
+            told, first = await bootstrap.first_start(database, ledger, self.settings)
+            await bootstrap.offer_aliases(database)
+            self._node = Node.read(self.settings.node_path)
+            applier = Applier(database, vault, ledger, PROTOCOLS, PriceBook.shipped(), node=self._node.id)
+            stamp = _stamp(self.settings.config_path)
+            if self.settings.config and stamp is None:
+                raise StartError(f"{self.settings.config_path} does not exist")
+            await self._apply(applier)
+            if await self._start_programs(database, vault):
+                watcher = asyncio.create_task(self._watch(applier, stamp))
+                self._greet(told, first=first)
+                await self._propose()
+                await self._stop.wait()
+                self._say("Stopping: open requests have their grace time; Ctrl-C again ends at once")
+        except DatabaseUnavailable as fault:
+            raise StartError(str(fault)) from None
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+                await asyncio.gather(watcher, return_exceptions=True)
+            await self._end_programs()
+            await ledger.close()
+            await database.close()
 
     def _catch_signals(self) -> None:
         def caught() -> None:
@@ -338,12 +253,22 @@ class Supervisor:
                     return False
                 self._say(f"{child.name} does not get ready; the gateway starts without it")
         models = _engine_models(settings) if engines else ()
-        wanted = bootstrap.builtin_channels(PROTOCOLS, _url(engines), _url(sandbox), models)
-        await bootstrap.sync_channels(database, vault, wanted, "builtin")
-        wanted = bootstrap.environment_channels(PROTOCOLS, os.environ)
-        for line in await bootstrap.sync_channels(database, vault, wanted, "environment"):
-            self._say(f"From the environment: {line}")
+        await self._arrange(
+            database, vault, bootstrap.builtin_channels(PROTOCOLS, _url(engines), _url(sandbox), models)
+        )
         return await self._start_gateway()
+
+    async def _arrange(self, database: Database, vault: Vault, builtin: Sequence[NewChannel]) -> None:
+        """Have the channels of this node's programs and environment, as this node's own."""
+        node = self._node
+        wanted = {"builtin": builtin, "environment": bootstrap.environment_channels(PROTOCOLS, os.environ)}
+        said = await database.read(lambda tx: arrange(tx, vault, node, wanted))
+        for line in said.get("environment", ()):
+            self._say(f"From the environment: {line}")
+        node.write(self.settings.node_path)
+        if database.dialect == "sqlite":
+            # No other node, and so no older one, can be at work.
+            await migrate(database, after=True)
 
     async def _install_pack(self) -> None:
         settings = self.settings
@@ -367,18 +292,24 @@ class Supervisor:
         settings = self.settings
         gateway = Child(
             name="gateway",
-            command=lambda port: [sys.executable, "-m", "deeepai", "gateway"],
+            command=lambda port: [sys.executable, "-m", "deeepai", "gateway", str(self._listener.fileno())],
             environ={**_MEMORY, **self._environ, HANDOVER: settings.to_json()},
             say=self._say,
             port=settings.port,
             announces=False,
             # The gateway keeps to the grace time itself; this is for when it cannot.
-            grace=settings.grace + _END_SECONDS,
+            grace=settings.grace + END_SECONDS,
+            answers=lambda: answers(self.settings.local_url, "/healthz"),
+            inherits=(self._listener.fileno(),),
+            # Of several workers, others serve meanwhile.
+            standby=settings.standby and settings.workers == 1,
         )
+        self._listener.listen(_BACKLOG)
         self._children.append(gateway)
         await gateway.start()
         if await self._wait(self._until_ready(gateway)):
             gateway.ready.set()
+            await gateway.prepare()
             return True
         if self._stop.is_set():
             return False
@@ -403,6 +334,8 @@ class Supervisor:
         return False
 
     async def _end_programs(self) -> None:
+        # Who comes now is refused at once, and goes to another node.
+        self._listener.close()
         # The gateway first: the others answer its open requests.
         for child in reversed(self._children):
             await child.stop()
@@ -410,10 +343,25 @@ class Supervisor:
     # The declarative file
 
     async def _apply(self, applier: Applier) -> None:
-        path = self.settings.config_path
+        path, node, database = self.settings.config_path, self._node, applier.database
         try:
+            if _stamp(path) is None:
+                last = await database.read(applied_files.latest)
+                if last is not None:
+                    self._say(f"{path.name} is not here; what it declared stays (version {last['serial']})")
+                return
+            version = applied_files.digest(read(path)[0].text)
+            newer = await applied_files.newer(database, node, version)
+            if newer is not None:
+                self._say(
+                    f"{path.name} is older than what counts (version {newer['serial']}, by node {newer['node']}), "
+                    "and is left alone; `deeepai config apply` makes it count"
+                )
+                return
             for line in await applier.apply(path):
                 self._say(f"{path.name}: {line}")
+            node.file = version
+            node.write(self.settings.node_path)
         except ConfigError as fault:
             self._say(f"{fault}; nothing of the file was applied")
 

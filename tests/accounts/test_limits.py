@@ -97,6 +97,53 @@ async def test_gateways_share_a_minute() -> None:
         await cache.close()
 
 
+class Flaky(MemoryCache):
+    """A cache that may be gone, and may have lost what it knew."""
+
+    there = True
+
+    @property
+    def up(self) -> bool:
+        return self.there
+
+
+async def test_without_the_cache_each_has_its_share() -> None:
+    cache, clock = Flaky(), Clock()
+    nodes = [Limiter(cache, clock) for _ in range(3)]
+    for node in nodes:
+        node.nodes = 3
+
+    async def passed(key: str, rpm: int) -> int:
+        return [await node.count_shared(key, rpm) for _ in range(rpm) for node in nodes].count(0.0)
+
+    assert await passed("before", 9) == 9
+    cache.there = False
+    assert await passed("gone", 9) == 9
+    assert await passed("gone", 9) == 0
+    # What was used up while it was there stays so.
+    assert await passed("before", 9) == 0
+    assert await passed("one", 1) <= 3
+    clock.now += 90
+    assert await passed("gone", 9) <= 6
+    # It comes back and knows nothing: what was counted meanwhile is told.
+    clock.now += 120
+    assert await passed("back", 6) == 6
+    await cache.close()
+    cache.there = True
+    assert await passed("back", 6) == 0
+    assert await passed("fresh", 6) == 6
+
+
+async def test_a_cache_that_came_back_empty_is_told_anew() -> None:
+    cache, clock = Flaky(), Clock()
+    nodes = [Limiter(cache, clock) for _ in range(2)]
+    waits = [await node.count_shared("t", 6) for _ in range(2) for node in nodes]
+    assert waits == [0.0] * 4
+    await cache.close()
+    waits = [await node.count_shared("t", 6) for _ in range(6) for node in nodes]
+    assert waits.count(0.0) <= 2
+
+
 def boards(folder: Path, count: int) -> list[Board]:
     return [Board(folder) for _ in range(count)]
 

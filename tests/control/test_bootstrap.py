@@ -3,20 +3,27 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from deeepai.accounts import catalogue, channels, keys, passwords, people, tokens
-from deeepai.accounts.channels import ChannelChanges
+from deeepai.accounts.channels import ChannelChanges, NewChannel
+from deeepai.accounts.directory import Directory
+from deeepai.accounts.models import Channel
+from deeepai.accounts.own_channels import Node, arrange
 from deeepai.accounts.vault import Vault
 from deeepai.control import bootstrap
+from deeepai.declare import Failure
 from deeepai.money.audit import verify
 from deeepai.money.ledger import Ledger
 from deeepai.protocols import PROTOCOLS
 from deeepai.settings import Settings
 from deeepai.storage.database import Database
+from deeepai.storage.migrations import migrate
 
 
 async def test_the_first_start_makes_all_that_a_newcomer_needs(db: Database, tmp_path: Path) -> None:
@@ -81,45 +88,111 @@ async def test_a_later_start_makes_nothing_and_knows_the_new_address(db: Databas
     assert await bootstrap.first_start(db, ledger, Settings.load({}, data=str(tmp_path))) == (None, False)
 
 
+async def arranged(db: Database, vault: Vault, node: Node, **wanted: Sequence[NewChannel]) -> dict[str, Channel]:
+    """Arrange a node's channels; return all that it knows then."""
+    whole = {"builtin": (), "environment": (), **wanted}
+    await db.read(lambda tx: arrange(tx, vault, node, whole))
+    directory = Directory(db, vault, own=node.own())
+    await directory.refresh()
+    return {channel.name: channel for channel in directory.channels}
+
+
 async def test_builtin_channels_follow_the_programs(db: Database) -> None:
-    vault = Vault(os.urandom(32))
+    vault, node = Vault(os.urandom(32)), Node(id="here")
     wanted = bootstrap.builtin_channels(PROTOCOLS, "http://127.0.0.1:1", "http://127.0.0.1:2")
-    await bootstrap.sync_channels(db, vault, wanted, "builtin")
-    found = {channel.name: channel for channel in await db.read(lambda tx: channels.load_all(tx, vault))}
+    found = await arranged(db, vault, node, builtin=wanted)
     assert (found["engines"].base_url, found["engines"].mode) == ("http://127.0.0.1:1/v1", "live")
     assert (found["engines"].priority, found["engines"].models) == (-100, bootstrap.ENGINE_MODELS)
     assert {name for name in found if name != "engines"} == {f"sandbox-{name}" for name in PROTOCOLS}
     assert {found[name].mode for name in found if name != "engines"} == {"test"}
     assert found["sandbox-openai"].base_url == "http://127.0.0.1:2/openai/v1"
     assert found["sandbox-flux"].base_url == "http://127.0.0.1:2/flux"
+    # They are nobody else's.
+    assert await db.read(lambda tx: tx.fetchval("SELECT COUNT(*) FROM channels")) == 0
+    other = Directory(db, vault)
+    await other.refresh()
+    assert other.channels == ()
 
     # What the operator disabled stays so over the next start, at the new port.
-    disabled = ChannelChanges(status="disabled")
-    await db.write(lambda tx: channels.update(tx, vault, found["engines"].id, disabled))
+    own, disabled = node.own(), ChannelChanges(status="disabled")
+    view = await db.read(lambda tx: own.get(tx, "engines"))
+    await db.write(lambda tx: own.update(tx, vault, view, disabled))
     wanted = bootstrap.builtin_channels(PROTOCOLS, "http://127.0.0.1:3", None)
-    await bootstrap.sync_channels(db, vault, wanted, "builtin")
-    (left,) = await db.read(lambda tx: channels.load_all(tx, vault))
-    assert (left.id, left.base_url, left.enabled) == (found["engines"].id, "http://127.0.0.1:3/v1", False)
+    left = await arranged(db, vault, node, builtin=wanted)
+    assert list(left) == ["engines"]
+    engines = left["engines"]
+    assert (engines.id, engines.base_url, engines.enabled) == (found["engines"].id, "http://127.0.0.1:3/v1", False)
+    view = await db.read(lambda tx: node.own().get(tx, engines.id))
+    assert (view.status, view.source) == ("disabled", "builtin")
+    await db.write(lambda tx: own.update(tx, vault, view, ChannelChanges(status="enabled")))
+    assert (await arranged(db, vault, node, builtin=wanted))["engines"].enabled
+    with pytest.raises(Failure, match="change it there"):
+        await db.write(lambda tx: own.update(tx, vault, view, ChannelChanges(priority=3)))
 
 
-async def test_vendors_keys_in_the_environment_become_channels(db: Database) -> None:
-    vault = Vault(os.urandom(32))
+async def test_vendors_keys_in_the_environment_become_channels(db: Database, tmp_path: Path) -> None:
+    vault, node = Vault(os.urandom(32)), Node(id="here")
     environ = {"OPENAI_API_KEY": "sk-one", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "BFL_API_KEY": " ", "OTHER": "x"}
-    said = await bootstrap.sync_channels(db, vault, bootstrap.environment_channels(PROTOCOLS, environ), "environment")
+
+    async def start(node: Node, **changes: str) -> tuple[list[str], Channel]:
+        wanted = {"environment": bootstrap.environment_channels(PROTOCOLS, {**environ, **changes})}
+        said = await db.read(lambda tx: arrange(tx, vault, node, wanted))
+        directory = Directory(db, vault, own=node.own())
+        await directory.refresh()
+        (channel,) = directory.channels
+        return said["environment"], channel
+
+    said, channel = await start(node)
     assert said == ["channel openai-environment → http://127.0.0.1:9/v1: made"]
-    (channel,) = await db.read(lambda tx: channels.load_all(tx, vault))
     assert (channel.credential, channel.source, channel.priority) == ("sk-one", "environment", 0)
-    again = bootstrap.environment_channels(PROTOCOLS, {**environ, "OPENAI_API_KEY": "sk-two"})
-    assert (await bootstrap.sync_channels(db, vault, again, "environment"))[0].endswith(": changed")
-    (channel,) = await db.read(lambda tx: channels.load_all(tx, vault))
-    assert channel.credential == "sk-two"
-    assert await bootstrap.sync_channels(db, vault, [], "environment") == ["channel openai-environment: removed"]
+    # Another node with the same key has the same channel; one with another key has one of its own.
+    _, same = await start(Node(id="there"))
+    _, another = await start(Node(id="there"), OPENAI_API_KEY="sk-two")
+    assert (same.id == channel.id, another.id == channel.id) == (True, False)
+    # A key that changes here is the same channel still, for what was made there.
+    path = tmp_path / "node.json"
+    node.write(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"sk-one" not in path.read_bytes()
+    said, changed = await start(Node.read(path), OPENAI_API_KEY="sk-two")
+    assert said[0].endswith(": changed")
+    assert (changed.id, changed.credential) == (channel.id, "sk-two")
+    assert (await start(Node.read(path)))[0][0].endswith(": there")
+    gone = {"environment": ()}
+    assert await db.read(lambda tx: arrange(tx, vault, node, gone)) == {
+        "environment": ["channel openai-environment: removed"]
+    }
+    assert node.channels == []
+
+
+async def test_a_channel_of_all_nodes_goes_before_one_of_a_nodes_own(db: Database) -> None:
+    vault, node = Vault(os.urandom(32)), Node(id="here")
+    new = NewChannel(name="engines", protocol="openai", base_url="https://example.com")
+    await db.write(lambda tx: channels.create(tx, vault, new))
+    wanted = bootstrap.builtin_channels(PROTOCOLS, "http://127.0.0.1:1", None)
+    found = await arranged(db, vault, node, builtin=wanted)
+    assert [channel.base_url for channel in found.values()] == ["https://example.com"]
+
+
+async def test_channels_that_were_rows_keep_their_ids(db: Database) -> None:
+    """What was made at them under an older release is found still."""
+    vault, node = Vault(os.urandom(32)), Node(id="here")
+    old = NewChannel(name="openai-environment", protocol="openai", base_url="https://example.com", credential="k")
+    channel_id = await db.write(lambda tx: channels.create(tx, vault, old, source="environment"))
+    wanted = bootstrap.environment_channels(PROTOCOLS, {"OPENAI_API_KEY": "sk-new"})
+    found = await arranged(db, vault, node, environment=wanted)
+    assert {name: (channel.id, channel.credential) for name, channel in found.items()} == {
+        "openai-environment": (channel_id, "sk-new")
+    }
+    await migrate(db, after=True)
+    assert await db.read(lambda tx: tx.fetchval("SELECT COUNT(*) FROM channels")) == 0
+    assert [one.id for one in (await arranged(db, vault, node, environment=wanted)).values()] == [channel_id]
 
 
 async def test_a_wrong_address_in_the_environment_stops_nothing(db: Database) -> None:
     environ = {"OPENAI_API_KEY": "sk-one", "OPENAI_BASE_URL": "nonsense", "BFL_API_KEY": "key"}
-    wanted = bootstrap.environment_channels(PROTOCOLS, environ)
-    said = await bootstrap.sync_channels(db, Vault(os.urandom(32)), wanted, "environment")
+    wanted = {"environment": bootstrap.environment_channels(PROTOCOLS, environ)}
+    said = (await db.read(lambda tx: arrange(tx, Vault(os.urandom(32)), Node(id="here"), wanted)))["environment"]
     assert ["left out" in line for line in said] == [True, False]
     assert not [line for line in said if "sk-one" in line]
 

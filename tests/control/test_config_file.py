@@ -121,8 +121,13 @@ async def test_what_is_declared_is_there_and_vanishes_with_its_declaration(appli
     write(path, WHOLE.replace("priority = 3", "priority = 4").replace("gpt-4o-mini", "gpt-4o"))
     assert await applier.apply(path) == ["channel up: changed", "alias fast: gpt-4o"]
 
+    # What is taken out of the file stays until somebody asks for it to go.
+    whole = await state(applier)
     remove(path)
-    assert len(await applier.apply(path)) == 6
+    (left,) = await applier.apply(path)
+    assert left.startswith("6 no longer declared, and left alone: user ann, channel up, token app, alias fast,")
+    assert await state(applier) == whole
+    assert len(await applier.apply(path, prune=True)) == 6
     assert await state(applier) == {
         "channels": [],
         "tokens": [],
@@ -142,7 +147,7 @@ async def test_the_files_channels_stand_beside_the_operators_own(applier: Applie
     write(path, '[[channels]]\nname = "up"\nprotocol = "openai"\n')
     await applier.apply(path)
     write(path, "")
-    await applier.apply(path)
+    await applier.apply(path, prune=True)
     assert [channel[0] for channel in (await state(applier))["channels"]] == ["own"]
     write(path, '\n[[channels]]\nname = "own"\nprotocol = "openai"\n')
     with pytest.raises(ConfigError, match=r"deeepai.toml:3: channels\[0\].name: .*exists already"):
@@ -288,7 +293,7 @@ async def test_an_organisation_s_account(applier: Applier, path: Path) -> None:
     assert (await found())[1] == {"bob": "admin"}
 
     remove(path)
-    await applier.apply(path)
+    await applier.apply(path, prune=True)
     account, _ = await found()
     assert (account.status, account.price_group, account.available) == ("disabled", "default", Decimal(100))
     assert not await usable()

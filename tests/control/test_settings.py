@@ -72,3 +72,30 @@ def test_a_child_process_reads_the_same() -> None:
     settings = Settings.load({}, port=1, trusted_proxies=["10.0.0.0/8"], initial_credit="0.1")
     assert Settings.from_json(settings.to_json()) == settings
     assert settings.changed(port=2).port == 2
+
+
+def test_a_name_that_nobody_knows_is_told_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="no setting DEEEPAI_DATABSE; DEEEPAI_DATABASE is the nearest"):
+        Settings.load({"DEEEPAI_DATABSE": "postgresql://x"})
+    with pytest.raises(SettingsError, match="DEEEPAI_SECRET_FILE is the nearest"):
+        Settings.load({"DEEEPAI_SECRETFILE": ""})
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_passed_over() -> None:
+    environ = {
+        "DEEEPAI_SERVICE_HOST": "10.0.0.1",
+        "DEEEPAI_SERVICE_PORT": "8100",
+        "DEEEPAI_SERVICE_PORT_HTTP": "8100",
+        "DEEEPAI_PORT": "tcp://10.0.0.1:8100",
+        "DEEEPAI_PORT_8100_TCP": "tcp://10.0.0.1:8100",
+        "DEEEPAI_PORT_8100_TCP_ADDR": "10.0.0.1",
+        "DEEEPAI_GATEWAY_PORT": "tcp://10.0.0.1:8100",
+    }
+    assert Settings.load(environ).port == 8100
+
+
+def test_the_key_is_shown_nowhere() -> None:
+    settings = Settings.load({"DEEEPAI_SECRET": "planted-secret", "DEEEPAI_DATABASE": "postgresql://u:hunter2@h/d"})
+    assert "planted" not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    assert Settings.from_json(settings.to_json()) == settings

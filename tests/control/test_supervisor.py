@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import urllib.error
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.stack import Gateway
 from tests.support.until import PATIENCE, until
@@ -105,14 +107,126 @@ def test_a_child_that_dies_is_started_again(shared: Gateway) -> None:
     until(lambda: child(shared, "deeepai.sandbox") not in (None, sandbox))
     # At its old port: the channels lead there still.
     until(lambda: chat(shared) == 200)
-    before = shared.pids()
     os.kill(gateway, signal.SIGKILL)
     until(lambda: child(shared, "gateway") not in (None, gateway))
     until(lambda: chat(shared) == 200)
     assert not alive(gateway)
     assert "ended (signal SIGKILL)" in log(shared)
-    workers = set(before) - {child(shared, "deeepai.sandbox"), shared.pids()[0]}
-    until(lambda: not any(alive(pid) for pid in workers))
+
+
+def serving(gateway: Gateway) -> int | None:
+    """The process that serves: it has the database open, as the supervisor and not the standby."""
+    assert gateway.process is not None
+    for pid in gateway.pids()[1:]:
+        try:
+            files = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if str(gateway.data / "deeepai.db") in files:
+            return pid
+    return None
+
+
+def test_callers_wait_while_a_killed_gateway_starts_again(tmp_path: Path) -> None:
+    gateway = start(tmp_path, "--no-sandbox")
+    try:
+        for _ in range(3):
+            # The next life waits, with all that it needs.
+            until(lambda: "--standby" in "".join(_commands(gateway)))
+            pid = until(lambda: serving(gateway))
+            # Nobody answers now.
+            os.kill(pid, signal.SIGSTOP)
+            with ThreadPoolExecutor(20) as pool:
+                callers = [pool.submit(_models, gateway) for _ in range(20)]
+                os.kill(pid, signal.SIGKILL)
+                until(lambda p=pid: not alive(p))
+                callers += [pool.submit(_models, gateway) for _ in range(20)]
+                # Whoever had been accepted was cut off; nobody was refused, and who came later was served.
+                assert {caller.result() for caller in callers[20:]} == {200}
+                assert {caller.result() for caller in callers[:20]} <= {200, "cut"}
+            assert serving(gateway) not in (None, pid)
+        assert "it starts again in 0.0 s" in log(gateway)
+    finally:
+        gateway.stop()
+
+
+def _commands(gateway: Gateway) -> list[str]:
+    return [Path(f"/proc/{pid}/cmdline").read_text() for pid in gateway.pids() if alive(pid)]
+
+
+def _models(gateway: Gateway) -> int | str:
+    try:
+        return requests.get(
+            f"{gateway.url}/v1/models", headers={"authorization": f"Bearer {gateway.live}"}, timeout=PATIENCE
+        ).status_code
+    except requests.ConnectionError as fault:
+        return "refused" if "refused" in str(fault) else "cut"
+
+
+def test_a_gateway_that_cannot_start_is_tried_ever_later(tmp_path: Path) -> None:
+    gateway = start(tmp_path, "--no-sandbox", DEEEPAI_STANDBY="false")
+    try:
+        (tmp_path / "assets").rmdir()
+        (tmp_path / "assets").write_text("")
+        pid = serving(gateway)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: "it starts again in 0.4 s" in log(gateway))
+        assert "it starts again in 0.0 s" in log(gateway)
+        assert "it starts again in 0.2 s" in log(gateway)
+        (tmp_path / "assets").unlink()
+        assert _models(gateway) == 200
+    finally:
+        gateway.stop()
+
+
+def test_an_unusable_start_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "odd.db").write_text("no database, but long enough to be looked at " * 100)
+    tries = (
+        ({"DEEEPAI_DATA": str(tmp_path / "file")}, "cannot be used as the data folder"),
+        ({"DEEEPAI_DATABASE": "mysql://user:hunter2@host/db", "DEEEPAI_ASSET_STORE": "x"}, "starts with sqlite:///"),
+        ({"DEEEPAI_DATABASE": "postgresql://u:hunter2@h:port/db", "DEEEPAI_ASSET_STORE": "x"}, "database's URL"),
+        ({"DEEEPAI_DATABASE": f"sqlite:///{tmp_path}/odd.db"}, "cannot be opened"),
+        ({"DEEEPAI_DATABASE": "postgresql://u:hunter2@127.0.0.1:1/db"}, "set DEEEPAI_ASSET_STORE"),
+        (
+            {
+                "DEEEPAI_DATABASE": "postgresql://u:hunter2@127.0.0.1:1/db",
+                "DEEEPAI_ASSET_STORE": "x",
+                "DEEEPAI_DATABASE_WAIT": "0.3",
+            },
+            "waiting for it",
+        ),
+        ({"DEEEPAI_DATABSE": "sqlite:///x"}, "no setting DEEEPAI_DATABSE; DEEEPAI_DATABASE is the nearest"),
+        ({"DEEEPAI_SECRET": "hunter2"}, "DEEEPAI_SECRET does not hold keys"),
+    )
+    for changes, words in tries:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("DEEEPAI_")}
+        env = {**env, "DEEEPAI_DATA": str(tmp_path / "data"), "DEEEPAI_PORT": "0", "DEEEPAI_ENGINES": "0", **changes}
+        ended = subprocess.run([sys.executable, "-m", "deeepai", "serve"], capture_output=True, text=True, env=env)
+        said = ended.stdout + ended.stderr
+        assert ended.returncode == 1, said
+        assert words in said
+        assert len(ended.stderr.strip().splitlines()) == 1, said
+        assert "hunter2" not in said
+
+
+def test_what_lies_in_the_data_folder_is_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    (folder / "assets").mkdir(mode=0o755)
+    (folder / "deeepai.db").touch(0o644)
+    gateway = start(folder)
+    try:
+        assert chat(gateway) == 200
+        modes = {path: stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.name != "serve.log"}
+        assert {"deeepai.db", "deeepai.db-wal", "assets", "node.json", "secret.key", "serve.lock"} <= {
+            path.name for path in modes
+        }
+        assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
+    finally:
+        gateway.stop()
 
 
 def test_a_signal_ends_all_and_lets_open_requests_finish(running: Gateway) -> None:
@@ -206,9 +320,13 @@ def test_the_declarative_file_is_applied_while_it_changes(shared: Gateway) -> No
     path.write_text(f'[[tokens]]\nname = "declared"\nmode = "test"\nkey = "{key}"\nrpmm = 5\n')
     until(lambda: f"{path}:5" in log(shared))
     assert works()
-    # As editors save: a new file in the old one's place.
+    # As editors save: a new file in the old one's place. What it no longer declares stays until somebody asks.
     draft = shared.data / "draft"
     draft.write_text("")
     draft.replace(path)
+    until(lambda: "left alone: token declared; `deeepai config apply --prune`" in log(shared))
+    assert works()
+    pruned = shared.cli("config", "apply", "--prune")
+    assert pruned.stdout == "token declared: removed\n", pruned
     until(lambda: not works())
     assert key not in log(shared)

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from deeepai.storage.connect import open_database
-from deeepai.storage.database import Database, Tx
+from deeepai.storage.database import Database, DatabaseRefused, Tx
 from deeepai.storage.leases import lease_rows
 from deeepai.storage.migrations import migrate, scripts, statements
 from deeepai.storage.postgresql import PostgreSQLDatabase
@@ -96,8 +96,11 @@ async def test_each_migration_is_applied_once_even_by_many_starters(db_url: str)
 
     opened = await asyncio.gather(*[start() for _ in range(4)])
     names = await opened[0].read(lambda tx: tx.fetch("SELECT name FROM migrations ORDER BY name"))
-    assert [row["name"] for row in names] == [name for name, _ in scripts()]
+    assert [row["name"] for row in names] == [name for name, _ in scripts() if not name.endswith(".after")]
     assert await migrate(opened[1]) == []
+    after = [name for name, _ in scripts() if name.endswith(".after")]
+    found = await asyncio.gather(*(migrate(one, after=True) for one in opened))
+    assert sorted(name for names in found for name in names) == after
     for db in opened:
         await db.close()
 
@@ -243,6 +246,6 @@ async def test_a_lost_connection_is_told_and_replaced(postgresql_url: str) -> No
 
 @pytest.mark.parametrize("url", ["mysql://user:hunter2@host/db", "sqlite://x", ""])
 async def test_other_urls_are_refused_without_repeating_them(url: str) -> None:
-    with pytest.raises(ValueError, match="sqlite:///") as caught:
+    with pytest.raises(DatabaseRefused, match="sqlite:///") as caught:
         await open_database(url)
     assert "hunter2" not in str(caught.value)

@@ -24,9 +24,9 @@ LAYERS = (
     {"tasks"},
     {"gateway"},
     {"control"},
-    {"app", "planes", "http1", "http2", "callers", "frames", "guard", "listening", "tls"},
+    {"app", "health", "planes", "http1", "http2", "callers", "frames", "guard", "listening", "tls"},
     {"server"},
-    {"supervisor"},
+    {"supervisor", "child"},
     {"cli"},
     {"__main__"},
 )

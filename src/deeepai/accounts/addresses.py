@@ -49,3 +49,23 @@ def caller(peer: str, forwarded: Sequence[str], trusted: tuple[str, ...]) -> str
         if not within(address, trusted):
             break
     return address
+
+
+def private(peer: str, forwarded: Sequence[str], trusted: tuple[str, ...]) -> bool:
+    """Tell whether a caller is of a private network, and nobody else is said to stand behind it.
+
+    Whoever is named in the headers counts, also where the proxy that names it is not among the trusted: an operator may
+    have forgotten it.
+    """
+    named = [text.strip() for text in ",".join(forwarded).split(",") if text.strip()]
+    return all(_private(address) for address in (caller(peer, forwarded, trusted), *named))
+
+
+def _private(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return parsed.is_private

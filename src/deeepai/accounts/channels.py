@@ -30,6 +30,8 @@ Secret = Annotated[str, Meta(min_length=1, max_length=10_000, description="Write
 Whole = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Seconds = Annotated[float, Meta(gt=0, lt=1e7)]
 HeaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9-]+$", max_length=100)]
+_SHARED = "source NOT IN ('builtin', 'environment')"
+"""Releases that knew no channels of nodes' own kept those among the others."""
 LIMITS = tuple(Limits.__dataclass_fields__)
 
 
@@ -139,7 +141,8 @@ class NewChannel(ChannelFields, kw_only=True, forbid_unknown_fields=True):
     protocol: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-def _view(row: Row) -> ChannelView:
+def view(row: Row) -> ChannelView:
+    """Return a row as operators see it."""
     return ChannelView(
         id=row["id"],
         name=row["name"],
@@ -221,6 +224,21 @@ def _columns(channel_id: str, changes: ChannelFields, vault: Vault) -> dict[str,
     return values
 
 
+def own_row(channel_id: str, new: NewChannel, vault: Vault, source: str) -> dict[str, Value]:
+    """Return a channel as a row that stands in no table.
+
+    Raises
+    ------
+    Failure
+        INVALID.
+    """
+    now = now_ms()
+    plain: dict[str, Value] = dict.fromkeys(("credential", "models", "price_groups", "concurrency", "rpm"))
+    plain |= {"model_map": "{}", "settings": "{}", "mode": "live", "priority": 0, "weight": 1, "status": "enabled"}
+    times: dict[str, Value] = {"created_at": now, "updated_at": now}
+    return {"id": channel_id, **plain, **_columns(channel_id, new, vault), "source": source, **times}
+
+
 async def create(tx: Tx, vault: Vault, new: NewChannel, *, source: str = "api") -> str:
     """Make a channel; return its id.
 
@@ -247,12 +265,12 @@ async def create(tx: Tx, vault: Vault, new: NewChannel, *, source: str = "api") 
 
 
 async def list_channels(tx: Tx, *, source: str | None = None) -> list[ChannelView]:
-    """Return channels by name."""
+    """Return channels by name; those of a source, or all that nodes share."""
     if source is None:
-        rows = await tx.fetch("SELECT * FROM channels ORDER BY name")
+        rows = await tx.fetch(f"SELECT * FROM channels WHERE {_SHARED} ORDER BY name")
     else:
         rows = await tx.fetch("SELECT * FROM channels WHERE source = $1 ORDER BY name", source)
-    return [_view(row) for row in rows]
+    return [view(row) for row in rows]
 
 
 async def get(tx: Tx, channel: str) -> ChannelView:
@@ -263,10 +281,10 @@ async def get(tx: Tx, channel: str) -> ChannelView:
     Failure
         NOT_FOUND.
     """
-    row = await tx.fetchrow("SELECT * FROM channels WHERE id = $1 OR name = $1", channel)
+    row = await tx.fetchrow(f"SELECT * FROM channels WHERE {_SHARED} AND (id = $1 OR name = $1)", channel)
     if row is None:
         raise Failure(Reason.NOT_FOUND, "There is no such channel")
-    return _view(row)
+    return view(row)
 
 
 async def update(tx: Tx, vault: Vault, channel_id: str, changes: ChannelChanges) -> bool:
@@ -436,4 +454,5 @@ def opened(row: Row, vault: Vault) -> Channel:
 
 async def load_all(tx: Tx, vault: Vault) -> list[Channel]:
     """Return every channel, disabled ones too: open tasks go on with them. Highest priority first."""
-    return [opened(row, vault) for row in await tx.fetch("SELECT * FROM channels ORDER BY priority DESC, id")]
+    rows = await tx.fetch(f"SELECT * FROM channels WHERE {_SHARED} ORDER BY priority DESC, id")
+    return [opened(row, vault) for row in rows]

@@ -16,6 +16,7 @@ from ..storage.cache import Cache
 from ..storage.database import Database, Tx
 from . import catalogue, changes, channels, tokens
 from .models import Channel, Token
+from .own_channels import OwnChannels
 from .vault import Vault
 
 _log = structlog.get_logger("deeepai.directory")
@@ -57,12 +58,14 @@ class Snapshot:
     prices: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
 
-async def read_snapshot(tx: Tx, vault: Vault) -> Snapshot:
-    """Read the whole configuration."""
+async def read_snapshot(tx: Tx, vault: Vault, own: OwnChannels) -> Snapshot:
+    """Read the whole configuration, with the node's own channels among the others."""
+    shared = await channels.load_all(tx, vault)
+    found = [*shared, *await own.opened(tx, vault, {channel.name for channel in shared})]
     aliases = await catalogue.list_aliases(tx)
     return Snapshot(
         version=await changes.version(tx),
-        channels=tuple(await channels.load_all(tx, vault)),
+        channels=tuple(sorted(found, key=lambda channel: (-channel.priority, channel.id))),
         aliases={alias.name: alias.target for alias in aliases if alias.source != "builtin"},
         fallbacks={alias.name: alias.target for alias in aliases if alias.source == "builtin"},
         price_groups={group.name: Decimal(group.multiplier) for group in await catalogue.list_groups(tx)},
@@ -82,6 +85,8 @@ class Directory:
         Seconds for which a token is believed.
     size : int
         Tokens kept.
+    own : OwnChannels, optional
+        Channels that this node has to itself.
     poll : float
         Seconds between two looks at the version of the configuration.
     """
@@ -94,6 +99,7 @@ class Directory:
         *,
         ttl: float = 5.0,
         size: int = 20_000,
+        own: OwnChannels | None = None,
         poll: float = 0.5,
     ) -> None:
         self._database = database
@@ -101,6 +107,7 @@ class Directory:
         self._cache = cache
         self._ttl = ttl
         self._size = size
+        self.own = own or OwnChannels()
         self._poll = poll
         self._known: OrderedDict[str, tuple[float, Token]] = OrderedDict()
         # Apart from the others, so that guessed keys push no real one out.
@@ -187,7 +194,7 @@ class Directory:
             async def work(tx: Tx) -> Snapshot | None:
                 if await changes.version(tx) == known:
                     return None
-                return await read_snapshot(tx, self._vault)
+                return await read_snapshot(tx, self._vault, self.own)
 
             snapshot = await self._database.read(work)
             if snapshot is None:
@@ -213,14 +220,18 @@ class Directory:
             await self._try_refresh("polling")
 
     async def _listen(self, cache: Cache) -> None:
+        heard = True
         while True:
             try:
                 async with cache.subscribe(changes.CHANNEL) as messages:
+                    heard = True
                     async for text in messages:
                         if text != str(self.snapshot.version):
                             await self._try_refresh("announcement")
             except Exception as fault:
-                _log.warning("announcements of changes are not heard", error=repr(fault))
+                if heard:
+                    _log.warning("announcements of changes are not heard; polls see them", error=repr(fault))
+                heard = False
             await asyncio.sleep(self._poll)
 
     async def _try_refresh(self, why: Literal["polling", "announcement"]) -> None:

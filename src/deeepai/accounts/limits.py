@@ -1,7 +1,7 @@
 """Limits of tokens and channels: requests at once, requests a minute.
 
 Requests a minute slide: the last minute's count fades out while this minute's grows, so that no burst of twice the
-limit fits around the turn of a minute.
+limit fits around the turn of a minute. While the cache that gateways share is gone, each has its share of a limit.
 """
 
 from __future__ import annotations
@@ -73,6 +73,18 @@ class Limiter:
         self._minute = 0
         self._counts: dict[str, int] = {}
         self._before: dict[str, int] = {}
+        self._shared_before: dict[str, int] = {}
+        self._own: dict[str, int] = {}
+        """What this gateway counted of what is shared; `_told` is what of it the cache was told."""
+        self._told: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        """The cache's last counts; `_most` is the highest of each."""
+        self._most: dict[str, int] = {}
+        self._alone: dict[str, int] = {}
+        """What this gateway had counted when it last counted alone."""
+        self._own_before: dict[str, int] = {}
+        self.nodes = 1
+        """Gateways that share the cache."""
 
     @property
     def shared(self) -> bool:
@@ -172,24 +184,52 @@ class Limiter:
 
     async def count_shared(self, key: str, rpm: int) -> float:
         """Count in the cache that all gateways share. Refused requests count there, too."""
-        if self._cache is None:
+        cache = self._cache
+        if cache is None:
             return self.count(key, rpm)
         now = self._clock()
         minute = int(now // _MINUTE)
         self._turn(minute)
-        before = self._before.get(key)
+        if not cache.up:
+            return self._count_alone(key, rpm, now)
+        before = self._shared_before.get(key)
         if before is None:
-            # The last minute is over: its count is read once.
-            before = int(await self._cache.get(f"rpm:{key}:{minute - 1}") or 0)
-            self._before[key] = before
-        count = await self._cache.incr(f"rpm:{key}:{minute}", 2 * _MINUTE)
-        return _wait(now % _MINUTE, before, count - 1, rpm)
+            # The last minute is over: its count is read once. What passed while the cache was gone, it was not told.
+            read = int(await cache.get(f"rpm:{key}:{minute - 1}") or 0)
+            before = self._shared_before[key] = max(read, self._own_before.get(key, 0))
+        own, told, last = self._own.get(key, 0), self._told.get(key, 0), self._last.get(key, 0)
+        self._own[key] = self._told[key] = own + 1
+        count = await cache.incr(f"rpm:{key}:{minute}", 2 * _MINUTE, own + 1 - told)
+        if not cache.up:
+            self._own[key], self._told[key] = own, told
+            return self._count_alone(key, rpm, now)
+        if count <= last and told:
+            # The cache came back empty.
+            count = await cache.incr(f"rpm:{key}:{minute}", 2 * _MINUTE, told)
+        self._last[key] = count
+        # What the others let through meanwhile, they may not have told yet: they are taken to have done as this one.
+        used = max(count - 1, self._most.get(key, 0), self._alone.get(key, 0) * self.nodes)
+        self._most[key] = max(count, self._most.get(key, 0))
+        return _wait(now % _MINUTE, before, used, rpm)
+
+    def _count_alone(self, key: str, rpm: int, now: float) -> float:
+        """Count a request against this gateway's share, whatever the others do."""
+        share = max(1, rpm // self.nodes)
+        if self._board is not None and (place := self._board.own(key)) is not None:
+            return self._count_on(self._board, place, key, share, now)
+        own = self._own.get(key, 0)
+        wait = _wait(now % _MINUTE, min(self._own_before.get(key, 0), share), min(own, rpm), share)
+        if not wait:
+            self._own[key] = self._alone[key] = own + 1
+        return wait
 
     def _turn(self, minute: int) -> None:
         if minute != self._minute:
-            # What is counted in the cache is not among these.
-            last = self._counts if minute == self._minute + 1 else {}
-            self._before, self._counts, self._minute = last, {}, minute
+            next_one = minute == self._minute + 1
+            self._before, self._counts = (self._counts, {}) if next_one else ({}, {})
+            self._own_before, self._own = (self._own, {}) if next_one else ({}, {})
+            self._shared_before, self._told, self._minute = {}, {}, minute
+            self._last, self._most, self._alone = {}, {}, {}
 
 
 def _counts(words: memoryview, at: int, minute: int) -> tuple[int, int]:

@@ -40,6 +40,8 @@ class Vault:
             key = _derive(secret, b"vault")
             self._ciphers.setdefault(hashlib.sha256(key).hexdigest()[:8], AESGCM(key))
         self._current = next(iter(self._ciphers))
+        self.fingerprints = tuple(_derive(key, b"fingerprint").hex() for key in secret_keys)
+        """What tells keys apart and tells nothing of them; the current one's first."""
 
     @classmethod
     def open(cls, path: Path) -> Vault:
@@ -48,19 +50,42 @@ class Vault:
         Raises
         ------
         VaultError
-            The file is not such a file.
+            The file is not such a file, or cannot be read.
         """
         try:
-            lines = path.read_text("ascii").split()
-        except FileNotFoundError:
-            _create(path)
-            lines = path.read_text("ascii").split()
+            try:
+                text = path.read_text("ascii")
+            except FileNotFoundError:
+                _create(path)
+                text = path.read_text("ascii")
         except UnicodeDecodeError:
-            lines = []
+            text = ""
+        except OSError as fault:
+            raise VaultError(f"{path} cannot be used: {fault.strerror}") from None
+        return cls.read(text, str(path))
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Vault:
+        """Read keys, in base64 or hex, the current one first, divided by commas or spaces.
+
+        Parameters
+        ----------
+        where : str
+            What errors call the text.
+
+        Raises
+        ------
+        VaultError
+            There is none, or one is none.
+        """
         try:
-            return cls(*(base64.b64decode(line, validate=True) for line in lines))
-        except (binascii.Error, VaultError):
-            raise VaultError(f"{path} does not hold base64 lines of {_SECRET_BYTES} bytes") from None
+            return cls(*(_key(word) for word in text.replace(",", " ").split()))
+        except (binascii.Error, ValueError, VaultError):
+            raise VaultError(f"{where} does not hold keys of {_SECRET_BYTES} bytes, in base64 or hex") from None
+
+    def knows(self, closed: str) -> bool:
+        """Tell whether a value was closed under a key of this vault."""
+        return closed.split(".")[1:2] != [] and closed.split(".")[1] in self._ciphers
 
     def derive(self, purpose: str) -> bytes:
         """Return 32 bytes for another purpose, such as signing links."""
@@ -97,6 +122,12 @@ class Vault:
             raise VaultError(f"{where} was encrypted under another secret key") from None
         except (ValueError, InvalidTag):
             raise VaultError(f"{where} cannot be decrypted") from None
+
+
+def _key(word: str) -> bytes:
+    if len(word) == 2 * _SECRET_BYTES:
+        return bytes.fromhex(word)
+    return base64.b64decode(word.replace("-", "+").replace("_", "/"), validate=True)
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

@@ -5,9 +5,12 @@ Commands work on the data folder's store itself, also while the gateway runs: it
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
-from . import kept, people, programs, records, upstreams
+from ..declare import Failure
+from . import database, kept, people, programs, records, upstreams
 
 app = typer.Typer(
     name="deeepai",
@@ -21,8 +24,15 @@ people.register(app)
 kept.register()
 upstreams.register(app)
 records.register(app)
+database.register(app)
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except Failure as failure:
+        # What a command refuses before it opens the store.
+        message = f"{failure.param}: {failure.message}" if failure.param else failure.message
+        typer.echo(f"error: {message}", err=True)
+        sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -16,12 +17,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ..accounts.opening import open_store
+from ..accounts.own_channels import Node
 from ..accounts.vault import Vault, VaultError
 from ..declare import Failure
 from ..money.ledger import Ledger
-from ..settings import Settings, SettingsError
-from ..storage.connect import open_database
-from ..storage.database import Database, Work
+from ..settings import PRIVATE, Settings, SettingsError
+from ..storage.database import Database, DatabaseRefused, DatabaseUnavailable, Work
 
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ class Store:
     database: Database
     vault: Vault
     ledger: Ledger
+    node: Node
 
     async def read(self, work: Work[T]) -> T:
         """Run work that only reads."""
@@ -70,12 +73,12 @@ async def opened(data: str | None) -> AsyncGenerator[Store]:
     settings = load_settings(data=data)
     if settings.database is None and not (settings.folder / "deeepai.db").exists():
         raise die(f"{settings.folder} holds no data yet; `deeepai serve` makes it, --data names another folder")
-    vault = Vault.open(settings.secret_path)
-    database = await open_database(settings.database_url)
+    os.umask(PRIVATE)
+    database, vault = await open_store(settings)
     try:
         ledger = Ledger(database, node="cli")
         await ledger.recover()
-        yield Store(settings, database, vault, ledger)
+        yield Store(settings, database, vault, ledger, Node.read(settings.node_path))
     finally:
         await database.close()
 
@@ -91,8 +94,10 @@ def run(data: str | None, work: Callable[[Store], Awaitable[T]]) -> T:
         return asyncio.run(whole())
     except Failure as failure:
         raise die(f"{failure.param}: {failure.message}" if failure.param else failure.message) from None
-    except (VaultError, LookupError) as fault:
+    except (VaultError, DatabaseUnavailable, DatabaseRefused, LookupError) as fault:
         raise die(str(fault)) from None
+    except OSError as fault:
+        raise die(f"{fault.filename or 'the data folder'}: {fault.strerror or fault}") from None
 
 
 def print_json(value: Any) -> None:

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 def list_channels(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List channels."""
     columns = ("name", "protocol", "base_url", "mode", "models", "priority", "weight", "status", "source", "id")
-    show(run(data, lambda store: store.read(channel_store.list_channels)), columns, as_json=as_json)
+    show(run(data, lambda store: store.read(store.node.own().views)), columns, as_json=as_json)
 
 
 KeyEnvOption = Annotated[str | None, typer.Option(help="Environment variable that holds the credential")]
@@ -171,9 +171,8 @@ def list_presets(
 def _change(data: str | None, channel: str, changes: ChannelChanges) -> None:
     async def work(store: Store) -> None:
         async def change(tx: Tx) -> None:
-            found = await channel_store.get(tx, channel)
-            channel_store.check_source(found, changes)
-            await channel_store.update(tx, store.vault, found.id, changes)
+            own = store.node.own()
+            await own.update(tx, store.vault, await own.get(tx, channel), changes)
 
         await store.write(change)
 
@@ -218,8 +217,9 @@ def probe_channel(channel: ChannelArgument, data: DataOption = None) -> None:
     """Ask a channel's upstream one cheap question; status 1 where its address or credential is no good."""
 
     async def work(store: Store) -> tuple[bool, float, str | None]:
-        found = await store.read(lambda tx: channel_store.get(tx, channel))
-        directory = Directory(store.database, store.vault)
+        own = store.node.own()
+        found = await store.read(lambda tx: own.get(tx, channel))
+        directory = Directory(store.database, store.vault, own=own)
         await directory.refresh()
         client = Client()
         try:
@@ -242,12 +242,15 @@ def remove_channel(
 ) -> None:
     """Delete a channel."""
 
-    async def remove(tx: Tx) -> None:
-        found = await channel_store.get(tx, channel)
-        channel_store.check_source(found, None)
-        await channel_store.delete(tx, found.id, force=force)
+    async def work(store: Store) -> None:
+        async def remove(tx: Tx) -> None:
+            found = await store.node.own().get(tx, channel)
+            channel_store.check_source(found, None)
+            await channel_store.delete(tx, found.id, force=force)
 
-    run(data, lambda store: store.write(remove))
+        await store.write(remove)
+
+    run(data, work)
 
 
 # Prices ------------------------------------------------------------------------------------------------------------
@@ -351,7 +354,7 @@ FileArgument = Annotated[Path | None, typer.Argument(help="By default DATA/deeep
 
 
 def _applier(store: Store) -> Applier:
-    return Applier(store.database, store.vault, store.ledger, PROTOCOLS, PriceBook.shipped())
+    return Applier(store.database, store.vault, store.ledger, PROTOCOLS, PriceBook.shipped(), node=store.node.id)
 
 
 @config.command("check")
@@ -368,13 +371,19 @@ def check_config(file: FileArgument = None, data: DataOption = None) -> None:
 
 
 @config.command("apply")
-def apply_config(file: FileArgument = None, data: DataOption = None) -> None:
+def apply_config(
+    file: FileArgument = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also take away what the file declared once and no longer does")
+    ] = False,
+    data: DataOption = None,
+) -> None:
     """Bring the store in line with a file."""
     path = file or load_settings(data=data).config_path
     if not path.exists():
         raise die(f"{path} does not exist")
     try:
-        said = run(data, lambda store: _applier(store).apply(path))
+        said = run(data, lambda store: _applier(store).apply(path, prune=prune))
     except ConfigError as fault:
         raise die(str(fault)) from None
     for line in said or ["nothing to change"]:

@@ -13,7 +13,7 @@ from .. import asgi
 from ..accounts import addresses, sessions
 from ..asgi import Headers, Receive, Scope, Send
 from ..declare import Failure, Reason
-from ..storage.database import is_unwritable, not_stored
+from ..storage.database import DatabaseUnavailable, is_unwritable, not_stored
 from .routes import Call, Context, Nothing, Route
 from .sections import SECTIONS
 
@@ -103,6 +103,10 @@ class ControlAPI:
                 headers["allow"] = failure.param
             if failure.kind is Reason.UNAUTHENTICATED:
                 headers["www-authenticate"] = "Bearer"
+        except DatabaseUnavailable as fault:
+            _log.warning("database.unavailable", path=scope["path"], reason=str(fault))
+            status, headers["retry-after"] = 503, "5"
+            body = _error(Failure(Reason.UNAVAILABLE, "The database does not answer now", code="database_unavailable"))
         except Exception as fault:
             if is_unwritable(fault):
                 failure = not_stored()

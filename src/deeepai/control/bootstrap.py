@@ -12,18 +12,17 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
-from msgspec import UNSET
 
-from ..accounts import catalogue, channels, keys, passwords, people, tokens
+from ..accounts import catalogue, keys, passwords, people, tokens
 from ..accounts.channels import NewChannel
 from ..accounts.people import NewUser
 from ..accounts.tokens import NewToken
 from ..accounts.units import nano
-from ..accounts.vault import Vault
-from ..declare import Failure, Protocol
+from ..declare import Protocol
 from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.database import Database, Tx
+from ..storage.migrations import lock
 from . import presets
 from .presets import PRESETS
 
@@ -84,7 +83,7 @@ async def first_start(database: Database, ledger: Ledger, settings: Settings) ->
         Whether this was the first start.
     """
     if await database.read(lambda tx: tx.fetchval("SELECT 1 FROM users LIMIT 1")):
-        return _with_address(settings), False
+        return await _known(database, settings), False
     made = FirstStart(
         url=settings.url,
         admin_password=passwords.generate(),
@@ -95,6 +94,7 @@ async def first_start(database: Database, ledger: Ledger, settings: Settings) ->
     credit = nano(settings.initial_credit, "initial_credit")
 
     async def work(tx: Tx) -> bool:
+        await lock(tx, database.dialect)
         if await tx.fetchval("SELECT 1 FROM users LIMIT 1"):
             return False  # another starter was quicker
         user_id, account_id = await people.create_user(tx, NewUser(name=ADMIN, role="admin"), stored)
@@ -106,14 +106,28 @@ async def first_start(database: Database, ledger: Ledger, settings: Settings) ->
         await tokens.create(tx, account_id, live, key=made.live_token)
         await tokens.create(tx, account_id, test, key=made.test_token)
         await _offer_aliases(tx, ALIASES)
+        # Before the commit: a password that was stored but never told would lock everybody out.
+        _write(settings, made)
         return True
 
-    # Written first: a password that was stored but never told would lock everybody out.
-    _write(settings, made)
     if not await database.write(work):
-        first_start_path(settings).unlink()
-        return None, False
+        return await _known(database, settings), False
     return made, True
+
+
+async def _known(database: Database, settings: Settings) -> FirstStart | None:
+    """Return what the first start left, with the present address; what is not of this database is taken away."""
+    known = read_first_start(settings)
+    if known is None:
+        return None
+    digest = keys.digest(known.live_token)
+    if not await database.read(lambda tx: tx.fetchval("SELECT 1 FROM tokens WHERE digest = $1", digest)):
+        first_start_path(settings).unlink()
+        return None
+    if known.url != settings.url:
+        known.url = settings.url
+        _write(settings, known)
+    return known
 
 
 async def offer_aliases(database: Database, aliases: Mapping[str, str] = ALIASES) -> None:
@@ -145,14 +159,6 @@ def _write(settings: Settings, told: FirstStart) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     draft.replace(path)
-
-
-def _with_address(settings: Settings) -> FirstStart | None:
-    known = read_first_start(settings)
-    if known is not None and known.url != settings.url:
-        known.url = settings.url
-        _write(settings, known)
-    return known
 
 
 # Channels ----------------------------------------------------------------------------------------------------------
@@ -210,34 +216,6 @@ def environment_channels(protocols: Mapping[str, Protocol], environ: Mapping[str
             )
         )
     return [*found, *presets.environment_channels(protocols, environ)]
-
-
-async def sync_channels(database: Database, vault: Vault, wanted: Sequence[NewChannel], source: str) -> list[str]:
-    """Make the channels of one source the wanted ones; return a line for each change, and for each that stays.
-
-    What an operator set to disabled stays so. A channel that cannot be made is said, and the others go on.
-    """
-
-    async def work(tx: Tx) -> list[str]:
-        said: list[str] = []
-        present = {channel.name: channel for channel in await channels.list_channels(tx, source=source)}
-        for new in wanted:
-            old = present.pop(new.name, None)
-            if old is not None and old.status == "disabled":
-                new.status = "disabled"
-            state = " (disabled)" if new.status == "disabled" else ""
-            base_url = "" if new.base_url is UNSET else new.base_url
-            try:
-                did = await channels.put(tx, vault, new, source=source)
-                said.append(f"channel {new.name} → {base_url}: {'there' if did == 'same' else did}{state}")
-            except Failure as failure:
-                said.append(f"channel {new.name} → {base_url}: left out: {failure.message}")
-        for channel in present.values():
-            await channels.retire(tx, channel.id)
-            said.append(f"channel {channel.name}: removed")
-        return said
-
-    return await database.write(work)
 
 
 async def local_servers(servers: Mapping[str, str] | None = None, skip: Sequence[int] = ()) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 
 import msgspec
@@ -11,7 +12,7 @@ from ..accounts.people import AccountChanges, MemberRole, Name, NewAccount
 from ..accounts.units import Usd, nano
 from ..declare import Failure, Reason
 from ..money.ledger import Ledger
-from ..storage.database import Tx
+from ..storage.database import Row, Tx
 
 _OURS = "SELECT id, name, status, price_group FROM accounts WHERE source = 'file'"
 
@@ -80,9 +81,12 @@ async def _members(tx: Tx, account_id: str, entry: AccountEntry, said: list[str]
         said.append(f"account {entry.name}: {present[user_id].name} is no member")
 
 
-async def drop_accounts(tx: Tx, names: set[str], said: list[str]) -> None:
-    """Disable the file's accounts that it no longer names, free of its groups; what they spent stays in the ledger."""
-    for row in await tx.fetch(f"{_OURS} AND status = 'enabled' ORDER BY id"):
-        if row["name"] not in names:
-            await people.update_account(tx, row["id"], AccountChanges(status="disabled", price_group="default"))
-            said.append(f"account {row['name']}: disabled")
+async def dropped_accounts(tx: Tx, names: Collection[str]) -> list[Row]:
+    """Return the file's accounts that it no longer names."""
+    rows = await tx.fetch(f"{_OURS} AND status = 'enabled' ORDER BY id")
+    return [row for row in rows if row["name"] not in names]
+
+
+async def drop_account(tx: Tx, account_id: str) -> None:
+    """Disable an account, free of the file's groups; what it spent stays in the ledger."""
+    await people.update_account(tx, account_id, AccountChanges(status="disabled", price_group="default"))

@@ -1,7 +1,8 @@
 """The declarative file, `deeepai.toml`: users, accounts, channels, tokens, aliases, prices and price groups.
 
-What it declares carries `source = 'file'` and vanishes when it is taken out of the file. A file with a fault changes
-nothing.
+What it declares carries `source = 'file'`; what is taken out of the file stays until it is pruned, which somebody has
+to ask for. Each version that was applied is noted, so that an older one on another node is not applied over a newer. A
+file with a fault changes nothing.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from ..asgi import field_at_fault
 from ..declare import Failure, Protocol, Reason
 from ..money.ledger import Ledger
 from ..storage.database import Database, Tx
-from . import presets
-from .config_accounts import AccountEntry, credit_once, drop_accounts, put_account
+from ..storage.migrations import lock
+from . import applied_files, presets
+from .config_accounts import AccountEntry, credit_once, put_account
+from .config_pruning import SOURCE, Pruning
 from .presets import ChannelEntry
 from .routes import Shipped
 
-SOURCE = "file"
 _ENV = "env:"
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -245,6 +247,8 @@ class Applier:
         Checks price entries.
     environ
         Where `env:NAME`, `key_env` and `password_env` are looked up.
+    node
+        Who applies it.
     """
 
     database: Database
@@ -253,9 +257,15 @@ class Applier:
     protocols: Mapping[str, Protocol]
     prices: Shipped
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    node: str = ""
 
-    async def apply(self, path: Path) -> list[str]:
+    async def apply(self, path: Path, *, prune: bool = False) -> list[str]:
         """Bring the store in line; return what changed, a line each.
+
+        Parameters
+        ----------
+        prune : bool
+            Also take away what an earlier version declared and this one does not; else it is only said.
 
         Raises
         ------
@@ -267,6 +277,7 @@ class Applier:
         stored = await self._passwords(config)
 
         async def work(tx: Tx) -> list[str]:
+            await lock(tx, self.database.dialect)
             said: list[str] = []
             await self._groups(tx, source, config, said)
             await self._users(tx, source, config, stored, said)
@@ -275,8 +286,10 @@ class Applier:
             await self._tokens(tx, source, config, said)
             await self._aliases(tx, source, config, said)
             await self._prices(tx, source, config, said)
-            await self._drop_groups(tx, source, config, said)
-            return said
+            pruning = Pruning(tx, really=prune)
+            await _prune(source, config, pruning)
+            await applied_files.note(tx, applied_files.digest(source.text), self.node)
+            return [*said, *pruning.said()]
 
         return await self.database.write(work)
 
@@ -302,20 +315,9 @@ class Applier:
                 await _at(source, f"groups.{name}", catalogue.set_group(tx, name, str(multiplier), source=SOURCE))
                 said.append(f"price group {name}: {multiplier}")
 
-    async def _drop_groups(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
-        for group in await catalogue.list_groups(tx):
-            if group.source == SOURCE and group.name not in config.groups:
-                await _at(source, "groups", catalogue.delete_group(tx, group.name, source=SOURCE))
-                said.append(f"price group {group.name}: removed")
-
     async def _users(self, tx: Tx, source: Source, config: Config, stored: Mapping[str, str], said: list[str]) -> None:
         for number, entry in enumerate(config.users):
             await _at(source, f"users[{number}]", self._user(tx, entry, stored.get(entry.name), said))
-        names = {entry.name for entry in config.users}
-        for row in await tx.fetch("SELECT id, name FROM users WHERE source = 'file' AND status = 'enabled'"):
-            if row["name"] not in names:
-                await _at(source, "users", people.update_user(tx, row["id"], UserChanges(status="disabled")))
-                said.append(f"user {row['name']}: disabled")
 
     async def _user(self, tx: Tx, entry: UserEntry, password: str | None, said: list[str]) -> None:
         found = await people.user_named(tx, entry.name)
@@ -347,31 +349,18 @@ class Applier:
     async def _accounts(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
         for number, entry in enumerate(config.accounts):
             await _at(source, f"accounts[{number}]", put_account(tx, self.ledger, entry, said))
-        await drop_accounts(tx, {entry.name for entry in config.accounts}, said)
 
     async def _channels(self, tx: Tx, source: Source, wanted: Sequence[NewChannel], said: list[str]) -> None:
         for number, entry in enumerate(wanted):
             did = await _at(source, f"channels[{number}]", channels.put(tx, self.vault, entry, source=SOURCE))
             if did != "same":
                 said.append(f"channel {entry.name}: {did}")
-        names = {entry.name for entry in wanted}
-        for channel in await channels.list_channels(tx, source=SOURCE):
-            if channel.name not in names and (
-                channel.status == "enabled" or not await channels.open_tasks(tx, channel.id)
-            ):
-                await channels.retire(tx, channel.id)
-                said.append(f"channel {channel.name}: removed")
 
     async def _tokens(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
-        kept: set[str] = set()
         for number, entry in enumerate(config.tokens):
-            kept.add(await _at(source, f"tokens[{number}]", self._token(tx, entry, said)))
-        for row in await tx.fetch("SELECT id, name, digest FROM tokens WHERE source = 'file' AND status <> 'deleted'"):
-            if row["digest"] not in kept:
-                await tokens.delete(tx, row["id"], source=SOURCE)
-                said.append(f"token {row['name']}: removed")
+            await _at(source, f"tokens[{number}]", self._token(tx, entry, said))
 
-    async def _token(self, tx: Tx, entry: TokenEntry, said: list[str]) -> str:
+    async def _token(self, tx: Tx, entry: TokenEntry, said: list[str]) -> None:
         if entry.account is None:
             account_id = await tx.fetchval("SELECT MIN(id) FROM accounts")
         else:
@@ -385,7 +374,6 @@ class Applier:
         did = await tokens.put(tx, account_id, new, key, source=SOURCE)
         if did != "same":
             said.append(f"token {entry.name if isinstance(entry.name, str) else entry.mode}: {did}")
-        return tokens.keys.digest(key)
 
     async def _aliases(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
         present = {alias.name: alias for alias in await catalogue.list_aliases(tx)}
@@ -395,11 +383,6 @@ class Applier:
                 setting = catalogue.set_alias(tx, entry.name, entry.target, source=SOURCE)
                 await _at(source, f"aliases[{number}]", setting)
                 said.append(f"alias {entry.name}: {entry.target}")
-        names = {entry.name for entry in config.aliases}
-        for alias in present.values():
-            if alias.source == SOURCE and alias.name not in names:
-                await catalogue.delete_alias(tx, alias.name, source=SOURCE)
-                said.append(f"alias {alias.name}: removed")
 
     async def _prices(self, tx: Tx, source: Source, config: Config, said: list[str]) -> None:
         present = {price.key: price for price in await catalogue.list_prices(tx)}
@@ -408,10 +391,16 @@ class Applier:
             if old is None or old.source != SOURCE or old.entry != entry:
                 await _at(source, f"prices.{key}", catalogue.set_price(tx, key, entry, source=SOURCE))
                 said.append(f"price {key}: set")
-        for price in present.values():
-            if price.source == SOURCE and price.key not in config.prices:
-                await catalogue.delete_price(tx, price.key, source=SOURCE)
-                said.append(f"price {price.key}: removed")
+
+
+async def _prune(source: Source, config: Config, pruning: Pruning) -> None:
+    await pruning.users({user.name for user in config.users})
+    await pruning.accounts({account.name for account in config.accounts})
+    await pruning.channels({channel.name for channel in config.channels})
+    await pruning.tokens({token.key or "" for token in config.tokens})
+    await pruning.aliases({alias.name for alias in config.aliases})
+    await pruning.prices(config.prices)
+    await _at(source, "groups", pruning.groups(config.groups))
 
 
 def _without_floats(value: Any) -> Any:

@@ -30,7 +30,7 @@ from ..declare import (
     Submit,
     Text,
 )
-from ..storage.database import is_unwritable, not_stored
+from ..storage.database import DatabaseUnavailable, is_unwritable, not_stored
 from ..storage.ids import new_id, now_ms
 from . import call, candidates, files, jobs, keys, realtime, replays, view
 from .body import read_body
@@ -44,6 +44,8 @@ from .realtime.session import Session, refusing
 from .routing import Route
 
 log = structlog.get_logger()
+
+_RETRY_SECONDS: Final = 5
 
 Handler = Callable[[Core, Any, Any], Coroutine[Any, Any, None]]
 
@@ -140,6 +142,8 @@ class Gateway:
             await self._step(x)
         except Failure as failure:
             await self._fail(x, failure)
+        except DatabaseUnavailable as fault:
+            await self._fail(x, _without_database(fault, x))
         except TimeoutError:
             await self._fail(x, Failure(Reason.TIMEOUT, "The request took too long"))
         except asyncio.CancelledError:
@@ -315,6 +319,8 @@ class Gateway:
             if not x.request.query.get("sig"):
                 await self._authenticate(x)
             await files.file(self._core, x, pieces[2], int(pieces[3]))
+        except DatabaseUnavailable as fault:
+            await self._fail(x, _without_database(fault, x))
         except Failure as failure:
             await self._fail(x, failure)
 
@@ -327,10 +333,25 @@ class Gateway:
             message = await receive()
             body += message.get("body", b"")
             more = bool(message.get("more_body"))
-        known = len(pieces) == 4 and await self._core.life.hint(pieces[2], pieces[3], bytes(body))
-        headers = pairs({"content-type": "application/json"})
-        await send({"type": "http.response.start", "status": 200 if known else 404, "headers": headers})
-        await send({"type": "http.response.body", "body": b'{"ok":true}' if known else b'{"error":"unknown"}'})
+        headers = {"content-type": "application/json"}
+        try:
+            known = len(pieces) == 4 and await self._core.life.hint(pieces[2], pieces[3], bytes(body))
+            status, said = (200, b'{"ok":true}') if known else (404, b'{"error":"unknown"}')
+        except DatabaseUnavailable:
+            status, said = 503, b'{"error":"unavailable"}'
+            headers["retry-after"] = str(_RETRY_SECONDS)
+        await send({"type": "http.response.start", "status": status, "headers": pairs(headers)})
+        await send({"type": "http.response.body", "body": said})
+
+
+def _without_database(fault: DatabaseUnavailable, x: Exchange) -> Failure:
+    log.warning("database.unavailable", request_id=x.id, operation=x.route.name, reason=str(fault))
+    return Failure(
+        Reason.UNAVAILABLE,
+        "The gateway's database does not answer now; try again soon",
+        code="database_unavailable",
+        retry_after=_RETRY_SECONDS,
+    )
 
 
 def _no_socket(path: str) -> Failure:

@@ -158,6 +158,8 @@ class Metrics:
         self._counted = _Figures()
         self.kept: Mapping[tuple[str, str], tuple[int, int]] = {}
         """Bytes and items that are kept, by kind and mode."""
+        self.cache_up: Callable[[], bool] = lambda: True
+        """Tells whether limits are shared with other gateways, as they should be."""
 
     def answered(self, operation: str, status: int, seconds: float, overhead: float) -> None:
         """Count an answered request; times in s."""
@@ -264,6 +266,9 @@ class Metrics:
         yield GaugeMetricFamily("deeepai_body_bytes", "Memory that callers' bodies take", value=figures.wire.held)
         yield CounterMetricFamily(
             "deeepai_bodies_refused", "Requests refused for want of memory for their bodies", value=figures.wire.unheld
+        )
+        yield GaugeMetricFamily(
+            "deeepai_cache_up", "1 while what nodes share is shared; 0 while each goes on alone", value=self.cache_up()
         )
         inflight = GaugeMetricFamily("deeepai_channel_inflight", "Requests under way", labels=["channel"])
         resting = GaugeMetricFamily(

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, Protocol, TypeVar
 
+import structlog
 import valkey.asyncio
-from valkey.exceptions import ConnectionError as LostConnection
+from valkey.exceptions import ValkeyError
+
+T = TypeVar("T")
+_log = structlog.get_logger("deeepai.cache")
 
 _RECONNECT_SECONDS = 0.5
+_ANSWER_SECONDS = 1.0
+"""Within which a server in the same data centre answers, or is taken to be gone."""
+_HEALTH_SECONDS = 15.0
+"""Of silence after which a subscription asks whether the server is there; after as long again it is not."""
+_LOST = (ValkeyError, OSError, TimeoutError)
 _PRUNE_AT = 10_000
 _MOST_BYTES = 64 * 1024 * 1024
 """Of all values in memory; the oldest give way."""
@@ -20,8 +29,13 @@ _MOST_BYTES = 64 * 1024 * 1024
 class Cache(Protocol):
     """A store of which anything may be lost at any time."""
 
-    async def incr(self, key: str, ttl_s: float) -> int:
-        """Count up by one and return the count; it starts over `ttl_s` after the first."""
+    @property
+    def up(self) -> bool:
+        """Whether what is kept here is shared, where it should be."""
+        ...
+
+    async def incr(self, key: str, ttl_s: float, by: int = 1) -> int:
+        """Count up and return the count; it starts over `ttl_s` after the first."""
         ...
 
     async def get(self, key: str) -> bytes | None:
@@ -59,14 +73,19 @@ class MemoryCache:
         self._prune_at = _PRUNE_AT
         self._subscribers: dict[str, set[asyncio.Queue[str]]] = {}
 
-    async def incr(self, key: str, ttl_s: float) -> int:
-        """Count up by one and return the count; it starts over `ttl_s` after the first."""
+    @property
+    def up(self) -> bool:
+        """True."""
+        return True
+
+    async def incr(self, key: str, ttl_s: float, by: int = 1) -> int:
+        """Count up and return the count; it starts over `ttl_s` after the first."""
         now = time.monotonic()
         expires, count = self._values.get(key, (0.0, 0))
         if expires <= now or isinstance(count, bytes):
             expires, count = now + ttl_s, 0
-        self._put(key, expires, count + 1)
-        return count + 1
+        self._put(key, expires, count + by)
+        return count + by
 
     async def get(self, key: str) -> bytes | None:
         """Return a value, or None where there is none (any more)."""
@@ -125,53 +144,125 @@ class MemoryCache:
 
 
 class ValkeyCache:
-    """A cache in Valkey or Redis.
+    """A cache in Valkey or Redis. While that is gone, it is one of this process alone, and raises nothing.
 
     Parameters
     ----------
     url : str
         `valkey://…`, `valkeys://…`, `redis://…`, `rediss://…` or `unix://…`.
+    health : float
+        Seconds of silence after which a subscription asks whether the server is there.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, health: float = _HEALTH_SECONDS) -> None:
         # The client's stubs leave most types open.
-        self._client: Any = valkey.asyncio.from_url(url)
+        self._client: Any = valkey.asyncio.from_url(url, socket_timeout=_ANSWER_SECONDS)
+        # Its own limit would take a server without news for one that is dead.
+        self._listener: Any = valkey.asyncio.from_url(
+            url, socket_timeout=None, socket_connect_timeout=_ANSWER_SECONDS, health_check_interval=health
+        )
+        self._health = health
+        self._alone = MemoryCache()
+        self._watch: asyncio.Task[None] | None = None
 
-    async def incr(self, key: str, ttl_s: float) -> int:
-        """Count up by one and return the count; it starts over `ttl_s` after the first."""
-        async with self._client.pipeline(transaction=True) as pipeline:
-            pipeline.incr(key)
-            pipeline.pexpire(key, max(1, round(ttl_s * 1000)), nx=True)
-            return (await pipeline.execute())[0]
+    @property
+    def up(self) -> bool:
+        """Whether the server answered last."""
+        return self._watch is None
+
+    async def incr(self, key: str, ttl_s: float, by: int = 1) -> int:
+        """Count up and return the count; it starts over `ttl_s` after the first."""
+
+        async def count() -> int:
+            async with self._client.pipeline(transaction=True) as pipeline:
+                pipeline.incrby(key, by)
+                pipeline.pexpire(key, max(1, round(ttl_s * 1000)), nx=True)
+                return (await pipeline.execute())[0]
+
+        return await self._shared(count, lambda: self._alone.incr(key, ttl_s, by))
 
     async def get(self, key: str) -> bytes | None:
         """Return a value, or None where there is none (any more)."""
-        return await self._client.get(key)
+        return await self._shared(lambda: self._client.get(key), lambda: self._alone.get(key))
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for `ttl_s`."""
-        await self._client.set(key, value, px=max(1, round(ttl_s * 1000)))
+        await self._shared(
+            lambda: self._client.set(key, value, px=max(1, round(ttl_s * 1000))),
+            lambda: self._alone.set(key, value, ttl_s),
+        )
 
     async def publish(self, channel: str, text: str) -> None:
         """Send to all who are subscribed now."""
-        await self._client.publish(channel, text)
+        await self._shared(lambda: self._client.publish(channel, text), lambda: self._alone.publish(channel, text))
+
+    async def _shared(self, ask: Callable[[], Awaitable[T]], alone: Callable[[], Awaitable[T]]) -> T:
+        if self._watch is None:
+            try:
+                return await ask()
+            except _LOST as fault:
+                self._lost(fault)
+        return await alone()
+
+    def _lost(self, fault: Exception) -> None:
+        """Do without the server until it answers again: nobody else waits for it meanwhile."""
+        if self._watch is None:
+            _log.warning("Valkey does not answer; this node goes on alone", error=type(fault).__name__)
+            self._watch = asyncio.create_task(self._until_back())
+
+    async def _touch(self) -> None:
+        # A server that is full, or a replica, answers and takes nothing.
+        await self._client.set("alive", b"1", px=1000)
+
+    async def _until_back(self) -> None:
+        while True:
+            await asyncio.sleep(_RECONNECT_SECONDS)
+            try:
+                await self._touch()
+            except _LOST:
+                continue
+            _log.warning("Valkey answers again")
+            self._alone = MemoryCache()
+            self._watch = None
+            return
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncGenerator[AsyncIterator[str]]:
         """Receive what is published while the context is open.
 
         After a lost connection it goes on by itself; what was published meanwhile is missed.
+
+        Raises
+        ------
+        OSError, ValkeyError
+            The server is not there at the beginning.
         """
-        async with self._client.pubsub() as subscription:
-            await subscription.subscribe(channel)
-            # The server's own word that the subscription stands comes first.
-            await subscription.get_message(timeout=None)
+        async with self._listener.pubsub() as subscription:
+            try:
+                await subscription.subscribe(channel)
+                # The server's own word that the subscription stands comes first.
+                await subscription.get_message(timeout=_ANSWER_SECONDS)
+            except _LOST as fault:
+                self._lost(fault)
+                raise
 
             async def messages() -> AsyncIterator[str]:
+                asked = False
                 while True:
                     try:
-                        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=None)
-                    except LostConnection:
+                        # What answers the client's own questions is told as None, too.
+                        began = time.monotonic()
+                        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=self._health)
+                        silent = message is None and time.monotonic() - began >= self._health
+                        if silent and asked:
+                            raise TimeoutError("no answer")
+                        asked = silent
+                    except _LOST:
+                        asked = False
+                        # It may be this connection's end alone.
+                        await self._shared(self._touch, _nothing)
+                        with suppress(*_LOST):
+                            await subscription.connection.disconnect()
                         await asyncio.sleep(_RECONNECT_SECONDS)
                         continue
                     if message is not None and message["type"] == "message":
@@ -181,7 +272,15 @@ class ValkeyCache:
 
     async def close(self) -> None:
         """Let go of connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         await self._client.aclose()
+        await self._listener.aclose()
+
+
+async def _nothing() -> None:
+    return
 
 
 def open_cache(url: str | None) -> Cache:

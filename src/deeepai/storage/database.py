@@ -62,6 +62,14 @@ class Tx(Protocol):
         ...
 
 
+class DatabaseUnavailable(ConnectionError):
+    """The database does not answer now, or the connection went away; it may come back."""
+
+
+class DatabaseRefused(Exception):
+    """The database cannot be used as it is; the message says why, and repeats no URL."""
+
+
 Work = Callable[[Tx], Awaitable[T]]
 """A unit of work. It awaits nothing but its transaction, and may be run again after a conflict."""
 

@@ -18,6 +18,7 @@ async def lease_rows(
     until: int,
     limit: int,
     owner: str | None = None,
+    only: str = "",
 ) -> list[Row]:
     """Lease the rows that are due the longest; return them as they are after that, in no particular order.
 
@@ -32,12 +33,15 @@ async def lease_rows(
         Rows, at most.
     owner : str, optional
         Kept in `leased_by`, where the table has such a column.
+    only : str
+        A condition on the rows.
     """
     # Rows that another worker is just leasing are passed over, so that pollers never queue behind each other.
     locking = "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     mark = "" if owner is None else ", leased_by = $4"
+    condition = f"AND ({only})" if only else ""
     return await tx.fetch(
-        f"WITH due AS MATERIALIZED (SELECT {key} FROM {table} WHERE {due} <= $1 AND leased_until <= $1 "
+        f"WITH due AS MATERIALIZED (SELECT {key} FROM {table} WHERE {due} <= $1 AND leased_until <= $1 {condition} "
         f"ORDER BY {due} LIMIT $3 {locking}) "
         f"UPDATE {table} SET leased_until = $2{mark} WHERE {key} IN (SELECT {key} FROM due) RETURNING *",
         *((now, until, limit) if owner is None else (now, until, limit, owner)),

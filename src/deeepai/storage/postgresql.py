@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal, TypeVar
 
 import asyncpg
 
-from deeepai.storage.database import Row, Unwritable, Value, Work
+from deeepai.storage.database import DatabaseRefused, DatabaseUnavailable, Row, Unwritable, Value, Work
 
 T = TypeVar("T")
 
 _TRIES = 8
+_CONNECT_SECONDS = 5.0
+_ACQUIRE_SECONDS = 15.0
+"""For a server that takes connections and says nothing more: whoever waits then is told so."""
 _LOST = (
+    ConnectionError,
+    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -23,6 +28,7 @@ _LOST = (
     # So the driver puts it when the connection goes away just between two of its own steps.
     asyncpg.InternalClientError,
 )
+_NO_CONNECTION = (OSError, asyncpg.TooManyConnectionsError, asyncpg.InterfaceError, *_LOST)
 
 _UNWRITABLE = (asyncpg.DiskFullError, asyncpg.PostgresIOError, asyncpg.ReadOnlySQLTransactionError)
 
@@ -69,10 +75,21 @@ class PostgreSQLDatabase:
 
         Raises
         ------
-        OSError, asyncpg.PostgresError
-            The server cannot be reached or refuses.
+        DatabaseUnavailable, DatabaseRefused
         """
-        return cls(await asyncpg.create_pool(dsn, min_size=1, max_size=max_connections, command_timeout=60))
+        try:
+            # No least number: what keeps it up says at length in the log what callers are told anyway.
+            pool = await asyncpg.create_pool(
+                dsn, min_size=0, max_size=max_connections, command_timeout=60, timeout=_CONNECT_SECONDS
+            )
+            async with pool.acquire():
+                return cls(pool)
+        except (OSError, asyncpg.TooManyConnectionsError, *_LOST) as error:
+            raise DatabaseUnavailable(f"PostgreSQL cannot be reached ({_reason(error)})") from error
+        except asyncpg.PostgresError as error:
+            raise DatabaseRefused(f"PostgreSQL refuses: {error}") from error
+        except (ValueError, asyncpg.InterfaceError) as error:
+            raise DatabaseRefused("the database's URL is none that PostgreSQL knows") from error
 
     @property
     def beside(self) -> None:
@@ -83,14 +100,14 @@ class PostgreSQLDatabase:
 
         Raises
         ------
-        ConnectionError
+        DatabaseUnavailable
             The connection was lost: whether the work was committed is not known.
         Unwritable
         """
         with self._counted():
             for left in reversed(range(_TRIES)):
                 try:
-                    async with self._pool.acquire() as connection:
+                    async with self._acquired() as connection:
                         return await self._run(connection, connection.transaction(), work)
                 except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                     if not left:
@@ -100,8 +117,19 @@ class PostgreSQLDatabase:
                     self.writable = False
                     raise Unwritable(f"the database takes no write: {error}") from error
                 except _LOST as error:
-                    raise ConnectionError("the connection to the database was lost") from error
+                    raise DatabaseUnavailable("the connection to the database was lost") from error
         raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncGenerator[Any]:
+        try:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except _NO_CONNECTION as error:
+            raise DatabaseUnavailable(f"the database cannot be reached ({_reason(error)})") from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
 
     @contextmanager
     def _counted(self) -> Generator[None]:
@@ -124,7 +152,7 @@ class PostgreSQLDatabase:
             if isinstance(error, ValueError):  # an argument that does not fit its column
                 raise
             # So the driver puts it when the connection went away within the transaction.
-            raise ConnectionError("the connection to the database was lost") from error
+            raise DatabaseUnavailable("the connection to the database was lost") from error
 
     def write_now(self, work: Work[T]) -> tuple[T] | None:
         """Return None: the server is never asked without waiting."""
@@ -135,15 +163,15 @@ class PostgreSQLDatabase:
 
         Raises
         ------
-        ConnectionError
+        DatabaseUnavailable
         """
         with self._counted():
             try:
-                async with self._pool.acquire() as connection:
+                async with self._acquired() as connection:
                     transaction = connection.transaction(isolation="repeatable_read", readonly=True)
                     return await self._run(connection, transaction, work)
             except _LOST as error:
-                raise ConnectionError("the connection to the database was lost") from error
+                raise DatabaseUnavailable("the connection to the database was lost") from error
 
     async def close(self) -> None:
         """Finish what has begun, then close all connections."""
@@ -152,3 +180,10 @@ class PostgreSQLDatabase:
             self._idle.clear()
             await self._idle.wait()
         await self._pool.close()
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system calls a failure; a driver's own text may name the URL."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
@@ -48,10 +49,29 @@ class AssetStore:
     def __init__(self, url: str) -> None:
         if "://" in url and not url.startswith("file://"):
             self._store = from_url(url)
+            self._folder = None
         else:
             folder = Path(unquote(url.removeprefix("file://")))
             folder.mkdir(parents=True, exist_ok=True)
+            self._folder = folder
             self._store = LocalStore(prefix=folder)
+
+    async def probe(self) -> None:
+        """Look whether the store is there.
+
+        Raises
+        ------
+        Exception
+            It is not, or does not take files.
+        """
+        if self._folder is not None:
+            if not os.access(self._folder, os.W_OK | os.X_OK):
+                raise PermissionError(str(self._folder))
+            return
+        try:
+            await obstore.head_async(self._store, "readiness")
+        except FileNotFoundError:
+            return
 
     @staticmethod
     def key(task: Stored | Owner, number: int, content_type: str) -> str:

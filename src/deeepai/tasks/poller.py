@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from ..storage.database import Tx, Unwritable
+from ..accounts.own_channels import NODES_OWN
+from ..storage.database import DatabaseUnavailable, Tx, Unwritable
 from ..storage.ids import now_ms
 from ..storage.leases import lease_rows
 from . import store
@@ -22,6 +23,8 @@ LEASED_AT_ONCE = 200
 BATCH = 50
 PER_CHANNEL = 8
 """Questions under way to one channel."""
+_ABANDONED_MS = 3_600_000
+"""A task at another node's own channel is due for so long before any node may end it."""
 
 
 class Poller:
@@ -33,24 +36,36 @@ class Poller:
         Who leases.
     tick : float
         Seconds between looks for what is due.
+    own : sequence of str
+        Ids of the channels that this node has to itself.
     """
 
-    def __init__(self, life: TaskLife, outbox: Outbox, *, node: str, tick: float = 0.5) -> None:
+    def __init__(
+        self, life: TaskLife, outbox: Outbox, *, node: str, tick: float = 0.5, own: Sequence[str] = ()
+    ) -> None:
         self._life = life
         self._outbox = outbox
         self._node = node
         self._tick = tick
+        self._own = frozenset(own)
+        shared = f"substr(channel_id, 1, 4) NOT IN {NODES_OWN!r}"
+        own_ids = ", ".join(f"'{one}'" for one in sorted(self._own))
+        self._mine = f"{shared} OR channel_id IN ({own_ids})" if own_ids else shared
         self._running: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_CHANNEL))
         self._looking: dict[str, asyncio.Future[None]] = {}
 
     async def run(self) -> None:
         """Work until cancelled."""
+        told = False
         while True:
             try:
                 await self._round()
-            except Unwritable as fault:
-                log.error("poller.waits", error=str(fault))
+                told = False
+            except (DatabaseUnavailable, Unwritable) as fault:
+                if not told:
+                    log.warning("poller.waits", reason=str(fault))
+                told = True
             except Exception:
                 log.exception("poller.failed")
             self._outbox.look()
@@ -69,6 +84,7 @@ class Poller:
                 until=now + int(self._life.timing.lease * 1000),
                 limit=LEASED_AT_ONCE,
                 owner=self._node,
+                only=f"{self._mine} OR next_poll_at <= {now - _ABANDONED_MS}",
             )
         )
         channels: dict[tuple[str, int], list[Stored]] = defaultdict(list)
@@ -86,6 +102,8 @@ class Poller:
             async with self._turns[channel_id]:
                 try:
                     await self._life.look(tasks)
+                except DatabaseUnavailable as fault:
+                    log.warning("poll.waits", channel=channel_id, reason=str(fault))
                 except Exception:
                     log.exception("poll.failed", channel=channel_id, tasks=[task.id for task in tasks])
 
@@ -95,7 +113,7 @@ class Poller:
 
     async def fresh(self, task: Stored) -> Stored:
         """Return a task as fresh as its protocol wants it, asking the vendor at most once at a time for everybody."""
-        if task.finished_at is not None or task.next_poll_at is None:
+        if task.finished_at is not None or task.next_poll_at is None or self._elsewhere(task):
             return task
         rules = self._life.rules(task)
         if task.polled_at is not None and now_ms() - task.polled_at < rules.fresh * 1000:
@@ -109,6 +127,10 @@ class Poller:
         await asyncio.shield(running)
         found = await self._life.db.read(lambda tx: store.load_any(tx, task.id))
         return found or task
+
+    def _elsewhere(self, task: Stored) -> bool:
+        """Tell whether only another node can ask for a task."""
+        return task.channel_id.startswith(NODES_OWN) and task.channel_id not in self._own
 
     async def _look_now(self, task: Stored) -> None:
         now = now_ms()

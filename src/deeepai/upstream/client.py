@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 from urllib.parse import quote
@@ -201,6 +201,16 @@ class Client:
         if client is None:
             client = self._channels[channel] = Client(self._root)
         return client
+
+    def only(self, channels: Set[str]) -> None:
+        """Let go of channels that are gone; what is under way to them goes on."""
+        for gone in self._channels.keys() - channels:
+            client = self._channels.pop(gone)
+            client._closed = True
+            for idle in client._idle.values():
+                for connection in idle:
+                    client._forget(connection)
+            client._idle.clear()
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | Pieces | None, limits: Limits

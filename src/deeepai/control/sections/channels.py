@@ -44,7 +44,7 @@ class TestResult(msgspec.Struct, kw_only=True):
 
 
 async def _list(call: Call) -> Channels:
-    return Channels(data=await call.read(channels.list_channels))
+    return Channels(data=await call.read(call.context.directory.own.views))
 
 
 async def _presets(call: Call) -> Presets:
@@ -62,17 +62,19 @@ async def _create(call: Call) -> ChannelView:
 
 
 async def _get(call: Call) -> ChannelView:
-    return await call.read(lambda tx: channels.get(tx, call.params["id"]))
+    return await call.read(lambda tx: call.context.directory.own.get(tx, call.params["id"]))
 
 
 async def _change(call: Call, changes: ChannelChanges) -> ChannelView:
+    own = call.context.directory.own
+
     async def work(tx: Tx) -> ChannelView:
-        found = await channels.get(tx, call.params["id"])
+        found = await own.get(tx, call.params["id"])
         channels.check_source(found, changes)
         if isinstance(changes.settings, dict):
             presets.check_settings(changes.settings, _protocol(call, found))
-        await channels.update(tx, call.context.vault, found.id, changes)
-        return await channels.get(tx, found.id)
+        await own.update(tx, call.context.vault, found, changes)
+        return await own.get(tx, found.id)
 
     return await call.configure(work)
 
@@ -99,7 +101,7 @@ async def _delete(call: Call) -> None:
     query: Removal = call.query
 
     async def work(tx: Tx) -> None:
-        found = await channels.get(tx, call.params["id"])
+        found = await call.context.directory.own.get(tx, call.params["id"])
         channels.check_source(found, None)
         await channels.delete(tx, found.id, force=query.force)
 

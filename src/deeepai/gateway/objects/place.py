@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...accounts.models import Channel
+from ...accounts.own_channels import NODES_OWN
 from ...declare import MOST_NAMED, Failure, Json, Made, ObjectRules, Reason, event_json
 from ...storage import object_rows
 from ...storage.ids import now_ms
@@ -48,7 +49,8 @@ def _home(core: Core, x: Exchange, found: Owned) -> Channel | None:
     """Return an object's channel; None where it is not for this caller's token."""
     channel = core.dispatcher.by_id(found.channel_id)
     if channel is None:
-        raise Failure(Reason.UNAVAILABLE, "The upstream at which the object lives is gone")
+        where = "is another node's own" if found.channel_id.startswith(NODES_OWN) else "is gone"
+        raise Failure(Reason.UNAVAILABLE, f"The upstream at which the object lives {where}")
     return channel if channel.mode == x.caller.mode else None
 
 

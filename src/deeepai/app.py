@@ -53,7 +53,7 @@ from .settings import HANDOVER, Settings
 from .storage import checks, kept_bytes
 from .storage.board import Board
 from .storage.cache import open_cache
-from .storage.database import Database, DatabaseRefused, DatabaseUnavailable, Tx
+from .storage.database import Database, DatabaseRefused, DatabaseUnavailable, Tx, Unwritable
 from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.files import Bounds, FileKeeper
@@ -129,6 +129,9 @@ class Application:
         if scope["type"] == "http":
             return self._find(scope["path"])(scope, receive, send)
         if scope["type"] == "lifespan":
+            loop = asyncio.get_running_loop()
+            if isinstance(loop, Loop):
+                self._guard = loop.guard
             # Connections are given it, as the server's state.
             scope.get("state", {})[GUARD] = self._guard
             return self._lifespan(receive, send)
@@ -321,7 +324,7 @@ async def _maintain(core: Core, seconds: float) -> None:
         try:
             await core.ledger.maintain()
             await core.write_seen()
-        except DatabaseUnavailable as fault:
+        except (DatabaseUnavailable, Unwritable) as fault:
             log.warning("ledger.waits", reason=str(fault))
         except Exception:
             log.exception("ledger.maintenance_failed")
@@ -332,6 +335,8 @@ async def _forget(retention: Retention, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
             await retention.round()
+        except (DatabaseUnavailable, Unwritable) as fault:
+            log.warning("retention.waits", reason=str(fault))
         except Exception:
             log.exception("retention.failed")
 
@@ -394,5 +399,4 @@ def build() -> Application:
         die_with_parent(parent=parent)
     settings = Settings.from_json(os.environ[HANDOVER])
     configure(settings, *secret_names(PROTOCOLS.values()))
-    loop = asyncio.get_running_loop()
-    return Application(settings, guard=loop.guard if isinstance(loop, Loop) else None)
+    return Application(settings)

@@ -7,6 +7,8 @@ import http.server
 import json
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,16 @@ def cli(tmp_path: Path) -> Cli:
 def test_without_a_store_it_says_so(tmp_path: Path) -> None:
     assert "deeepai serve" in Cli(tmp_path / "none").fails("tokens", "list")
     assert not (tmp_path / "none").exists()
+
+
+def test_what_is_refused_early_is_one_line(cli: Cli) -> None:
+    for words in (("users", "add", "bob", "--credit", "-5"), ("users", "add", "bob", "--credit", "0.0000000001")):
+        command = [sys.executable, "-m", "deeepai", *words, "--data", str(cli.data)]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (1, ""), ended
+        assert ended.stderr.startswith("error: credit")
+        assert len(ended.stderr.splitlines()) == 1
+    assert [user["name"] for user in cli.rows("users", "list")] == ["admin"]
 
 
 def test_users_and_accounts(cli: Cli) -> None:

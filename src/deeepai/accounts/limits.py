@@ -78,10 +78,13 @@ class Limiter:
         """What this gateway counted of what is shared; `_told` is what of it the cache was told."""
         self._told: dict[str, int] = {}
         self._last: dict[str, int] = {}
-        """The cache's last counts; `_most` is the highest of each."""
-        self._most: dict[str, int] = {}
+        """The cache's last counts."""
+        self._used: dict[str, int] = {}
+        """What all gateways have counted, as far as this one knows."""
+        self._untold: dict[str, int] = {}
+        """What the cache lacks of that, after it was gone."""
         self._alone: dict[str, int] = {}
-        """What this gateway had counted when it last counted alone."""
+        """What this one let through since the cache was gone."""
         self._own_before: dict[str, int] = {}
         self.nodes = 1
         """Gateways that share the cache."""
@@ -203,24 +206,35 @@ class Limiter:
         if not cache.up:
             self._own[key], self._told[key] = own, told
             return self._count_alone(key, rpm, now)
-        if count <= last and told:
-            # The cache came back empty.
+        if self._minute != minute:
+            return _wait(now % _MINUTE, before, count - 1, rpm)
+        alone = self._alone.pop(key, 0)
+        known = self._used.get(key, 0) + alone * self.nodes
+        emptied = count <= last and told > 0
+        if emptied:
             count = await cache.incr(f"rpm:{key}:{minute}", 2 * _MINUTE, told)
+        if alone or emptied:
+            # What the others let through they may not have told yet: they are taken to have done as this one.
+            self._untold[key] = max(0, known + 1 - count)
         self._last[key] = count
-        # What the others let through meanwhile, they may not have told yet: they are taken to have done as this one.
-        used = max(count - 1, self._most.get(key, 0), self._alone.get(key, 0) * self.nodes)
-        self._most[key] = max(count, self._most.get(key, 0))
-        return _wait(now % _MINUTE, before, used, rpm)
+        count += self._untold.get(key, 0)
+        self._used[key] = max(known, count)
+        return _wait(now % _MINUTE, before, count - 1, rpm)
 
     def _count_alone(self, key: str, rpm: int, now: float) -> float:
-        """Count a request against this gateway's share, whatever the others do."""
-        share = max(1, rpm // self.nodes)
+        """Count a request against this gateway's share of what is left, whatever the others do."""
         if self._board is not None and (place := self._board.own(key)) is not None:
-            return self._count_on(self._board, place, key, share, now)
-        own = self._own.get(key, 0)
-        wait = _wait(now % _MINUTE, min(self._own_before.get(key, 0), share), min(own, rpm), share)
+            return self._count_on(self._board, place, key, max(1, rpm // self.nodes), now)
+        before = self._shared_before.get(key)
+        if before is None:
+            before = min(self._own_before.get(key, 0) * self.nodes, rpm)
+        used, alone = self._used.get(key, 0), self._alone.get(key, 0)
+        # Whoever has let nothing through may do so once, however small the share is.
+        taken = used + (alone + 1) * self.nodes - 1 if used or alone else 0
+        wait = _wait(now % _MINUTE, before, taken, rpm)
         if not wait:
-            self._own[key] = self._alone[key] = own + 1
+            self._own[key] = self._own.get(key, 0) + 1
+            self._alone[key] = alone + 1
         return wait
 
     def _turn(self, minute: int) -> None:
@@ -229,7 +243,7 @@ class Limiter:
             self._before, self._counts = (self._counts, {}) if next_one else ({}, {})
             self._own_before, self._own = (self._own, {}) if next_one else ({}, {})
             self._shared_before, self._told, self._minute = {}, {}, minute
-            self._last, self._most, self._alone = {}, {}, {}
+            self._last, self._used, self._untold, self._alone = {}, {}, {}, {}
 
 
 def _counts(words: memoryview, at: int, minute: int) -> tuple[int, int]:

@@ -5,11 +5,13 @@ Commands work on the data folder's store itself, also while the gateway runs: it
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
 from ..declare import Failure
+from ..settings import PRIVATE
 from . import database, kept, people, programs, records, upstreams
 
 app = typer.Typer(
@@ -29,6 +31,9 @@ database.register(app)
 
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:2] != ["engines"]:
+        # Weights may be for several users; what lies in a data folder is for one.
+        os.umask(PRIVATE)
     try:
         app()
     except Failure as failure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -22,7 +21,7 @@ from ..accounts.own_channels import Node
 from ..accounts.vault import Vault, VaultError
 from ..declare import Failure
 from ..money.ledger import Ledger
-from ..settings import PRIVATE, Settings, SettingsError
+from ..settings import Settings, SettingsError
 from ..storage.database import Database, DatabaseRefused, DatabaseUnavailable, Work
 
 T = TypeVar("T")
@@ -73,7 +72,6 @@ async def opened(data: str | None) -> AsyncGenerator[Store]:
     settings = load_settings(data=data)
     if settings.database is None and not (settings.folder / "deeepai.db").exists():
         raise die(f"{settings.folder} holds no data yet; `deeepai serve` makes it, --data names another folder")
-    os.umask(PRIVATE)
     database, vault = await open_store(settings)
     try:
         ledger = Ledger(database, node="cli")

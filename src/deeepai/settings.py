@@ -295,9 +295,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("tls_key is of no use without tls_cert")
         if self.public_url is not None and not self.public_url.startswith(("http://", "https://")):
             raise ValueError("public_url must start with http:// or https://")
-        if self.initial_credit < 0 or not self.initial_credit.is_finite():
+        if not self.initial_credit.is_finite() or self.initial_credit < 0:
             raise ValueError("initial_credit must not be negative")
-        if not 0 <= self.debt_bound <= 10**6:
+        if not self.debt_bound.is_finite() or not 0 <= self.debt_bound <= 10**6:
             raise ValueError("debt_bound is between 0 and 1000000")
 
     def changed(self, **changes: Any) -> Settings:

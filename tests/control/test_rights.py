@@ -64,8 +64,9 @@ async def test_members_have_their_roles(api: API) -> None:
     ann, bob, cat = await api.make_user("ann"), await api.make_user("bob"), await api.make_user("cat")
     firm = (await api("POST", "/accounts", {"name": "firm", "owner_id": api.users["ann"][0]})).body["id"]
     members = f"/accounts/{firm}/members"
-    assert (await api("PUT", f"{members}/{api.users['bob'][0]}", {"role": "member"}, key=ann)).status == 200
-    assert (await api("PUT", f"{members}/{api.users['cat'][0]}", {"role": "admin"}, key=ann)).status == 200
+    for name, key, role in (("bob", bob, "member"), ("cat", cat, "admin")):
+        assert (await api("PUT", f"{members}/{api.users[name][0]}", {"role": role}, key=ann)).status == 200
+        assert (await api("POST", f"/invitations/{firm}", key=key)).status == 200
     # A plain member manages nothing, an administrator of the account makes no owner.
     assert (await api("PUT", f"{members}/{api.users['bob'][0]}", {"role": "owner"}, key=bob)).status == 403
     assert (await api("PUT", f"{members}/{api.users['cat'][0]}", {"role": "owner"}, key=cat)).status == 403

@@ -15,7 +15,7 @@ from .changes import bump
 from .query import Viewer, Where, assignments, insertion
 from .units import Usd, moment, usd
 
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern="^[^\\x00-\\x1f\\x7f]*$")]
 Password = Annotated[str, Meta(min_length=8, max_length=200)]
 Status = Literal["enabled", "disabled"]
 Role = Literal["admin", "user"]
@@ -219,10 +219,19 @@ async def list_members(tx: Tx, account_id: str) -> list[Member]:
     return [Member(user_id=row["user_id"], name=row["name"], role=row["role"]) for row in rows]
 
 
-async def set_member(tx: Tx, account_id: str, user_id: str, role: MemberRole) -> None:
-    """Make a user a member, or change the role."""
+async def set_member(tx: Tx, account_id: str, user_id: str, role: MemberRole, *, source: str = "api") -> None:
+    """Make a user a member, or change the role.
+
+    Raises
+    ------
+    Failure
+        NOT_FOUND; CONFLICT, where the last owner would be none, unless the declarative file says so.
+    """
     await get_account(tx, account_id)
     await get_user(tx, user_id)
+    if source != "file":
+        await _keep_owner(tx, account_id, user_id, role)
+    await tx.execute("DELETE FROM invitations WHERE account_id = $1 AND user_id = $2", account_id, user_id)
     await tx.execute(
         "INSERT INTO members (account_id, user_id, role) VALUES ($1, $2, $3) "
         "ON CONFLICT (account_id, user_id) DO UPDATE SET role = excluded.role",
@@ -232,15 +241,41 @@ async def set_member(tx: Tx, account_id: str, user_id: str, role: MemberRole) ->
     )
 
 
-async def remove_member(tx: Tx, account_id: str, user_id: str) -> None:
-    """End a membership; the member's tokens of that account are disabled."""
+async def role_of(tx: Tx, account_id: str, user_id: str) -> MemberRole | None:
+    """Return a user's role in an account; None where the user is no member."""
+    sql = "SELECT role FROM members WHERE account_id = $1 AND user_id = $2"
+    return await tx.fetchval(sql, account_id, user_id)
+
+
+async def _keep_owner(tx: Tx, account_id: str, user_id: str, role: MemberRole | None) -> None:
+    """Refuse to take the last owner from an account, in whatever order that is tried at once."""
+    await tx.execute("UPDATE accounts SET kind = kind WHERE id = $1", account_id)
+    if role == "owner" or await role_of(tx, account_id, user_id) != "owner":
+        return
+    others = "SELECT COUNT(*) FROM members WHERE account_id = $1 AND user_id <> $2 AND role = 'owner'"
+    if not await tx.fetchval(others, account_id, user_id):
+        raise Failure(Reason.CONFLICT, "The last owner of an account stays its owner")
+
+
+async def remove_member(tx: Tx, account_id: str, user_id: str, *, source: str = "api") -> None:
+    """End a membership; the member's tokens of that account are disabled.
+
+    Raises
+    ------
+    Failure
+        NOT_FOUND; CONFLICT, as `set_member` does.
+    """
+    if source != "file":
+        await _keep_owner(tx, account_id, user_id, None)
     if not await tx.execute("DELETE FROM members WHERE account_id = $1 AND user_id = $2", account_id, user_id):
         raise Failure(Reason.NOT_FOUND, "There is no such member")
-    await tx.execute(
-        "UPDATE tokens SET status = 'disabled' WHERE account_id = $1 AND user_id = $2 AND status = 'enabled'",
-        account_id,
-        user_id,
-    )
+    ours = "WHERE account_id = $1 AND user_id = $2 AND status = 'enabled'"
+    for row in await tx.fetch(f"SELECT id, limits_by FROM tokens {ours}", account_id, user_id):
+        setters = msgspec.json.decode(row["limits_by"]) | {"status": "owner"}
+        await tx.execute(
+            "UPDATE tokens SET status = 'disabled', limits_by = $2 WHERE id = $1",
+            *(row["id"], msgspec.json.encode(setters).decode()),
+        )
     await bump(tx)
 
 
@@ -286,7 +321,19 @@ async def create_user(tx: Tx, new: NewUser, password: str, source: str = "api") 
         raise Failure(Reason.CONFLICT, "A user of that name exists already", param="name")
     if not new.account:
         return user_id, None
-    return user_id, await create_account(tx, NewAccount(name=new.name, kind="person", owner_id=user_id))
+    account_id = await create_account(tx, NewAccount(name=new.name, kind="person", owner_id=user_id))
+    await tx.execute("UPDATE users SET account_id = $2 WHERE id = $1", user_id, account_id)
+    return user_id, account_id
+
+
+async def own_account(tx: Tx, user_id: str) -> str | None:
+    """Return a user's own account, which no membership changes; else the only one that the user is a member of."""
+    own = "SELECT u.account_id FROM users u JOIN members m ON m.user_id = u.id AND m.account_id = u.account_id "
+    account_id = await tx.fetchval(own + "WHERE u.id = $1", user_id)
+    if account_id is not None:
+        return account_id
+    rows = await tx.fetch("SELECT account_id FROM members WHERE user_id = $1 LIMIT 2", user_id)
+    return rows[0]["account_id"] if len(rows) == 1 else None
 
 
 async def list_users(tx: Tx, *, after: str | None = None, limit: int = 100) -> list[User]:

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from ..declare import Failure, Reason
 from ..storage.database import Row, Tx, Value
 from ..storage.ids import new_id, now_ms
-from . import keys
+from . import keys, token_limits
 from .changes import bump
 from .models import Mode, Token
 from .people import Name, changed, check_group
@@ -59,6 +59,8 @@ class TokenView(msgspec.Struct, kw_only=True):
     concurrency: int | None
     price_group: str | None
     settings: dict[str, Any]
+    limits_by: dict[str, str]
+    """Who set a limit: operator, owner or user; only the same or a higher one lifts it."""
     source: str
     created_at: datetime
     last_used_at: datetime | None
@@ -111,6 +113,7 @@ def _view(row: Row) -> TokenView:
         concurrency=row["concurrency"],
         price_group=row["price_group"],
         settings=_json(row["settings"]),
+        limits_by=_json(row["limits_by"]),
         source=row["source"],
         created_at=moment(row["created_at"]),
         last_used_at=moment_or_none(row["last_used_at"]),
@@ -138,7 +141,13 @@ def _columns(changes: TokenChanges) -> dict[str, Value]:
 
 
 async def create(
-    tx: Tx, account_id: str, new: NewToken, *, key: str | None = None, source: str = "api"
+    tx: Tx,
+    account_id: str,
+    new: NewToken,
+    *,
+    key: str | None = None,
+    source: str = "api",
+    viewer: Viewer | None = None,
 ) -> tuple[str, str]:
     """Make a token of an account.
 
@@ -146,6 +155,8 @@ async def create(
     ----------
     key : str, optional
         The operator's own key; by default one is generated.
+    viewer : Viewer, optional
+        Who sets its limits; by default the operator.
 
     Returns
     -------
@@ -158,6 +169,9 @@ async def create(
         INVALID, or CONFLICT where the key is taken.
     """
     columns = _columns(new)
+    level = await token_limits.level_of(tx, account_id, viewer)
+    if level == "user":
+        await token_limits.check_new(tx, account_id, new.user_id)
     if isinstance(new.price_group, str):
         await check_group(tx, new.price_group)
     if new.user_id is not None:
@@ -177,6 +191,7 @@ async def create(
         "mode": new.mode,
         "source": source,
         "created_at": now_ms(),
+        "limits_by": token_limits.noted(columns, level),
         **columns,
     }
     if not await tx.execute(insertion("tokens", values) + " ON CONFLICT (digest) DO NOTHING", *values.values()):
@@ -222,13 +237,19 @@ async def update(tx: Tx, token_id: str, changes: TokenChanges, viewer: Viewer | 
     Raises
     ------
     Failure
-        NOT_FOUND; INVALID; CONFLICT where it stands in the declarative file.
+        NOT_FOUND; INVALID; CONFLICT where it stands in the declarative file; FORBIDDEN, where a limit would be lifted
+        that somebody higher set.
     """
-    _check_source(await get(tx, token_id, viewer))
+    token = await get(tx, token_id, viewer)
+    _check_source(token)
     values = _columns(changes)
     if isinstance(changes.price_group, str):
         await check_group(tx, changes.price_group)
     if values:
+        before = await tx.fetchrow("SELECT * FROM tokens WHERE id = $1", token_id)
+        assert before is not None
+        level = await token_limits.level_of(tx, token.account_id, viewer)
+        values["limits_by"] = token_limits.changed(before, values, level)
         await tx.execute(f"UPDATE tokens SET {assignments(values, 2)} WHERE id = $1", token_id, *values.values())
         await bump(tx)
 
@@ -311,6 +332,7 @@ async def put(tx: Tx, account_id: str, new: NewToken, key: str, *, source: str) 
         raise Failure(Reason.CONFLICT, "A token with that key exists already", param="key")
     if row["account_id"] != account_id:
         raise Failure(Reason.CONFLICT, "The key is of a token of another account", param="key")
+    columns = _columns(new)
     values: dict[str, Value] = {
         "name": new.mode,
         "status": "enabled",
@@ -322,7 +344,8 @@ async def put(tx: Tx, account_id: str, new: NewToken, key: str, *, source: str) 
         "concurrency": None,
         "price_group": None,
         "settings": "{}",
-        **_columns(new),
+        **columns,
+        "limits_by": token_limits.noted(columns, "operator"),
         "mode": new.mode,
         "user_id": new.user_id,
         "source": source,

@@ -26,9 +26,9 @@ def nano(usd: Decimal, param: str = "amount", *, signed: bool = False) -> int:
     Failure
         INVALID, where it is not a number, is finer than 10⁻⁹, too large, or below zero and not `signed`.
     """
-    value = usd * _NANO if usd.is_finite() and abs(usd.adjusted()) < 20 else None
-    if usd == 0:
+    if usd.is_finite() and usd == 0:
         return 0
+    value = usd * _NANO if usd.is_finite() and abs(usd.adjusted()) < 20 else None
     if value is None or value != value.to_integral_value() or abs(value) > _MOST:
         raise Failure(Reason.INVALID, f"{param} is no amount of USD with at most 9 decimals", param=param)
     if value < 0 and not signed:

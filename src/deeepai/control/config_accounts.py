@@ -74,10 +74,10 @@ async def _members(tx: Tx, account_id: str, entry: AccountEntry, said: list[str]
         user_id = found[0].id
         wanted.add(user_id)
         if user_id not in present or present[user_id].role != role:
-            await people.set_member(tx, account_id, user_id, role)
+            await people.set_member(tx, account_id, user_id, role, source="file")
             said.append(f"account {entry.name}: {name} is {role}")
     for user_id in present.keys() - wanted:
-        await people.remove_member(tx, account_id, user_id)
+        await people.remove_member(tx, account_id, user_id, source="file")
         said.append(f"account {entry.name}: {present[user_id].name} is no member")
 
 

@@ -340,9 +340,7 @@ class Applier:
                 said.append(f"user {entry.name}: changed")
             await tx.execute("UPDATE users SET source = 'file' WHERE id = $1", user_id)
         if entry.credit:
-            account_id = account_id or await tx.fetchval(
-                "SELECT MIN(account_id) FROM members WHERE user_id = $1 AND role = 'owner'", user_id
-            )
+            account_id = account_id or await people.own_account(tx, user_id)
             if account_id is not None and await credit_once(tx, self.ledger, account_id, user_id, entry.credit):
                 said.append(f"user {entry.name}: {entry.credit} USD granted")
 

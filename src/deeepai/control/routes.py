@@ -10,6 +10,7 @@ from typing import Protocol as Interface
 import msgspec
 from msgspec import Meta
 
+from ..accounts import people
 from ..accounts.directory import Directory
 from ..accounts.models import Channel
 from ..accounts.query import Viewer
@@ -137,12 +138,12 @@ def following(items: list[Any], limit: int) -> str | None:
 
 
 async def get_own_account(tx: Tx, viewer: Viewer, account_id: str | None) -> str:
-    """Return the account to use: the one that was named, if it is the viewer's, else the viewer's first.
+    """Return the account to use: the one that was named, if it is the viewer's, else the viewer's own.
 
     Raises
     ------
     Failure
-        NOT_FOUND; INVALID, where none was named and the viewer has none.
+        NOT_FOUND; INVALID, where none was named, and the viewer has none of the own and not one alone.
     """
     if account_id is not None:
         if viewer.admin:
@@ -154,7 +155,7 @@ async def get_own_account(tx: Tx, viewer: Viewer, account_id: str | None) -> str
         if found is None:
             raise Failure(Reason.NOT_FOUND, "There is no such account", param="account_id")
         return found
-    found = await tx.fetchval("SELECT MIN(account_id) FROM members WHERE user_id = $1", viewer.user_id)
+    found = await people.own_account(tx, viewer.user_id)
     if found is None:
-        raise Failure(Reason.INVALID, "You are a member of no account", param="account_id")
+        raise Failure(Reason.INVALID, "Say which account, as you have none of your own", param="account_id")
     return found

@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from ...accounts import people
+from ...accounts import invitations, people
+from ...accounts.invitations import Invitation
 from ...accounts.people import Account, AccountChanges, Balance, Member, MemberRole, NewAccount
 from ...accounts.query import Where, cursor, place
 from ...accounts.units import Usd, moment, nano, usd
@@ -27,9 +28,16 @@ class Accounts(msgspec.Struct, kw_only=True):
 
 
 class Members(msgspec.Struct, kw_only=True):
-    """An account's members."""
+    """An account's members, and who is invited."""
 
     data: list[Member]
+    invited: list[Invitation]
+
+
+class Invitations(msgspec.Struct, kw_only=True):
+    """What is offered to the caller."""
+
+    data: list[Invitation]
 
 
 class Membership(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -168,31 +176,74 @@ async def _ledger(call: Call) -> Entries:
 async def _members(call: Call) -> Members:
     async def work(tx: Tx) -> Members:
         account = await people.get_account(tx, call.params["id"], call.viewer)
-        return Members(data=await people.list_members(tx, account.id))
+        return await _listed(tx, account.id)
 
     return await call.read(work)
 
 
+async def _listed(tx: Tx, account_id: str) -> Members:
+    return Members(data=await people.list_members(tx, account_id), invited=await invitations.of_account(tx, account_id))
+
+
+async def _check_owner(call: Call, tx: Tx, account_id: str, *roles: str | None) -> None:
+    """Refuse where an owner is made or changed by somebody who is none."""
+    if call.viewer.admin or "owner" not in roles:
+        return
+    if await people.role_of(tx, account_id, call.who.user_id) != "owner":
+        raise Failure(Reason.FORBIDDEN, "Only an owner may make and change owners")
+
+
 async def _set_member(call: Call) -> Members:
+    """Change a member's role, or offer a membership; the operator makes members at once."""
     body: Membership = call.body
+    user_id = call.params["user_id"]
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> Members:
         account_id = await _managed(call, tx)
-        if body.role == "owner" and not call.viewer.admin:
-            owner = "SELECT 1 FROM members WHERE account_id = $1 AND user_id = $2 AND role = 'owner'"
-            if await tx.fetchval(owner, account_id, call.who.user_id) is None:
-                raise Failure(Reason.FORBIDDEN, "Only an owner may make owners")
-        await people.set_member(tx, account_id, call.params["user_id"], body.role)
+        present = await people.role_of(tx, account_id, user_id)
+        await _check_owner(call, tx, account_id, body.role, present)
+        if present is None and not call.viewer.admin:
+            await invitations.invite(tx, account_id, user_id, body.role, call.who.user_id)
+        else:
+            await people.set_member(tx, account_id, user_id, body.role)
+        return await _listed(tx, account_id)
 
-    await call.write(work)
-    return await _members(call)
+    return await call.configure(work)
 
 
 async def _remove_member(call: Call) -> None:
+    """End a membership, one's own too, or withdraw an invitation."""
+    user_id = call.params["user_id"]
+
     async def work(tx: Tx) -> None:
-        await people.remove_member(tx, await _managed(call, tx), call.params["user_id"])
+        if user_id == call.who.user_id:
+            account_id = (await people.get_account(tx, call.params["id"], call.viewer)).id
+        else:
+            account_id = await _managed(call, tx)
+        present = await people.role_of(tx, account_id, user_id)
+        await _check_owner(call, tx, account_id, present)
+        if present is None and await invitations.withdraw(tx, account_id, user_id):
+            return
+        await people.remove_member(tx, account_id, user_id)
 
     await call.configure(work)
+
+
+async def _invitations(call: Call) -> Invitations:
+    return Invitations(data=await call.read(lambda tx: invitations.of_user(tx, call.who.user_id)))
+
+
+async def _accept(call: Call) -> Account:
+    async def work(tx: Tx) -> Account:
+        await invitations.accept(tx, call.params["account_id"], call.who.user_id)
+        return await people.get_account(tx, call.params["account_id"], call.viewer)
+
+    return await call.configure(work)
+
+
+async def _decline(call: Call) -> None:
+    if not await call.write(lambda tx: invitations.withdraw(tx, call.params["account_id"], call.who.user_id)):
+        raise Failure(Reason.NOT_FOUND, "There is no such invitation")
 
 
 ROUTES = (
@@ -267,7 +318,7 @@ ROUTES = (
     Route(
         method="PUT",
         path="/accounts/{id}/members/{user_id}",
-        summary="Add a member, or change the role",
+        summary="Invite a user to be a member, or change a member's role",
         handler=_set_member,
         role="user",
         body=Membership,
@@ -276,8 +327,31 @@ ROUTES = (
     Route(
         method="DELETE",
         path="/accounts/{id}/members/{user_id}",
-        summary="Remove a member",
+        summary="Remove a member, leave an account, or withdraw an invitation",
         handler=_remove_member,
+        role="user",
+    ),
+    Route(
+        method="GET",
+        path="/invitations",
+        summary="List the memberships that are offered to you",
+        handler=_invitations,
+        role="user",
+        answer=Invitations,
+    ),
+    Route(
+        method="POST",
+        path="/invitations/{account_id}",
+        summary="Accept a membership",
+        handler=_accept,
+        role="user",
+        answer=Account,
+    ),
+    Route(
+        method="DELETE",
+        path="/invitations/{account_id}",
+        summary="Decline a membership",
+        handler=_decline,
         role="user",
     ),
 )

@@ -60,7 +60,8 @@ async def _create(call: Call) -> IssuedToken:
             user_id = call.who.user_id
         elif user_id is None and not call.viewer.admin:
             user_id = call.who.user_id
-        token_id, key = await tokens.create(tx, account_id, msgspec.structs.replace(new, user_id=user_id))
+        new_token = msgspec.structs.replace(new, user_id=user_id)
+        token_id, key = await tokens.create(tx, account_id, new_token, viewer=call.viewer)
         return IssuedToken(key=key, token=await tokens.get(tx, token_id))
 
     return await call.configure(work)

@@ -91,6 +91,7 @@ from .values import (
     Text,
     Usage,
     lenient_json,
+    whole,
 )
 from .views import Allowance, Facts, ListedModel, View
 
@@ -185,6 +186,7 @@ __all__ = [
     "is_readable",
     "lenient_json",
     "said_once",
+    "whole",
     "whole_events",
     "with_json",
 ]

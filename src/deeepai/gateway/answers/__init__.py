@@ -27,7 +27,7 @@ from ...declare import (
 )
 from ...upstream import Response, UpstreamError
 from .. import settlement
-from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, waited
+from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, plain_number, waited
 from ..core import Core
 from ..exchange import HEADER_PAIRS, NOT_KEPT, Exchange, Tap, pairs
 from ..settlement import Billing
@@ -103,9 +103,9 @@ def retry_headers(sent: Mapping[str, str]) -> dict[str, str]:
         seconds = waited(sent["retry-after"])
         if seconds is not None:
             headers["retry-after"] = str(math.ceil(min(seconds, LONGEST_WAIT)))
-    milliseconds = sent.get("retry-after-ms", "")
-    if milliseconds.replace(".", "", 1).isdigit():
-        headers["retry-after-ms"] = str(math.ceil(min(float(milliseconds), LONGEST_WAIT * 1000)))
+    milliseconds = plain_number(sent.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        headers["retry-after-ms"] = str(math.ceil(min(milliseconds, LONGEST_WAIT * 1000)))
     return headers
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .declare import Failure, Reason
+from .declare import Failure, Reason, whole
 from .unpacking import UNPACKERS, Unpacker, Unreadable
 
 Scope = Mapping[str, Any]
@@ -55,7 +55,7 @@ async def first(receive: Receive, headers: Headers, limit: int) -> dict[str, Any
 
 def _check_announced(headers: Headers, limit: int) -> None:
     announced = headers.get(b"content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limit:
+    if announced is not None and (whole(announced) or 0) > limit:
         raise too_large(limit)
 
 

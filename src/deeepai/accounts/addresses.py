@@ -26,6 +26,16 @@ def within(address: str, texts: tuple[str, ...]) -> bool:
     return any(parsed in network for network in networks(texts))
 
 
+def network(address: str) -> str:
+    """Return what one caller may have of addresses: IPv6's are handed out by /64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    found = getattr(found, "ipv4_mapped", None) or found
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+
+
 def caller(peer: str, forwarded: Sequence[str], trusted: tuple[str, ...]) -> str:
     """Return a caller's address.
 

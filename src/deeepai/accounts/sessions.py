@@ -102,3 +102,24 @@ async def delete(tx: Tx, session_id: str, user_id: str) -> None:
     """
     if not await tx.execute("DELETE FROM sessions WHERE id = $1 AND user_id = $2", session_id, user_id):
         raise Failure(Reason.NOT_FOUND, "There is no such key")
+
+
+_GOOD_MS = 90 * 86_400_000
+"""For how long a network counts as one that a user comes from."""
+
+
+async def note_address(tx: Tx, user_id: str, network: str) -> None:
+    """Note from where a user has signed in."""
+    now = now_ms()
+    await tx.execute("DELETE FROM good_addresses WHERE user_id = $1 AND seen_at < $2", user_id, now - _GOOD_MS)
+    await tx.execute(
+        "INSERT INTO good_addresses (user_id, network, seen_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (user_id, network) DO UPDATE SET seen_at = excluded.seen_at",
+        *(user_id, network, now),
+    )
+
+
+async def signed_in_from(tx: Tx, user_id: str, network: str) -> bool:
+    """Tell whether a user has signed in from there."""
+    sql = "SELECT 1 FROM good_addresses WHERE user_id = $1 AND network = $2 AND seen_at > $3"
+    return await tx.fetchval(sql, user_id, network, now_ms() - _GOOD_MS) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -12,7 +13,7 @@ import structlog
 from .. import asgi
 from ..accounts import addresses, sessions
 from ..asgi import Headers, Receive, Scope, Send
-from ..declare import Failure, Reason
+from ..declare import Failure, Reason, said_once
 from ..storage.database import DatabaseUnavailable, is_unwritable, not_stored
 from .routes import Call, Context, Nothing, Route
 from .sections import SECTIONS
@@ -125,6 +126,8 @@ class ControlAPI:
         route = methods.get(scope["method"])
         if route is None:
             raise Failure(Reason.BAD_METHOD, "The method is not known here", param=", ".join(sorted(methods)))
+        if any("\0" in value for value in params.values()):
+            raise Failure(Reason.NOT_FOUND, "There is nothing of that name")
         headers: dict[bytes, bytes] = dict(scope["headers"])
         key = asgi.bearer(headers.get(b"authorization", b"").decode("latin-1")) or ""
         principal = None
@@ -167,16 +170,23 @@ class ControlAPI:
         return principal
 
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
 def _decode(kind: type[msgspec.Struct], headers: Headers, raw: bytes) -> Any:
     media = headers.get(b"content-type", b"application/json").decode("latin-1").partition(";")[0].strip().lower()
     if media != "application/json" and not media.endswith("+json"):
         raise Failure(Reason.BAD_MEDIA, "The body must be application/json")
     try:
-        return asgi.decode(kind, raw)
+        body = asgi.decode(kind, raw)
+        said_once(kind, raw)
     except msgspec.ValidationError as fault:
         raise _unprocessable(fault) from None
     except Failure as failure:
-        raise Failure(failure.kind, failure.message, code="invalid_json") from None
+        raise Failure(failure.kind, failure.message, code="invalid_json", param=failure.param) from None
+    if _NUL.search(raw) is not None:
+        raise Failure(Reason.UNPROCESSABLE, "A text holds a NUL, which none may")
+    return body
 
 
 def _unprocessable(fault: msgspec.ValidationError) -> Failure:
@@ -186,6 +196,8 @@ def _unprocessable(fault: msgspec.ValidationError) -> Failure:
 
 def _query(route: Route, raw: bytes) -> Any:
     given = dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
+    if any("\0" in value for value in given.values()):
+        raise Failure(Reason.UNPROCESSABLE, "A parameter holds a NUL, which none may")
     try:
         return msgspec.convert(given, route.query or Nothing, strict=False)
     except msgspec.ValidationError as fault:

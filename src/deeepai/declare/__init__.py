@@ -105,6 +105,7 @@ from .values import (
     Usage,
     lenient_json,
     listed,
+    whole,
 )
 from .views import Allowance, Facts, ListedModel, View
 
@@ -204,6 +205,7 @@ __all__ = [
     "lenient_json",
     "listed",
     "said_once",
+    "whole",
     "whole_events",
     "with_json",
 ]

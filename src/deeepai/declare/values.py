@@ -302,6 +302,11 @@ AnyRequest: TypeAlias = Request[object]
 """A request whose body does not matter."""
 
 
+def whole(text: str | bytes, digits: int = 18) -> int | None:
+    """Return a whole number that is written in ASCII digits, and in no more than so many; else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+
+
 def lenient_json(data: bytes) -> Json:
     """Decode JSON as lenient readers do; None where it is none.
 

@@ -26,6 +26,9 @@ def may_call(token: Token, name: str) -> None:
     ------
     Failure
     """
+    if not name.isprintable():
+        # It goes into headers and logs.
+        raise no_model(name)
     if token.models is not None and not _allowed(token.models, name):
         raise Failure(Reason.FORBIDDEN, f"The API key may not use the model '{name}'", param="model")
 

@@ -38,6 +38,7 @@ RATE_COOLDOWN: Final = 2.0
 LONGEST_COOLDOWN: Final = 300.0
 """Seconds."""
 _ERROR_INSIDE: Final = re.compile(rb'\s*\{\s*"error"\s*:\s*[{"]')
+_NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{0,12})?")
 _ERROR_INSIDE_WORDS: Final = "an error inside a good answer"
 Cause = tuple[int, str | int | None]
 _T = TypeVar("_T")
@@ -152,7 +153,7 @@ def cause(answer: Answer) -> Cause:
 
 def waited(value: str) -> float | None:
     """Read a `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3); None where it is neither."""
-    seconds = number(value)
+    seconds = plain_number(value)
     if seconds is not None:
         return seconds
     try:
@@ -161,9 +162,9 @@ def waited(value: str) -> float | None:
         return None
 
 
-def number(value: str) -> float | None:
-    """Read a number as a header has it: digits, with a point at most."""
-    return float(value) if value.isascii() and value.replace(".", "", 1).isdecimal() else None
+def plain_number(value: str) -> float | None:
+    """Read a decimal number as headers have it; None where it is none."""
+    return float(value) if _NUMBER.fullmatch(value) else None
 
 
 class Attempts(Generic[_T]):

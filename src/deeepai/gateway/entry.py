@@ -29,6 +29,7 @@ from ..declare import (
     Stream,
     Submit,
     Text,
+    whole,
 )
 from ..storage.database import DatabaseUnavailable, is_unwritable, not_stored
 from ..storage.ids import new_id, now_ms
@@ -314,11 +315,12 @@ class Gateway:
         x = Exchange(request_id, route, request, receive, send)
         try:
             pieces = scope["path"].split("/")
-            if len(pieces) != 4 or not pieces[3].isdigit() or scope["method"] not in ("GET", "HEAD"):
+            number = whole(pieces[3], 9) if len(pieces) == 4 else None
+            if number is None or scope["method"] not in ("GET", "HEAD"):
                 raise Failure(Reason.NOT_FOUND, "No such file")
             if not x.request.query.get("sig"):
                 await self._authenticate(x)
-            await files.file(self._core, x, pieces[2], int(pieces[3]))
+            await files.file(self._core, x, pieces[2], number)
         except DatabaseUnavailable as fault:
             await self._fail(x, _without_database(fault, x))
         except Failure as failure:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from urllib.parse import quote
 
-from ..declare import Task
+from ..declare import Task, whole
 from .store import Owner
 
 
@@ -50,9 +50,10 @@ class SignedLinks:
 
     def valid(self, task_id: str, expires: str, signature: str, now: int) -> bool:
         """Tell whether a link's signature is ours and not expired; `now` in ms."""
-        if not expires.isdigit() or int(expires) * 1000 < now:
+        seconds = whole(expires, 12)
+        if seconds is None or seconds * 1000 < now:
             return False
-        return hmac.compare_digest(self._signature(task_id, int(expires)).encode(), signature.encode())
+        return hmac.compare_digest(self._signature(task_id, seconds).encode(), signature.encode("utf-8", "replace"))
 
     def with_base(self, base: str) -> SignedLinks:
         """Return the same links under another address of this gateway."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from ...accounts import keys, passwords, people, sessions
+from ...accounts import addresses, keys, passwords, people, sessions
 from ...accounts.people import Account, Name, Password, User, UserChanges
 from ...accounts.query import Viewer
 from ...accounts.units import Moment, moment, ms
@@ -19,8 +20,14 @@ from ...storage.ids import now_ms
 from ..routes import Call, Route
 
 _MINUTE = 60.0
-_FAILURES_OF_NAME = 5
-_FAILURES_OF_ADDRESS = 20
+_FAILURES_AT_FIRST = 5
+"""Of one user, from one network in a minute."""
+_FAILURES_AT_HOME = 20
+"""From a network where the user has signed in before."""
+_FAILURES_OF_NETWORK = 20
+_FREE_FAILURES = 10
+"""Of one user, from anywhere in a minute: from then on who comes from elsewhere waits."""
+_LONGEST_WAIT = 5.0
 
 
 class Credentials(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -72,28 +79,42 @@ class AccessKeys(msgspec.Struct, kw_only=True):
     data: list[sessions.AccessKey]
 
 
-def _counters(name: str, address: str) -> tuple[tuple[str, int], ...]:
-    return (f"login:name:{keys.digest(name)}", _FAILURES_OF_NAME), (f"login:from:{address}", _FAILURES_OF_ADDRESS)
+async def _throttle(cache: Cache, who: str, network: str, *, at_home: bool) -> None:
+    """Count a try, and refuse it where there were too many from here; those from elsewhere only make it wait.
+
+    It is counted before the slow comparison, so that guesses at the same time do not all get through.
+    """
+    here = await cache.incr(_here(who, network), _MINUTE)
+    of_network = await cache.incr(f"login:from:{network}", _MINUTE)
+    everywhere = await cache.incr(f"login:of:{who}", _MINUTE)
+    most = _FAILURES_AT_HOME if at_home else _FAILURES_AT_FIRST
+    if here > most or (of_network > _FAILURES_OF_NETWORK and not at_home):
+        raise Failure(Reason.RATE_LIMITED, "Too many failed logins; wait a minute", retry_after=_MINUTE)
+    elsewhere = everywhere - here - _FREE_FAILURES
+    if elsewhere > 0 and not at_home:
+        await asyncio.sleep(min(_LONGEST_WAIT, elsewhere / 10))
 
 
-async def _check_throttle(cache: Cache, name: str, address: str) -> None:
-    for key, most in _counters(name, address):
-        if int(await cache.get(key) or 0) >= most:
-            raise Failure(Reason.RATE_LIMITED, "Too many failed logins; wait a minute", retry_after=_MINUTE)
+def _here(who: str, network: str) -> str:
+    return f"login:{who}:{network}"
 
 
 async def _authenticate(call: Call, name: str, password: str) -> User:
-    cache = call.context.cache
-    await _check_throttle(cache, name, call.address)
-    # Counted before the slow comparison, so that guesses at the same time do not all get through.
-    for key, _ in _counters(name, call.address):
-        await cache.incr(key, _MINUTE)
-    found = await call.read(lambda tx: people.user_named(tx, name))
+    cache, network = call.context.cache, addresses.network(call.address)
+
+    async def look(tx: Tx) -> tuple[tuple[User, str | None] | None, bool]:
+        found = await people.user_named(tx, name)
+        return found, found is not None and await sessions.signed_in_from(tx, found[0].id, network)
+
+    found, at_home = await call.read(look)
+    # By whatever name: a user's id is another one.
+    who = found[0].id if found is not None else keys.digest(name)
+    await _throttle(cache, who, network, at_home=at_home)
     good = await passwords.matches(password, found[1] if found is not None else None)
     if found is None or not good or found[0].status != "enabled":
         raise Failure(Reason.UNAUTHENTICATED, "Wrong name or password", code="wrong_password")
-    for key, _ in _counters(name, call.address)[:1]:
-        await cache.set(key, b"0", _MINUTE)
+    await cache.set(_here(who, network), b"0", _MINUTE)
+    await call.write(lambda tx: sessions.note_address(tx, who, network))
     return found[0]
 
 

@@ -32,7 +32,8 @@ class TaskView(msgspec.Struct, kw_only=True):
     operation: str
     account_id: str
     token_id: str
-    channel_id: str
+    channel_id: str | None
+    """For administrators alone, as all that tells of the upstream."""
     model: str
     mode: str
     state: str
@@ -111,9 +112,10 @@ def _seen(viewer: Viewer) -> Where:
     )
 
 
-def _fields(row: Row) -> dict[str, Any]:
+def _fields(row: Row, viewer: Viewer) -> dict[str, Any]:
     return {
         **{name: row[name] for name in _PLAIN},
+        "channel_id": row["channel_id"] if viewer.admin else None,
         "cost": usd(row["cost"]),
         "submitted_at": moment(row["submitted_at"]),
         "started_at": moment_or_none(row["started_at"]),
@@ -127,7 +129,6 @@ _PLAIN = (
     "operation",
     "account_id",
     "token_id",
-    "channel_id",
     "model",
     "mode",
     "state",
@@ -147,7 +148,7 @@ async def list_tasks(tx: Tx, viewer: Viewer, query: TaskQuery) -> Tasks:
         f"SELECT * FROM tasks {where} ORDER BY submitted_at DESC, id DESC LIMIT {query.limit}", *where.args
     )
     after = cursor(rows[-1]["submitted_at"], rows[-1]["id"]) if len(rows) == query.limit else None
-    return Tasks(data=[TaskView(**_fields(row)) for row in rows], next=after)
+    return Tasks(data=[TaskView(**_fields(row, viewer)) for row in rows], next=after)
 
 
 async def _row(tx: Tx, task_id: str, viewer: Viewer) -> Row:
@@ -162,13 +163,13 @@ async def get_task(tx: Tx, task_id: str, viewer: Viewer) -> TaskDetails:
     """Return a task that the viewer may see."""
     row = await _row(tx, task_id, viewer)
     return TaskDetails(
-        **_fields(row),
+        **_fields(row, viewer),
         parent_id=row["parent_id"],
-        upstream_id=row["upstream_id"],
+        upstream_id=row["upstream_id"] if viewer.admin else None,
         request_id=row["request_id"],
         polls=row["polls"],
         hook_url=row["hook_url"],
-        snapshot=None if row["snapshot"] is None else msgspec.json.decode(row["snapshot"]),
+        snapshot=None if row["snapshot"] is None or not viewer.admin else msgspec.json.decode(row["snapshot"]),
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from ...accounts.query import Viewer, Where, cursor, place
 from ...accounts.units import Moment, Usd, moment, ms, usd
+from ...declare import Failure, Reason
 from ...storage.database import Row, Tx
 from ..routes import Call, Paging, Route
 
@@ -96,6 +97,10 @@ _EQUAL = ("account_id", "token_id", "user_id", "channel_id", "protocol", "operat
 
 
 def _where(viewer: Viewer, query: UsageFilter) -> Where:
+    by = query.by if isinstance(query, TotalsQuery) else None
+    if not viewer.admin and (query.channel_id is not None or by == "channel_id"):
+        param = "by" if query.channel_id is None else "channel_id"
+        raise Failure(Reason.FORBIDDEN, "Only an administrator sees which channel served", param=param)
     where = Where().visible(viewer, user="user_id").equal("request_id", query.request_id)
     for column in _EQUAL:
         where.equal(column, getattr(query, column))
@@ -117,6 +122,8 @@ def _view(row: Row, *, admin: bool) -> UsageView:
     if not admin:
         # Which upstream served is the operator's own affair.
         values["channel_id"] = values["upstream_model"] = None
+        if row["status"] >= 500 and row["attempts"]:
+            values["error"] = None
     return UsageView(**values)
 
 

@@ -30,7 +30,7 @@ from ...declare import (
 from ...storage.database import Unwritable, not_stored
 from ...upstream import Response, UpstreamError
 from .. import settlement
-from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, number, waited
+from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, plain_number, waited
 from ..core import Core
 from ..exchange import HEADER_PAIRS, NOT_KEPT, Exchange, Tap, pairs
 from ..settlement import Billing
@@ -131,7 +131,7 @@ def retry_headers(sent: Mapping[str, str]) -> dict[str, str]:
         seconds = waited(sent["retry-after"])
         if seconds is not None:
             headers["retry-after"] = str(math.ceil(min(seconds, LONGEST_WAIT)))
-    milliseconds = number(sent.get("retry-after-ms", ""))
+    milliseconds = plain_number(sent.get("retry-after-ms", ""))
     if milliseconds is not None:
         headers["retry-after-ms"] = str(math.ceil(min(milliseconds, LONGEST_WAIT * 1000)))
     return headers

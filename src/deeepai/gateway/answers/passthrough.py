@@ -7,7 +7,7 @@ import time
 import structlog
 
 from ... import crash
-from ...declare import Answer, Call, Usage
+from ...declare import Answer, Call, Usage, whole
 from ...upstream import Cut, Response, Stalled
 from ..attempts import ErrorInside, Taken
 from ..exchange import HEADER_PAIRS, Exchange
@@ -33,7 +33,7 @@ def wanted(x: Exchange, taken: Taken[Response]) -> bool:
         # What should be a sound and says that it is a page is read and judged.
         return operation.shape is None or kind.startswith(operation.shape.media)
     length = headers.get("content-length", "")
-    return length.isdigit() and int(length) > LARGE
+    return (whole(length) or 0) > LARGE
 
 
 async def relay(x: Exchange, taken: Taken[Response], headers: HEADER_PAIRS, billing: Billing) -> None:
@@ -58,7 +58,7 @@ async def relay(x: Exchange, taken: Taken[Response], headers: HEADER_PAIRS, bill
         response.abort()
         raise ErrorInside("an empty answer")
     length = response.headers.get("content-length", "")
-    if length.isdigit() and "content-encoding" not in response.headers:
+    if whole(length) is not None and "content-encoding" not in response.headers:
         headers.append((b"content-length", length.encode()))
     await x.head(response.status, headers)
     fault: Cut | Stalled | None = None

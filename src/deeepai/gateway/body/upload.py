@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from ...asgi import Receive, arriving, too_large, unpacker
-from ...declare import Failure, ObjectCall, Reason
+from ...declare import Failure, ObjectCall, Reason, whole
 from .forms import FormReader, form_body
 from .request import HttpRequest
 
@@ -37,9 +37,9 @@ class Upload:
         if kind.partition(";")[0].strip().lower() != "multipart/form-data":
             raise Failure(Reason.BAD_MEDIA, "The body must be multipart/form-data")
         self._reader = FormReader(kind, keep=True)
-        announced = request.header("content-length")
-        self.length = int(announced) if announced.isdigit() and unpacker(request.headers) is None else None
-        if announced.isdigit() and int(announced) > self._limit:
+        announced = whole(request.header("content-length"))
+        self.length = announced if unpacker(request.headers) is None else None
+        if announced is not None and announced > self._limit:
             raise too_large(self._limit)
         self.begun = False
         self.size = 0

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ...declare import Failure, Reason, Reply, Task, View, Window
+from ...declare import Failure, Reason, Reply, Task, View, Window, whole
 from .jobs import JobFormat
 
 
@@ -52,10 +52,11 @@ class NumberedPages:
         return tasks[(number - 1) * size :]
 
     def _natural(self, view: View[Any], name: str, usual: int, most: int) -> int:
-        word = view.request.query.get(name) or str(usual)
-        if not word.isdecimal() or not 1 <= int(word) <= most:
+        word = view.request.query.get(name)
+        number = whole(word, 9) if word else usual
+        if number is None or not 1 <= number <= most:
             raise Failure(Reason.INVALID, f"{name} is a number from 1 to {most}", param=name)
-        return int(word)
+        return number
 
 
 async def by_ids(view: View[Any], ids: Sequence[str]) -> Sequence[Task]:

@@ -14,6 +14,7 @@ from ...declare import (
     Json,
     Request,
     listed,
+    whole,
 )
 
 KINDS = ("models/", "tunedModels/")
@@ -77,8 +78,8 @@ def either(holder: Any, camel: str, default: Json = None) -> Json:
 
 def count(value: Json, default: int) -> int:
     """Return a positive integer, which JSON may hold as text; else the default."""
-    if isinstance(value, str) and value.isdigit():
-        value = int(value[:12])
+    if isinstance(value, str):
+        value = whole(value[:12])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default

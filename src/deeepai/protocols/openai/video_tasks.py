@@ -36,6 +36,7 @@ from ...declare import (
     TaskStatus,
     UpstreamCall,
     Usage,
+    whole,
 )
 from .common import ModelName
 
@@ -349,8 +350,9 @@ def unified(task: Task, links: Links) -> dict[str, Json]:
     }
     if task.state is State.SUCCEEDED:
         metadata: dict[str, Json] = {"duration": _length(shown["seconds"]) or 0}
-        if size[0].isdigit() and size[2].isdigit():
-            metadata |= {"width": int(size[0]), "height": int(size[2])}
+        width, height = whole(size[0], 9), whole(size[2], 9)
+        if width is not None and height is not None:
+            metadata |= {"width": width, "height": height}
         body |= {"url": links.asset(task, numbered(task, "video") or 0), "format": "mp4", "metadata": metadata}
     elif shown["error"] is not None:
         body["error"] = {"code": 500, "message": shown["error"]["message"], "type": shown["error"]["code"]}

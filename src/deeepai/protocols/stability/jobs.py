@@ -24,6 +24,7 @@ from ...declare import (
     Task,
     TaskStatus,
     UpstreamCall,
+    whole,
 )
 
 
@@ -87,8 +88,8 @@ def read(answer: Answer, task: Task) -> TaskStatus:
         "finish_reason": reason or answer.headers.get("finish-reason", "SUCCESS"),
         "content_type": kind.partition(";")[0].strip() or ("video/mp4" if _is_video(task) else "image/png"),
     }
-    if seed is not None and str(seed).isdigit():
-        snapshot["seed"] = int(seed)
+    if seed is not None and (number := whole(str(seed))) is not None:
+        snapshot["seed"] = number
     return TaskStatus(State.SUCCEEDED, snapshot, results=(Result(data=data, content_type=snapshot["content_type"]),))
 
 

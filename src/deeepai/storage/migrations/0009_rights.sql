@@ -13,3 +13,9 @@ CREATE TABLE invitations (                     -- memberships that are offered, 
   PRIMARY KEY (account_id, user_id)
 );
 CREATE INDEX invitations_user ON invitations (user_id);
+CREATE TABLE good_addresses (                  -- networks from which users have signed in
+  user_id TEXT NOT NULL REFERENCES users(id),
+  network TEXT NOT NULL,
+  seen_at BIGINT NOT NULL,
+  PRIMARY KEY (user_id, network)
+);

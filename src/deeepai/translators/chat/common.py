@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, event_name, lenient_json
+from ...declare import SEAL, SEALED, Answer, Failure, Json, Reason, event_data, event_name, lenient_json, whole
 from .model import (
     Conversation,
     Delta,
@@ -140,7 +140,7 @@ def tokens(usage: Json, *names: str) -> int:
         return 0
     if isinstance(usage, int) or (isinstance(usage, float) and usage.is_integer()):
         return max(0, int(usage))
-    return int(usage) if isinstance(usage, str) and usage.isdigit() else 0
+    return (whole(usage) or 0) if isinstance(usage, str) else 0
 
 
 # Ends ------------------------------------------------------------------------------------------------------------

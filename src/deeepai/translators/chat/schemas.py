@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from ...declare import Json
+from ...declare import Json, whole
 from .common import Body, decode, encode
 
 Flavour = Literal["openai", "anthropic", "gemini"]
@@ -98,7 +98,7 @@ def _keyword(key: str, value: Json, schema: Body, made: Body) -> None:
         if value and isinstance(bound, int | float):
             made[key] = bound
     elif key in _COUNTS or key in _NUMBERS:
-        number = int(value) if isinstance(value, str) and value.isdigit() else value
+        number = whole(value) if isinstance(value, str) else value
         if isinstance(number, int | float) and not isinstance(number, bool):
             made[key] = number
     elif key != "nullable":

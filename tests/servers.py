@@ -75,6 +75,19 @@ async def new_postgresql() -> str:
     return database_url(name)
 
 
+def query(url: str, sql: str, *args: Any) -> list[dict[str, Any]]:
+    """Ask PostgreSQL, as an operator would."""
+
+    async def ask() -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [dict(row) for row in await connection.fetch(sql, *args)]
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
 class OwnValkey:
     """A Valkey of one test, which may stop it and start it again at the same address, empty."""
 

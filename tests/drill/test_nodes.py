@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 
-from tests.servers import OwnPostgreSQL, OwnValkey
+from tests.servers import OwnPostgreSQL, OwnValkey, query
 from tests.stack import Gateway, Sandbox, channels, run_cli
 from tests.support import proxies
 from tests.support.until import until
@@ -102,14 +101,7 @@ class Place:
     load: Load
 
     def query(self, sql: str, *args: Any) -> list[dict[str, Any]]:
-        async def ask() -> list[dict[str, Any]]:
-            connection = await asyncpg.connect(self.postgresql.url)
-            try:
-                return [dict(row) for row in await connection.fetch(sql, *args)]
-            finally:
-                await connection.close()
-
-        return asyncio.run(ask())
+        return query(self.postgresql.url, sql, *args)
 
     def more(self) -> None:
         """Wait until more was served, of calls and of jobs."""

@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import requests
 
-from tests.servers import new_postgresql, valkey_url
+from tests.servers import new_postgresql, query, valkey_url
 from tests.stack import Gateway, Sandbox, channels
 from tests.support.http import post
 from tests.support.until import PATIENCE, until
@@ -39,17 +38,6 @@ def nodes(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     yield one, two, url
     one.stop()
     two.stop()
-
-
-def query(url: str, sql: str, *args: Any) -> list[dict[str, Any]]:
-    async def ask() -> list[dict[str, Any]]:
-        connection = await asyncpg.connect(url)
-        try:
-            return [dict(row) for row in await connection.fetch(sql, *args)]
-        finally:
-            await connection.close()
-
-    return asyncio.run(ask())
 
 
 def test_a_task_of_one_node_is_served_by_the_other(nodes: tuple[Gateway, Gateway, str]) -> None:

@@ -15,11 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import requests
 
-from tests.servers import OwnPostgreSQL, OwnValkey, new_postgresql
+from tests.servers import OwnPostgreSQL, OwnValkey, new_postgresql, query
 from tests.stack import Gateway, Sandbox, channels, clean_env, run_cli
 from tests.support.http import Got, call, post
 from tests.support.until import PATIENCE, until
@@ -51,14 +50,7 @@ class Cluster:
         return made
 
     def query(self, sql: str, *args: Any) -> list[dict[str, Any]]:
-        async def ask() -> list[dict[str, Any]]:
-            connection = await asyncpg.connect(self.url)
-            try:
-                return [dict(row) for row in await connection.fetch(sql, *args)]
-            finally:
-                await connection.close()
-
-        return asyncio.run(ask())
+        return query(self.url, sql, *args)
 
     def stop(self) -> None:
         with ThreadPoolExecutor(4) as pool:

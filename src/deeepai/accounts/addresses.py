@@ -15,15 +15,20 @@ def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
-def within(address: str, texts: tuple[str, ...]) -> bool:
-    """Tell whether an address lies in one of the networks; an IPv4 address in IPv6 form counts as IPv4."""
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address; an IPv4 address in IPv6 form counts as IPv4."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in networks(texts))
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return parsed if mapped is None else mapped
+
+
+def within(address: str, texts: tuple[str, ...]) -> bool:
+    """Tell whether an address lies in one of the networks."""
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks(texts))
 
 
 def network(address: str) -> str:
@@ -72,10 +77,5 @@ def private(peer: str, forwarded: Sequence[str], trusted: tuple[str, ...]) -> bo
 
 
 def _private(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_private
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_private

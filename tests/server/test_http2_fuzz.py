@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import hpack
@@ -92,7 +92,8 @@ class Server:
             await asyncio.sleep(0)
         if not caller.writer.transport.is_closing():
             # Who has said goodbye, and sends on, may find nobody there any more.
-            caller.writer.write_eof()
+            with suppress(OSError):
+                caller.writer.write_eof()
         try:
             # What is answered is read, so that nothing is lost; the caller then leaves, and the server sees it.
             async with asyncio.timeout(PATIENCE):

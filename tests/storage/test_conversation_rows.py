@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from deeepai.declare import Conversation, Json
 from deeepai.storage import conversation_rows as talks
+from deeepai.storage import kept_bytes
 from deeepai.storage.database import Database
-from deeepai.storage.kept_rows import Owner
+from deeepai.storage.kept_rows import Owner, Terms
 from deeepai.storage.migrations import migrate
 
 ANN = Owner("ann", "openai", "live")
+MOST = 100_000
 OTHERS = (Owner("bob", "openai", "live"), Owner("ann", "openai", "test"), Owner("ann", "anthropic", "live"))
 
 
@@ -20,11 +24,11 @@ def item(name: str) -> dict[str, Json]:
 
 async def begin(db: Database, name: str, *items: str, owner: Owner = ANN, until: int = 10) -> None:
     made = Conversation(id=name, metadata={"a": "b"}, created_at=1, items=[item(each) for each in items])
-    await db.write(lambda tx: talks.begin(tx, owner, made, until))
+    await db.write(lambda tx: talks.begin(tx, owner, made, Terms(1, until, MOST)))
 
 
 async def add(db: Database, name: str, *items: str, owner: Owner = ANN, until: int = 10) -> bool:
-    return await db.write(lambda tx: talks.add(tx, owner, name, [item(each) for each in items], until))
+    return await db.write(lambda tx: talks.add(tx, owner, name, [item(each) for each in items], Terms(1, until, MOST)))
 
 
 async def said(db: Database, name: str, owner: Owner = ANN) -> list[Json]:
@@ -78,3 +82,18 @@ async def test_a_conversation_is_kept_as_long_from_its_last_turn(db: Database) -
     await db.write(lambda tx: talks.sweep(tx, 5))
     assert await said(db, "old") == []
     assert (await said(db, "used"), await there(db, "used", 5) is not None) == (["i1", "i2"], True)
+
+
+async def test_an_account_has_so_much_of_conversations_and_no_more(db: Database) -> None:
+    await migrate(db)
+    place = kept_bytes.Place("ann", "live", "answers")
+    await begin(db, "t", "i1", "i2")
+    size = await db.read(lambda tx: kept_bytes.used(tx, place))
+    assert size == await db.read(lambda tx: talks.size(tx, ANN, "t"))
+    with pytest.raises(kept_bytes.Full):
+        await db.write(lambda tx: talks.add(tx, ANN, "t", [item("i3")], Terms(1, 10, size)))
+    assert await said(db, "t") == ["i1", "i2"]
+    await db.write(lambda tx: talks.remove(tx, ANN, "t", "i1"))
+    assert await db.write(lambda tx: talks.add(tx, ANN, "t", [item("i3")], Terms(1, 10, size)))
+    assert await db.write(lambda tx: talks.purge(tx, "ann")) == 1
+    assert await db.read(lambda tx: kept_bytes.used(tx, place)) == 0

@@ -110,7 +110,11 @@ class _Kind:
 
     def _find_in_list(self, raw: Any) -> str | None:
         _reader.names.clear()
-        objects = _reader.objects(raw)
+        try:
+            objects = _reader.objects(raw)
+        except msgspec.ValidationError:
+            # Texts among them, or nothing else.
+            return next((name for each in _items(raw) if (name := self.find(each)) is not None), None)
         names = tuple(_reader.names)
         if sum(map(len, objects)) < len(names):
             # Something is said again: which it is, is seen one by one.

@@ -168,7 +168,7 @@ def test_what_is_on_this_machine() -> None:
     assert all(map(is_local, ("http://127.0.0.1:1/x", "http://localhost", "http://[::1]:5/x")))
     assert not any(map(is_local, ("http://localhost.evil.example/x", "http://127.evil.example?", "https://a\\b", "")))
     assert same_host("http://a.example", "http://a.example:80/x")
-    assert not same_host("https://a.example", "https://a.example?.b.example")
+    assert not same_host("https://b.example", "https://a.example?.b.example")
 
 
 # Who serves ----------------------------------------------------------------------------------------------------------

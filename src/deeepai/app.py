@@ -53,7 +53,7 @@ from .settings import HANDOVER, Settings
 from .storage import checks, kept_bytes
 from .storage.board import Board
 from .storage.cache import open_cache
-from .storage.database import Database, DatabaseRefused, DatabaseUnavailable, Tx, Unwritable
+from .storage.database import Database, DatabaseRefused, StorageFault, Tx
 from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.files import Bounds, FileKeeper
@@ -112,11 +112,9 @@ class Running:
 class Application:
     """The ASGI application: starts with its server's lifespan."""
 
-    def __init__(
-        self, settings: Settings, protocols: Mapping[str, Protocol] = PROTOCOLS, guard: Guard | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, protocols: Mapping[str, Protocol] = PROTOCOLS) -> None:
         self._settings = settings
-        self._guard = guard or Guard(settings)
+        self._guard = Guard(settings)
         self._protocols = dict(protocols)
         self._running: Running | None = None
         self._gateway: Gateway | None = None
@@ -145,7 +143,7 @@ class Application:
         try:
             await self._start()
         except Exception as fault:
-            if isinstance(fault, VaultError | DatabaseRefused | DatabaseUnavailable):
+            if isinstance(fault, VaultError | DatabaseRefused | StorageFault):
                 log.error("start.failed", reason=str(fault))
             else:
                 log.exception("start.failed")
@@ -324,7 +322,7 @@ async def _maintain(core: Core, seconds: float) -> None:
         try:
             await core.ledger.maintain()
             await core.write_seen()
-        except (DatabaseUnavailable, Unwritable) as fault:
+        except StorageFault as fault:
             log.warning("ledger.waits", reason=str(fault))
         except Exception:
             log.exception("ledger.maintenance_failed")
@@ -335,7 +333,7 @@ async def _forget(retention: Retention, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
             await retention.round()
-        except (DatabaseUnavailable, Unwritable) as fault:
+        except StorageFault as fault:
             log.warning("retention.waits", reason=str(fault))
         except Exception:
             log.exception("retention.failed")
@@ -369,7 +367,7 @@ async def _count_nodes(db: Database, node: Node, limiter: Limiter) -> None:
         try:
             counts.append(await db.write(work))
             limiter.nodes = max(1, *counts)
-        except DatabaseUnavailable:
+        except StorageFault:
             log.warning("nodes.not_counted")
         await asyncio.sleep(_HERE_SECONDS)
 

@@ -20,10 +20,14 @@ import requests
 
 from tests.servers import OwnPostgreSQL, OwnValkey, new_postgresql, query
 from tests.stack import Gateway, Sandbox, channels, clean_env, run_cli
-from tests.support.http import Got, call, post
+from tests.support.http import Got, begun, call, post
 from tests.support.until import PATIENCE, until
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say this is a test!"}]}
+LONG = CHAT | {
+    "stream": True,
+    "messages": [{"role": "user", "content": "Say this is a test! [sandbox:tokens=60]"}],
+}
 KEY = "sk-token-declared-in-the-file"
 TOKEN = f'[[tokens]]\nname = "site"\nkey = "{KEY}"\n'
 LIMITED = '[[tokens]]\nname = "limited"\nkey = "{key}"\nrpm = {rpm}\n'
@@ -449,6 +453,37 @@ def test_without_postgresql_callers_are_told_to_come_back(tmp_path: Path, sandbo
         until(lambda: readiness(node)[0] == 200)
         assert "Traceback" not in log(other)
         until(lambda: post(node, "/v1/chat/completions", CHAT, KEY).status == 200)
+        assert run(node, "ledger", "verify")
+    finally:
+        cluster.stop()
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "last"),
+    [
+        ("/v1/chat/completions", CHAT | {"stream": True}, b"[DONE]"),
+        (
+            "/v1/messages",
+            CHAT | {"model": "claude-3-5-haiku-latest", "max_tokens": 50, "stream": True},
+            b"message_stop",
+        ),
+    ],
+)
+def test_a_stream_that_postgresql_leaves_ends_in_an_error(
+    tmp_path: Path, sandbox: Sandbox, path: str, body: dict[str, Any], last: bytes
+) -> None:
+    server = OwnPostgreSQL()
+    cluster = Cluster(tmp_path, server.url)
+    try:
+        node = cluster.node(toml=channels(sandbox.url) + TOKEN).start()
+        answer, came = begun(node, path, body)
+        server.stop()
+        came += answer.read()
+        assert b"database does not answer" in came
+        assert last not in came
+        server.start()
+        until(lambda: readiness(node)[0] == 200)
         assert run(node, "ledger", "verify")
     finally:
         cluster.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import requests
 
 from tests.stack import Gateway, Sandbox
 from tests.support.disks import Disk, Ration, SmallDisk
-from tests.support.http import Got, call, post
+from tests.support.http import Got, begun, call, post
 from tests.support.until import PATIENCE, until
 
 SAYS = "The gateway cannot store anything at the moment"
@@ -165,17 +164,6 @@ def test_calls_fail_and_all_goes_on_when_there_is_room(gateway: Gateway, disk: D
     gateway.stop()
     gateway.start()
     assert spent(gateway) == before
-
-
-def begun(gateway: Gateway, path: str, body: Any) -> tuple[http.client.HTTPResponse, bytes]:
-    """Return a slow stream that has begun, and its first line."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
-    head = {"authorization": f"Bearer {gateway.live}", "content-type": "application/json"}
-    slowly = json.dumps(body).replace("test!", "test! [sandbox:delta-ms=100]")
-    connection.request("POST", path, slowly, head)
-    answer = connection.getresponse()
-    assert answer.status == 200
-    return answer, answer.readline()
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,17 @@ def post(
     return call(gateway, "POST", path, body, key or gateway.live, headers)
 
 
+def begun(gateway: Gateway, path: str, body: Any) -> tuple[http.client.HTTPResponse, bytes]:
+    """Return a slow stream that has begun, and its first line."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
+    head = {"authorization": f"Bearer {gateway.live}", "content-type": "application/json"}
+    slowly = json.dumps(body).replace("test!", "test! [sandbox:delta-ms=100]")
+    connection.request("POST", path, slowly, head)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return answer, answer.readline()
+
+
 def cut(gateway: Gateway, method: str, path: str, head: Mapping[str, str], body: bytes) -> bytes:
     """Send the head and the first half of a body, then hang up; return what came back."""
     lines = [f"{method} {path} HTTP/1.1", "Host: gateway", f"Content-Length: {len(body)}"]

@@ -14,7 +14,7 @@ from .. import asgi
 from ..accounts import addresses, sessions
 from ..asgi import Headers, Receive, Scope, Send
 from ..declare import Failure, Reason, said_once
-from ..storage.database import DatabaseUnavailable, is_unwritable, not_stored
+from ..storage import database
 from .routes import Call, Context, Nothing, Route
 from .sections import SECTIONS
 
@@ -104,17 +104,14 @@ class ControlAPI:
                 headers["allow"] = failure.param
             if failure.kind is Reason.UNAUTHENTICATED:
                 headers["www-authenticate"] = "Bearer"
-        except DatabaseUnavailable as fault:
-            _log.warning("database.unavailable", path=scope["path"], reason=str(fault))
-            status, headers["retry-after"] = 503, "5"
-            body = _error(Failure(Reason.UNAVAILABLE, "The database does not answer now", code="database_unavailable"))
         except Exception as fault:
-            if is_unwritable(fault):
-                failure = not_stored()
-                headers["retry-after"] = str(round(failure.retry_after or 0))
-            else:
+            failure = database.told(fault)
+            if failure is None:
                 _log.exception("control operation failed", method=scope["method"], path=scope["path"])
                 failure = Failure(Reason.INTERNAL, "Something went wrong here; the log says more")
+            else:
+                _log.warning("control operation not stored", path=scope["path"], error=str(fault))
+                headers["retry-after"] = str(round(failure.retry_after or 0))
             status, body = failure.kind.status, _error(failure)
         headers |= {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         await asgi.answer(send, status, body, headers, content_type="application/json")

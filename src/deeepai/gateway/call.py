@@ -80,9 +80,12 @@ class _Passage:
         core, x, operation = self._core, self._x, self._operation
         x.streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
         routing = admission.routing(x.caller, x.request)
-        billing = Billing(core.ledger, core.prices, x, plan[0].priced)
-        amount = max([candidate.priced.amount for candidate in plan])
-        await billing.hold(amount, max([candidate.priced.most for candidate in plan]))
+        first = plan[0].priced
+        billing = Billing(core.ledger, core.prices, x, first)
+        amount, most = first.amount, first.most
+        for candidate in plan[1:]:
+            amount, most = max(amount, candidate.priced.amount), max(most, candidate.priced.most)
+        await billing.hold(amount, most)
         attempts = Attempts(core, x, CallSender(core, x, operation, origin), billing.outcome)
         account = x.caller.account_id
         attempts.over(

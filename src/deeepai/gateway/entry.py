@@ -31,7 +31,8 @@ from ..declare import (
     Text,
     whole,
 )
-from ..storage.database import DatabaseUnavailable, is_unwritable, not_stored
+from ..storage import database
+from ..storage.database import StorageFault
 from ..storage.ids import new_id, now_ms
 from . import call, candidates, files, jobs, keys, realtime, replays, view
 from .body import read_body
@@ -143,19 +144,18 @@ class Gateway:
             await self._step(x)
         except Failure as failure:
             await self._fail(x, failure)
-        except DatabaseUnavailable as fault:
-            await self._fail(x, _without_database(fault, x))
         except TimeoutError:
             await self._fail(x, Failure(Reason.TIMEOUT, "The request took too long"))
         except asyncio.CancelledError:
             raise
         except Exception as fault:
-            if is_unwritable(fault):
-                log.error("request.not_stored", request_id=x.id, operation=x.route.name, error=str(fault))
-                await self._fail(x, not_stored())
-            else:
+            failure = database.told(fault)
+            if failure is None:
                 log.exception("request.failed", request_id=x.id, operation=x.route.name)
-                await self._fail(x, Failure(Reason.INTERNAL, "Something went wrong inside the gateway"))
+                failure = Failure(Reason.INTERNAL, "Something went wrong inside the gateway")
+            else:
+                log.warning("request.not_stored", request_id=x.id, operation=x.route.name, error=str(fault))
+            await self._fail(x, failure)
         finally:
             self._open -= 1
             if x.request.held:
@@ -244,7 +244,7 @@ class Gateway:
         Failure
         """
         if not self._core.db.writable:
-            raise not_stored()
+            raise database.not_stored()
 
     def _judge(self, x: Exchange, operation: AnyOperation) -> None:
         """Check what the body's struct cannot say, and note the model that is asked for."""
@@ -321,8 +321,9 @@ class Gateway:
             if not x.request.query.get("sig"):
                 await self._authenticate(x)
             await files.file(self._core, x, pieces[2], number)
-        except DatabaseUnavailable as fault:
-            await self._fail(x, _without_database(fault, x))
+        except StorageFault as fault:
+            log.warning("request.not_stored", request_id=x.id, operation="assets", error=str(fault))
+            await self._fail(x, database.told(fault) or database.not_stored())
         except Failure as failure:
             await self._fail(x, failure)
 
@@ -339,21 +340,11 @@ class Gateway:
         try:
             known = len(pieces) == 4 and await self._core.life.hint(pieces[2], pieces[3], bytes(body))
             status, said = (200, b'{"ok":true}') if known else (404, b'{"error":"unknown"}')
-        except DatabaseUnavailable:
+        except StorageFault:
             status, said = 503, b'{"error":"unavailable"}'
             headers["retry-after"] = str(_RETRY_SECONDS)
         await send({"type": "http.response.start", "status": status, "headers": pairs(headers)})
         await send({"type": "http.response.body", "body": said})
-
-
-def _without_database(fault: DatabaseUnavailable, x: Exchange) -> Failure:
-    log.warning("database.unavailable", request_id=x.id, operation=x.route.name, reason=str(fault))
-    return Failure(
-        Reason.UNAVAILABLE,
-        "The gateway's database does not answer now; try again soon",
-        code="database_unavailable",
-        retry_after=_RETRY_SECONDS,
-    )
 
 
 def _no_socket(path: str) -> Failure:

@@ -18,13 +18,21 @@ Row = Any
 """A row whose columns are read by name: `row["name"]`."""
 
 
-_WAIT = 2.0
-"""Seconds that callers are told to wait."""
+_FULL_SECONDS, _AWAY_SECONDS = 2.0, 5.0
+"""That callers are told to wait for room, and for the database."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class Unwritable(Exception):
+class StorageFault(Exception):
+    """Nothing can be stored, or read, now; that passes."""
+
+
+class Unwritable(StorageFault):
     """Nothing can be stored now: the disk is full, or fails, or somebody else has it to himself."""
+
+
+class DatabaseUnavailable(StorageFault, ConnectionError):
+    """The database does not answer now, or the connection went away; it may come back."""
 
 
 def is_unwritable(fault: BaseException) -> bool:
@@ -35,7 +43,15 @@ def is_unwritable(fault: BaseException) -> bool:
 def not_stored() -> Failure:
     """Return what a caller is told then."""
     message = "The gateway cannot store anything at the moment; try again later"
-    return Failure(Reason.UNAVAILABLE, message, code="storage_unavailable", retry_after=_WAIT)
+    return Failure(Reason.UNAVAILABLE, message, code="storage_unavailable", retry_after=_FULL_SECONDS)
+
+
+def told(fault: BaseException) -> Failure | None:
+    """Return what a caller is told of a failure that is the storage's and passes; None of any other."""
+    if isinstance(fault, DatabaseUnavailable):
+        message = "The gateway's database does not answer now; try again soon"
+        return Failure(Reason.UNAVAILABLE, message, code="database_unavailable", retry_after=_AWAY_SECONDS)
+    return not_stored() if is_unwritable(fault) else None
 
 
 class Tx(Protocol):
@@ -60,10 +76,6 @@ class Tx(Protocol):
     async def fetchval(self, sql: str, *args: Value) -> Any:
         """Return the first column of the first row, or None."""
         ...
-
-
-class DatabaseUnavailable(ConnectionError):
-    """The database does not answer now, or the connection went away; it may come back."""
 
 
 class DatabaseRefused(Exception):

@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 
 from .. import crash
 from ..declare import HookMessage
-from ..storage.database import Database, DatabaseUnavailable, Row, Tx, Unwritable
+from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
@@ -103,7 +103,7 @@ class Outbox:
                 await self._begin()
                 if not self._again:
                     return
-        except (DatabaseUnavailable, Unwritable):
+        except StorageFault:
             return  # the poller says so
         except Exception:
             log.exception("outbox.failed")
@@ -149,7 +149,7 @@ class Outbox:
         async def deliver() -> None:
             try:
                 await self._deliver(row)
-            except (DatabaseUnavailable, Unwritable) as fault:
+            except StorageFault as fault:
                 log.warning("outbox.waits", id=row["id"], error=str(fault))
             except Exception:
                 log.exception("outbox.failed", id=row["id"])

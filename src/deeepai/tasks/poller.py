@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from ..accounts.own_channels import NODES_OWN
-from ..storage.database import DatabaseUnavailable, Tx, Unwritable
+from ..storage.database import StorageFault, Tx
 from ..storage.ids import now_ms
 from ..storage.leases import lease_rows
 from . import store
@@ -62,7 +62,7 @@ class Poller:
             try:
                 await self._round()
                 told = False
-            except (DatabaseUnavailable, Unwritable) as fault:
+            except StorageFault as fault:
                 if not told:
                     log.warning("poller.waits", reason=str(fault))
                 told = True
@@ -102,7 +102,7 @@ class Poller:
             async with self._turns[channel_id]:
                 try:
                     await self._life.look(tasks)
-                except DatabaseUnavailable as fault:
+                except StorageFault as fault:
                     log.warning("poll.waits", channel=channel_id, reason=str(fault))
                 except Exception:
                     log.exception("poll.failed", channel=channel_id, tasks=[task.id for task in tasks])

@@ -27,7 +27,8 @@ from ...declare import (
     Usage,
     begins_stream,
 )
-from ...storage.database import Unwritable, not_stored
+from ...storage import database
+from ...storage.database import StorageFault
 from ...upstream import Response, UpstreamError
 from .. import settlement
 from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, plain_number, waited
@@ -338,10 +339,10 @@ class _Answering:
         )
         try:
             await self._billing.settle(self._taken.reply.status, usage)
-        except Unwritable as fault:
-            log.error("request.not_stored", request_id=self._x.id, operation=self._x.route.name, error=str(fault))
+        except StorageFault as fault:
+            log.warning("request.not_stored", request_id=self._x.id, operation=self._x.route.name, error=str(fault))
             self._billing.cancel()
-            relay.failure = not_stored()
+            relay.failure = database.told(fault)
 
 
 def _for_ever(piece: Awaitable[bytes]) -> Awaitable[bytes]:

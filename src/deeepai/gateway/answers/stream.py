@@ -29,7 +29,8 @@ from ...declare import (
     is_done,
     is_readable,
 )
-from ...storage.database import Unwritable, not_stored
+from ...storage import database
+from ...storage.database import StorageFault
 from ...upstream import Cut, Stalled
 from .. import settlement
 from ..attempts import ErrorInside, told
@@ -182,9 +183,9 @@ class Relay:
                 self._close()
             elif not self.left:
                 self.fault = fault
-        except Unwritable as fault:
-            log.error("request.not_stored", request_id=self._x.id, operation=self._x.route.name, error=str(fault))
-            self.failure = not_stored()
+        except StorageFault as fault:
+            log.warning("request.not_stored", request_id=self._x.id, operation=self._x.route.name, error=str(fault))
+            self.failure = database.told(fault)
         finally:
             watch.cancel()
             self._x.let_be()

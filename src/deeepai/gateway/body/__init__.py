@@ -75,7 +75,11 @@ async def read_body(request: HttpRequest, operation: AnyOperation, receive: Rece
         media = _media(kind)
         if media and "json" not in media:
             raise Failure(Reason.BAD_MEDIA, f"The body must be application/json, not {kind[:80].decode('latin-1')}")
-    await decode_again(request, operation, intake)
+    if len(request.raw) <= COUNTED:
+        # As most are.
+        _decode(request, operation)
+    else:
+        await decode_again(request, operation, intake)
 
 
 async def decode_again(request: HttpRequest, operation: AnyOperation, intake: Intake) -> None:

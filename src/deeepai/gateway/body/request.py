@@ -103,8 +103,6 @@ class HttpRequest:
     def let_go(self) -> None:
         """Give the memory back."""
         self.room.give(self.account, self.held)
-        self.account = ""
-        """Who takes memory for it."""
         self.held = 0
 
     def blocks(self) -> Iterable[bytes]:

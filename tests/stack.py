@@ -233,6 +233,14 @@ def clean_env() -> dict[str, str]:
     }
 
 
+def channels_in_test_mode(sandbox_url: str) -> str:
+    """Channels to the sandbox for test tokens, beside the live ones that `channels` makes."""
+    tested = channels(sandbox_url)
+    for name in PROTOCOLS:
+        tested = tested.replace(f'name = "{name}"\n', f'name = "tested-{name}"\nmode = "test"\n')
+    return tested
+
+
 def channels(sandbox_url: str) -> str:
     """Live channels to the sandbox, so that money moves; each vendor has a folder of its own there."""
     return "".join(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
-import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.splitting import CUTS, SETTINGS, split, spoiled
 from tests.server.test_http1 import served
+from tests.support.played import LOOPS, Played, on_loop
 from tests.support.until import PATIENCE
 
 BODIES = st.one_of(st.just(b""), st.binary(max_size=30), st.integers(0, 100_000).map(lambda size: b"x" * size))
@@ -62,26 +61,14 @@ ODD = st.sampled_from(
 STREAMS = st.lists(spoiled(requests(), ODD), min_size=1, max_size=4).map(b"".join)
 
 
-class Server:
-    """One server over many examples, and one caller whom nothing must hurt."""
-
-    def __init__(self, runner: asyncio.Runner) -> None:
-        self._runner = runner
-        self._stack = AsyncExitStack()
-        self.faults: list[Any] = []
-        self.app, self.connect, self.well = runner.run(self._start())
-
-    async def _start(self) -> tuple[Any, Any, Any]:
-        asyncio.get_running_loop().set_exception_handler(lambda _, fault: self.faults.append(fault))
+class Server(Played):
+    async def start(self, stack: AsyncExitStack) -> None:
         serving = served(None, timeout_graceful_shutdown=1, date_header=False, timeout_keep_alive=1000)
-        app, connect = await self._stack.enter_async_context(serving)
-        return app, connect, await connect()
-
-    def stop(self) -> None:
-        self._runner.run(self._stack.aclose())
+        self.app, self.connect = await stack.enter_async_context(serving)
+        self.well = await self.connect()
 
     def play(self, pieces: list[bytes]) -> tuple[bytes, list[bytes]] | None:
-        return self._runner.run(self._play(pieces))
+        return self.run(self._play(pieces))
 
     async def _play(self, pieces: list[bytes]) -> tuple[bytes, list[bytes]] | None:
         """Return all that was answered, and the bodies that the application saw; None where that was reset."""
@@ -118,12 +105,9 @@ class Server:
         self.app.bodies[:] = [body for at, body in enumerate(self.app.bodies) if at < bodies or body != b"well"]
 
 
-@pytest.fixture(scope="module", params=[None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(scope="module", params=LOOPS.values(), ids=LOOPS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with asyncio.Runner(loop_factory=request.param) as runner:
-        made = Server(runner)
-        yield made
-        made.stop()
+    yield from on_loop(Server, request.param)
 
 
 @SETTINGS

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from deeepai.protocols import PROTOCOLS
 from tests.operator import paid, rows
-from tests.stack import Gateway, Sandbox, channels
+from tests.stack import Gateway, Sandbox, channels_in_test_mode
 from tests.support.http import call, post
 
 NARROW = "sk-live-narrow-00000000000000000000"
@@ -35,10 +34,8 @@ target = "gpt-4o, gpt-4o-mini"
 
 @pytest.fixture(scope="module")
 def gateway(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    tested = channels(sandbox.url)
-    for name in PROTOCOLS:
-        tested = tested.replace(f'name = "{name}"\n', f'name = "tested-{name}"\nmode = "test"\n')
-    made = Gateway(Path(tmp_path_factory.mktemp("rights")), sandbox, toml=tested + OPERATOR).start()
+    toml = channels_in_test_mode(sandbox.url) + OPERATOR
+    made = Gateway(Path(tmp_path_factory.mktemp("rights")), sandbox, toml=toml).start()
     yield made
     made.stop()
 

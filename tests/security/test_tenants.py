@@ -19,9 +19,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deeepai.protocols import PROTOCOLS
 from tests.operator import rows
-from tests.stack import Gateway, Sandbox, channels
+from tests.stack import Gateway, Sandbox, channels_in_test_mode
 from tests.support.http import Got, call
 
 EXAMPLES: Final = max(6, int(os.environ.get("DRILL_EXAMPLES", "0")) // 10)
@@ -122,10 +121,8 @@ FURTHER: Final = (
 
 @pytest.fixture(scope="module")
 def gateway(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    tested = channels(sandbox.url)
-    for name in PROTOCOLS:
-        tested = tested.replace(f'name = "{name}"\n', f'name = "tested-{name}"\nmode = "test"\n')
-    made = Gateway(Path(tmp_path_factory.mktemp("tenants")), sandbox, toml=tested + PEOPLE).start()
+    toml = channels_in_test_mode(sandbox.url) + PEOPLE
+    made = Gateway(Path(tmp_path_factory.mktemp("tenants")), sandbox, toml=toml).start()
     yield made
     made.stop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,38 +11,25 @@ import pytest
 from tests.gateway.scripted import read_body, read_headers
 from tests.stack import Gateway
 from tests.support.http import post
-from tests.support.until import PATIENCE
+from tests.support.listening import Listening
 
 KEY = "sk-upstream-secret-0123456789abcdef"
 LONGEST = 1024 * 1024
 
 
-class Upstream:
+class Upstream(Listening):
     """Answers by its channel's name, the first part of the path."""
 
     def __init__(self) -> None:
         self.sent = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
+        super().__init__()
 
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(PATIENCE)
-
-    def _accept(self) -> None:
-        while True:
+    def serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
             try:
-                connection, _ = self._listener.accept()
+                self._answer(connection, stream.readline(65536).decode().split("/")[1], stream)
             except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                try:
-                    self._answer(connection, stream.readline(65536).decode().split("/")[1], stream)
-                except OSError:
-                    pass
+                pass
 
     def _answer(self, connection: socket.socket, name: str, stream: object) -> None:
         read_body(stream, read_headers(stream))  # type: ignore[arg-type]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
-from typing import Any
 
 import hpack
 import pytest
-import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeepai.http2 import PREFACE
-from tests.server.test_http1 import App
 from tests.server.test_http2 import serving
-from tests.support.http2 import Peer
+from tests.support.played import LOOPS, Played, on_loop
 from tests.support.until import PATIENCE
 
 PATHS = ("/", "/early", "/stream", "/flood", "/wait", "/half", "/pushed")
@@ -64,25 +61,13 @@ FRAMES = st.one_of(
 )
 
 
-class Server:
-    """One server, and one caller whom nothing must hurt, over many examples."""
-
-    def __init__(self, runner: asyncio.Runner) -> None:
-        self._runner = runner
-        self._stack = AsyncExitStack()
-        self.faults: list[Any] = []
-        self.app, self.well, self.connect = runner.run(self._start())
-
-    async def _start(self) -> tuple[App, Peer, Any]:
-        asyncio.get_running_loop().set_exception_handler(lambda _, fault: self.faults.append(fault))
-        app, peer, connect = await self._stack.enter_async_context(serving(timeout_graceful_shutdown=1))
-        return app, await peer(), connect
-
-    def stop(self) -> None:
-        self._runner.run(self._stack.aclose())
+class Server(Played):
+    async def start(self, stack: AsyncExitStack) -> None:
+        self.app, peer, self.connect = await stack.enter_async_context(serving(timeout_graceful_shutdown=1))
+        self.well = await peer()
 
     def play(self, pieces: list[bytes]) -> None:
-        self._runner.run(self._play(pieces))
+        self.run(self._play(pieces))
 
     async def _play(self, pieces: list[bytes]) -> None:
         caller = await self.connect()
@@ -107,12 +92,9 @@ class Server:
         assert self.faults == []
 
 
-@pytest.fixture(scope="module", params=[None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(scope="module", params=LOOPS.values(), ids=LOOPS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with asyncio.Runner(loop_factory=request.param) as runner:
-        made = Server(runner)
-        yield made
-        made.stop()
+    yield from on_loop(Server, request.param)
 
 
 @settings(max_examples=300, deadline=None)

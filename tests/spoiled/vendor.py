@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.gateway.scripted import read_body, read_headers
 from tests.stack import Sandbox
+from tests.support.listening import Listening
 from tests.support.until import PATIENCE
 
 _HOPS: Final = frozenset({"connection", "content-length", "transfer-encoding", "date", "server", "accept-encoding"})
@@ -61,16 +62,13 @@ class Script:
             del self.spoiled[exchange]
 
 
-class Vendors:
+class Vendors(Listening):
     """All vendors, on one port of as many addresses of the loopback."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self.scripts: dict[str, Script] = {}
-        self._listener = socket.create_server(("0.0.0.0", 0), backlog=256)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
+        super().__init__("0.0.0.0")
 
     def script(self) -> Script:
         """Return a new vendor's."""
@@ -82,18 +80,8 @@ class Vendors:
     def url(self, script: Script) -> str:
         return f"http://{script.address}:{self.port}"
 
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(PATIENCE)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    def serve(self, connection: socket.socket) -> None:
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         # One request a connection: whether a kept one is still good is another test's matter.

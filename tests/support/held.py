@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from tests.support.listening import Listening
 from tests.support.until import PATIENCE
 
 
@@ -59,16 +60,13 @@ class HeldCall:
         self._connection.sendall(data)
 
 
-class HeldUpstream:
+class HeldUpstream(Listening):
     """The upstream; `/<channel>/…` is where its channels lead."""
 
     def __init__(self) -> None:
         self._calls: dict[str, list[HeldCall]] = {}
         self._came = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
+        super().__init__()
 
     def taken(self, channel: str) -> HeldCall:
         """Return the next request on this channel."""
@@ -76,23 +74,13 @@ class HeldUpstream:
             assert self._came.wait_for(lambda: self._calls.get(channel), PATIENCE), f"nothing came on {channel}"
             return self._calls[channel].pop(0)
 
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(PATIENCE)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(PATIENCE)
-            with connection.makefile("rb") as stream:
-                channel, body = _read(stream)
-            with self._came:
-                self._calls.setdefault(channel, []).append(HeldCall(connection, body))
-                self._came.notify_all()
+    def serve(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE)
+        with connection.makefile("rb") as stream:
+            channel, body = _read(stream)
+        with self._came:
+            self._calls.setdefault(channel, []).append(HeldCall(connection, body))
+            self._came.notify_all()
 
 
 def _read(stream: BinaryIO) -> tuple[str, bytes]:

@@ -141,37 +141,32 @@ def _plain(name: str) -> str:
     return name.replace("_", "").casefold()
 
 
-def _kinds(kind: inspect.Type) -> Iterator[inspect.Type]:
-    """Yield what a type may be, the items of lists with them."""
+def alternatives(kind: inspect.Type) -> Iterator[inspect.Type]:
+    """Yield what a type may be."""
     match kind:
         case inspect.Metadata():
-            yield from _kinds(kind.type)
+            yield from alternatives(kind.type)
         case inspect.UnionType():
             for part in kind.types:
-                yield from _kinds(part)
-        case inspect.ListType():
-            yield from _kinds(kind.item_type)
+                yield from alternatives(part)
         case _:
             yield kind
+
+
+def _kinds(kind: inspect.Type) -> Iterator[inspect.Type]:
+    """Yield what a type may be, of lists what their items may."""
+    for part in alternatives(kind):
+        if isinstance(part, inspect.ListType):
+            yield from _kinds(part.item_type)
+        else:
+            yield part
 
 
 def _nested(kind: inspect.Type, *, loose: bool) -> _Kind | None:
     for part in _kinds(kind):
         if isinstance(part, inspect.StructType):
             return None if issubclass(part.cls, Unjudged) else _declared(part.cls)
-    return _Kind((), loose=loose) if any(isinstance(part, inspect.DictType) for part in _alone(kind)) else None
-
-
-def _alone(kind: inspect.Type) -> Iterator[inspect.Type]:
-    """Yield what a type may be that is no list."""
-    match kind:
-        case inspect.Metadata():
-            yield from _alone(kind.type)
-        case inspect.UnionType():
-            for part in kind.types:
-                yield from _alone(part)
-        case _:
-            yield kind
+    return _Kind((), loose=loose) if any(isinstance(part, inspect.DictType) for part in alternatives(kind)) else None
 
 
 @functools.cache

@@ -89,12 +89,13 @@ async def whole(core: Core, x: Exchange, response: Response) -> Answer:
 
 async def refuse(x: Exchange, refusal: Refusal) -> None:
     """Pass an upstream's refusal on, as it is where it speaks the caller's protocol and its status can be told yet."""
-    answer, translated = without_keys(refusal.answer), refusal.translated
+    answer, translated = refusal.answer, refusal.translated
     x.let_be()
     opened = await x.opened()
     if translated is None and not opened:
         await pass_on(x, answer)
         return
+    answer = without_keys(answer)
     failure = refusal_of(answer) if translated is None else translated.translator.error(answer)
     if opened:
         await x.fail(failure)

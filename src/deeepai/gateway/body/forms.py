@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ...asgi import field_at_fault, is_missing
 from ...declare import DROP, Failure, Part, Reason
+from ...declare.single import alternatives
 from .spool import Piece, Spool
 
 MAX_PARTS: Final = 1000
@@ -263,25 +264,12 @@ def _single(kind: type[msgspec.Struct]) -> tuple[Mapping[str, str], frozenset[st
     single: dict[str, str] = {}
     never: set[str] = set()
     for field in info.fields:
-        kinds = set(map(type, _alternatives(field.type)))
+        kinds = set(map(type, alternatives(field.type)))
         if inspect.ListType not in kinds:
             single[field.encode_name.casefold()] = field.encode_name
             if field.encode_name == "model" or not kinds & {inspect.StrType, inspect.AnyType}:
                 never.add(field.encode_name)
     return single, frozenset(never)
-
-
-def _alternatives(kind: inspect.Type) -> Iterator[inspect.Type]:
-    match kind:
-        case inspect.Metadata():
-            yield from _alternatives(kind.type)
-        case inspect.UnionType():
-            for part in kind.types:
-                yield from _alternatives(part)
-        case inspect.NoneType():
-            return
-        case _:
-            yield kind
 
 
 def form_body(kind: type[msgspec.Struct], parts: Sequence[Part]) -> Any:

@@ -98,6 +98,15 @@ def cogvideox(got: Got) -> None:
     assert _words(error["message"])
 
 
+def viggle(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "ts", "reason", "data", "error"}
+    assert body["code"] == got.status
+    assert _words(body["message"])
+    assert body["message"] == body["reason"] == body["error"]["message"]
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -151,5 +160,6 @@ MANNERS: Mapping[str, Manner] = {
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
+    "viggle": Manner(viggle),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }

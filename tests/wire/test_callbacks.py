@@ -23,6 +23,11 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
+    "viggle": (
+        "/viggle/mix/video-task",
+        {"imageURL": "https://example.com/call me.png", "templateID": "1"},
+        "callback_url",
+    ),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(

@@ -12,8 +12,9 @@ from .kling import kling
 from .midjourney import midjourney
 from .openai import openai
 from .stability import stability
+from .viggle import viggle
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox)
+    for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox, viggle)
 }

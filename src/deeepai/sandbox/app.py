@@ -21,7 +21,7 @@ from .ids import Ids
 from .jobs import Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
-from .vendors import anthropic, cogvideox, flux, gemini, ideogram, kling, midjourney, openai, stability
+from .vendors import anthropic, cogvideox, flux, gemini, ideogram, kling, midjourney, openai, stability, viggle
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,
@@ -33,6 +33,7 @@ VENDORS: Sequence[Vendor] = (
     anthropic.VENDOR,
     cogvideox.VENDOR,
     kling.VENDOR,
+    viggle.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -103,6 +103,8 @@ class Local(Operation[BodyT]):
         No token needed.
     takes_rest : bool
         The last placeholder of its paths takes all that follows, slashes too.
+    prose : Text or None
+        Of a page of prose (`common/pages.py`): what it says, in Markdown.
     """
 
     kind: ClassVar[Kind] = Kind.LIST
@@ -111,6 +113,7 @@ class Local(Operation[BodyT]):
     fails: tuple[Reason, ...] = ()
     open: bool = False
     takes_rest: bool = False
+    prose: Text | None = None
 
     @property
     def public(self) -> bool:

@@ -191,7 +191,7 @@ class _Submission:
             parent_id=origin.id if origin is not None else None,
             params=dict(x.request.params),
             submitted_at=now_ms(),
-            protocol=x.protocol.name,
+            protocol=x.protocol.kin,
             account_id=token.account_id,
             token_id=token.id,
             channel_id=first.channel.id,

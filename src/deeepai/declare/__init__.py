@@ -70,6 +70,7 @@ from .operations import (
     Submit,
 )
 from .protocol import (
+    Callback,
     CallTranslator,
     ChannelSettings,
     JobTranslator,
@@ -131,6 +132,7 @@ __all__ = [
     "BackgroundRules",
     "Call",
     "CallTranslator",
+    "Callback",
     "ChannelSettings",
     "Child",
     "Conversation",

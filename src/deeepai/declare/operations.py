@@ -39,7 +39,7 @@ class Operation(Generic[BodyT]):
         A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
         routing and the API reference at once.
     media : str
-        How the body comes: json, multipart, either or none.
+        How the body comes: json, multipart, either, form (multipart or URL-encoded) or none.
     max_body : int
         Bytes.
     files : mapping
@@ -67,7 +67,7 @@ class Operation(Generic[BodyT]):
     upstream_template: str = ""
     rows: tuple[int, ...] = ()
     body: type[BodyT] | None = None
-    media: Literal["json", "multipart", "either", "none"] = "json"
+    media: Literal["json", "multipart", "either", "form", "none"] = "json"
     max_body: int = 32 * 1024 * 1024
     files: Mapping[str, bool] = field(default_factory=dict[str, bool])
     answers: tuple[str, ...] = ("application/json",)
@@ -363,6 +363,9 @@ class Submit(Paid[BodyT]):
         The price key where it is not the model.
     origin : Origin or None
         The tasks that it is a follow-up to.
+    uses : callable
+        Ids of objects that the vendor keeps, such as uploads, which the request names: the caller's own, all at one
+        channel, where it goes.
     inherit : callable
         For follow-ups that name no model: the model and what the call will probably consume, by the origin.
     resumes : bool
@@ -375,6 +378,7 @@ class Submit(Paid[BodyT]):
     job: Job[BodyT]
     price: Callable[[Request[BodyT]], str] | None = None
     origin: Origin[BodyT] | None = None
+    uses: Callable[[Request[BodyT]], Sequence[str]] = lambda request: ()
     inherit: Callable[[Request[BodyT], Task], tuple[str, Usage]] | None = None
     resumes: bool = False
     wait: Callable[[Request[BodyT]], float] | None = None

@@ -40,6 +40,7 @@ from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
+from .objects import place
 from .outgoing import Outgoing
 from .pricing import Priced, Tiers
 from .settlement import Outcome
@@ -104,7 +105,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     if origin is not None and operation.inherit is not None:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
-    tiers = candidates.tiers(core, x, origin)
+    tiers = candidates.tiers(core, x, origin, await _place(core, x, operation, origin))
     following = candidates.attempts(core, x.caller.account_id, tiers, admission.routing(x.caller, x.request), origin)
     first, priced = await _first(core, x, tiers, following, usage)
     try:
@@ -116,6 +117,20 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
+
+
+async def _place(core: Core, x: Exchange, operation: Submit[Any], origin: Stored | None) -> Channel | None:
+    """Return the channel that keeps what a submission uses; None where it uses nothing.
+
+    Raises
+    ------
+    Failure
+        NOT_FOUND; INVALID, where it was made at different upstreams; UNAVAILABLE.
+    """
+    channel = await place.home(core, x, await place.named(core, x, operation.uses(x.request)))
+    if origin is not None and channel is not None and channel.id != origin.channel_id:
+        raise Failure(Reason.INVALID, "What the request names was made at different upstreams")
+    return channel
 
 
 async def _first(

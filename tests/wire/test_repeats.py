@@ -1,5 +1,7 @@
 """Submissions that a client sends again without telling: one job, one charge, one id."""
 
+# pyright: reportDeprecated=false
+
 from __future__ import annotations
 
 import http.client

@@ -376,6 +376,8 @@ class Submit(Paid[BodyT]):
         The price key where it is not the model.
     origin : Origin or None
         The tasks that it is a follow-up to.
+    uses : callable
+        Ids of objects that the vendor keeps and the request names, as in `ObjectRules`: it goes where they live.
     inherit : callable
         For follow-ups that name no model: the model and what the call will probably consume, by the origin.
     resumes : bool
@@ -390,6 +392,7 @@ class Submit(Paid[BodyT]):
     job: Job[BodyT]
     price: Callable[[Request[BodyT]], str] | None = None
     origin: Origin[BodyT] | None = None
+    uses: Callable[[Request[BodyT]], Sequence[str]] | None = None
     inherit: Callable[[Request[BodyT], Task], tuple[str, Usage]] | None = None
     resumes: bool = False
     wait: Callable[[Request[BodyT]], float] | None = None

@@ -21,6 +21,7 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
+    ObjectRules,
     Reason,
     Reply,
     State,
@@ -40,6 +41,7 @@ from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
+from .objects import place
 from .outgoing import Outgoing
 from .pricing import Priced, Tiers
 from .settlement import Outcome
@@ -104,6 +106,9 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         The upstream's refusal, to be passed on.
     """
     origin = await candidates.origin(core, x)
+    pin: Channel | None = None
+    if origin is None and operation.uses is not None:
+        pin = (await place.locate(core, x, ObjectRules(uses=operation.uses))).channel
     if origin is not None and operation.resumes and origin.state is not State.WAITING:
         raise Failure(Reason.INVALID, "The task does not wait for input", code="task_not_waiting")
     face = operation.job.face
@@ -114,7 +119,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     if origin is not None and operation.inherit is not None:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
-    tiers = candidates.tiers(core, x, origin)
+    tiers = candidates.tiers(core, x, origin, pin)
     following = candidates.attempts(core, x.caller.account_id, tiers, admission.routing(x.caller, x.request), origin)
     first, priced = await _first(core, x, tiers, following, usage)
     try:

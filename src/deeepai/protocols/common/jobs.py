@@ -334,7 +334,9 @@ class JobFormat:
         for file in self.files:
             urls, (path, in_list, name) = by_role.get(file.role, ()), (within + file.path).partition("[].")
             items = get(answer, path) or [] if file.optional else [file.beside(task, at) for at in range(len(urls))]
-            if not in_list and urls:
+            if path.endswith("[]") and urls:
+                answer = write(answer, path.removesuffix("[]"), list(urls))
+            elif not in_list and urls:
                 answer = write(answer, path, urls[0])
             elif in_list and items:
                 padded = zip(items, [*urls, *[""] * len(items)], strict=False)

@@ -6,22 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from ...declare import (
-    AnyRequest,
-    Facts,
-    Fetch,
-    Job,
-    Json,
-    Local,
-    Origin,
-    Repeats,
-    Reply,
-    Request,
-    Submit,
-    Text,
-    Usage,
-    View,
-)
+from ...declare import AnyRequest, Facts, Fetch, Job, Json, Local, Origin, Reply, Request, Submit, Text, Usage, View
 
 BodyT = TypeVar("BodyT")
 
@@ -65,9 +50,9 @@ class Paths:
         patch: Callable[[Request[BodyT], Facts], dict[str, Any]] | None = None,
         upstream_path: Callable[[Request[BodyT], Facts], str] | None = None,
         origin: Origin[BodyT] | None = None,
-        repeats: Repeats | None = None,
+        **odd: Any,
     ) -> Submit[BodyT]:
-        """Declare a POST of JSON that starts a job."""
+        """Declare a POST of JSON that starts a job; `odd` are further fields of `Submit`."""
         return Submit(
             name=name or rest.replace("/", "."),
             method="POST",
@@ -86,7 +71,7 @@ class Paths:
             patch=patch,
             upstream_path=upstream_path,
             origin=origin,
-            repeats=repeats,
+            **odd,
         )
 
     def fetch(

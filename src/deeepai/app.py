@@ -208,7 +208,13 @@ class Application:
             price=prices.cost,
         )
         signing = vault.derive("webhooks")
-        outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
+        outbox = Outbox(
+            db,
+            fetch,
+            lambda account: webhook_secret(signing, account),
+            signers={name: protocol.sign for name, protocol in protocols.items()},
+            scale=settings.callback_wait_scale,
+        )
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick, own=directory.own.ids)
         room = Room(settings.body_memory, settings.account_share)
         metrics = Metrics(

@@ -105,7 +105,7 @@ class View(Interface[BodyT_co]):
         ...
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return tasks by id, or the latest hundred."""
+        """Return tasks by their ids or those of what they made, each once; or the latest hundred."""
         ...
 
     async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:

@@ -61,8 +61,8 @@ class GatewayView:
         return self._core.models.one(self._x.caller, name)
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return the caller's tasks of this protocol, refreshed where they are stale."""
-        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.name
+        """Return the caller's tasks of this protocol's family, those that are named refreshed where they are stale."""
+        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.kin
         tasks = await core.db.read(lambda tx: store.latest(tx, viewer, protocol, ids, open_only=open_only))
         return await asyncio.gather(*(core.poller.fresh(task) for task in tasks)) if ids is not None else tasks
 

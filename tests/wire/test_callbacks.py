@@ -69,7 +69,8 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
-    return got.json.get("id") or got.json.get("result") or got.json["data"]["task_id"]
+    data = got.json.get("data") or {}
+    return got.json.get("id") or got.json.get("result") or data.get("task_id") or data["taskID"]
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

@@ -17,11 +17,17 @@ from tests.support.http import Got, call
 from tests.support.receiver import Receiver
 from tests.support.until import until
 from tests.wire import people
-from tests.wire.shapes import MANNERS
+from tests.wire.shapes import MANNERS, job_id
 
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
+    "pixverse": ("/pixverse/v1/pro/generate", {"prompt": "call me"}, "callback_url"),
+    "pixverse_platform": (
+        "/openapi/v2/video/text/generate",
+        {"prompt": "call me", "model": "v5", "duration": 5, "quality": "540p", "aspect_ratio": "16:9"},
+        "callback_url",
+    ),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
 }
 """Path, body, and the field for the address."""
@@ -64,7 +70,7 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
-    return got.json.get("id") or got.json.get("result") or got.json["data"]["task_id"]
+    return job_id(got.json)
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

@@ -77,8 +77,9 @@ class Order:
             rule.judge(known)
         self.work.check(self)
 
-    def _made(self, artefact_id: str) -> tuple[Task, Artefact]:
+    def _made(self, named: object) -> tuple[Task, Artefact]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
+        artefact_id = str(named)
         for task in self.vendor.tasks(self.call):
             if artefact_id in task.artefact_ids:
                 if not task.artefacts:
@@ -292,6 +293,8 @@ class JobVendor:
     """Whether it finds a task as the id does."""
     new_id: Callable[[Ids], str] = Ids.uuid
     """Makes ids of tasks and of results."""
+    results_by_job: bool = False
+    """Whether a result, of which there is one, goes by the id of its job."""
     lifetime: float = 86400
     """Seconds for which a result is kept."""
     slashes: bool = False
@@ -362,7 +365,7 @@ class JobVendor:
         world = call.world
         results, price = work.results(order), work.price(order) if callable(work.price) else work.price
         job = world.jobs.accept(self.new_id(world.ids), self.name, work.name, call.owner, call.triggers)
-        ids = [self.new_id(world.ids) for _ in results]
+        ids = [job.id if self.results_by_job else self.new_id(world.ids) for _ in results]
         rest = (order.body, order.facts, order.parent, results, ids, round(price, 6), call.origin, self.words)
         job.data["task"] = task = Task(job, work, *rest)
         call.accepted.append(job.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -64,8 +65,10 @@ LATER = ("http://0x7f000001:{port}/hook", "http://0x7f.1:{port}/hook")
 
 
 def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) -> Got:
+    """Submit, with an idempotency key of its own: some formats have equal ones for one."""
     path, body, name = SUBMITS[protocol]
-    return call(gateway, "POST", path, {**body, name: url} if url is not None else body, key)
+    head = {"idempotency-key": uuid.uuid4().hex}
+    return call(gateway, "POST", path, {**body, name: url} if url is not None else body, key, head)
 
 
 def task_id(got: Got) -> str:

@@ -274,12 +274,16 @@ class _Section:
             "x-deeepai-paths": [path for path, _ in paths(protocol, operation)],
             "x-codeSamples": [{"lang": "shell", "label": "curl", "source": curl(operation, request)}],
         }
+        if isinstance(operation, Local) and operation.prose is not None:
+            found["x-deeepai-page"] = True
         body = self._request_body(operation, request)
         if body is not None:
             found["requestBody"] = body
         return found
 
     def _description(self, operation: AnyOperation) -> str:
+        if isinstance(operation, Local) and operation.prose is not None:
+            return self._text(operation.prose)
         lines = [self._text(_KINDS[operation.kind])]
         if isinstance(operation, Forwarded):
             free = not isinstance(operation, Paid) or not operation.paid or operation.estimate is None

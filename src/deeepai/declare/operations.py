@@ -103,6 +103,8 @@ class Local(Operation[BodyT]):
         No token needed.
     takes_rest : bool
         The last placeholder of its paths takes all that follows, slashes too.
+    prose : Text or None
+        Of a page of prose (`common/pages.py`): what it says, in Markdown.
     """
 
     kind: ClassVar[Kind] = Kind.LIST
@@ -111,6 +113,7 @@ class Local(Operation[BodyT]):
     fails: tuple[Reason, ...] = ()
     open: bool = False
     takes_rest: bool = False
+    prose: Text | None = None
 
     @property
     def public(self) -> bool:
@@ -348,6 +351,22 @@ class Stream(Call[BodyT]):
     fallback_models: Callable[[Request[BodyT]], Sequence[str]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How clients repeat a submission without an idempotency key: two equal ones of one token are then one.
+
+    Attributes
+    ----------
+    within : float
+        Seconds after the answer in which an equal one is a repetition; while there is none yet, it always is.
+    counted : str
+        Header in which clients say how often they have tried before: only what does, and not 0, is repeated.
+    """
+
+    within: float
+    counted: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submit(Paid[BodyT]):
     """Starts a task, or gives a waiting one its input.
@@ -369,6 +388,8 @@ class Submit(Paid[BodyT]):
         It gives its origin, a waiting task, its input instead of making one.
     wait : callable
         Seconds for which the answer waits for the task's end, where the caller asks for that; 0: it does not.
+    repeats : Repeats or None
+        How its clients repeat it without telling.
     """
 
     kind: ClassVar[Kind] = Kind.SUBMIT
@@ -379,6 +400,7 @@ class Submit(Paid[BodyT]):
     inherit: Callable[[Request[BodyT], Task], tuple[str, Usage]] | None = None
     resumes: bool = False
     wait: Callable[[Request[BodyT]], float] | None = None
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -98,6 +98,9 @@ class Protocol:
         Webhooks' where the names are the same.
     settings : type
         What a channel's settings may hold for this protocol.
+    family : str
+        Of protocols in which the same jobs are told, the name of one: each shows the others' tasks, which keep what the
+        vendor says in one form, and follow-ups of one may name what another's tasks made.
     """
 
     name: str
@@ -127,8 +130,14 @@ class Protocol:
     answer_headers: tuple[str, ...] = ()
     sign: Callable[[Callback], Mapping[str, str]] = lambda callback: {}
     settings: type[ChannelSettings] = ChannelSettings
+    family: str = ""
     probe: UpstreamCall | None = None
     """A cheap request whose answer tells whether the channel's address and credential are good."""
+
+    @property
+    def kin(self) -> str:
+        """Under which name its tasks, and what they make, are kept."""
+        return self.family or self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,8 @@ class Facts(msgspec.Struct, frozen=True):
     requested_model: str
     """The model's name as the caller gave it."""
     origin: Task | None = None
+    named: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Of all tasks that the request follows up, the upstream's ids, by the ids that it names."""
     hook_url: str | None = None
     """Our own address for callbacks of this task, if the gateway can be reached from there."""
     reference: str = ""
@@ -103,7 +105,7 @@ class View(Interface[BodyT_co]):
         ...
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return tasks by id, or the latest hundred."""
+        """Return tasks by their ids or those of what they made, each once; or the latest hundred."""
         ...
 
     async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
@@ -123,6 +125,16 @@ class View(Interface[BodyT_co]):
         ------
         Failure
             There is no such task, or it has not ended.
+        """
+        ...
+
+    async def cancel(self, task_id: str) -> bool:
+        """Ask the vendor to stop a task; return whether there was anything to stop.
+
+        Raises
+        ------
+        Failure
+            There is no such task, or the vendor does not stop it.
         """
         ...
 

@@ -98,6 +98,8 @@ class Exchange:
         The model that answers in place of the one asked for.
     keeper : Keeper or None
         Keeps the answer, if it is another protocol's.
+    named : mapping
+        Of the tasks that it follows up, the upstream's ids, by the ids that it names.
     translation : tuple or None
         How a channel's protocol says the request, for the channel and model of the last one: `translation`'s own.
     """
@@ -114,6 +116,7 @@ class Exchange:
         "ip",
         "keeper",
         "model",
+        "named",
         "operation",
         "overhead_at_head",
         "protocol",
@@ -147,6 +150,7 @@ class Exchange:
         self.overhead_at_head: float | None = None
         self.answering = self.silent = self.streams = False
         self.keeper: Keeper | None = None
+        self.named: Mapping[str, str] = {}
         self.status = 0
         self.translation: tuple[str, str, Any] | None = None
         self._look: asyncio.TimerHandle | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -72,14 +72,24 @@ async def submit(core: Core, x: Exchange, operation: Submit[Any]) -> None:
     except Declined as declined:
         await answers.refuse(x, declined.refusal)
         return
+    await tell(core, x, operation, task)
+
+
+async def tell(
+    core: Core, x: Exchange, operation: Submit[Any], task: Stored, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer a submission with the task that it has started.
+
+    Raises
+    ------
+    Failure
+    """
     face, links = operation.job.face, candidates.links_for(core, x)
     seconds = 0.0 if operation.wait is None else operation.wait(x.request)
     if seconds > 0:
         task = await ended(core, x, task, seconds)
-        if task.state.final:
-            await reply(core, x, task, face.render(task, links))
-            return
-    await x.reply(face.submitted(task, links))
+    shown = face.render(task, links) if seconds > 0 and task.state.final else face.submitted(task, links)
+    await reply(core, x, task, replace(shown, headers={**shown.headers, **(headers or {})}))
 
 
 # Submitting --------------------------------------------------------------------------------------------------------
@@ -206,7 +216,7 @@ class _Submission:
             parent_id=origin.id if origin is not None else None,
             params=dict(x.request.params),
             submitted_at=now_ms(),
-            protocol=x.protocol.name,
+            protocol=x.protocol.kin,
             account_id=token.account_id,
             token_id=token.id,
             channel_id=first.channel.id,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
 from ..accounts import tokens
-from ..declare import Allowance, Failure, Reason, Request, Task, Window
+from ..declare import Allowance, Failure, Reason, Request, Task, UpstreamCall, Window
 from ..money import entries
 from ..tasks import store
 from ..tasks.hosts import address
@@ -59,8 +59,8 @@ class GatewayView:
         return self._core.models.one(self._x.caller, name)
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return the caller's tasks of this protocol, refreshed where they are stale."""
-        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.name
+        """Return the caller's tasks of this protocol's family, those that are named refreshed where they are stale."""
+        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.kin
         tasks = await core.db.read(lambda tx: store.latest(tx, viewer, protocol, ids, open_only=open_only))
         return await asyncio.gather(*(core.poller.fresh(task) for task in tasks)) if ids is not None else tasks
 
@@ -94,11 +94,30 @@ class GatewayView:
         if not task.state.final:
             raise Failure(Reason.CONFLICT, "The task has not ended yet", code="task_not_ended")
         with x.waiting():
-            await _discard(core, task)
+            await _asked(core, task, core.life.rules(task).discard)
         keys = await core.db.write(lambda tx: store.forget(tx, task.id))
         for key in keys:
             await core.life.assets.delete(key)
         log.info("task.forgotten", task=task.id, protocol=task.protocol, files=len(keys))
+
+    async def cancel(self, task_id: str) -> bool:
+        """Ask the vendor to stop a task, and look what became of it; return whether there was anything to stop.
+
+        Raises
+        ------
+        Failure
+            NOT_FOUND; CONFLICT, where the vendor stops nothing.
+        """
+        core, x = self._core, self._x
+        task = await candidates.load(core, x, task_id)
+        if task.state.final:
+            return False
+        with x.waiting():
+            if not await _asked(core, task, core.life.rules(task).cancel):
+                raise Failure(Reason.CONFLICT, "The task cannot be stopped now", code="task_not_stopped")
+            await core.life.hint(task.id, task.hook_key, b"")
+        log.info("task.stopped", task=task.id, protocol=task.protocol)
+        return True
 
     async def allowance(self) -> Allowance:
         """Return what the caller's key may spend, and has spent."""
@@ -126,17 +145,19 @@ class GatewayView:
         return await session_keys.mint(self._core, self._x, prefix, (model, session), seconds)
 
 
-async def _discard(core: Core, task: Stored) -> None:
-    discard, channel = core.life.rules(task).discard, core.dispatcher.by_id(task.channel_id)
-    if discard is None or channel is None or task.upstream_id is None:
-        return
-    ask = discard(task)
-    headers = credentials.headers(core.dispatcher.protocols[channel.protocol], channel)
+async def _asked(core: Core, task: Stored, rule: Callable[[Task], UpstreamCall] | None) -> bool:
+    """Ask a task's vendor for something; tell whether it obeys."""
+    channel = core.dispatcher.by_id(task.channel_id)
+    if rule is None or channel is None or task.upstream_id is None:
+        return False
+    ask = rule(task)
+    headers = {**credentials.headers(core.dispatcher.protocols[channel.protocol], channel), **ask.headers}
     try:
         client = transports.client_for(core.client, channel)
         answer = await client.ask(ask.method, address(channel, ask.path), headers, None, channel.limits)
     except UpstreamError as fault:
-        log.warning("task.undiscarded", task=task.id, channel=channel.name, error=str(fault))
-        return
+        log.warning("task.disobeyed", task=task.id, channel=channel.name, method=ask.method, error=str(fault))
+        return False
     if answer.status >= 400:
-        log.warning("task.undiscarded", task=task.id, channel=channel.name, status=answer.status)
+        log.warning("task.disobeyed", task=task.id, channel=channel.name, method=ask.method, status=answer.status)
+    return answer.status < 400

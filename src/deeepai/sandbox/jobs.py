@@ -77,6 +77,10 @@ class Jobs:
         job = self._jobs.get(job_id)
         return job if job is not None and job.vendor == vendor else None
 
+    def forget(self, job: Job) -> None:
+        """Know nothing more of a job."""
+        self._jobs.pop(job.id, None)
+
     def accept(self, job_id: str, vendor: str, kind: str, owner: str, triggers: Triggers, **data: Any) -> Job:
         """Store a job; it stands still until `start`."""
         job = Job(job_id, vendor, kind, owner, triggers, self.clock.wall(), data)

@@ -100,6 +100,7 @@ class Outbox:
         """Something has changed since the look that is under way began."""
         self._more = False
         """The last look found something to do."""
+        self._stopping = False
 
     def look(self) -> None:
         """Begin to deliver what is due, as far as there is room."""
@@ -168,12 +169,14 @@ class Outbox:
                 log.exception("outbox.failed", id=row["id"])
 
         def ended(task: asyncio.Task[None]) -> None:
+            # A look while there is no room finds nothing, whatever waits.
+            full = self._accounts[account] >= PER_ACCOUNT or len(self._running) >= MOST
             self._running.discard(task)
             for counter, key in ((self._accounts, account), (self._hosts, host)):
                 counter[key] -= 1
                 if not counter[key]:
                     del counter[key]
-            if self._more and not task.cancelled():
+            if (self._more or full) and not (self._stopping or task.cancelled()):
                 self.look()
 
         running = asyncio.create_task(deliver())
@@ -182,7 +185,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Let what is under way come to its end, for a moment; another node tries again what did not."""
-        self._more = False
+        self._stopping = True
         waiting = self._running | ({self._looking} if self._looking is not None else set())
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=_STOP_SECONDS)

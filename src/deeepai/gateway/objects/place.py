@@ -39,7 +39,7 @@ NOWHERE: Final = Located()
 
 def owner_of(x: Exchange) -> Owner:
     """Return whose objects a request may use."""
-    return Owner(x.caller.account_id, x.protocol.name)
+    return Owner(x.caller.account_id, x.protocol.kin)
 
 
 # Where objects live ------------------------------------------------------------------------------------------------

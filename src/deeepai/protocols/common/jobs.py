@@ -316,18 +316,22 @@ class JobFormat:
         state = self.state(task.snapshot, task)
         if state is None or state.final != task.state.final or (state.final and state is not task.state):
             return self.show(task, links)
+        answer = mirror(task.snapshot, self.words(task, links))
+        for path, word in _told(self.written, task):
+            answer = put(answer, path, word)
+        return answer
+
+    def words(self, task: Task, links: Links) -> dict[str, str]:
+        """Return what stands in the place of the vendor's words for a task: its id, and addresses of files."""
         job = get(task.snapshot, self.body)
         # What is not kept is not named: the vendor's addresses are the gateway's alone.
         paths = (*self.hidden, *(file.path for file in self.files))
         words = {url: "" for path in paths for url in each(job, path) if isinstance(url, str)}
-        if state is State.SUCCEEDED:
+        if task.state is State.SUCCEEDED:
             words |= {url: links.asset(task, number) for number, url in enumerate(self._files(job))}
         if task.upstream_id:
             words[task.upstream_id] = task.id
-        answer = mirror(task.snapshot, words)
-        for path, word in _told(self.written, task):
-            answer = put(answer, path, word)
-        return answer
+        return words
 
     def own_answer(self, task: Task, links: Links) -> Json:
         """Return a task as the vendor would show it, out of what the gateway itself knows."""
@@ -339,7 +343,9 @@ class JobFormat:
         for file in self.files:
             urls, (path, in_list, name) = by_role.get(file.role, ()), (within + file.path).partition("[].")
             items = get(answer, path) or [] if file.optional else [file.beside(task, at) for at in range(len(urls))]
-            if not in_list and urls:
+            if path.endswith("[]") and urls:
+                answer = write(answer, path.removesuffix("[]"), list(urls))
+            elif not in_list and urls:
                 answer = write(answer, path, urls[0])
             elif in_list and items:
                 padded = zip(items, [*urls, *[""] * len(items)], strict=False)

@@ -15,6 +15,7 @@ from ..common.bodies import together
 from ..common.feeds import feed_error, feed_job, feed_jobs, feeds
 from ..common.operations import Paths
 from .common import consumed, named, renamed
+from .pages import PAGES
 
 AT = Paths(("/pixverse/v1/pro", "/pixverse/pro"), "/v1/pro")
 JOBS = feed_jobs("/v1/pro/feed")
@@ -51,6 +52,7 @@ pixverse = Protocol(
     authorize=bearer,
     error=feed_error,
     operations=(
+        *PAGES,
         AT.submit(
             "generate",
             Text("Make a video from words or a picture", "generate(文本、参考图片)"),

@@ -315,7 +315,7 @@ PLATFORM = JobVendor(
     },
     error=refusal,
     new_id=lambda ids: ids.digits(15),
-    results_by_job=True,
+    one_id=True,
     keys=ApiKey(),
     further=[
         Route("POST", f"{V2}/image/upload", _upload_image),

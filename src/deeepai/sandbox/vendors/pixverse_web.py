@@ -105,6 +105,6 @@ VENDOR = JobVendor(
     },
     error=refusal,
     new_id=lambda ids: ids.digits(15),
-    results_by_job=True,
+    one_id=True,
     settings={"at_root": False},
 ).vendor()

@@ -11,9 +11,13 @@ from .ideogram import ideogram
 from .kling import kling
 from .midjourney import midjourney
 from .openai import openai
+from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox)
+    for protocol in (
+        *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
+        *(pixverse_platform, pixverse, pixverse_web),
+    )
 }

@@ -112,6 +112,15 @@ def pixverse(got: Got) -> None:
     assert _words(body["ErrMsg"])
 
 
+def viggle(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "ts", "reason", "data", "error"}
+    assert body["code"] == got.status
+    assert _words(body["message"])
+    assert body["message"] == body["reason"] == body["error"]["message"]
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -168,6 +177,7 @@ MANNERS: Mapping[str, Manner] = {
     "pixverse_web": Manner(pixverse),
     "pixverse_platform": Manner(pixverse),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
+    "viggle": Manner(viggle),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 

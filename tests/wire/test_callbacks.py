@@ -30,6 +30,11 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         "callback_url",
     ),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
+    "viggle": (
+        "/viggle/mix/video-task",
+        {"imageURL": "https://example.com/call me.png", "templateID": "1"},
+        "callback_url",
+    ),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(

@@ -197,6 +197,8 @@ class ObjectCall(Forwarded[BodyT]):
         What an operation makes of a conversation that the gateway keeps itself, or of none where it begins one.
     turns : str
         The operation whose requests are turns of the conversations that this one begins.
+    outputs : Outputs or None
+        Files in the answer that the gateway keeps.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -209,6 +211,7 @@ class ObjectCall(Forwarded[BodyT]):
     kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None
     converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None
     turns: str = ""
+    outputs: Outputs | None = None
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from .jobs import Links, Task
-from .objects import Window
+from .objects import Made, Window
 from .values import Json, Request
 
 BodyT_co = TypeVar("BodyT_co", covariant=True)
@@ -116,6 +116,10 @@ class View(Interface[BodyT_co]):
         Failure
             The window begins after a task that is not the caller's.
         """
+        ...
+
+    async def objects(self, kind: str, limit: int) -> Sequence[Made]:
+        """Return the latest objects of a kind that vendors keep for the caller, as far as the gateway knows them."""
         ...
 
     async def forget(self, task_id: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from ..accounts import tokens
-from ..declare import Allowance, Failure, Reason, Request, Task, UpstreamCall, Window
+from ..declare import Allowance, Failure, Made, Reason, Request, Task, UpstreamCall, Window
 from ..money import entries
+from ..storage import object_rows
 from ..tasks import store
 from ..tasks.hosts import address
 from ..tasks.links import SignedLinks
@@ -20,6 +21,7 @@ from . import candidates
 from .core import Core
 from .exchange import Exchange
 from .model_list import Listed
+from .objects import place
 from .realtime import keys as session_keys
 
 log = structlog.get_logger()
@@ -80,6 +82,22 @@ class GatewayView:
             lambda tx: store.page(tx, x.caller, names, after=after, newest_first=window.newest_first, limit=limit + 1)
         )
         return tasks[:limit], len(tasks) > limit
+
+    async def objects(self, kind: str, limit: int) -> Sequence[Made]:
+        """Return the latest objects of a kind that vendors keep for the caller, with the facts that are known."""
+        core, x = self._core, self._x
+        owner, found, last = place.owner_of(x), list[Made](), None
+        while len(found) < limit:
+            rows = await core.db.read(
+                lambda tx, after=last: object_rows.page(
+                    tx, owner, kind, after=after, before=None, newest_first=True, limit=limit
+                )
+            )
+            found += [Made(row.id, kind, row.parent_id, row.facts) for row in rows if place.is_here(core, x, row)]
+            if len(rows) < limit:
+                break
+            last = rows[-1]
+        return found[:limit]
 
     async def forget(self, task_id: str) -> None:
         """Delete a task that has ended and its files; the vendor's own copy, too, as far as it obeys.

@@ -13,11 +13,23 @@ from .midjourney import midjourney
 from .openai import openai
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
+from .viggle import viggle
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
-        *(pixverse_platform, pixverse, pixverse_web),
+        openai,
+        flux,
+        ideogram,
+        midjourney,
+        stability,
+        gemini,
+        anthropic,
+        kling,
+        cogvideox,
+        pixverse_platform,
+        pixverse,
+        pixverse_web,
+        viggle,
     )
 }

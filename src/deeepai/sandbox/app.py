@@ -34,6 +34,7 @@ from .vendors import (
     pixverse_platform,
     pixverse_web,
     stability,
+    viggle,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -49,6 +50,7 @@ VENDORS: Sequence[Vendor] = (
     pixverse_platform.VENDOR,
     pixverse.VENDOR,
     pixverse_web.VENDOR,
+    viggle.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -82,8 +82,9 @@ class Order:
             rule.judge(known)
         self.work.check(self)
 
-    def made(self, artefact_id: str) -> tuple[Task, Artefact]:
+    def made(self, named: object) -> tuple[Task, Artefact]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
+        artefact_id = str(named)
         for task in self.vendor.tasks(self.call):
             if artefact_id in task.artefact_ids:
                 if not task.artefacts:

@@ -121,6 +121,14 @@ def viggle(got: Got) -> None:
     assert set(body["error"]) == {"message", "type", "param", "code"}
 
 
+def viggle_api(got: Got) -> None:
+    assert set(got.json) == {"detail"}
+    detail = got.json["detail"]
+    assert set(detail) == {"error_code", "message", "action"}
+    assert _words(detail["error_code"])
+    assert _words(detail["message"])
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -178,6 +186,7 @@ MANNERS: Mapping[str, Manner] = {
     "pixverse_platform": Manner(pixverse),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
     "viggle": Manner(viggle),
+    "viggle_api": Manner(viggle_api),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 
@@ -185,5 +194,5 @@ MANNERS: Mapping[str, Manner] = {
 def job_id(body: Any) -> str:
     """Return the id of a job in the answer to its submission, whatever the format."""
     places = (body, body.get("data"), body.get("Resp"))
-    words = ("id", "result", "name", "task_id", "video_id")
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
     return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

@@ -78,8 +78,6 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
-    data = got.json.get("data") or {}
-    return got.json.get("id") or got.json.get("result") or data.get("task_id") or data["taskID"]
     return job_id(got.json)
 
 

@@ -14,6 +14,7 @@ from .openai import openai
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
 from .viggle import viggle
+from .viggle_api import viggle_api
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -30,6 +31,7 @@ PROTOCOLS: dict[str, Protocol] = {
         pixverse_platform,
         pixverse,
         pixverse_web,
+        viggle_api,
         viggle,
     )
 }

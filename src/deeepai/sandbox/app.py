@@ -35,6 +35,7 @@ from .vendors import (
     pixverse_web,
     stability,
     viggle,
+    viggle_api,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -51,6 +52,7 @@ VENDORS: Sequence[Vendor] = (
     pixverse.VENDOR,
     pixverse_web.VENDOR,
     viggle.VENDOR,
+    viggle_api.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos
+from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos, viggle
 from .common import Source, Target
 from .model import Body, Film, Picture, WantedT
 
@@ -77,5 +77,6 @@ def _pairs(sources: Sequence[Source[WantedT]], targets: Sequence[Target[WantedT]
 JOB_TRANSLATORS: tuple[JobTranslator, ...] = (
     *_pairs(FILM_SOURCES, FILM_TARGETS),
     *_pairs(PICTURE_SOURCES, PICTURE_TARGETS),
+    *viggle.TRANSLATORS,
 )
 TASK_TRANSLATORS: tuple[TaskTranslator, ...] = tuple(map(openai_images.served_by, PICTURE_TARGETS))

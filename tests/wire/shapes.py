@@ -98,6 +98,30 @@ def cogvideox(got: Got) -> None:
     assert _words(error["message"])
 
 
+def suno(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    error = got.json["error"]
+    assert set(error) == {"message", "type", "code"}
+    assert all(map(_words, error.values()))
+
+
+def suno_goamz(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "data"}
+    assert (body["code"], body["data"]) == (got.status, None)
+    assert _words(body["message"])
+
+
+def suno_tasks(got: Got) -> None:
+    body = got.json
+    assert _words(body["code"])
+    assert body["code"] != "success"
+    assert _words(body["message"])
+    assert body["data"] is None
+    if got.status == 401:
+        assert body["error"] == {"message": body["message"], "type": "new_api_error"}
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -151,5 +175,8 @@ MANNERS: Mapping[str, Manner] = {
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
+    "suno": Manner(suno, {"unknown id": 400}),
+    "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
+    "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }

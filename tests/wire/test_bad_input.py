@@ -244,7 +244,9 @@ def foreign(wire: Gateway) -> dict[str, str]:
             got = send(wire, good, people.OTHER)
             assert got.status == 200, (good.name, got.body)
             body = got.json
-            named = body.get("id") or body.get("result") or body.get("name") or body["data"]["task_id"]
+            data = body.get("data")
+            named = body.get("id") or body.get("result") or body.get("name")
+            named = named or (data if isinstance(data, str) else data["task_id"])
             found[good.protocol.name] = named.rsplit("/", 1)[-1]
     assert set(found) == {
         name for name, protocol in PROTOCOLS.items() if any(isinstance(each, Submit) for each in protocol.operations)

@@ -23,6 +23,9 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
+    "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),
+    "suno_goamz": ("/suno/v1/music", {"custom_mode": True, "input": {"prompt": "call me"}}, "notify_hook"),
+    "suno_tasks": ("/suno/submit/music", {"prompt": "call me"}, "notify_hook"),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(
@@ -64,7 +67,8 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
-    return got.json.get("id") or got.json.get("result") or got.json["data"]["task_id"]
+    data = got.json.get("data")
+    return got.json.get("id") or got.json.get("result") or (data if isinstance(data, str) else data["task_id"])
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

@@ -12,8 +12,23 @@ from .kling import kling
 from .midjourney import midjourney
 from .openai import openai
 from .stability import stability
+from .suno import suno, suno_goamz, suno_tasks
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox)
+    for protocol in (
+        openai,
+        flux,
+        ideogram,
+        midjourney,
+        stability,
+        gemini,
+        anthropic,
+        kling,
+        cogvideox,
+        # The first has the longest paths of its own.
+        suno_goamz,
+        suno_tasks,
+        suno,
+    )
 }

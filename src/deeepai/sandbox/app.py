@@ -21,7 +21,20 @@ from .ids import Ids
 from .jobs import Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
-from .vendors import anthropic, cogvideox, flux, gemini, ideogram, kling, midjourney, openai, stability
+from .vendors import (
+    anthropic,
+    cogvideox,
+    flux,
+    gemini,
+    ideogram,
+    kling,
+    midjourney,
+    openai,
+    stability,
+    suno,
+    suno_goamz,
+    suno_tasks,
+)
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,
@@ -33,6 +46,9 @@ VENDORS: Sequence[Vendor] = (
     anthropic.VENDOR,
     cogvideox.VENDOR,
     kling.VENDOR,
+    suno.VENDOR,
+    suno_goamz.VENDOR,
+    suno_tasks.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -13,6 +13,7 @@ from .midjourney import midjourney
 from .openai import openai
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
+from .suno import suno, suno_goamz, suno_tasks
 from .viggle import viggle
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -31,5 +32,9 @@ PROTOCOLS: dict[str, Protocol] = {
         pixverse,
         pixverse_web,
         viggle,
+        # The first has the longest paths of its own.
+        suno_goamz,
+        suno_tasks,
+        suno,
     )
 }

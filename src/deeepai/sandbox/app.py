@@ -34,6 +34,9 @@ from .vendors import (
     pixverse_platform,
     pixverse_web,
     stability,
+    suno,
+    suno_goamz,
+    suno_tasks,
     viggle,
 )
 
@@ -51,6 +54,9 @@ VENDORS: Sequence[Vendor] = (
     pixverse.VENDOR,
     pixverse_web.VENDOR,
     viggle.VENDOR,
+    suno.VENDOR,
+    suno_goamz.VENDOR,
+    suno_tasks.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -22,6 +22,19 @@ from tests.wire.shapes import MANNERS
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
+    "dream_machine": (
+        "/dream-machine/v1/generations/image",
+        {"model": "photon-1", "prompt": "call me"},
+        "callback_url",
+    ),
+    "luma": ("/luma/generations", {"prompt": "call me"}, "notify_hook"),
+    "luma_goamz": ("/luma/v1/generations", {"prompt": "call me"}, "notify_hook"),
+    "runway": (
+        "/runway/tasks",
+        {"taskType": "europa", "options": {"text_prompt": "call me", "seconds": 5}},
+        "notify_hook",
+    ),
+    "runway_web": ("/runway/v1/pro/generate", {"prompt": "call me", "options": {"seconds": 5}}, "callback_url"),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
 }
 """Path, body, and the field for the address."""
@@ -63,8 +76,9 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 
 def task_id(got: Got) -> str:
-    assert got.status == 200, got.body
-    return got.json.get("id") or got.json.get("result") or got.json["data"]["task_id"]
+    assert got.status in (200, 201), got.body
+    told = got.json.get("task") or got.json
+    return told.get("id") or told.get("result") or told["data"]["task_id"]
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

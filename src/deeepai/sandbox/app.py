@@ -21,7 +21,21 @@ from .ids import Ids
 from .jobs import Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
-from .vendors import anthropic, cogvideox, flux, gemini, ideogram, kling, midjourney, openai, stability
+from .vendors import (
+    anthropic,
+    cogvideox,
+    dream_machine,
+    flux,
+    gemini,
+    ideogram,
+    kling,
+    luma,
+    midjourney,
+    openai,
+    runway,
+    runwayml,
+    stability,
+)
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,
@@ -33,6 +47,12 @@ VENDORS: Sequence[Vendor] = (
     anthropic.VENDOR,
     cogvideox.VENDOR,
     kling.VENDOR,
+    dream_machine.VENDOR,
+    luma.VENDOR,
+    luma.GOAMZ,
+    runwayml.VENDOR,
+    runway.VENDOR,
+    runway.WEB,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

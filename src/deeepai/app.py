@@ -40,6 +40,7 @@ from .gateway.model_list import ModelList
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
+from .gateway.watching import TaskWatch
 from .guard import GUARD, Guard
 from .health import Check, Health, assets_check, cache_check, database_check, room_check, write_check
 from .lifeline import die_with_parent
@@ -208,7 +209,13 @@ class Application:
             price=prices.cost,
         )
         signing = vault.derive("webhooks")
-        outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
+        outbox = Outbox(
+            db,
+            fetch,
+            lambda account: webhook_secret(signing, account),
+            signers={name: protocol.sign for name, protocol in protocols.items()},
+            scale=settings.callback_wait_scale,
+        )
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick, own=directory.own.ids)
         room = Room(settings.body_memory, settings.account_share)
         metrics = Metrics(
@@ -242,6 +249,7 @@ class Application:
             client=client,
             life=life,
             poller=poller,
+            watch=TaskWatch(db),
             links=links,
             metrics=metrics,
             intake=Intake(settings.max_body, settings.spool, room),

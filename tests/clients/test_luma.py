@@ -212,5 +212,9 @@ def test_the_addresses_of_goamz(gateway: Gateway, place: str, price: int) -> Non
     assert ask(gateway, "GET", f"{place}/task/{task}").json() == done
     longer = submitted(gateway, f"{place}/generations/{task}/extend", user_prompt="on", expand_prompt=True)
     assert finished(gateway, f"{place}/generations/{longer}")["state"] == "completed"
-    # The other address is another protocol's, whose tasks these are not.
-    assert ask(gateway, "GET", f"/luma/generations/{task}").status_code == 404
+    # The other addresses know it, too.
+    assert ask(gateway, "GET", f"/luma/generations/{task}").json() == done
+    clean = ask(gateway, "GET", f"/luma/generations/{longer}/download_video_url").json()
+    film(clean["url"])
+    longest = submitted(gateway, f"/luma/generations/{longer}/extend", user_prompt="on", expand_prompt=True)
+    assert finished(gateway, f"{place}/generations/{longest}")["state"] == "completed"

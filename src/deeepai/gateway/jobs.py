@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -21,7 +21,6 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
-    ObjectRules,
     Reason,
     Reply,
     State,
@@ -47,8 +46,6 @@ from .pricing import Priced, Tiers
 from .settlement import Outcome
 from .translation import Translated
 
-KEEP_ALIVE = 10.0
-"""Seconds between two events of a task's state that does not change."""
 _LOOK = 0.25
 _LONGEST_ID = 1024
 
@@ -73,14 +70,24 @@ async def submit(core: Core, x: Exchange, operation: Submit[Any]) -> None:
     except Declined as declined:
         await answers.refuse(x, declined.refusal)
         return
+    await tell(core, x, operation, task)
+
+
+async def tell(
+    core: Core, x: Exchange, operation: Submit[Any], task: Stored, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer a submission with the task that it has started.
+
+    Raises
+    ------
+    Failure
+    """
     face, links = operation.job.face, candidates.links_for(core, x)
     seconds = 0.0 if operation.wait is None else operation.wait(x.request)
     if seconds > 0:
         task = await ended(core, x, task, seconds)
-        if task.state.final:
-            await reply(core, x, task, face.render(task, links))
-            return
-    await x.reply(face.submitted(task, links))
+    shown = face.render(task, links) if seconds > 0 and task.state.final else face.submitted(task, links)
+    await reply(core, x, task, replace(shown, headers={**shown.headers, **(headers or {})}))
 
 
 # Submitting --------------------------------------------------------------------------------------------------------
@@ -96,9 +103,6 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         The upstream's refusal, to be passed on.
     """
     origin = await candidates.origin(core, x)
-    pin: Channel | None = None
-    if origin is None and operation.uses is not None:
-        pin = (await place.locate(core, x, ObjectRules(uses=operation.uses))).channel
     if origin is not None and operation.resumes and origin.state is not State.WAITING:
         raise Failure(Reason.INVALID, "The task does not wait for input", code="task_not_waiting")
     face = operation.job.face
@@ -109,7 +113,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     if origin is not None and operation.inherit is not None:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
-    tiers = candidates.tiers(core, x, origin, pin)
+    tiers = candidates.tiers(core, x, origin, await _place(core, x, operation, origin))
     following = candidates.attempts(core, x.caller.account_id, tiers, admission.routing(x.caller, x.request), origin)
     first, priced = await _first(core, x, tiers, following, usage)
     try:
@@ -121,6 +125,20 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
+
+
+async def _place(core: Core, x: Exchange, operation: Submit[Any], origin: Stored | None) -> Channel | None:
+    """Return the channel that keeps what a submission uses; None where it uses nothing.
+
+    Raises
+    ------
+    Failure
+        NOT_FOUND; INVALID, where it was made at different upstreams; UNAVAILABLE.
+    """
+    channel = await place.home(core, x, await place.named(core, x, operation.uses(x.request)))
+    if origin is not None and channel is not None and channel.id != origin.channel_id:
+        raise Failure(Reason.INVALID, "What the request names was made at different upstreams")
+    return channel
 
 
 async def _first(
@@ -196,7 +214,7 @@ class _Submission:
             parent_id=origin.id if origin is not None else None,
             params=dict(x.request.params),
             submitted_at=now_ms(),
-            protocol=x.protocol.name,
+            protocol=x.protocol.kin,
             account_id=token.account_id,
             token_id=token.id,
             channel_id=first.channel.id,
@@ -333,9 +351,6 @@ async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
     Failure
     """
     task = await candidates.load(core, x, operation.task(x.request))
-    if operation.events is not None:
-        await _events(core, x, task, operation)
-        return
     with x.waiting():
         task = await core.poller.fresh(task)
     links = candidates.links_for(core, x)
@@ -380,30 +395,4 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
             if stored is None:
                 raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
             task = await core.poller.fresh(stored)
-    return task
-
-
-async def _events(core: Core, x: Exchange, task: Stored, operation: Fetch[Any]) -> None:
-    """Tell of a task's state until its end: at once, on each change, and every few seconds."""
-    tell = operation.events
-    if tell is None:
-        return
-    links, gone = candidates.links_for(core, x), asyncio.ensure_future(x.gone())
-    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    try:
-        task = await core.poller.fresh(task)
-        await x.head(200, headers)
-        while not task.state.final and not gone.done():
-            await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": True})
-            task = await _changed(core, x, task, gone)
-        await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": False})
-    finally:
-        gone.cancel()
-
-
-async def _changed(core: Core, x: Exchange, task: Stored, gone: asyncio.Future[None]) -> Stored:
-    """Return a task once it has changed, or there was nothing to say for a while, or the caller has left."""
-    before, quiet = (task.state, task.progress), time.monotonic() + KEEP_ALIVE
-    while (task.state, task.progress) == before and time.monotonic() < quiet and not gone.done():
-        task = await ended(core, x, task, _LOOK)
     return task

@@ -14,10 +14,12 @@ from .luma import luma
 from .luma_goamz import luma_goamz
 from .midjourney import midjourney
 from .openai import openai
+from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .runway import runway
 from .runway_web import runway_web
 from .runwayml import runwayml
 from .stability import stability
+from .viggle import viggle
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -25,5 +27,18 @@ PROTOCOLS: dict[str, Protocol] = {
         *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
         # The longer of two places that begin alike comes first.
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
+        openai,
+        flux,
+        ideogram,
+        midjourney,
+        stability,
+        gemini,
+        anthropic,
+        kling,
+        cogvideox,
+        pixverse_platform,
+        pixverse,
+        pixverse_web,
+        viggle,
     )
 }

@@ -26,6 +26,7 @@ from ..declare import (
     Origin,
     Protocol,
     Reason,
+    Repeats,
     Reply,
     Request,
     State,
@@ -54,6 +55,8 @@ CONCEPTS = (
     *("truck_right", "tilt_down", "elevator_doors", "tilt_up", "ground_level", "pull_out", "aerial", "crane_up"),
     "eye_level",
 )
+REPEATS = Repeats(within=10.0, counted="x-stainless-retry-count")
+"""The vendor's clients wait half a second, then one."""
 LONGEST_WAIT = 300.0
 """Seconds for which a picture is waited for."""
 
@@ -254,6 +257,7 @@ def _generation(rest: str, en: str, zh: str, body: type[Any], example: Mapping[s
     jobs = PICTURES if "/image" in rest else FILMS
     job = jobs.job(lambda: str(uuid.uuid4()), submitted=lambda task, links: Reply(show(task, links), 201))
     usual: dict[str, Any] = {"model": model, "price": own_model, "patch": together(jobs.patch, model_patch)}
+    usual["repeats"] = REPEATS
     return AT.submit(rest, Text(en, zh), body=body, example=example, job=job, **(usual | odd))
 
 

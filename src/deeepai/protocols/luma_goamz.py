@@ -23,6 +23,7 @@ luma_goamz = Protocol(
     base_url="http://127.0.0.1:8000",
     models=("ray-v*",),
     prefixes=PREFIXES,
+    family="luma",
     own_paths=tuple(f"{prefix}{place}/" for prefix in PREFIXES for place in AT.gateway),
     authorize=bearer,
     error=error_table({}),

@@ -25,6 +25,7 @@ from ..declare import (
     ObjectRules,
     Protocol,
     Reason,
+    Repeats,
     Reply,
     Request,
     State,
@@ -44,6 +45,8 @@ from .common.paths import get
 VERSION = "2024-11-06"
 """Of the vendor's interface: clients that leave the header out, as some front ends do, mean this one."""
 AT = Paths(("/runwayml/v1", "/runway/v1"), "/v1")
+REPEATS = Repeats(within=10.0, counted="x-stainless-retry-count")
+"""The vendor's clients wait half a second, then one."""
 CREDIT = 10_000_000
 """10⁻⁹ USD: a credit is one cent."""
 USUAL_SECONDS = {"gen3a_turbo": 10, "gen4_turbo": 10, "veo3": 8, "veo3.1": 8, "veo3.1_fast": 8}
@@ -221,6 +224,7 @@ def _work(kind: str, en: str, zh: str, body: type[Any], example: Mapping[str, Js
     own: dict[str, Any] = {"submitted": submitted, "render": render, "discard": discard, "cancel": discard}
     job = jobs.job(lambda: str(uuid.uuid4()), **own)
     usual: dict[str, Any] = {"model": body_model, "price": own_model, "estimate": estimate, "patch": patch}
+    usual["repeats"] = REPEATS
     return AT.submit(kind, Text(en, zh), body=body, example=example, job=job, uses=uploads, **(usual | odd))
 
 

@@ -32,9 +32,13 @@ from .vendors import (
     luma,
     midjourney,
     openai,
+    pixverse,
+    pixverse_platform,
+    pixverse_web,
     runway,
     runwayml,
     stability,
+    viggle,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -53,6 +57,10 @@ VENDORS: Sequence[Vendor] = (
     runwayml.VENDOR,
     runway.VENDOR,
     runway.WEB,
+    pixverse_platform.VENDOR,
+    pixverse.VENDOR,
+    pixverse_web.VENDOR,
+    viggle.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -55,6 +55,14 @@ MISSES = 3
 PASSING = frozenset({408, 409, 425, 429})
 
 
+_POLLED = (
+    *("state", "progress", "snapshot", "misses", "polls", "polled_at", "started_at"),
+    *("leased_until", "next_poll_at", "hold_id"),
+)
+_ENDED = (
+    *("state", "error", "progress", "snapshot", "finished_at", "polled_at", "next_poll_at"),
+    *("leased_until", "started_at", "hold_id", "cost", "results", "facts"),
+)
 _ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "leased_until", "hold_id", "background_path", "within")
 
 
@@ -283,6 +291,16 @@ class TaskLife:
 
         await self.db.write(work)
 
+    async def stopping(self, task: Stored) -> None:
+        """Record that the vendor took it upon itself to stop a task; it is looked at soon."""
+        task.stop_asked_at = now_ms()
+        await self.db.write(
+            lambda tx: tx.execute(
+                "UPDATE tasks SET stop_asked_at = $2, next_poll_at = $2 WHERE id = $1 AND finished_at IS NULL",
+                *(task.id, task.stop_asked_at),
+            )
+        )
+
     # Polling -------------------------------------------------------------------------------------------------------
 
     async def look(self, tasks: Sequence[Stored]) -> None:
@@ -413,7 +431,8 @@ class TaskLife:
         now = now_ms()
         if status is not None and status.state.final:
             if status.state is not State.SUCCEEDED:
-                await self._finish(task, status.state, status=status, error=status.error or "failed upstream")
+                state = State.CANCELLED if task.stop_asked_at is not None else status.state
+                await self._finish(task, state, status=status, error=status.error or "failed upstream")
                 return
             if await self.results.take(task, status):
                 await self._finish(task, State.SUCCEEDED, status=status)
@@ -424,6 +443,9 @@ class TaskLife:
             return
         changed = False
         task.misses = task.misses + 1 if status is not None and status.state is State.NOT_FOUND else 0
+        if task.misses and task.stop_asked_at is not None:
+            await self._finish(task, State.CANCELLED, error="cancelled")
+            return
         if task.misses >= MISSES:
             await self._finish(task, State.FAILED, error="the upstream does not know the task any more")
             return
@@ -445,20 +467,7 @@ class TaskLife:
             task.hold_id = None
 
         async def work(tx: Tx) -> None:
-            written = await store.update(
-                tx,
-                task,
-                "state",
-                "progress",
-                "snapshot",
-                "misses",
-                "polls",
-                "polled_at",
-                "started_at",
-                "leased_until",
-                "next_poll_at",
-                "hold_id",
-            )
+            written = await store.update(tx, task, *_POLLED)
             if written and hold is not None:
                 await self._ledger.void(tx, hold)
             if written and status is not None:
@@ -503,23 +512,7 @@ class TaskLife:
         task.cost = cost if hold is not None else 0
 
         async def work(tx: Tx) -> None:
-            written = await store.update(
-                tx,
-                task,
-                "state",
-                "error",
-                "progress",
-                "snapshot",
-                "finished_at",
-                "polled_at",
-                "next_poll_at",
-                "leased_until",
-                "started_at",
-                "hold_id",
-                "cost",
-                "results",
-                "facts",
-            )
+            written = await store.update(tx, task, *_ENDED)
             if not written:
                 return
             if status is not None:

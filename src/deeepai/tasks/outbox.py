@@ -10,7 +10,7 @@ import asyncio
 import datetime
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ import structlog
 from standardwebhooks import Webhook
 
 from .. import crash
-from ..declare import HookMessage
+from ..declare import Callback, HookMessage
 from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
 from .safe_fetch import SafeFetch, Unsafe
@@ -43,6 +43,7 @@ _FULL_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 
 SecretOf = Callable[[str], str]
+Signer = Callable[[Callback], Mapping[str, str]]
 
 
 async def enqueue(tx: Tx, task: Stored, message: HookMessage, now: int) -> None:
@@ -71,14 +72,25 @@ class Outbox:
     ----------
     secret : callable
         An account's signing secret (`whsec_…`).
+    signers : mapping
+        By protocol, what signs its tasks' callbacks as their vendor does.
     scale : float
         Multiplies the waits between tries, and the margin.
     """
 
-    def __init__(self, db: Database, fetch: SafeFetch, secret: SecretOf, *, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        fetch: SafeFetch,
+        secret: SecretOf,
+        *,
+        signers: Mapping[str, Signer] | None = None,
+        scale: float = 1.0,
+    ) -> None:
         self._db = db
         self._fetch = fetch
         self._secret = secret
+        self._signers = signers or {}
         self._scale = scale
         self._running: set[asyncio.Task[None]] = set()
         self._accounts: Counter[str] = Counter()
@@ -88,6 +100,7 @@ class Outbox:
         """Something has changed since the look that is under way began."""
         self._more = False
         """The last look found something to do."""
+        self._stopping = False
 
     def look(self) -> None:
         """Begin to deliver what is due, as far as there is room."""
@@ -134,7 +147,8 @@ class Outbox:
             "AS place FROM outbox WHERE next_at <= $1 AND leased_until <= $1), "
             f"free AS MATERIALIZED (SELECT id FROM outbox WHERE leased_until <= $1 AND id IN (SELECT id FROM due "
             f"WHERE place <= {PER_ACCOUNT} ORDER BY place, next_at LIMIT $3) {locking}) "
-            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) RETURNING *",
+            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) "
+            "RETURNING *, (SELECT protocol FROM tasks WHERE tasks.id = outbox.task_id) AS protocol",
             now,
             now + int((LIMIT + MARGIN * self._scale) * 1000),
             room,
@@ -155,12 +169,14 @@ class Outbox:
                 log.exception("outbox.failed", id=row["id"])
 
         def ended(task: asyncio.Task[None]) -> None:
+            # A look while there is no room finds nothing, whatever waits.
+            full = self._accounts[account] >= PER_ACCOUNT or len(self._running) >= MOST
             self._running.discard(task)
             for counter, key in ((self._accounts, account), (self._hosts, host)):
                 counter[key] -= 1
                 if not counter[key]:
                     del counter[key]
-            if self._more and not task.cancelled():
+            if (self._more or full) and not (self._stopping or task.cancelled()):
                 self.look()
 
         running = asyncio.create_task(deliver())
@@ -169,7 +185,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Let what is under way come to its end, for a moment; another node tries again what did not."""
-        self._more = False
+        self._stopping = True
         waiting = self._running | ({self._looking} if self._looking is not None else set())
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=_STOP_SECONDS)
@@ -182,13 +198,15 @@ class Outbox:
         status: int | None = None
         error: str | None = None
         body: str = row["body"]
-        stamp = datetime.datetime.now(datetime.UTC)
+        stamp, secret = datetime.datetime.now(datetime.UTC), self._secret(row["account_id"])
+        sign = self._signers.get(row["protocol"])
         headers = {
             **msgspec.json.decode(row["headers"], type=dict[str, str]),
             "content-type": "application/json",
             "webhook-id": row["id"],
             "webhook-timestamp": str(int(stamp.timestamp())),
-            "webhook-signature": Webhook(self._secret(row["account_id"])).sign(row["id"], stamp, body),
+            "webhook-signature": Webhook(secret).sign(row["id"], stamp, body),
+            **(sign(Callback(row["url"], body.encode(), secret, int(stamp.timestamp()))) if sign is not None else {}),
         }
         try:
             answer = await self._fetch.request(

@@ -120,6 +120,10 @@ class Poller:
             return task
         if task.state.value in ("submitting", "unknown"):
             return task
+        return await self.look_now(task)
+
+    async def look_now(self, task: Stored) -> Stored:
+        """Ask the vendor of a task for everybody; return it as it stands then."""
         running = self._looking.get(task.id)
         if running is None:
             running = self._looking[task.id] = asyncio.ensure_future(self._look_now(task))

@@ -245,7 +245,8 @@ def foreign(wire: Gateway) -> dict[str, str]:
     """A finished task of another account, by protocol."""
     found: dict[str, str] = {}
     for good in ALL:
-        if isinstance(good.operation, Submit) and not good.ids and good.protocol.name not in found:
+        free = not good.ids and not good.objects
+        if isinstance(good.operation, Submit) and free and good.protocol.name not in found:
             got = send(wire, good, people.OTHER)
             assert got.status in (200, 201), (good.name, got.body)
             found[good.protocol.name] = job_id(got.json).rsplit("/", 1)[-1]

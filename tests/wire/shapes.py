@@ -230,5 +230,5 @@ MANNERS: Mapping[str, Manner] = {
 def job_id(body: Any) -> str:
     """Return the id of a job in the answer to its submission, whatever the format."""
     places = (body, body.get("data"), body.get("Resp"), body.get("task"))
-    words = ("id", "result", "name", "task_id", "video_id")
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
     return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

@@ -98,6 +98,45 @@ def cogvideox(got: Got) -> None:
     assert _words(error["message"])
 
 
+def dream_machine(got: Got) -> None:
+    assert set(got.json) == {"detail"}
+    if got.status != 422:
+        assert _words(got.json["detail"])
+        return
+    for fault in got.json["detail"]:
+        assert fault["loc"][0] == "body"
+        assert _words(fault["msg"])
+        assert _words(fault["type"])
+        assert isinstance(fault["input"], str)
+
+
+def luma(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    assert set(got.json["error"]) == {"message", "type", "code"}
+    assert all(map(_words, got.json["error"].values()))
+
+
+def runwayml(got: Got) -> None:
+    assert set(got.json) <= {"error", "issues"}
+    assert _words(got.json["error"])
+    for issue in got.json.get("issues", ()):
+        assert all(map(_words, issue["path"]))
+        assert _words(issue["message"])
+
+
+def runway(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    assert _words(got.json["error"])
+
+
+def runway_web(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "msg", "data", "exec_time"}
+    assert body["code"] not in (200, "success")
+    assert _words(body["msg"])
+    assert body["data"] is None
+
+
 def feed(got: Got) -> None:
     assert set(got.json) == {"code", "msg", "data"}
     assert (got.json["code"], got.json["data"]) == (400, None)
@@ -201,6 +240,12 @@ MANNERS: Mapping[str, Manner] = {
     "pixverse_web": Manner(pixverse),
     "pixverse_platform": Manner(pixverse),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
+    "dream_machine": Manner(dream_machine, {"wrong type": 422, "missing": 422}),
+    "luma": Manner(luma),
+    "luma_goamz": Manner(luma),
+    "runwayml": Manner(runwayml, {"no model": 400}),
+    "runway": Manner(runway),
+    "runway_web": Manner(runway_web),
     "viggle": Manner(viggle),
     "suno": Manner(suno, {"unknown id": 400}),
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
@@ -215,4 +260,6 @@ def job_id(body: Any) -> str:
     words = ("id", "result", "name", "task_id", "video_id")
     if isinstance(body.get("data"), str):
         return body["data"]
+    places = (body, body.get("data"), body.get("Resp"), body.get("task"))
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
     return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

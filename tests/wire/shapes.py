@@ -112,6 +112,14 @@ def pixverse(got: Got) -> None:
     assert _words(body["ErrMsg"])
 
 
+def vidu_ent(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "reason", "message", "metadata"}
+    assert body["code"] == got.status
+    assert body["reason"].isalpha()
+    assert _words(body["message"])
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -164,6 +172,8 @@ MANNERS: Mapping[str, Manner] = {
     "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
+    "vidu": Manner(openai, {"unfunded": 400}),
+    "vidu_ent": Manner(vidu_ent, {"unfunded": 400}),
     "pixverse": Manner(feed),
     "pixverse_web": Manner(pixverse),
     "pixverse_platform": Manner(pixverse),

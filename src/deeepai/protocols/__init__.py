@@ -13,11 +13,12 @@ from .midjourney import midjourney
 from .openai import openai
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
+from .vidu import vidu, vidu_ent
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
-        *(pixverse_platform, pixverse, pixverse_web),
+        *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent),
     )
 }

@@ -34,6 +34,8 @@ from .vendors import (
     pixverse_platform,
     pixverse_web,
     stability,
+    vidu,
+    vidu_ent,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -49,6 +51,8 @@ VENDORS: Sequence[Vendor] = (
     pixverse_platform.VENDOR,
     pixverse.VENDOR,
     pixverse_web.VENDOR,
+    vidu.VENDOR,
+    vidu_ent.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

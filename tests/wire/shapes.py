@@ -99,7 +99,7 @@ def cogvideox(got: Got) -> None:
 
 
 def feed(got: Got) -> None:
-    assert set(got.json) == {"code", "msg", "data"}
+    assert set(got.json) - {"exec_time"} == {"code", "msg", "data"}
     assert (got.json["code"], got.json["data"]) == (400, None)
     assert _words(got.json["msg"])
 
@@ -118,6 +118,11 @@ def vidu_ent(got: Got) -> None:
     assert body["code"] == got.status
     assert body["reason"].isalpha()
     assert _words(body["message"])
+
+
+def pika_api(got: Got) -> None:
+    assert set(got.json) == {"code", "message"}
+    assert all(map(_words, got.json.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,9 @@ MANNERS: Mapping[str, Manner] = {
     "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
+    "pika": Manner(feed),
+    "pika_web": Manner(openai),
+    "pika_api": Manner(pika_api),
     "vidu": Manner(openai, {"unfunded": 400}),
     "vidu_ent": Manner(vidu_ent, {"unfunded": 400}),
     "pixverse": Manner(feed),

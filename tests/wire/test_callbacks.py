@@ -23,6 +23,7 @@ from tests.wire.shapes import MANNERS, job_id
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
+    "pika": ("/pika/pro/generate", {"prompt": "call me"}, "callback_url"),
     "vidu": (
         "/vidu/v1/tasks",
         {"type": "text2video", "input": {"prompts": [{"type": "text", "content": "call me"}]}},

@@ -11,6 +11,7 @@ from .ideogram import ideogram
 from .kling import kling
 from .midjourney import midjourney
 from .openai import openai
+from .pika import pika, pika_api, pika_web
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
 from .vidu import vidu, vidu_ent
@@ -19,6 +20,6 @@ PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
-        *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent),
+        *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

@@ -30,6 +30,9 @@ from .vendors import (
     kling,
     midjourney,
     openai,
+    pika,
+    pika_api,
+    pika_web,
     pixverse,
     pixverse_platform,
     pixverse_web,
@@ -53,6 +56,9 @@ VENDORS: Sequence[Vendor] = (
     pixverse_web.VENDOR,
     vidu.VENDOR,
     vidu_ent.VENDOR,
+    pika_api.VENDOR,
+    pika.VENDOR,
+    pika_web.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -285,7 +285,7 @@ vidu_ent = Protocol(
             "code": CODES.get(failure.kind, (failure.kind.status, ""))[0],
             "reason": "FieldLacking" if failure.code == "missing" else code,
             "message": with_param(failure),
-            "metadata": {"request_id": name},
+            "metadata": {},
         },
     ),
     channel_fault=JOBS.channel_fault,

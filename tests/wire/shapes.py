@@ -138,7 +138,7 @@ def runway_web(got: Got) -> None:
 
 
 def feed(got: Got) -> None:
-    assert set(got.json) == {"code", "msg", "data"}
+    assert set(got.json) - {"exec_time"} == {"code", "msg", "data"}
     assert (got.json["code"], got.json["data"]) == (400, None)
     assert _words(got.json["msg"])
 
@@ -182,6 +182,17 @@ def suno_tasks(got: Got) -> None:
     assert body["data"] is None
     if got.status == 401:
         assert body["error"] == {"message": body["message"], "type": "new_api_error"}
+def vidu_ent(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "reason", "message", "metadata"}
+    assert body["code"] == got.status
+    assert body["reason"].isalpha()
+    assert _words(body["message"])
+
+
+def pika_api(got: Got) -> None:
+    assert set(got.json) == {"code", "message"}
+    assert all(map(_words, got.json.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +247,11 @@ MANNERS: Mapping[str, Manner] = {
     "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
+    "pika": Manner(feed),
+    "pika_web": Manner(openai),
+    "pika_api": Manner(pika_api),
+    "vidu": Manner(openai, {"unfunded": 400}),
+    "vidu_ent": Manner(vidu_ent, {"unfunded": 400}),
     "pixverse": Manner(feed),
     "pixverse_web": Manner(pixverse),
     "pixverse_platform": Manner(pixverse),

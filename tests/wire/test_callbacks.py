@@ -36,6 +36,13 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         "notify_hook",
     ),
     "runway_web": ("/runway/v1/pro/generate", {"prompt": "call me", "options": {"seconds": 5}}, "callback_url"),
+    "pika": ("/pika/pro/generate", {"prompt": "call me"}, "callback_url"),
+    "vidu": (
+        "/vidu/v1/tasks",
+        {"type": "text2video", "input": {"prompts": [{"type": "text", "content": "call me"}]}},
+        "callback_url",
+    ),
+    "vidu_ent": ("/ent/v2/text2video", {"model": "viduq1", "prompt": "call me"}, "callback_url"),
     "pixverse": ("/pixverse/v1/pro/generate", {"prompt": "call me"}, "callback_url"),
     "pixverse_platform": (
         "/openapi/v2/video/text/generate",

@@ -14,6 +14,7 @@ from .luma import luma
 from .luma_goamz import luma_goamz
 from .midjourney import midjourney
 from .openai import openai
+from .pika import pika, pika_api, pika_web
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .runway import runway
 from .runway_web import runway_web
@@ -21,6 +22,7 @@ from .runwayml import runwayml
 from .stability import stability
 from .suno import suno, suno_goamz, suno_tasks
 from .viggle import viggle
+from .vidu import vidu, vidu_ent
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -45,5 +47,6 @@ PROTOCOLS: dict[str, Protocol] = {
         suno_goamz,
         suno_tasks,
         suno,
+        *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

@@ -32,6 +32,9 @@ from .vendors import (
     luma,
     midjourney,
     openai,
+    pika,
+    pika_api,
+    pika_web,
     pixverse,
     pixverse_platform,
     pixverse_web,
@@ -42,6 +45,8 @@ from .vendors import (
     suno_goamz,
     suno_tasks,
     viggle,
+    vidu,
+    vidu_ent,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -67,6 +72,11 @@ VENDORS: Sequence[Vendor] = (
     suno.VENDOR,
     suno_goamz.VENDOR,
     suno_tasks.VENDOR,
+    vidu.VENDOR,
+    vidu_ent.VENDOR,
+    pika_api.VENDOR,
+    pika.VENDOR,
+    pika_web.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -182,6 +182,8 @@ def suno_tasks(got: Got) -> None:
     assert body["data"] is None
     if got.status == 401:
         assert body["error"] == {"message": body["message"], "type": "new_api_error"}
+
+
 def vidu_ent(got: Got) -> None:
     body = got.json
     assert set(body) == {"code", "reason", "message", "metadata"}
@@ -193,6 +195,14 @@ def vidu_ent(got: Got) -> None:
 def pika_api(got: Got) -> None:
     assert set(got.json) == {"code", "message"}
     assert all(map(_words, got.json.values()))
+
+
+def viggle_api(got: Got) -> None:
+    assert set(got.json) == {"detail"}
+    detail = got.json["detail"]
+    assert set(detail) == {"error_code", "message", "action"}
+    assert _words(detail["error_code"])
+    assert _words(detail["message"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +276,7 @@ MANNERS: Mapping[str, Manner] = {
     "suno": Manner(suno, {"unknown id": 400}),
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
+    "viggle_api": Manner(viggle_api),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 

@@ -21,8 +21,9 @@ from .runway_web import runway_web
 from .runwayml import runwayml
 from .stability import stability
 from .suno import suno, suno_goamz, suno_tasks
-from .viggle import viggle
 from .vidu import vidu, vidu_ent
+from .viggle import viggle
+from .viggle_api import viggle_api
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -42,6 +43,7 @@ PROTOCOLS: dict[str, Protocol] = {
         pixverse_platform,
         pixverse,
         pixverse_web,
+        viggle_api,
         viggle,
         # The first has the longest paths of its own.
         suno_goamz,

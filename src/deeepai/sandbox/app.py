@@ -44,9 +44,10 @@ from .vendors import (
     suno,
     suno_goamz,
     suno_tasks,
-    viggle,
     vidu,
     vidu_ent,
+    viggle,
+    viggle_api,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -77,6 +78,7 @@ VENDORS: Sequence[Vendor] = (
     pika_api.VENDOR,
     pika.VENDOR,
     pika_web.VENDOR,
+    viggle_api.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

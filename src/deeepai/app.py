@@ -209,7 +209,9 @@ class Application:
             price=prices.cost,
         )
         signing = vault.derive("webhooks")
-        outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
+        outbox = Outbox(
+            db, fetch, lambda account: webhook_secret(signing, account), vault, scale=settings.callback_wait_scale
+        )
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick, own=directory.own.ids)
         room = Room(settings.body_memory, settings.account_share)
         metrics = Metrics(
@@ -279,6 +281,7 @@ class Application:
             protocols=protocols,
             prices=PriceBook.shipped(),
             probe=probed,
+            check_url=fetch.check,
         )
         control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
         gateway = self._gateway = Gateway(core, settings.trusted_proxies)

@@ -94,6 +94,7 @@ _SECTIONS: Final = {
     "Channels": "渠道",
     "Prices": "价格",
     "Tasks": "任务",
+    "Webhooks": "回调订阅",
     "Usage": "用量",
     "Redemption codes": "兑换码",
 }

@@ -20,9 +20,11 @@ import structlog
 from standardwebhooks import Webhook
 
 from .. import crash
+from ..accounts.vault import Vault
 from ..declare import HookMessage
 from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
+from . import webhooks
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
 
@@ -38,6 +40,10 @@ PER_ACCOUNT: Final = 8
 PER_HOST: Final = 32
 MOST: Final = 128
 """Deliveries under way: of one account, to one host, in all."""
+_SWEPT: Final = 200
+"""Messages that are forgotten at once."""
+_GONE: Final = 410
+"""By which a webhook's receiver says that it is no more."""
 _FULL_SECONDS: Final = 1.0
 """For which a delivery is put off where its host has enough."""
 _STOP_SECONDS: Final = 5.0
@@ -49,7 +55,9 @@ async def enqueue(tx: Tx, task: Stored, message: HookMessage, now: int) -> None:
     """Store a callback in the transaction of the change that it tells of; older news that did not arrive is dropped."""
     assert task.hook is not None
     await tx.execute(
-        "UPDATE outbox SET state = 'superseded', next_at = NULL WHERE task_id = $1 AND state = 'pending'", task.id
+        "UPDATE outbox SET state = 'superseded', next_at = NULL "
+        "WHERE task_id = $1 AND webhook_id IS NULL AND state = 'pending'",
+        task.id,
     )
     await tx.execute(
         "INSERT INTO outbox (id, task_id, account_id, url, body, headers, state, next_at, created_at) "
@@ -71,14 +79,17 @@ class Outbox:
     ----------
     secret : callable
         An account's signing secret (`whsec_…`).
+    vault : Vault
+        Holds those of webhooks, which have their own.
     scale : float
         Multiplies the waits between tries, and the margin.
     """
 
-    def __init__(self, db: Database, fetch: SafeFetch, secret: SecretOf, *, scale: float = 1.0) -> None:
+    def __init__(self, db: Database, fetch: SafeFetch, secret: SecretOf, vault: Vault, *, scale: float = 1.0) -> None:
         self._db = db
         self._fetch = fetch
         self._secret = secret
+        self._vault = vault
         self._scale = scale
         self._running: set[asyncio.Task[None]] = set()
         self._accounts: Counter[str] = Counter()
@@ -183,12 +194,16 @@ class Outbox:
         error: str | None = None
         body: str = row["body"]
         stamp = datetime.datetime.now(datetime.UTC)
+        secrets = await self._secrets(row)
+        if not secrets:
+            await self._db.write(lambda tx: webhooks.stop(tx, row["webhook_id"]))
+            return
         headers = {
             **msgspec.json.decode(row["headers"], type=dict[str, str]),
             "content-type": "application/json",
             "webhook-id": row["id"],
             "webhook-timestamp": str(int(stamp.timestamp())),
-            "webhook-signature": Webhook(self._secret(row["account_id"])).sign(row["id"], stamp, body),
+            "webhook-signature": " ".join(Webhook(secret).sign(row["id"], stamp, body) for secret in secrets),
         }
         try:
             answer = await self._fetch.request(
@@ -229,8 +244,18 @@ class Outbox:
                 due,
             )
 
+            if status == _GONE and row["webhook_id"] is not None:
+                await webhooks.gone(tx, row["webhook_id"], now)
+
         await self._db.write(work)
         log.info("callback", id=row["id"], task=row["task_id"], attempt=attempt, status=status, error=error)
+
+    async def _secrets(self, row: Row) -> Sequence[str]:
+        """Return what a message is signed with; nothing where its webhook is gone."""
+        hook_id: str | None = row["webhook_id"]
+        if hook_id is None:
+            return (self._secret(row["account_id"]),)
+        return await self._db.read(lambda tx: webhooks.secrets_of(tx, self._vault, hook_id, now_ms()))
 
 
 async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
@@ -238,3 +263,16 @@ async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
         await tx.execute(
             "UPDATE outbox SET leased_until = 0, next_at = $2 WHERE id = $1 AND state = 'pending'", one, due
         )
+
+
+async def sweep(tx: Tx, before: int) -> int:
+    """Forget some of the messages that were done with before a time, and whose task is gone; return how many."""
+    rows = await tx.fetch(
+        "SELECT id FROM outbox WHERE state <> 'pending' AND created_at < $1 "
+        f"AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = outbox.task_id) LIMIT {_SWEPT}",
+        before,
+    )
+    for row in rows:
+        await tx.execute("DELETE FROM deliveries WHERE outbox_id = $1", row["id"])
+        await tx.execute("DELETE FROM outbox WHERE id = $1", row["id"])
+    return len(rows)

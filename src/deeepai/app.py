@@ -210,7 +210,12 @@ class Application:
         )
         signing = vault.derive("webhooks")
         outbox = Outbox(
-            db, fetch, lambda account: webhook_secret(signing, account), vault, scale=settings.callback_wait_scale
+            db,
+            fetch,
+            lambda account: webhook_secret(signing, account),
+            vault,
+            signers={name: protocol.sign for name, protocol in protocols.items()},
+            scale=settings.callback_wait_scale,
         )
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick, own=directory.own.ids)
         room = Room(settings.body_memory, settings.account_share)

@@ -206,6 +206,21 @@ async def test_each_account_has_its_first_before_one_has_its_last(db: Database, 
         assert sorted(receiver.came) == sorted([*eves, bobs])
 
 
+async def test_a_look_while_an_account_has_no_room_ends_nothing(db: Database, outbox: Outbox) -> None:
+    receiver = Receiver()
+    async with served(receiver) as server:
+        await put(db, "eve", str(server.make_url("/never")), PER_ACCOUNT)
+        outbox.look()
+        await until_async(lambda: len(receiver.kept), lambda count: count == PER_ACCOUNT)
+        waiting = await put(db, "eve", str(server.make_url("/now")))
+        for _ in range(3):
+            outbox.look()
+            await tried(db, "eve")
+        receiver.end.set()
+        await until_async(lambda: list(receiver.came))
+        assert receiver.came == waiting
+
+
 async def test_a_host_that_never_answers_holds_up_no_other_host(db: Database, outbox: Outbox) -> None:
     receiver = Receiver()
     async with served(receiver) as server:

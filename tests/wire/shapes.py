@@ -98,6 +98,29 @@ def cogvideox(got: Got) -> None:
     assert _words(error["message"])
 
 
+def feed(got: Got) -> None:
+    assert set(got.json) == {"code", "msg", "data"}
+    assert (got.json["code"], got.json["data"]) == (400, None)
+    assert _words(got.json["msg"])
+
+
+def pixverse(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"ErrCode", "ErrMsg", "Resp", "request_id"}
+    assert body["ErrCode"] in (10003, *range(400011, 400033), *range(500008, 500101))
+    assert body["Resp"] is None
+    assert _words(body["ErrMsg"])
+
+
+def viggle(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "ts", "reason", "data", "error"}
+    assert body["code"] == got.status
+    assert _words(body["message"])
+    assert body["message"] == body["reason"] == body["error"]["message"]
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -150,6 +173,17 @@ MANNERS: Mapping[str, Manner] = {
     "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
+    "pixverse": Manner(feed),
+    "pixverse_web": Manner(pixverse),
+    "pixverse_platform": Manner(pixverse),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
+    "viggle": Manner(viggle),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
+
+
+def job_id(body: Any) -> str:
+    """Return the id of a job in the answer to its submission, whatever the format."""
+    places = (body, body.get("data"), body.get("Resp"))
+    words = ("id", "result", "name", "task_id", "video_id")
+    return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,12 +18,23 @@ from tests.support.http import Got, call
 from tests.support.receiver import Receiver
 from tests.support.until import until
 from tests.wire import people
-from tests.wire.shapes import MANNERS
+from tests.wire.shapes import MANNERS, job_id
 
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
+    "pixverse": ("/pixverse/v1/pro/generate", {"prompt": "call me"}, "callback_url"),
+    "pixverse_platform": (
+        "/openapi/v2/video/text/generate",
+        {"prompt": "call me", "model": "v5", "duration": 5, "quality": "540p", "aspect_ratio": "16:9"},
+        "callback_url",
+    ),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
+    "viggle": (
+        "/viggle/mix/video-task",
+        {"imageURL": "https://example.com/call me.png", "templateID": "1"},
+        "callback_url",
+    ),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(
@@ -58,13 +70,15 @@ LATER = ("http://0x7f000001:{port}/hook", "http://0x7f.1:{port}/hook")
 
 
 def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) -> Got:
+    """Submit, with an idempotency key of its own: some formats have equal ones for one."""
     path, body, name = SUBMITS[protocol]
-    return call(gateway, "POST", path, {**body, name: url} if url is not None else body, key)
+    head = {"idempotency-key": uuid.uuid4().hex}
+    return call(gateway, "POST", path, {**body, name: url} if url is not None else body, key, head)
 
 
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
-    return got.json.get("id") or got.json.get("result") or got.json["data"]["task_id"]
+    return job_id(got.json)
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

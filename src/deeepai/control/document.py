@@ -275,12 +275,16 @@ class _Section:
             "x-deeepai-paths": [path for path, _ in paths(protocol, operation)],
             "x-codeSamples": [{"lang": "shell", "label": "curl", "source": curl(operation, request)}],
         }
+        if isinstance(operation, Local) and operation.prose is not None:
+            found["x-deeepai-page"] = True
         body = self._request_body(operation, request)
         if body is not None:
             found["requestBody"] = body
         return found
 
     def _description(self, operation: AnyOperation) -> str:
+        if isinstance(operation, Local) and operation.prose is not None:
+            return self._text(operation.prose)
         lines = [self._text(_KINDS[operation.kind])]
         if isinstance(operation, Forwarded):
             free = not isinstance(operation, Paid) or not operation.paid or operation.estimate is None
@@ -326,8 +330,10 @@ class _Section:
             schema = {"$ref": f"#/components/schemas/{self._bodies.name(operation.body)}"}
         if operation.media in ("json", "either"):
             content[JSON] = {"schema": schema} | ({"example": request.fields} if request.fields else {})
-        if operation.media in ("multipart", "either"):
+        if operation.media in ("multipart", "either", "form"):
             content["multipart/form-data"] = {"schema": self._form(operation)}
+        if operation.media == "form":
+            content["application/x-www-form-urlencoded"] = {"schema": schema}
         return {"required": True, "content": content}
 
     def _form(self, operation: AnyOperation) -> Schema:
@@ -374,6 +380,8 @@ class _Section:
             first = next(each for each in self._protocol.operations if isinstance(each, Submit))
             task = sample_task(self._protocol, first, SampleRequest(self._protocol, first, self._bodies))
             try:
+                if operation.events is not None:
+                    return [Reply(operation.events(task, links), content_type="text/event-stream")]
                 render = operation.render
                 return [first.job.face.render(task, links) if render is None else render(request, task, links)]
             except Failure:

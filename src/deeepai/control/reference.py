@@ -162,7 +162,7 @@ class Reference:
         files = {name: self._version(name) for name in ("scalar.js", "docs.js", "docs.css")}
         scripts = "".join(f'<script src="/static/{name}{files[name]}" defer></script>' for name in _SCRIPTS if built)
         current = ' aria-current="page"'
-        listing = _listing(document)
+        listing = _listing(document, language)
         title = escape(document["info"]["title"])
         html = (
             f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
@@ -187,16 +187,18 @@ class Reference:
 _SCRIPTS: Final = ("scalar.js", "docs.js")
 
 
-def _listing(document: Mapping[str, Any]) -> str:
+def _listing(document: Mapping[str, Any], language: Language) -> str:
     """Return all operations as plain tables, one a tag."""
     found: dict[str, list[str]] = {tag["name"]: [] for tag in document["tags"]}
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:
                 operation = item[method]
+                shown = f"<code>{escape(path)}</code>"
+                if "x-deeepai-page" in operation:
+                    shown = f'<a href="{escape(path)}?lang={language}">{shown}</a>'
                 found[operation["tags"][0]].append(
-                    f"<tr><td>{method.upper()}</td><td><code>{escape(path)}</code></td>"
-                    f"<td>{escape(operation['summary'])}</td></tr>"
+                    f"<tr><td>{method.upper()}</td><td>{shown}</td><td>{escape(operation['summary'])}</td></tr>"
                 )
     shown = {tag["name"]: tag.get("x-displayName", tag["name"]) for tag in document["tags"]}
     return "\n".join(

@@ -71,6 +71,7 @@ from .operations import (
     Submit,
 )
 from .protocol import (
+    Callback,
     CallTranslator,
     ChannelSettings,
     JobTranslator,
@@ -132,6 +133,7 @@ __all__ = [
     "BackgroundRules",
     "Call",
     "CallTranslator",
+    "Callback",
     "ChannelSettings",
     "Child",
     "Conversation",

@@ -39,7 +39,7 @@ class Operation(Generic[BodyT]):
         A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
         routing and the API reference at once.
     media : str
-        How the body comes: json, multipart, either or none.
+        How the body comes: json, multipart, either, form (multipart or URL-encoded) or none.
     max_body : int
         Bytes.
     files : mapping
@@ -67,7 +67,7 @@ class Operation(Generic[BodyT]):
     upstream_template: str = ""
     rows: tuple[int, ...] = ()
     body: type[BodyT] | None = None
-    media: Literal["json", "multipart", "either", "none"] = "json"
+    media: Literal["json", "multipart", "either", "form", "none"] = "json"
     max_body: int = 32 * 1024 * 1024
     files: Mapping[str, bool] = field(default_factory=dict[str, bool])
     answers: tuple[str, ...] = ("application/json",)
@@ -103,6 +103,8 @@ class Local(Operation[BodyT]):
         No token needed.
     takes_rest : bool
         The last placeholder of its paths takes all that follows, slashes too.
+    prose : Text or None
+        Of a page of prose (`common/pages.py`): what it says, in Markdown.
     """
 
     kind: ClassVar[Kind] = Kind.LIST
@@ -111,6 +113,7 @@ class Local(Operation[BodyT]):
     fails: tuple[Reason, ...] = ()
     open: bool = False
     takes_rest: bool = False
+    prose: Text | None = None
 
     @property
     def public(self) -> bool:
@@ -139,10 +142,14 @@ class Fetch(OfTask[BodyT]):
     ----------
     render : callable
         The answer, where it depends on the request too.
+    events : callable
+        Where the answer is an event stream: the event that tells of the task's state. One is sent at once, on each
+        change, and every few seconds; the one of a final state is the last.
     """
 
     kind: ClassVar[Kind] = Kind.FETCH
     render: Callable[[Request[BodyT], Task, Links], Reply] | None = None
+    events: Callable[[Task, Links], bytes] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +197,8 @@ class ObjectCall(Forwarded[BodyT]):
         What an operation makes of a conversation that the gateway keeps itself, or of none where it begins one.
     turns : str
         The operation whose requests are turns of the conversations that this one begins.
+    outputs : Outputs or None
+        Files in the answer that the gateway keeps.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -202,6 +211,7 @@ class ObjectCall(Forwarded[BodyT]):
     kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None
     converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None
     turns: str = ""
+    outputs: Outputs | None = None
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 
@@ -373,7 +383,8 @@ class Submit(Paid[BodyT]):
     origin : Origin or None
         The tasks that it is a follow-up to.
     uses : callable
-        Ids of objects that the vendor keeps and the request names, as in `ObjectRules`: it goes where they live.
+        Ids of objects that the vendor keeps, such as uploads, which the request names: the caller's own, all at one
+        channel, where it goes.
     inherit : callable
         For follow-ups that name no model: the model and what the call will probably consume, by the origin.
     resumes : bool
@@ -388,7 +399,7 @@ class Submit(Paid[BodyT]):
     job: Job[BodyT]
     price: Callable[[Request[BodyT]], str] | None = None
     origin: Origin[BodyT] | None = None
-    uses: Callable[[Request[BodyT]], Sequence[str]] | None = None
+    uses: Callable[[Request[BodyT]], Sequence[str]] = lambda request: ()
     inherit: Callable[[Request[BodyT], Task], tuple[str, Usage]] | None = None
     resumes: bool = False
     wait: Callable[[Request[BodyT]], float] | None = None

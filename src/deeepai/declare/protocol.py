@@ -34,6 +34,24 @@ class Signing:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback about to be sent.
+
+    Attributes
+    ----------
+    secret : str
+        What its receiver can check a signature with: the account's `whsec_…`.
+    now : int
+        Seconds since 1970.
+    """
+
+    url: str
+    body: bytes
+    secret: str
+    now: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Protocol:
     """A wire format, declared.
@@ -75,8 +93,14 @@ class Protocol:
         other vendors' addresses of this format, older versions, and `""` for clients that leave the version out.
     model_paths : mapping
         As `base_paths`, of prefixes that end in `{model}`: they name the model that is otherwise named in the body.
+    sign : callable
+        Headers with the vendor's own signature of a `Callback`, made for each try; they stand in the place of Standard
+        Webhooks' where the names are the same.
     settings : type
         What a channel's settings may hold for this protocol.
+    family : str
+        Of protocols in which the same jobs are told, the name of one: each shows the others' tasks, which keep what the
+        vendor says in one form, and follow-ups of one may name what another's tasks made.
     """
 
     name: str
@@ -104,9 +128,16 @@ class Protocol:
     model_paths: Mapping[str, str] = field(default_factory=dict[str, str])
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()
+    sign: Callable[[Callback], Mapping[str, str]] = lambda callback: {}
     settings: type[ChannelSettings] = ChannelSettings
+    family: str = ""
     probe: UpstreamCall | None = None
     """A cheap request whose answer tells whether the channel's address and credential are good."""
+
+    @property
+    def kin(self) -> str:
+        """Under which name its tasks, and what they make, are kept."""
+        return self.family or self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from .jobs import Links, Task
-from .objects import Window
+from .objects import Made, Window
 from .values import Json, Request, State
 
 BodyT_co = TypeVar("BodyT_co", covariant=True)
@@ -105,7 +105,7 @@ class View(Interface[BodyT_co]):
         ...
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return tasks by id, or the latest hundred."""
+        """Return tasks by their ids or those of what they made, each once; or the latest hundred."""
         ...
 
     async def page(self, operations: Sequence[str], window: Window) -> tuple[Sequence[Task], bool]:
@@ -116,6 +116,10 @@ class View(Interface[BodyT_co]):
         Failure
             The window begins after a task that is not the caller's.
         """
+        ...
+
+    async def objects(self, kind: str, limit: int) -> Sequence[Made]:
+        """Return the latest objects of a kind that vendors keep for the caller, as far as the gateway knows them."""
         ...
 
     async def forget(self, task_id: str) -> None:

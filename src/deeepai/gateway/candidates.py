@@ -232,17 +232,15 @@ async def origin(core: Core, x: Exchange) -> Stored | None:
 
 
 async def load(core: Core, x: Exchange, task_id: str) -> Stored:
-    """Return one of the caller's tasks of this protocol and mode, by its own id or that of something it made.
+    """Return one of the caller's tasks of this protocol's family and mode, by its own id or that of something it made.
 
     Raises
     ------
     Failure
         NOT_FOUND, whoever else's it may be.
     """
-    viewer, protocol = x.caller, x.protocol.name
-    # No id holds a NUL, and PostgreSQL takes none.
-    known = "\0" not in task_id
-    task = await core.db.read(lambda tx: store.find(tx, viewer, protocol, task_id)) if known else None
+    viewer, protocol = x.caller, x.protocol.kin
+    task = await core.db.read(lambda tx: store.find(tx, viewer, protocol, task_id))
     if task is None:
         raise Failure(Reason.NOT_FOUND, f"Task '{task_id[:64]}' was not found", code="task_not_found")
     return task

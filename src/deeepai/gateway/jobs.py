@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -21,11 +21,12 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
-    ObjectRules,
+    Links,
     Reason,
     Reply,
     State,
     Submit,
+    Task,
     Usage,
 )
 from ..storage.ids import now_ms
@@ -47,6 +48,8 @@ from .pricing import Priced, Tiers
 from .settlement import Outcome
 from .translation import Translated
 
+KEEP_ALIVE = 10.0
+"""Seconds between two events of a task's state that does not change."""
 _LOOK = 0.25
 _LONGEST_ID = 1024
 
@@ -104,9 +107,6 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         The upstream's refusal, to be passed on.
     """
     origin = await candidates.origin(core, x)
-    pin: Channel | None = None
-    if origin is None and operation.uses is not None:
-        pin = (await place.locate(core, x, ObjectRules(uses=operation.uses))).channel
     if origin is not None and operation.resumes and origin.state is not State.WAITING:
         raise Failure(Reason.INVALID, "The task does not wait for input", code="task_not_waiting")
     face = operation.job.face
@@ -117,7 +117,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     if origin is not None and operation.inherit is not None:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
-    tiers = candidates.tiers(core, x, origin, pin)
+    tiers = candidates.tiers(core, x, origin, await _place(core, x, operation, origin))
     following = candidates.attempts(core, x.caller.account_id, tiers, admission.routing(x.caller, x.request), origin)
     first, priced = await _first(core, x, tiers, following, usage)
     try:
@@ -129,6 +129,20 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
+
+
+async def _place(core: Core, x: Exchange, operation: Submit[Any], origin: Stored | None) -> Channel | None:
+    """Return the channel that keeps what a submission uses; None where it uses nothing.
+
+    Raises
+    ------
+    Failure
+        NOT_FOUND; INVALID, where it was made at different upstreams; UNAVAILABLE.
+    """
+    channel = await place.home(core, x, await place.named(core, x, operation.uses(x.request)))
+    if origin is not None and channel is not None and channel.id != origin.channel_id:
+        raise Failure(Reason.INVALID, "What the request names was made at different upstreams")
+    return channel
 
 
 async def _first(
@@ -204,7 +218,7 @@ class _Submission:
             parent_id=origin.id if origin is not None else None,
             params=dict(x.request.params),
             submitted_at=now_ms(),
-            protocol=x.protocol.name,
+            protocol=x.protocol.kin,
             account_id=token.account_id,
             token_id=token.id,
             channel_id=first.channel.id,
@@ -341,6 +355,9 @@ async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
     Failure
     """
     task = await candidates.load(core, x, operation.task(x.request))
+    if operation.events is not None:
+        await x.stream(_events(core, x, task, operation.events))
+        return
     with x.waiting():
         task = await core.poller.fresh(task)
     links = candidates.links_for(core, x)
@@ -386,3 +403,13 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
                 raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
             task = await core.poller.fresh(stored)
     return task
+
+
+async def _events(core: Core, x: Exchange, task: Stored, tell: Callable[[Task, Links], bytes]) -> AsyncGenerator[bytes]:
+    """Tell of a task's state until its end: at once, on each change, and every few seconds."""
+    links = candidates.links_for(core, x)
+    task = await core.poller.fresh(task)
+    yield tell(task, links)
+    async for changed in core.watch.follow(task, KEEP_ALIVE):
+        task = changed or task
+        yield tell(task, links)

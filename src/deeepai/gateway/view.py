@@ -9,14 +9,16 @@ from typing import Any
 import structlog
 
 from ..accounts import tokens
-from ..declare import Allowance, Failure, Json, Reason, Request, State, Task, Window
+from ..declare import Allowance, Failure, Json, Made, Reason, Request, State, Task, Window
 from ..money import entries
+from ..storage import object_rows
 from ..tasks import store
 from ..tasks.links import SignedLinks
 from . import candidates, every_task
 from .core import Core
 from .exchange import Exchange
 from .model_list import Listed
+from .objects import place
 from .realtime import keys as session_keys
 
 log = structlog.get_logger()
@@ -56,8 +58,8 @@ class GatewayView:
         return self._core.models.one(self._x.caller, name)
 
     async def tasks(self, ids: Sequence[str] | None = None, *, open_only: bool = False) -> Sequence[Task]:
-        """Return the caller's tasks of this protocol, refreshed where they are stale."""
-        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.name
+        """Return the caller's tasks of this protocol's family, those that are named refreshed where they are stale."""
+        core, viewer, protocol = self._core, self._x.caller, self._x.protocol.kin
         tasks = await core.db.read(lambda tx: store.latest(tx, viewer, protocol, ids, open_only=open_only))
         return await asyncio.gather(*(core.poller.fresh(task) for task in tasks)) if ids is not None else tasks
 
@@ -77,6 +79,22 @@ class GatewayView:
             lambda tx: store.page(tx, x.caller, names, after=after, newest_first=window.newest_first, limit=limit + 1)
         )
         return tasks[:limit], len(tasks) > limit
+
+    async def objects(self, kind: str, limit: int) -> Sequence[Made]:
+        """Return the latest objects of a kind that vendors keep for the caller, with the facts that are known."""
+        core, x = self._core, self._x
+        owner, found, last = place.owner_of(x), list[Made](), None
+        while len(found) < limit:
+            rows = await core.db.read(
+                lambda tx, after=last: object_rows.page(
+                    tx, owner, kind, after=after, before=None, newest_first=True, limit=limit
+                )
+            )
+            found += [Made(row.id, kind, row.parent_id, row.facts) for row in rows if place.is_here(core, x, row)]
+            if len(rows) < limit:
+                break
+            last = rows[-1]
+        return found[:limit]
 
     async def forget(self, task_id: str) -> None:
         """Delete a task that has ended and its files; the vendor's own copy, too, as far as it obeys.

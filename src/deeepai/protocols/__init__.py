@@ -11,9 +11,25 @@ from .ideogram import ideogram
 from .kling import kling
 from .midjourney import midjourney
 from .openai import openai
+from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
+from .viggle import viggle
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox)
+    for protocol in (
+        openai,
+        flux,
+        ideogram,
+        midjourney,
+        stability,
+        gemini,
+        anthropic,
+        kling,
+        cogvideox,
+        pixverse_platform,
+        pixverse,
+        pixverse_web,
+        viggle,
+    )
 }

@@ -21,7 +21,21 @@ from .ids import Ids
 from .jobs import Jobs
 from .triggers import Triggers, UnknownTriggerError, find
 from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, World
-from .vendors import anthropic, cogvideox, flux, gemini, ideogram, kling, midjourney, openai, stability
+from .vendors import (
+    anthropic,
+    cogvideox,
+    flux,
+    gemini,
+    ideogram,
+    kling,
+    midjourney,
+    openai,
+    pixverse,
+    pixverse_platform,
+    pixverse_web,
+    stability,
+    viggle,
+)
 
 VENDORS: Sequence[Vendor] = (
     openai.VENDOR,
@@ -33,6 +47,10 @@ VENDORS: Sequence[Vendor] = (
     anthropic.VENDOR,
     cogvideox.VENDOR,
     kling.VENDOR,
+    pixverse_platform.VENDOR,
+    pixverse.VENDOR,
+    pixverse_web.VENDOR,
+    viggle.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

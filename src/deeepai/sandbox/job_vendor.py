@@ -20,6 +20,7 @@ from .ids import Ids
 from .jobs import Job
 from .keys import Bearer, Keys
 from .media.draw import Format, Picture, fit, size_of
+from .media.video import FPS
 from .results import Artefact, Result, keep
 from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
 from .views import View, told
@@ -81,8 +82,9 @@ class Order:
             rule.judge(known)
         self.work.check(self)
 
-    def made(self, artefact_id: str) -> tuple[Task, Artefact]:
+    def made(self, named: object) -> tuple[Task, Artefact]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
+        artefact_id = str(named)
         for task in self.vendor.tasks(self.call):
             if artefact_id in task.artefact_ids:
                 if not task.artefacts:
@@ -99,17 +101,17 @@ class Order:
         text = str(self.body.get("prompt") or self.work.name)
         return Picture(*size, text, digest_of(self.work.name, material, number), self.vendor.pictures, source)
 
-    def film(self, seconds: float, *, side: int) -> Result:
+    def film(self, seconds: float, *, side: int, fps: int = FPS, loud: bool = False) -> Result:
         """Return a film of its parent's size, or of `size`; else of a side, shaped as the picture or `aspect_ratio`."""
         if self.parent is not None:
             shown = self.parent.result.picture
-            return Result("film", self.draw((shown.width, shown.height)), seconds)
+            return Result("film", self.draw((shown.width, shown.height)), seconds, fps=fps, loud=loud)
         if asked := self.said("size"):
             width, height = map(int, asked.split("x"))
-            return Result("film", self.draw((width, height), source=self.inline), seconds)
+            return Result("film", self.draw((width, height), source=self.inline), seconds, fps=fps, loud=loud)
         wide, high = size_of(self.inline or b"") or map(int, self.said("aspect_ratio", "16:9").split(":"))
         size = fit(wide / high, side * side * max(wide / high, high / wide), 8)
-        return Result("film", self.draw(size, source=self.inline), seconds)
+        return Result("film", self.draw(size, source=self.inline), seconds, fps=fps, loud=loud)
 
     def images(self, *, side: int) -> Sequence[Result]:
         """Return `n` pictures in the shape `aspect_ratio`, of as many pixels as a square of some side."""

@@ -36,6 +36,7 @@ NAMES = frozenset(
         "slow",
         "stall",
         "status",
+        "takes",
         "tokens",
     }
 )

@@ -29,8 +29,12 @@ class JobIndex:
                     self._rules[name, None] = operation.job.rules
                 elif isinstance(operation, Call) and operation.objects is not None and operation.objects.background:
                     self._rules[name, None] = operation.objects.background.rules
+        kin = {protocol.name: protocol.kin for protocol in protocols.values()}
         for translator in translators:
-            self._rules[translator.source, translator.target] = foreign(self._rules[translator.target, None])
+            source, target = (name.partition(".")[0] for name in (translator.source, translator.target))
+            rules = self._rules[translator.target, None]
+            alike = kin[source] == kin[target]
+            self._rules[translator.source, translator.target] = rules if alike else foreign(rules)
 
     def rules(self, operation: str, served_by: str | None) -> JobRules[Any]:
         """Return how a task is watched.

@@ -10,7 +10,7 @@ import asyncio
 import datetime
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from standardwebhooks import Webhook
 
 from .. import crash
 from ..accounts.vault import Vault
-from ..declare import HookMessage
+from ..declare import Callback, HookMessage
 from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
 from . import webhooks
@@ -49,6 +49,7 @@ _FULL_SECONDS: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 
 SecretOf = Callable[[str], str]
+Signer = Callable[[Callback], Mapping[str, str]]
 
 
 async def enqueue(tx: Tx, task: Stored, message: HookMessage, now: int) -> None:
@@ -81,15 +82,27 @@ class Outbox:
         An account's signing secret (`whsec_…`).
     vault : Vault
         Holds those of webhooks, which have their own.
+    signers : mapping
+        By protocol, what signs its tasks' callbacks as their vendor does.
     scale : float
         Multiplies the waits between tries, and the margin.
     """
 
-    def __init__(self, db: Database, fetch: SafeFetch, secret: SecretOf, vault: Vault, *, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        fetch: SafeFetch,
+        secret: SecretOf,
+        vault: Vault,
+        *,
+        signers: Mapping[str, Signer] | None = None,
+        scale: float = 1.0,
+    ) -> None:
         self._db = db
         self._fetch = fetch
         self._secret = secret
         self._vault = vault
+        self._signers = signers or {}
         self._scale = scale
         self._running: set[asyncio.Task[None]] = set()
         self._accounts: Counter[str] = Counter()
@@ -99,6 +112,7 @@ class Outbox:
         """Something has changed since the look that is under way began."""
         self._more = False
         """The last look found something to do."""
+        self._stopping = False
 
     def look(self) -> None:
         """Begin to deliver what is due, as far as there is room."""
@@ -145,7 +159,8 @@ class Outbox:
             "AS place FROM outbox WHERE next_at <= $1 AND leased_until <= $1), "
             f"free AS MATERIALIZED (SELECT id FROM outbox WHERE leased_until <= $1 AND id IN (SELECT id FROM due "
             f"WHERE place <= {PER_ACCOUNT} ORDER BY place, next_at LIMIT $3) {locking}) "
-            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) RETURNING *",
+            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) "
+            "RETURNING *, (SELECT protocol FROM tasks WHERE tasks.id = outbox.task_id) AS protocol",
             now,
             now + int((LIMIT + MARGIN * self._scale) * 1000),
             room,
@@ -166,12 +181,14 @@ class Outbox:
                 log.exception("outbox.failed", id=row["id"])
 
         def ended(task: asyncio.Task[None]) -> None:
+            # A look while there is no room finds nothing, whatever waits.
+            full = self._accounts[account] >= PER_ACCOUNT or len(self._running) >= MOST
             self._running.discard(task)
             for counter, key in ((self._accounts, account), (self._hosts, host)):
                 counter[key] -= 1
                 if not counter[key]:
                     del counter[key]
-            if self._more and not task.cancelled():
+            if (self._more or full) and not (self._stopping or task.cancelled()):
                 self.look()
 
         running = asyncio.create_task(deliver())
@@ -180,7 +197,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Let what is under way come to its end, for a moment; another node tries again what did not."""
-        self._more = False
+        self._stopping = True
         waiting = self._running | ({self._looking} if self._looking is not None else set())
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=_STOP_SECONDS)
@@ -198,12 +215,15 @@ class Outbox:
         if not secrets:
             await self._db.write(lambda tx: webhooks.stop(tx, row["webhook_id"]))
             return
+        sign = self._signers.get(row["protocol"]) if row["webhook_id"] is None else None
+        told = Callback(row["url"], body.encode(), secrets[0], int(stamp.timestamp()))
         headers = {
             **msgspec.json.decode(row["headers"], type=dict[str, str]),
             "content-type": "application/json",
             "webhook-id": row["id"],
             "webhook-timestamp": str(int(stamp.timestamp())),
             "webhook-signature": " ".join(Webhook(secret).sign(row["id"], stamp, body) for secret in secrets),
+            **(sign(told) if sign is not None else {}),
         }
         try:
             answer = await self._fetch.request(

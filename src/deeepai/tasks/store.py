@@ -104,6 +104,8 @@ class Viewer(Interface):
         ...
 
 
+_DEEPEST = 3
+"""Steps from an id to its task: of a part, of what has it, of the task itself."""
 _GONE = "RETURNING key, account_id, mode, size, unkept"
 _JSON = frozenset({"params", "request", "facts", "snapshot", "estimate", "within"})
 _PLAIN = tuple(item.name for item in fields(Stored) if item.name not in _JSON and item.name != "hook")
@@ -164,13 +166,20 @@ async def load(tx: Tx, viewer: Viewer, task_id: str) -> Stored | None:
 
 
 async def find(tx: Tx, viewer: Viewer, protocol: str, name: str) -> Stored | None:
-    """Return a viewer's task of a protocol, by its own id or that of something it made."""
-    task = await load(tx, viewer, name)
-    if task is not None:
-        return task if task.protocol == protocol else None
+    """Return a viewer's task of a protocol's family, by its own id, or that of what it made, or of a part of that."""
     owner = object_rows.Owner(viewer.account_id, protocol)
-    made = (await object_rows.find(tx, owner, [name])).get(name)
-    return None if made is None or made.parent_id is None else await load(tx, viewer, made.parent_id)
+    for _ in range(_DEEPEST):
+        # No id holds a NUL, and PostgreSQL takes none.
+        if "\0" in name:
+            return None
+        task = await load(tx, viewer, name)
+        if task is not None:
+            return task if task.protocol == protocol else None
+        made = (await object_rows.find(tx, owner, [name])).get(name)
+        if made is None or made.parent_id is None:
+            return None
+        name = made.parent_id
+    return None
 
 
 async def of_request(tx: Tx, account_id: str, request_id: str) -> Stored | None:
@@ -200,14 +209,14 @@ async def by_upstream(tx: Tx, account_id: str, channel_id: str, upstream_id: str
 async def latest(
     tx: Tx, viewer: Viewer, protocol: str, ids: Sequence[str] | None, *, open_only: bool, limit: int = 100
 ) -> list[Stored]:
-    """Return a viewer's tasks of a protocol: those of the given ids, or the latest."""
+    """Return a viewer's tasks of a protocol's family: the latest, or each that some ids name as `find` does."""
     if ids is not None:
-        found: list[Stored] = []
-        for task_id in dict.fromkeys(ids[:limit]):
-            task = await load(tx, viewer, task_id)
-            if task is not None and task.protocol == protocol:
-                found.append(task)
-        return found
+        found: dict[str, Stored] = {}
+        for name in dict.fromkeys(ids[:limit]):
+            task = await find(tx, viewer, protocol, name)
+            if task is not None:
+                found.setdefault(task.id, task)
+        return list(found.values())
     only = "AND finished_at IS NULL" if open_only else ""
     rows = await tx.fetch(
         f"SELECT * FROM tasks WHERE account_id = $1 AND protocol = $2 AND mode = $4 {only} "

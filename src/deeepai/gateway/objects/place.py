@@ -39,7 +39,7 @@ NOWHERE: Final = Located()
 
 def owner_of(x: Exchange) -> Owner:
     """Return whose objects a request may use."""
-    return Owner(x.caller.account_id, x.protocol.name)
+    return Owner(x.caller.account_id, x.protocol.kin)
 
 
 # Where objects live ------------------------------------------------------------------------------------------------
@@ -52,6 +52,12 @@ def _home(core: Core, x: Exchange, found: Owned) -> Channel | None:
         where = "is another node's own" if found.channel_id.startswith(NODES_OWN) else "is gone"
         raise Failure(Reason.UNAVAILABLE, f"The upstream at which the object lives {where}")
     return channel if channel.mode == x.caller.mode else None
+
+
+def is_here(core: Core, x: Exchange, found: Owned) -> bool:
+    """Tell whether an object is for tokens of the caller's mode, as far as can be told where its channel is gone."""
+    channel = core.dispatcher.by_id(found.channel_id)
+    return channel is None or channel.mode == x.caller.mode
 
 
 def missing(x: Exchange, rules: ObjectRules[Any] | None, name: str) -> Failure:

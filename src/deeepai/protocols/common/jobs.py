@@ -128,6 +128,8 @@ class JobFormat:
         Reasons; the first that there is. Without one, the state's word.
     files : tuple of FilePath
         Numbered in the order of the paths. Of those in a list, the first that is not optional says how long it is.
+    late : bool
+        One that has ended well may have no files yet: until it has, it is running.
     hidden : tuple of str
         Paths of further addresses of the vendor's, which nobody is shown.
     children, children_at_once : tuple of ChildPath
@@ -175,6 +177,7 @@ class JobFormat:
     whole: float = 100.0
     error: tuple[str, ...] = ()
     files: tuple[FilePath, ...] = ()
+    late: bool = False
     children: tuple[ChildPath, ...] = ()
     children_at_once: tuple[ChildPath, ...] = ()
     usage: Callable[[Json, Task], Usage | None] = lambda job, task: None
@@ -291,6 +294,8 @@ class JobFormat:
         job = get(said, self.body)
         word = get(job, self.status) if self.status else None
         state = None if word is None else self._meaning(word)
+        if self.late and state is State.SUCCEEDED and not self._files(job):
+            return State.RUNNING
         words = self._part_states(job)
         if not words or state in _STOPPED:
             return state
@@ -311,18 +316,22 @@ class JobFormat:
         state = self.state(task.snapshot, task)
         if state is None or state.final != task.state.final or (state.final and state is not task.state):
             return self.show(task, links)
+        answer = mirror(task.snapshot, self.words(task, links))
+        for path, word in _told(self.written, task):
+            answer = put(answer, path, word)
+        return answer
+
+    def words(self, task: Task, links: Links) -> dict[str, str]:
+        """Return what stands in the place of the vendor's words for a task: its id, and addresses of files."""
         job = get(task.snapshot, self.body)
         # What is not kept is not named: the vendor's addresses are the gateway's alone.
         paths = (*self.hidden, *(file.path for file in self.files))
         words = {url: "" for path in paths for url in each(job, path) if isinstance(url, str)}
-        if state is State.SUCCEEDED:
+        if task.state is State.SUCCEEDED:
             words |= {url: links.asset(task, number) for number, url in enumerate(self._files(job))}
         if task.upstream_id:
             words[task.upstream_id] = task.id
-        answer = mirror(task.snapshot, words)
-        for path, word in _told(self.written, task):
-            answer = put(answer, path, word)
-        return answer
+        return words
 
     def own_answer(self, task: Task, links: Links) -> Json:
         """Return a task as the vendor would show it, out of what the gateway itself knows."""

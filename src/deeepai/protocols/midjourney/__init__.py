@@ -36,7 +36,7 @@ from ...declare import (
     UpstreamCall,
     View,
 )
-from . import bodies, jobs
+from . import bodies, jobs, pages
 from .bodies import MODES, ChangeBody, CommonBody, SimpleChangeBody
 from .errors import channel_fault, error
 from .usage import one_call, uploaded
@@ -228,7 +228,7 @@ SUBMISSIONS: tuple[AnyOperation, ...] = (
         Text("Imagine", "提交Imagine任务(文生图、文图生图)"),
         bodies.ImagineBody,
         {"botType": "MID_JOURNEY", "prompt": "Cat --ar 1:1", "base64Array": [], "notifyHook": "", "state": "order-17"},
-        rows=(12, 19),
+        rows=(19,),
         check=bodies.check_imagine,
     ),
     _change(
@@ -354,6 +354,7 @@ midjourney = Protocol(
     settings=jobs.Settings,
     probe=UpstreamCall("/mj/task/list-by-condition", "POST", json={"ids": []}),
     operations=(
+        pages.PARAMETERS,
         *SUBMISSIONS,
         Call(
             name="upload",

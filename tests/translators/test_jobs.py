@@ -251,7 +251,9 @@ def test_every_pair_of_different_protocols_has_a_translator() -> None:
     assert all(each.source.partition(".")[0] != each.target.partition(".")[0] for each in JOB_TRANSLATORS)
     pairs = {(each.source.partition(".")[0], each.target.partition(".")[0]) for each in JOB_TRANSLATORS}
     makers = ("openai", "gemini", "kling", "cogvideox")
-    assert pairs == {(a, b) for a in makers for b in makers if a != b} | {("flux", "kling"), ("kling", "flux")}
+    singers = ("suno", "suno_goamz", "suno_tasks")
+    made = {(a, b) for names in (makers, singers) for a in names for b in names if a != b}
+    assert pairs == made | {("flux", "kling"), ("kling", "flux")}
     assert [each.target for each in TASK_TRANSLATORS] == ["flux.generate", "kling.images.generations"]
 
 

@@ -119,6 +119,28 @@ def viggle(got: Got) -> None:
     assert _words(body["message"])
     assert body["message"] == body["reason"] == body["error"]["message"]
     assert set(body["error"]) == {"message", "type", "param", "code"}
+def suno(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    error = got.json["error"]
+    assert set(error) == {"message", "type", "code"}
+    assert all(map(_words, error.values()))
+
+
+def suno_goamz(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "data"}
+    assert (body["code"], body["data"]) == (got.status, None)
+    assert _words(body["message"])
+
+
+def suno_tasks(got: Got) -> None:
+    body = got.json
+    assert _words(body["code"])
+    assert body["code"] != "success"
+    assert _words(body["message"])
+    assert body["data"] is None
+    if got.status == 401:
+        assert body["error"] == {"message": body["message"], "type": "new_api_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +200,9 @@ MANNERS: Mapping[str, Manner] = {
     "pixverse_platform": Manner(pixverse),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
     "viggle": Manner(viggle),
+    "suno": Manner(suno, {"unknown id": 400}),
+    "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
+    "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 

@@ -35,6 +35,9 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"imageURL": "https://example.com/call me.png", "templateID": "1"},
         "callback_url",
     ),
+    "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),
+    "suno_goamz": ("/suno/v1/music", {"custom_mode": True, "input": {"prompt": "call me"}}, "notify_hook"),
+    "suno_tasks": ("/suno/submit/music", {"prompt": "call me"}, "notify_hook"),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(
@@ -79,6 +82,8 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 def task_id(got: Got) -> str:
     assert got.status == 200, got.body
     return job_id(got.json)
+    data = got.json.get("data")
+    return got.json.get("id") or got.json.get("result") or (data if isinstance(data, str) else data["task_id"])
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

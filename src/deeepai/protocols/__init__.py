@@ -14,6 +14,7 @@ from .openai import openai
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
 from .viggle import viggle
+from .suno import suno, suno_goamz, suno_tasks
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -31,5 +32,9 @@ PROTOCOLS: dict[str, Protocol] = {
         pixverse,
         pixverse_web,
         viggle,
+        # The first has the longest paths of its own.
+        suno_goamz,
+        suno_tasks,
+        suno,
     )
 }

@@ -35,6 +35,10 @@ from .vendors import (
     pixverse_web,
     stability,
     viggle,
+    stability,
+    suno,
+    suno_goamz,
+    suno_tasks,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -51,6 +55,9 @@ VENDORS: Sequence[Vendor] = (
     pixverse.VENDOR,
     pixverse_web.VENDOR,
     viggle.VENDOR,
+    suno.VENDOR,
+    suno_goamz.VENDOR,
+    suno_tasks.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -58,6 +58,7 @@ from .storage.database import Database, DatabaseRefused, StorageFault, Tx
 from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.files import Bounds, FileKeeper
+from .tasks.hosts import is_local
 from .tasks.life import TaskLife, Timing
 from .tasks.links import SignedLinks
 from .tasks.outbox import Outbox
@@ -207,12 +208,14 @@ class Application:
             timing=Timing(settings.submit_limit, settings.unknown_limit, settings.lease_ttl * 2),
             channel=dispatcher.by_id,
             price=prices.cost,
+            hears=lambda channel: bool(settings.public_url) or is_local(channel.base_url),
         )
         signing = vault.derive("webhooks")
         outbox = Outbox(
             db,
             fetch,
             lambda account: webhook_secret(signing, account),
+            vault,
             signers={name: protocol.sign for name, protocol in protocols.items()},
             scale=settings.callback_wait_scale,
         )
@@ -285,6 +288,7 @@ class Application:
             protocols=protocols,
             prices=PriceBook.shipped(),
             probe=probed,
+            check_url=fetch.check,
         )
         control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
         gateway = self._gateway = Gateway(core, settings.trusted_proxies)

@@ -292,7 +292,9 @@ def test_every_pair_of_different_protocols_has_a_translator() -> None:
     pairs = {(each.source.partition(".")[0], each.target.partition(".")[0]) for each in JOB_TRANSLATORS}
     makers = ("openai", "gemini", "kling", "cogvideox")
     makers += ("luma", "luma_goamz", "dream_machine", "runwayml", "runway", "runway_web")
-    assert pairs == {(a, b) for a in makers for b in makers if a != b} | {("flux", "kling"), ("kling", "flux")}
+    singers = ("suno", "suno_goamz", "suno_tasks")
+    made = {(a, b) for names in (makers, singers) for a in names for b in names if a != b}
+    assert pairs == made | {("flux", "kling"), ("kling", "flux")}
     assert [each.target for each in TASK_TRANSLATORS] == ["flux.generate", "kling.images.generations"]
 
 

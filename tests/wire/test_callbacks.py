@@ -36,6 +36,13 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         "notify_hook",
     ),
     "runway_web": ("/runway/v1/pro/generate", {"prompt": "call me", "options": {"seconds": 5}}, "callback_url"),
+    "pika": ("/pika/pro/generate", {"prompt": "call me"}, "callback_url"),
+    "vidu": (
+        "/vidu/v1/tasks",
+        {"type": "text2video", "input": {"prompts": [{"type": "text", "content": "call me"}]}},
+        "callback_url",
+    ),
+    "vidu_ent": ("/ent/v2/text2video", {"model": "viduq1", "prompt": "call me"}, "callback_url"),
     "pixverse": ("/pixverse/v1/pro/generate", {"prompt": "call me"}, "callback_url"),
     "pixverse_platform": (
         "/openapi/v2/video/text/generate",
@@ -48,6 +55,9 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"imageURL": "https://example.com/call me.png", "templateID": "1"},
         "callback_url",
     ),
+    "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),
+    "suno_goamz": ("/suno/v1/music", {"custom_mode": True, "input": {"prompt": "call me"}}, "notify_hook"),
+    "suno_tasks": ("/suno/submit/music", {"prompt": "call me"}, "notify_hook"),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(
@@ -92,6 +102,8 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 def task_id(got: Got) -> str:
     assert got.status in (200, 201), got.body
     return job_id(got.json)
+    data = got.json.get("data")
+    return got.json.get("id") or got.json.get("result") or (data if isinstance(data, str) else data["task_id"])
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

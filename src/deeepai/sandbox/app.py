@@ -32,13 +32,22 @@ from .vendors import (
     luma,
     midjourney,
     openai,
+    pika,
+    pika_api,
+    pika_web,
     pixverse,
     pixverse_platform,
     pixverse_web,
     runway,
     runwayml,
     stability,
+    suno,
+    suno_goamz,
+    suno_tasks,
+    vidu,
+    vidu_ent,
     viggle,
+    viggle_api,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -61,6 +70,15 @@ VENDORS: Sequence[Vendor] = (
     pixverse.VENDOR,
     pixverse_web.VENDOR,
     viggle.VENDOR,
+    suno.VENDOR,
+    suno_goamz.VENDOR,
+    suno_tasks.VENDOR,
+    vidu.VENDOR,
+    vidu_ent.VENDOR,
+    pika_api.VENDOR,
+    pika.VENDOR,
+    pika_web.VENDOR,
+    viggle_api.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

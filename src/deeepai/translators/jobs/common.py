@@ -13,7 +13,7 @@ from typing import Final, Generic, NoReturn
 import msgspec
 
 from ...declare import Answer, AnyRequest, Failure, Json, Reason
-from .model import Body, Film, Shape, Wanted, WantedT
+from .model import Body, Film, Picture, Shape, Wanted, WantedT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -261,7 +261,7 @@ def nearest_ratio(shape: Shape, offered: Sequence[str]) -> tuple[str, float]:
     return best, math.expm1(off(best))
 
 
-def ratio_of(wanted: Wanted, offered: Sequence[str], near: float = NEAR) -> str | None:
+def ratio_of(wanted: Film | Picture, offered: Sequence[str], near: float = NEAR) -> str | None:
     """Return which of a vendor's ratios is wanted; None where none is said.
 
     Parameters

@@ -16,7 +16,7 @@ from deeepai.declare import Answer, Failure, JobTranslator, Part, Reason, Submit
 from deeepai.gateway.body import HttpRequest
 from deeepai.protocols import PROTOCOLS
 from deeepai.translators import JOB_TRANSLATORS, TASK_TRANSLATORS
-from deeepai.translators.jobs import cogvideox, flux, gemini_videos, kling, openai_videos
+from deeepai.translators.jobs import cogvideox, flux, gemini_videos, kling, openai_videos, pika, pixverse, vidu
 from deeepai.translators.jobs.common import Source, Target, times
 from deeepai.translators.jobs.model import Body, Film, Picture
 
@@ -43,6 +43,14 @@ FILMS: dict[str, tuple[Source[Film], Any, str]] = {
     "gemini": (gemini_videos.FILMS, gemini_videos.FILM_TARGET.write, "veo-3.1"),
     "openai": (openai_videos.FILMS, openai_videos.FILM_TARGET.write, "sora-2"),
     "relays": (openai_videos.RELAYS_FILMS, relays_body, "sora-2"),
+    "vidu_ent": (vidu.SOURCES[0], vidu.TARGETS[0].write, "viduq2-pro"),
+    "vidu": (vidu.SOURCES[1], vidu.TARGETS[1].write, "vidu-1"),
+    "pixverse": (pixverse.SOURCES[0], pixverse.TARGETS[2].write, "pixverse-v4.5"),
+    "pixverse_web": (pixverse.SOURCES[1], pixverse.TARGETS[1].write, "pixverse-v4.5"),
+    "pixverse_platform": (pixverse.SOURCES[2], pixverse.TARGETS[0].write, "pixverse-v5"),
+    "pika": (pika.SOURCES[0], pika.TARGETS[0].write, "pika-1.5"),
+    "pika_web": (pika.SOURCES[1], pika.TARGETS[1].write, "pika-2.0"),
+    "pika_api": (pika.SOURCES[2], pika.TARGETS[2].write, "pika-2.2"),
 }
 """Each format: how it is read, how it is written, and a model of its vendor's."""
 HAS: dict[str, set[str]] = {
@@ -51,6 +59,14 @@ HAS: dict[str, set[str]] = {
     "gemini": {"negative_prompt", "first", "last", "seconds", "ratio"},
     "openai": {"first", "seconds", "ratio"},
     "relays": {"first", "seconds", "ratio", "high"},
+    "vidu_ent": {"first", "last", "seconds", "ratio"},
+    "vidu": {"seconds", "ratio"},
+    "pixverse": {"negative_prompt", "ratio", "sound"},
+    "pixverse_web": {"negative_prompt", "seconds", "ratio"},
+    "pixverse_platform": {"negative_prompt", "seconds", "ratio", "sound"},
+    "pika": {"negative_prompt", "ratio", "sound"},
+    "pika_web": {"negative_prompt", "first", "ratio"},
+    "pika_api": {"negative_prompt", "first", "seconds", "ratio"},
 }
 SECONDS: dict[str, set[int]] = {
     "kling": set(range(3, 16)),
@@ -58,7 +74,17 @@ SECONDS: dict[str, set[int]] = {
     "gemini": {4, 6, 8},
     "openai": {4, 8, 12},
     "relays": set(range(1, 20)),
+    "vidu_ent": set(range(1, 11)),
+    "vidu": {4, 8},
+    "pixverse": set(),
+    "pixverse_web": {5, 8},
+    "pixverse_platform": {5, 8},
+    "pika": set(),
+    "pika_web": set(),
+    "pika_api": {5, 10},
 }
+FRAMED = {"kling", "vidu_ent", "pika_web", "pika_api"}
+"""Formats in which a frame decides the ratio."""
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "negative_prompt": st.text("xyz ü", min_size=1),
     "first": st.just(FIRST),
@@ -97,7 +123,7 @@ def films(draw: st.DrawFn, source: str, target: str) -> Film:
     names = draw(st.sets(st.sampled_from(sorted(both - {"seconds"}))))
     if "last" in names:
         names.add("first")
-    if "first" in names and "kling" in (source, target):
+    if "first" in names and FRAMED & {source, target}:
         names.discard("ratio")  # the frame decides it
     wanted = {name: draw(VALUES[name]) for name in sorted(names)}
     lengths = sorted(SECONDS[source] & SECONDS[target])
@@ -124,7 +150,9 @@ def test_what_both_formats_have_arrives(source: str, target: str, data: st.DataO
     names = HAS[source] & HAS[target]
     if film.seconds is None:
         names = names - {"seconds"}
-    if "ratio" in names and film.first and "kling" in (source, target):
+    if film.ratio is None:
+        names = names - {"ratio"}
+    if "ratio" in names and film.first and FRAMED & {source, target}:
         names = names - {"ratio"}
     assert compared(arrived, names) == compared(film, names)
 
@@ -250,7 +278,7 @@ def test_every_pair_of_different_protocols_has_a_translator() -> None:
     assert all({each.source, each.target} <= submits for each in JOB_TRANSLATORS)
     assert all(each.source.partition(".")[0] != each.target.partition(".")[0] for each in JOB_TRANSLATORS)
     pairs = {(each.source.partition(".")[0], each.target.partition(".")[0]) for each in JOB_TRANSLATORS}
-    makers = ("openai", "gemini", "kling", "cogvideox")
+    makers = [name for name in FILMS if name != "relays"]
     assert pairs == {(a, b) for a in makers for b in makers if a != b} | {("flux", "kling"), ("kling", "flux")}
     assert [each.target for each in TASK_TRANSLATORS] == ["flux.generate", "kling.images.generations"]
 

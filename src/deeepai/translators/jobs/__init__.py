@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos
+from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos, pika, pixverse, vidu
 from .common import Source, Target
 from .model import Body, Film, Picture, WantedT
 
@@ -20,12 +20,18 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     gemini_videos.FILMS,
     kling.FILMS,
     cogvideox.FILMS,
+    *vidu.SOURCES,
+    *pixverse.SOURCES,
+    *pika.SOURCES,
 )
 FILM_TARGETS: Sequence[Target[Film]] = (
     kling.FILM_TARGET,
     cogvideox.FILM_TARGET,
     gemini_videos.FILM_TARGET,
     openai_videos.FILM_TARGET,
+    *vidu.TARGETS,
+    *pixverse.TARGETS,
+    *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)

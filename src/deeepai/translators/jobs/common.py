@@ -195,6 +195,20 @@ def inline(picture: str) -> tuple[str, str] | None:
     return (head[1] or "image/png", picture[head.end() :]) if head else None
 
 
+def addressed(film: Film, name: str) -> str | None:
+    """Return a frame, for a vendor that takes addresses alone.
+
+    Raises
+    ------
+    Failure
+        INVALID, where it is the picture itself.
+    """
+    picture: str | None = getattr(film, name)
+    if picture is not None and inline(picture) is not None:
+        refuse(film, name, "the vendor of this model takes addresses of pictures alone")
+    return picture
+
+
 # Shapes and lengths ------------------------------------------------------------------------------------------------
 
 NEAR: Final = 0.08

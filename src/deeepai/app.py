@@ -40,6 +40,7 @@ from .gateway.model_list import ModelList
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
+from .gateway.watching import TaskWatch
 from .guard import GUARD, Guard
 from .health import Check, Health, assets_check, cache_check, database_check, room_check, write_check
 from .lifeline import die_with_parent
@@ -57,6 +58,7 @@ from .storage.database import Database, DatabaseRefused, StorageFault, Tx
 from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.files import Bounds, FileKeeper
+from .tasks.hosts import is_local
 from .tasks.life import TaskLife, Timing
 from .tasks.links import SignedLinks
 from .tasks.outbox import Outbox
@@ -206,6 +208,7 @@ class Application:
             timing=Timing(settings.submit_limit, settings.unknown_limit, settings.lease_ttl * 2),
             channel=dispatcher.by_id,
             price=prices.cost,
+            hears=lambda channel: bool(settings.public_url) or is_local(channel.base_url),
         )
         signing = vault.derive("webhooks")
         outbox = Outbox(
@@ -248,6 +251,7 @@ class Application:
             client=client,
             life=life,
             poller=poller,
+            watch=TaskWatch(db),
             links=links,
             metrics=metrics,
             intake=Intake(settings.max_body, settings.spool, room),

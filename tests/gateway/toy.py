@@ -33,6 +33,7 @@ from deeepai.declare import (
     JobRules,
     Json,
     Links,
+    Local,
     Made,
     ObjectCall,
     ObjectRules,
@@ -46,6 +47,7 @@ from deeepai.declare import (
     Task,
     TaskStatus,
     UpstreamCall,
+    View,
 )
 from deeepai.money.ledger import Ledger
 from deeepai.money.prices import PriceBook
@@ -108,8 +110,8 @@ def show(task: Task, links: Links) -> Reply:
     return Reply({"id": task.id, "state": task.state.value, "progress": task.progress})
 
 
-def event(task: Task, links: Links) -> bytes:
-    return f"data: {task.state.value} {task.progress}\n\n".encode()
+async def watch(view: View[object]) -> Reply:
+    return Reply(events=await view.events(_of_path(view.request), None))
 
 
 def _of_path(request: Request[Any]) -> str:
@@ -147,14 +149,14 @@ JOBS: Final = (
         wait=lambda request: request.body.wait,
     ),
     Fetch(name="jobs.get", method="GET", path="/toy/jobs/{id}", summary=NAME, media="none", task=_of_path),
-    Fetch(
+    Local(
         name="jobs.events",
         method="GET",
         path="/toy/jobs/{id}/events",
         summary=NAME,
         media="none",
-        task=_of_path,
-        events=event,
+        answers=("text/event-stream",),
+        answer=watch,
     ),
 )
 UPLOAD: Final = ObjectCall(

@@ -115,6 +115,12 @@ async def test_a_task_is_stopped_and_then_forgotten(http: aiohttp.ClientSession)
         assert answer.status == 404
 
 
+async def test_a_task_lasts_as_long_as_it_is_told(http: aiohttp.ClientSession):
+    short, long = [(await post(http, "/songs", {"prompt": f"[sandbox:takes={n}] x"}, 201))["id"] for n in (1, 100_000)]
+    assert (await sung(http, short))["state"] == "sung"
+    assert (await get(http, f"/song?id={long}"))["percent"] < 100
+
+
 async def test_what_is_made_may_have_the_task_s_own_id():
     one = replace(SONGS, one_id=True, works=[Work("/songs", 40, FIELDS, lambda order: results(order)[:1])])
     app = Sandbox(speed=400, seed=1, vendors=[one.vendor()]).application()

@@ -23,6 +23,19 @@ from tests.wire.shapes import MANNERS, job_id
 SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "flux": ("/flux/v1/flux-dev", {"prompt": "call me"}, "webhook_url"),
     "kling": ("/kling/v1/images/generations", {"prompt": "call me"}, "callback_url"),
+    "dream_machine": (
+        "/dream-machine/v1/generations/image",
+        {"model": "photon-1", "prompt": "call me"},
+        "callback_url",
+    ),
+    "luma": ("/luma/generations", {"prompt": "call me"}, "notify_hook"),
+    "luma_goamz": ("/luma/v1/generations", {"prompt": "call me"}, "notify_hook"),
+    "runway": (
+        "/runway/tasks",
+        {"taskType": "europa", "options": {"text_prompt": "call me", "seconds": 5}},
+        "notify_hook",
+    ),
+    "runway_web": ("/runway/v1/pro/generate", {"prompt": "call me", "options": {"seconds": 5}}, "callback_url"),
     "pika": ("/pika/pro/generate", {"prompt": "call me"}, "callback_url"),
     "vidu": (
         "/vidu/v1/tasks",
@@ -37,6 +50,14 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         "callback_url",
     ),
     "midjourney": ("/mj/submit/imagine", {"prompt": "call me"}, "notifyHook"),
+    "viggle": (
+        "/viggle/mix/video-task",
+        {"imageURL": "https://example.com/call me.png", "templateID": "1"},
+        "callback_url",
+    ),
+    "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),
+    "suno_goamz": ("/suno/v1/music", {"custom_mode": True, "input": {"prompt": "call me"}}, "notify_hook"),
+    "suno_tasks": ("/suno/submit/music", {"prompt": "call me"}, "notify_hook"),
 }
 """Path, body, and the field for the address."""
 CALLING = sorted(
@@ -79,8 +100,10 @@ def submit(gateway: Gateway, protocol: str, key: str, url: str | None = None) ->
 
 
 def task_id(got: Got) -> str:
-    assert got.status == 200, got.body
+    assert got.status in (200, 201), got.body
     return job_id(got.json)
+    data = got.json.get("data")
+    return got.json.get("id") or got.json.get("result") or (data if isinstance(data, str) else data["task_id"])
 
 
 def state(gateway: Gateway, task: str) -> dict[str, Any]:

@@ -142,14 +142,10 @@ class Fetch(OfTask[BodyT]):
     ----------
     render : callable
         The answer, where it depends on the request too.
-    events : callable
-        Where the answer is an event stream: the event that tells of the task's state. One is sent at once, on each
-        change, and every few seconds; the one of a final state is the last.
     """
 
     kind: ClassVar[Kind] = Kind.FETCH
     render: Callable[[Request[BodyT], Task, Links], Reply] | None = None
-    events: Callable[[Task, Links], bytes] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,6 +193,8 @@ class ObjectCall(Forwarded[BodyT]):
         What an operation makes of a conversation that the gateway keeps itself, or of none where it begins one.
     turns : str
         The operation whose requests are turns of the conversations that this one begins.
+    outputs : Outputs or None
+        Files in the answer that the gateway keeps.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -209,6 +207,7 @@ class ObjectCall(Forwarded[BodyT]):
     kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None
     converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None
     turns: str = ""
+    outputs: Outputs | None = None
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from typing import Protocol as Interface
@@ -208,6 +208,26 @@ class Exchange:
         if extra:
             headers += pairs(extra)
         await self.answer(reply.status, headers, b"" if reply.status in _NO_BODY else body)
+
+    async def stream(self, events: AsyncIterator[bytes]) -> None:
+        """Send an event stream of the gateway's own, to its end or until the caller has left."""
+        await self.head(200, [(b"content-type", b"text/event-stream"), *NOT_KEPT])
+        gone = asyncio.ensure_future(self.gone())
+        following: asyncio.Future[bytes] | None = None
+        try:
+            while not gone.done():
+                following = following or asyncio.ensure_future(anext(events, b""))
+                await asyncio.wait((following, gone), return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    event = following.result()
+                    following = None
+                    await self.send({"type": "http.response.body", "body": event, "more_body": bool(event)})
+                    if not event:
+                        return
+        finally:
+            gone.cancel()
+            if following is not None:
+                following.cancel()
 
     async def fail(self, failure: Failure) -> None:
         """Send a failure in the protocol's own shape; as an event where a stream was opened, which it ends."""

@@ -46,8 +46,6 @@ from .pricing import Priced, Tiers
 from .settlement import Outcome
 from .translation import Translated
 
-KEEP_ALIVE = 10.0
-"""Seconds between two events of a task's state that does not change."""
 _LOOK = 0.25
 _LONGEST_ID = 1024
 
@@ -353,9 +351,6 @@ async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
     Failure
     """
     task = await candidates.load(core, x, operation.task(x.request))
-    if operation.events is not None:
-        await _events(core, x, task, operation)
-        return
     with x.waiting():
         task = await core.poller.fresh(task)
     links = candidates.links_for(core, x)
@@ -400,30 +395,4 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
             if stored is None:
                 raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
             task = await core.poller.fresh(stored)
-    return task
-
-
-async def _events(core: Core, x: Exchange, task: Stored, operation: Fetch[Any]) -> None:
-    """Tell of a task's state until its end: at once, on each change, and every few seconds."""
-    tell = operation.events
-    if tell is None:
-        return
-    links, gone = candidates.links_for(core, x), asyncio.ensure_future(x.gone())
-    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    try:
-        task = await core.poller.fresh(task)
-        await x.head(200, headers)
-        while not task.state.final and not gone.done():
-            await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": True})
-            task = await _changed(core, x, task, gone)
-        await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": False})
-    finally:
-        gone.cancel()
-
-
-async def _changed(core: Core, x: Exchange, task: Stored, gone: asyncio.Future[None]) -> Stored:
-    """Return a task once it has changed, or there was nothing to say for a while, or the caller has left."""
-    before, quiet = (task.state, task.progress), time.monotonic() + KEEP_ALIVE
-    while (task.state, task.progress) == before and time.monotonic() < quiet and not gone.done():
-        task = await ended(core, x, task, _LOOK)
     return task

@@ -87,6 +87,8 @@ class Order:
         artefact_id = str(named)
         for task in self.vendor.tasks(self.call):
             if artefact_id in task.artefact_ids:
+                if task.artefact_ids.index(artefact_id) in task.lost:
+                    raise self.refused("value", f"{artefact_id} has failed")
                 if not task.artefacts:
                     raise self.refused("unfinished", f"{artefact_id} is not finished")
                 if task.updated + self.vendor.lifetime < self.call.world.clock.wall():
@@ -159,9 +161,22 @@ class Task:
         return self if self.artefacts else None
 
     @property
+    def lost(self) -> frozenset[int]:
+        """Places of the results that fail while others succeed."""
+        triggers, several = self.job.triggers, len(self.results)
+        place = triggers.integer("fail-part", several) - 1 if "fail-part" in triggers else several
+        return frozenset({place} if several > 1 and 0 <= place < several else ())
+
+    @property
+    def share(self) -> float:
+        """The part of the price that is due, if some of what it makes of a kind has failed."""
+        kinds = [result.kind for result in self.results]
+        return 1 - sum(1 / kinds.count(kinds[place]) for place in self.lost)
+
+    @property
     def cost(self) -> float | None:
         """The price, where it is to be told: once it is done."""
-        return None if self.done is None or "no-usage" in self.job.triggers else self.price
+        return None if self.done is None or "no-usage" in self.job.triggers else self.price * self.share
 
     @property
     def films(self) -> list[Artefact]:
@@ -202,6 +217,7 @@ class Work:
     """What kind of job it is, if the path is not to say so."""
     body: Callable[[Call], Mapping[str, Any]] = lambda call: call.json
     """The fields, if they do not come as JSON."""
+    method: str = "POST"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.path)
@@ -328,7 +344,7 @@ class JobVendor:
             lookups += [Lookup("GET", f"{work.path}/{{id}}", of=work.name) for work in self.works]
             listings += [replace(self.below, path=work.path, of=work.name) for work in self.works]
         more = "{_:/?}" if self.slashes else ""
-        submit = [Route("POST", work.path + more, partial(self._submit, work)) for work in self.works]
+        submit = [Route(work.method, work.path + more, partial(self._submit, work)) for work in self.works]
         ask = [Route(way.method, way.path.replace("/{", f"/{more}{{"), partial(self._look_up, way)) for way in lookups]
         pages = [Route("GET", way.path, partial(self._list, way)) for way in listings]
         left = [Route("GET", way.path, partial(self._left, way)) for way in self.balances]
@@ -435,7 +451,7 @@ class JobVendor:
             for index, pair in enumerate(pairs):
                 made = keep(world.files, task.origin, seconds, *pair)
                 task.artefacts.append(replace(made, index=index, marked=made.url if marked else ""))
-            world.spent[self.name, job.owner] += task.price
+            world.spent[self.name, job.owner] += task.price * task.share
         changed, announced[0] = announced[0] != task.status, task.status
         address = task.body.get(self.hook.field) if self.hook else None
         if self.hook is None or not address or not changed or not (job.is_final or self.hook.on_change):

@@ -92,8 +92,9 @@ class Jobs:
     def start(self, job: Job, seconds: float, on_change: OnChange, *, queue_seconds: float | None = None) -> None:
         """Let a job run through its states in `seconds` job seconds, telling `on_change` of each step.
 
-        The triggers `moderated`, `moderated-output`, `fail-midway` and `never-finish` decide how it ends.
+        The triggers `moderated`, `moderated-output`, `fail-midway` and `never-finish` decide how it ends, `takes` when.
         """
+        seconds = job.triggers.number("takes", seconds)
         wait = seconds * 0.05 if queue_seconds is None else queue_seconds
         self.clock.call_later(wait, lambda: self._begin(job, seconds, on_change))
 

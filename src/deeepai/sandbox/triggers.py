@@ -22,6 +22,7 @@ NAMES = frozenset(
         "expire-url",
         "fail",
         "fail-midway",
+        "fail-part",
         "late-callback",
         "moderated",
         "moderated-output",
@@ -36,6 +37,7 @@ NAMES = frozenset(
         "slow",
         "stall",
         "status",
+        "takes",
         "tokens",
     }
 )

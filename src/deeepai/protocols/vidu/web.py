@@ -14,16 +14,18 @@ from ...declare import (
     AnyRequest,
     Facts,
     Failure,
-    Fetch,
     Json,
     Links,
+    Local,
     Origin,
     Protocol,
     Reason,
+    Reply,
     Request,
     Task,
     Text,
     Usage,
+    View,
 )
 from ..common import bearer, digits, iso
 from ..common.bodies import renamed, together
@@ -115,6 +117,11 @@ def asked_id(request: AnyRequest) -> str:
     return task_id
 
 
+async def state(view: View[Any]) -> Reply:
+    """Follow a task's state to its end."""
+    return Reply(content_type="text/event-stream", events=await view.follow(asked_id(view.request), event))
+
+
 JOBS = JobFormat(
     id="id",
     code="error.code",
@@ -187,18 +194,17 @@ vidu = Protocol(
             patch=together(JOBS.patch, patch),
             origin=CREATION,
         ),
-        Fetch(
+        Local(
             name="tasks.state",
             method="GET",
             path="/vidu/v1/tasks/state",
-            upstream_template="/v1/tasks/state",
             rows=(125,),
             summary=Text("Follow a task's state", "视频状态(state)"),
             media="none",
             answers=("text/event-stream",),
             query=("id",),
-            task=asked_id,
-            events=event,
+            fails=(Reason.NOT_FOUND,),
+            answer=state,
         ),
         AT.fetch("tasks/{id}", Text("Get a task", "视频查询(tasks-get)"), name="tasks.get", rows=(126,)),
     ),

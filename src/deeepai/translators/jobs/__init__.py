@@ -1,4 +1,4 @@
-"""Films and pictures between formats of jobs: a task of one protocol, done by the vendor of another.
+"""Films, pictures and songs between formats of jobs: a task of one protocol, done by the vendor of another.
 
 A hub and its spokes: each format reads into the neutral `model` and writes from it. What a vendor cannot be told is
 refused with a 400 that names the field; what has no meaning beyond its own vendor is left out.
@@ -10,9 +10,22 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos, pika, pixverse, vidu
+from . import (
+    cogvideox,
+    flux,
+    gemini_videos,
+    kling,
+    luma,
+    openai_images,
+    openai_videos,
+    pika,
+    pixverse,
+    runway,
+    suno,
+    vidu,
+)
 from .common import Source, Target
-from .model import Body, Film, Picture, WantedT
+from .model import Body, Film, Picture, Song, WantedT
 
 FILM_SOURCES: Sequence[Source[Film]] = (
     openai_videos.FILMS,
@@ -20,6 +33,12 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     gemini_videos.FILMS,
     kling.FILMS,
     cogvideox.FILMS,
+    luma.PUBLISHED_FILMS,
+    luma.FILMS,
+    luma.GOAMZ_FILMS,
+    runway.PUBLISHED_FILMS,
+    runway.FILMS,
+    runway.WEB_FILMS,
     *vidu.SOURCES,
     *pixverse.SOURCES,
     *pika.SOURCES,
@@ -29,12 +48,20 @@ FILM_TARGETS: Sequence[Target[Film]] = (
     cogvideox.FILM_TARGET,
     gemini_videos.FILM_TARGET,
     openai_videos.FILM_TARGET,
+    luma.PUBLISHED_FILM_TARGET,
+    luma.FILM_TARGET,
+    luma.GOAMZ_FILM_TARGET,
+    runway.PUBLISHED_FILM_TARGET,
+    runway.FILM_TARGET,
+    runway.WEB_FILM_TARGET,
     *vidu.TARGETS,
     *pixverse.TARGETS,
     *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)
+SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (suno.SONGS, suno.JOINED, suno.WORDS)
+"""Songs, what is joined of them, and lyrics: who asks, and who is asked."""
 
 
 def protocol_of(operation: str) -> str:
@@ -83,5 +110,6 @@ def _pairs(sources: Sequence[Source[WantedT]], targets: Sequence[Target[WantedT]
 JOB_TRANSLATORS: tuple[JobTranslator, ...] = (
     *_pairs(FILM_SOURCES, FILM_TARGETS),
     *_pairs(PICTURE_SOURCES, PICTURE_TARGETS),
+    *(translator for sources, targets in SONGS for translator in _pairs(sources, targets)),
 )
 TASK_TRANSLATORS: tuple[TaskTranslator, ...] = tuple(map(openai_images.served_by, PICTURE_TARGETS))

@@ -13,7 +13,7 @@ from typing import Final, Generic, NoReturn
 import msgspec
 
 from ...declare import Answer, AnyRequest, Failure, Json, Reason
-from .model import Body, Film, Shape, Wanted, WantedT
+from .model import Body, Film, Picture, Shape, Wanted, WantedT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,8 +140,8 @@ def refuse(wanted: Wanted, name: str, why: str = "the vendor of this model canno
     raise Failure(Reason.INVALID, f"'{called}': {why}", param=called, code="unsupported_parameter")
 
 
-_BESIDE: Final = frozenset(("prompt", "bag", "own", "names", "seed"))
-"""A seed makes nothing certain with any vendor: one that has none is not told."""
+_BESIDE: Final = frozenset(("prompt", "bag", "own", "names", "seed", "enhance"))
+"""A seed makes nothing certain anywhere, nor does any say what it adds to a prompt; who has neither is not told."""
 
 
 def only(wanted: Wanted, *carried: str) -> None:
@@ -196,16 +196,16 @@ def inline(picture: str) -> tuple[str, str] | None:
 
 
 def addressed(film: Film, name: str) -> str | None:
-    """Return a frame, for a vendor that takes addresses alone.
+    """Return a frame for a vendor that takes addresses alone.
 
     Raises
     ------
     Failure
-        INVALID, where it is the picture itself.
+        INVALID, where it is base64.
     """
     picture: str | None = getattr(film, name)
-    if picture is not None and inline(picture) is not None:
-        refuse(film, name, "the vendor of this model takes addresses of pictures alone")
+    if picture is not None and picture.startswith("data:"):
+        refuse(film, name, "the vendor of this model takes an address alone")
     return picture
 
 
@@ -261,7 +261,7 @@ def nearest_ratio(shape: Shape, offered: Sequence[str]) -> tuple[str, float]:
     return best, math.expm1(off(best))
 
 
-def ratio_of(wanted: Wanted, offered: Sequence[str], near: float = NEAR) -> str | None:
+def ratio_of(wanted: Film | Picture, offered: Sequence[str], near: float = NEAR) -> str | None:
     """Return which of a vendor's ratios is wanted; None where none is said.
 
     Parameters

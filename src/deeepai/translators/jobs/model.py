@@ -1,4 +1,4 @@
-"""What is asked of a vendor of films or pictures, whatever the format: each reads into it and writes from it."""
+"""What is asked of a vendor of films, pictures or songs, whatever the format: each reads into it and writes from it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class Film:
         The better and dearer of two qualities.
     guidance : float or None
         How closely the prompt is followed, from 0 to 1.
+    follows : str or None
+        The caller's own task whose film it goes on from.
+    enhance : bool or None
+        Whether the vendor may add to the prompt.
     bag : mapping
         Fields of the vendor's own body, merged last over it.
     names : mapping
@@ -50,6 +54,9 @@ class Film:
     guidance: float | None = None
     fps: int | None = None
     count: int = 1
+    follows: str | None = None
+    loop: bool = False
+    enhance: bool | None = None
     bag: Mapping[str, Json] = field(default_factory=dict[str, Json])
     names: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
@@ -96,5 +103,43 @@ class Picture:
         return self.size or self.ratio
 
 
-Wanted: TypeAlias = Film | Picture
-WantedT = TypeVar("WantedT", Film, Picture)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Song:
+    """A song that is wanted, or what is to be made of one; what equals its default is left to the vendor.
+
+    Attributes
+    ----------
+    prompt : str
+        The words that are sung.
+    description : str
+        What the song is about, instead.
+    mv : str
+        The vendor's version.
+    clip : str
+        The clip that it goes on from.
+    continue_at : float or None
+        Seconds of the clip after which it does.
+    infill : bool
+        Of what is joined: a section was replaced, and nothing added.
+    own : mapping
+        Further fields of the web's own body, which go to a vendor that has them.
+    names : mapping
+        As in `Film`.
+    """
+
+    prompt: str = ""
+    description: str = ""
+    title: str = ""
+    tags: str = ""
+    negative_tags: str = ""
+    mv: str = ""
+    instrumental: bool = False
+    clip: str = ""
+    continue_at: float | None = None
+    infill: bool = False
+    own: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    names: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+
+
+Wanted: TypeAlias = Film | Picture | Song
+WantedT = TypeVar("WantedT", Film, Picture, Song)

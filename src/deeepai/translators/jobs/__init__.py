@@ -10,7 +10,21 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, luma, openai_images, openai_videos, runway, suno, viggle
+from . import (
+    cogvideox,
+    flux,
+    gemini_videos,
+    kling,
+    luma,
+    openai_images,
+    openai_videos,
+    pika,
+    pixverse,
+    runway,
+    suno,
+    vidu,
+    viggle,
+)
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
 
@@ -26,6 +40,9 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     runway.PUBLISHED_FILMS,
     runway.FILMS,
     runway.WEB_FILMS,
+    *vidu.SOURCES,
+    *pixverse.SOURCES,
+    *pika.SOURCES,
 )
 FILM_TARGETS: Sequence[Target[Film]] = (
     kling.FILM_TARGET,
@@ -38,6 +55,9 @@ FILM_TARGETS: Sequence[Target[Film]] = (
     runway.PUBLISHED_FILM_TARGET,
     runway.FILM_TARGET,
     runway.WEB_FILM_TARGET,
+    *vidu.TARGETS,
+    *pixverse.TARGETS,
+    *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)

@@ -205,7 +205,8 @@ def _seconds(order: Order, place: int) -> float:
         return order.parent.result.seconds
     drawn = SHORTEST + int.from_bytes(digest_of(sorted(map(repr, order.body.items())), place)[:2]) % 400 / 10
     mv = order.body.get("mv")
-    return drawn if mv is None else min(drawn, VERSIONS[bare(mv)].longest - facts.get("offset", 0))
+    longest = drawn if mv is None else VERSIONS[bare(mv)].longest - facts.get("offset", 0)
+    return round(min(drawn, longest), 2)
 
 
 def lyrics(description: str) -> tuple[str, str]:

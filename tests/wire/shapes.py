@@ -119,6 +119,8 @@ def viggle(got: Got) -> None:
     assert _words(body["message"])
     assert body["message"] == body["reason"] == body["error"]["message"]
     assert set(body["error"]) == {"message", "type", "param", "code"}
+
+
 def suno(got: Got) -> None:
     assert set(got.json) == {"error"}
     error = got.json["error"]

@@ -235,10 +235,13 @@ class Paid(Forwarded[BodyT]):
     models : tuple of str
         Names (or patterns) of the models that it is for, where those are for no other operation; lists of models and
         errors say so to callers. Nobody is refused by it.
+    endpoint_type : str
+        What relays call it in their lists of models.
     """
 
     estimate: Callable[[Request[BodyT]], Usage] | None = None
     models: tuple[str, ...] = ()
+    endpoint_type: str = ""
 
     @property
     def paid(self) -> bool:

@@ -13,8 +13,8 @@ from .midjourney import midjourney
 from .openai import openai
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .stability import stability
-from .viggle import viggle
 from .suno import suno, suno_goamz, suno_tasks
+from .viggle import viggle
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol

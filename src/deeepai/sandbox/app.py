@@ -34,11 +34,10 @@ from .vendors import (
     pixverse_platform,
     pixverse_web,
     stability,
-    viggle,
-    stability,
     suno,
     suno_goamz,
     suno_tasks,
+    viggle,
 )
 
 VENDORS: Sequence[Vendor] = (

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos, suno
+from . import cogvideox, flux, gemini_videos, kling, midjourney, openai_images, openai_music, openai_videos, suno
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
 
@@ -28,8 +28,16 @@ FILM_TARGETS: Sequence[Target[Film]] = (
     openai_videos.FILM_TARGET,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
-PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)
-SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (suno.SONGS, suno.JOINED, suno.WORDS)
+PICTURE_TARGETS: Sequence[Target[Picture]] = (
+    flux.PICTURE_TARGET,
+    kling.PICTURE_TARGET,
+    midjourney.PICTURE_TARGET,
+)
+SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (
+    ((openai_music.SONGS, *suno.SONGS[0]), suno.SONGS[1]),
+    suno.JOINED,
+    suno.WORDS,
+)
 """Songs, what is joined of them, and lyrics: who asks, and who is asked."""
 
 
@@ -64,6 +72,7 @@ def _translator(
         request=write,
         error=target.error,
         facts=target.facts,
+        models=target.models,
     )
 
 

@@ -3,10 +3,10 @@
     python -m bench.jobs                      # 10,000 open at once, which take 5 to 120 s each
     python -m bench.jobs --count 5000 --rate 500 --kills 2
 
-A gateway of one worker with a sandbox that stands in for every vendor; no vendor calls back, so that each end is found
-by asking. The lag is the time from the end of a job at the vendor to the end that the gateway has stored. With `--rate`
-so many are submitted a minute, and the gateway is killed so often meanwhile; then each that was accepted must have
-ended, and been charged once.
+A gateway of one worker with a sandbox that stands in for every vendor; those that call back do, unless `--silent` says
+that none does. The lag is the time from the end of a job at the vendor to the end that the gateway has stored. With
+`--rate` so many are submitted a minute, and the gateway is killed so often meanwhile; then each that was accepted must
+have ended, and been charged once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,10 +46,11 @@ class Kind:
     path: str
     body: Mapping[str, Any]
     text: str
+    more: str = ""
 
     def asking(self, seconds: float, number: int) -> dict[str, Any]:
         """Return the body of a job that takes so long; no two are alike."""
-        return {**self.body, self.text: f"job {number} [sandbox:takes={seconds:.1f}] [sandbox:no-callback]"}
+        return {**self.body, self.text: f"job {number} [sandbox:takes={seconds:.1f}]{self.more}"}
 
 
 @dataclass
@@ -93,7 +94,8 @@ async def _submit(session: aiohttp.ClientSession, gateway: Gateway, asked: tuple
 
 
 async def _all(gateway: Gateway, plan: argparse.Namespace, out: Found) -> None:
-    chosen, dice = list(kinds()), random.Random(1)
+    more = " [sandbox:no-callback]" if plan.silent else ""
+    chosen, dice = [replace(kind, more=more) for kind in kinds()], random.Random(1)
     jobs = [(chosen[n % len(chosen)], dice.uniform(SHORTEST, LONGEST), n) for n in range(plan.count)]
     kills = [plan.count * (n + 1) // (plan.kills + 1) for n in range(plan.kills)]
     room = asyncio.Semaphore(_AT_ONCE)
@@ -203,6 +205,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000, help="jobs")
     parser.add_argument("--rate", type=float, default=0, help="submissions a minute; 0: as fast as they are taken")
     parser.add_argument("--kills", type=int, default=0, help="how often the gateway is killed meanwhile")
+    parser.add_argument("--silent", action="store_true", help="no vendor calls back")
     plan = parser.parse_args()
     sandbox = Sandbox(speed=1).start()
     try:

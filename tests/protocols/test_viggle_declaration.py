@@ -9,7 +9,8 @@ import pytest
 
 from deeepai.declare import Accepted, Facts, Failure, Part, Refused, Result, State, Task, UpstreamCall, Usage
 from deeepai.money.prices import PriceBook
-from deeepai.protocols.viggle import SUBMISSIONS, film_seconds, library_ids, viggle
+from deeepai.protocols.common.films import film_seconds
+from deeepai.protocols.viggle import SUBMISSIONS, library_ids, viggle
 from deeepai.sandbox.media.draw import Picture
 from deeepai.sandbox.media.video import film
 from tests.protocols.plain import PlainLinks, PlainRequest, answered, asked, operation, sent_on

@@ -62,6 +62,8 @@ class Protocol:
         Path prefixes, each with the parameters that it sets; every operation stands under each of them.
     key_headers, key_queries : tuple of str
         Where a caller's token may stand beside `Authorization`.
+    key_schemes : tuple of str
+        Words that may stand in the place of `Bearer`, in lower case.
     key_placeholders : tuple of str
         Words that clients send as a bearer when the key stands in another header.
     authorize : callable
@@ -113,6 +115,7 @@ class Protocol:
     prefixes: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"": {}})
     key_headers: tuple[str, ...] = ()
     key_queries: tuple[str, ...] = ()
+    key_schemes: tuple[str, ...] = ()
     key_placeholders: tuple[str, ...] = ()
     env_key: str | None = None
     env_key_also: tuple[str, ...] = ()

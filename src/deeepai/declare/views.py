@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 from typing import TypeVar
@@ -193,6 +193,16 @@ class View(Interface[BodyT_co]):
         Raises
         ------
         Failure
+        """
+        ...
+
+    async def follow(self, task_id: str, tell: Callable[[Task, Links], bytes]) -> AsyncIterator[bytes]:
+        """Return what is told of a task of the protocol: as it stands, at each change, and every ten seconds.
+
+        Raises
+        ------
+        Failure
+            There is no such task.
         """
         ...
 

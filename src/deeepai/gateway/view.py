@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import structlog
 
 from ..accounts import tokens
-from ..declare import Allowance, Failure, Json, Made, Reason, Request, State, Task, Window
+from ..declare import Allowance, Failure, Json, Links, Made, Reason, Request, State, Task, Window
 from ..money import entries
 from ..storage import object_rows
 from ..tasks import store
@@ -150,6 +150,20 @@ class GatewayView:
     async def events(self, task_id: str, seen: int | None) -> AsyncIterator[bytes] | None:
         """Return the events of a task to its end; None where that was told before."""
         return await every_task.events(self._core, self._x, task_id, seen)
+
+    async def follow(self, task_id: str, tell: Callable[[Task, Links], bytes]) -> AsyncIterator[bytes]:
+        """Return what is told of a task as it goes on, in its protocol's words."""
+        core, links = self._core, self.links
+        task = await core.poller.fresh(await candidates.load(core, self._x, task_id))
+
+        async def told() -> AsyncGenerator[bytes]:
+            present = task
+            yield tell(present, links)
+            async for changed in core.watch.follow(task, every_task.PING_SECONDS):
+                present = changed or present
+                yield tell(present, links)
+
+        return told()
 
     async def allowance(self) -> Allowance:
         """Return what the caller's key may spend, and has spent."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import struct
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
@@ -32,7 +31,6 @@ from ..declare import (
     ObjectCall,
     ObjectRules,
     Outputs,
-    Part,
     Protocol,
     Reason,
     Reply,
@@ -48,6 +46,7 @@ from ..declare import (
 )
 from .common import bearer
 from .common.errors import with_param
+from .common.films import film_seconds
 from .common.jobs import FilePath, JobFormat
 from .common.lists import asked_for, by_ids
 from .common.paths import each, get, of_request
@@ -174,21 +173,6 @@ def model(request: Request[Body]) -> str:
     """Return the model, of which the relays' better class has another price."""
     plan = request.params.get("plan")
     return f"viggle-{plan + '-' if plan else ''}{MODELS[request.body.modelInfoID]}"
-
-
-def film_seconds(film: Part) -> float:
-    """Return how long a film in MP4 is, as its head says; 0 where it has none (ISO/IEC 14496-12, `mvhd`)."""
-    data = film.data
-    at = bytes(data[: 1024 * 1024]).find(b"mvhd")
-    if at < 0:
-        at = bytes(data[-1024 * 1024 :]).find(b"mvhd")
-        at += max(0, len(data) - 1024 * 1024) if at >= 0 else 0
-    try:
-        long = at >= 0 and data[at + 4] == 1
-        clock, length = struct.unpack_from(">IQ" if long else ">II", data, at + (24 if long else 16))
-        return length / clock if at >= 0 else 0.0
-    except (struct.error, ZeroDivisionError, IndexError):
-        return 0.0
 
 
 def estimate(request: Request[Body]) -> Usage:

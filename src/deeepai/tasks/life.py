@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
-from typing import Protocol as Interface
 
 import msgspec
 import structlog
@@ -44,6 +43,7 @@ from .links import SignedLinks
 from .results import Results
 from .safe_fetch import SafeFetch
 from .store import Stored
+from .submissions import SubmissionOutcome
 from .timing import Timing
 
 log = structlog.get_logger()
@@ -53,6 +53,10 @@ MOST_TIMES = 10
 MISSES = 3
 """404s in a row after which the vendor is believed."""
 PASSING = frozenset({408, 409, 425, 429})
+YOUNG = 180.0
+"""Seconds for which a task is asked for as often as its vendor likes; from then on, less and less often."""
+RARER = 3.0
+"""How much less often where its vendor says when it has ended."""
 
 
 _POLLED = (
@@ -66,19 +70,6 @@ _ENDED = (
 _ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "leased_until", "hold_id", "background_path", "within")
 
 
-class SubmissionOutcome(Interface):
-    """How a submission went."""
-
-    @property
-    def attempts(self) -> int: ...  # noqa: D102
-    @property
-    def channel_id(self) -> str | None: ...  # noqa: D102
-    @property
-    def upstream_model(self) -> str | None: ...  # noqa: D102
-    @property
-    def error(self) -> str | None: ...  # noqa: D102
-
-
 class TaskLife:
     """Moves tasks on.
 
@@ -88,6 +79,8 @@ class TaskLife:
         A channel by id, or None.
     price : callable
         What a usage costs under a price key and group, in 10⁻⁹ USD.
+    hears : callable
+        Whether a channel's vendor can call this gateway back.
     """
 
     def __init__(
@@ -106,6 +99,7 @@ class TaskLife:
         timing: Timing,
         channel: Callable[[str], Channel | None],
         price: Callable[[str, Usage, str], int | None],
+        hears: Callable[[Channel], bool] = lambda channel: False,
     ) -> None:
         self.db = db
         self.links = links
@@ -121,6 +115,7 @@ class TaskLife:
         self._vault = vault
         self._channel = channel
         self._price = price
+        self._hears = hears
 
     def rules(self, task: Stored) -> JobRules[Any]:
         """Return how a task is watched."""
@@ -232,7 +227,7 @@ class TaskLife:
         task.background_path, task.within = accepted.path, list(accepted.within)
         task.state = accepted.state
         waiting = accepted.state is State.WAITING
-        task.next_poll_at = None if waiting else now + int(self.rules(task).interval * 1000)
+        task.next_poll_at = None if waiting else now + self._interval(task, self.rules(task))
         # One that was lost is found under a poller's lease.
         task.leased_until = 0
         hold = task.hold_id
@@ -419,7 +414,9 @@ class TaskLife:
 
     def _interval(self, task: Stored, rules: JobRules[Any]) -> int:
         age = (now_ms() - task.submitted_at) / 1000
-        return int(rules.interval * 1000 * min(4.0, 1.0 + age / 120))
+        channel = self._channel(task.channel_id) if rules.hook_in is not None else None
+        called = RARER if channel is not None and self._hears(channel) else 1.0
+        return int(rules.interval * 1000 * max(called, min(4.0, age / YOUNG)))
 
     async def apply(self, task: Stored, status: TaskStatus | None, fault: str = "") -> None:
         """Take over what a poll said.

@@ -10,7 +10,19 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, midjourney, openai_images, openai_music, openai_videos, suno
+from . import (
+    cogvideox,
+    flux,
+    gemini_videos,
+    kling,
+    luma,
+    midjourney,
+    openai_images,
+    openai_music,
+    openai_videos,
+    runway,
+    suno,
+)
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
 
@@ -20,12 +32,24 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     gemini_videos.FILMS,
     kling.FILMS,
     cogvideox.FILMS,
+    luma.PUBLISHED_FILMS,
+    luma.FILMS,
+    luma.GOAMZ_FILMS,
+    runway.PUBLISHED_FILMS,
+    runway.FILMS,
+    runway.WEB_FILMS,
 )
 FILM_TARGETS: Sequence[Target[Film]] = (
     kling.FILM_TARGET,
     cogvideox.FILM_TARGET,
     gemini_videos.FILM_TARGET,
     openai_videos.FILM_TARGET,
+    luma.PUBLISHED_FILM_TARGET,
+    luma.FILM_TARGET,
+    luma.GOAMZ_FILM_TARGET,
+    runway.PUBLISHED_FILM_TARGET,
+    runway.FILM_TARGET,
+    runway.WEB_FILM_TARGET,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (

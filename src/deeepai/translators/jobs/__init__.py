@@ -10,7 +10,23 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, luma, openai_images, openai_videos, runway, suno
+from . import (
+    cogvideox,
+    flux,
+    gemini_videos,
+    kling,
+    luma,
+    midjourney,
+    openai_images,
+    openai_music,
+    openai_videos,
+    pika,
+    pixverse,
+    runway,
+    suno,
+    vidu,
+    viggle,
+)
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
 
@@ -26,6 +42,9 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     runway.PUBLISHED_FILMS,
     runway.FILMS,
     runway.WEB_FILMS,
+    *vidu.SOURCES,
+    *pixverse.SOURCES,
+    *pika.SOURCES,
 )
 FILM_TARGETS: Sequence[Target[Film]] = (
     kling.FILM_TARGET,
@@ -38,10 +57,21 @@ FILM_TARGETS: Sequence[Target[Film]] = (
     runway.PUBLISHED_FILM_TARGET,
     runway.FILM_TARGET,
     runway.WEB_FILM_TARGET,
+    *vidu.TARGETS,
+    *pixverse.TARGETS,
+    *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
-PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)
-SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (suno.SONGS, suno.JOINED, suno.WORDS)
+PICTURE_TARGETS: Sequence[Target[Picture]] = (
+    flux.PICTURE_TARGET,
+    kling.PICTURE_TARGET,
+    midjourney.PICTURE_TARGET,
+)
+SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (
+    ((openai_music.SONGS, *suno.SONGS[0]), suno.SONGS[1]),
+    suno.JOINED,
+    suno.WORDS,
+)
 """Songs, what is joined of them, and lyrics: who asks, and who is asked."""
 
 
@@ -76,6 +106,7 @@ def _translator(
         request=write,
         error=target.error,
         facts=target.facts,
+        models=target.models,
     )
 
 
@@ -92,5 +123,6 @@ JOB_TRANSLATORS: tuple[JobTranslator, ...] = (
     *_pairs(FILM_SOURCES, FILM_TARGETS),
     *_pairs(PICTURE_SOURCES, PICTURE_TARGETS),
     *(translator for sources, targets in SONGS for translator in _pairs(sources, targets)),
+    *viggle.TRANSLATORS,
 )
 TASK_TRANSLATORS: tuple[TaskTranslator, ...] = tuple(map(openai_images.served_by, PICTURE_TARGETS))

@@ -210,7 +210,7 @@ def test_further_ways_and_the_balance(gateway: Gateway) -> None:
     body = {**FILM, "prompt": "further"}
     first = ask(gateway, "POST", f"{root}/video/text/generate", body).json()["Resp"]["video_id"]
 
-    def ended(video: int) -> int:
+    def ended(video: int) -> Any:
         path = f"{root}/video/result/{video}"
         return until(lambda: told if (told := ask(gateway, "GET", path).json()["Resp"])["status"] != 5 else None)
 

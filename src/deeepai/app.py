@@ -215,6 +215,7 @@ class Application:
             db,
             fetch,
             lambda account: webhook_secret(signing, account),
+            vault,
             signers={name: protocol.sign for name, protocol in protocols.items()},
             scale=settings.callback_wait_scale,
         )
@@ -287,6 +288,7 @@ class Application:
             protocols=protocols,
             prices=PriceBook.shipped(),
             probe=probed,
+            check_url=fetch.check,
         )
         control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
         gateway = self._gateway = Gateway(core, settings.trusted_proxies)

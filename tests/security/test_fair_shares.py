@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deeepai.accounts.limits import Limiter
+from deeepai.accounts.vault import Vault
 from deeepai.control.bootstrap import ENGINE_ACCOUNT
 from deeepai.engines.openai_wire import WireError
 from deeepai.engines.turns import ACCOUNT, HEADER, Turns
@@ -153,7 +154,7 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
 @pytest.fixture
 async def outbox(db: Database) -> AsyncIterator[Outbox]:
     fetch = SafeFetch([ipaddress.ip_network("127.0.0.0/8")])
-    made = Outbox(db, fetch, lambda account: webhook_secret(b"m" * 32, account))
+    made = Outbox(db, fetch, lambda account: webhook_secret(b"m" * 32, account), Vault(b"v" * 32))
     yield made
     await made.stop()
     await fetch.close()

@@ -143,9 +143,7 @@ async def test_a_job_is_gone_after_three_misses_in_a_row(a: World, nothing: Any)
 
 
 @pytest.mark.parametrize("said", [404, b"", {"state": "failed", "error": "stopped"}, {"state": "cancelled"}])
-async def test_a_job_that_its_vendor_has_stopped_is_cancelled_whatever_word_it_has_for_that(
-    a: World, said: Any
-) -> None:
+async def test_what_its_vendor_has_stopped_is_cancelled_whatever_word_it_has_for_that(a: World, said: Any) -> None:
     task = await a.accepted()
     await a.life.stopping(task)
     a.vendor.jobs["u1"] = {"state": "running"}

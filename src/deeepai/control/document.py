@@ -94,6 +94,7 @@ _SECTIONS: Final = {
     "Channels": "渠道",
     "Prices": "价格",
     "Tasks": "任务",
+    "Webhooks": "回调订阅",
     "Usage": "用量",
     "Redemption codes": "兑换码",
 }
@@ -379,6 +380,8 @@ class _Section:
             first = next(each for each in self._protocol.operations if isinstance(each, Submit))
             task = sample_task(self._protocol, first, SampleRequest(self._protocol, first, self._bodies))
             try:
+                if operation.events is not None:
+                    return [Reply(operation.events(task, links), content_type="text/event-stream")]
                 render = operation.render
                 return [first.job.face.render(task, links) if render is None else render(request, task, links)]
             except Failure:

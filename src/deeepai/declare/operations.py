@@ -142,10 +142,14 @@ class Fetch(OfTask[BodyT]):
     ----------
     render : callable
         The answer, where it depends on the request too.
+    events : callable
+        Where the answer is an event stream: the event that tells of the task's state. One is sent at once, on each
+        change, and every few seconds; the one of a final state is the last.
     """
 
     kind: ClassVar[Kind] = Kind.FETCH
     render: Callable[[Request[BodyT], Task, Links], Reply] | None = None
+    events: Callable[[Task, Links], bytes] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,7 +35,7 @@ from ..storage import object_rows
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
 from ..upstream import Client, UpstreamError, credentials, transports
-from . import lines, outbox, store
+from . import lines, outbox, store, webhooks
 from .assets import AssetStore
 from .files import FileKeeper
 from .hosts import address
@@ -258,6 +258,7 @@ class TaskLife:
             if waiting and hold is not None:
                 await self._ledger.void(tx, hold)
             await _add_children(tx, task, accepted.children)
+            await self._tell(tx, task, webhooks.CREATED)
             await self._notify(tx, task)
 
         await self.db.write(work)
@@ -295,7 +296,8 @@ class TaskLife:
         log.warning("task.unknown", task=task.id, protocol=task.protocol, channel=task.channel_id)
 
         async def work(tx: Tx) -> None:
-            await store.update(tx, task, "state", "next_poll_at")
+            if await store.update(tx, task, "state", "next_poll_at"):
+                await self._tell(tx, task, webhooks.CREATED)
 
         await self.db.write(work)
 
@@ -451,7 +453,7 @@ class TaskLife:
         if overdue and not (status is not None and status.state is State.WAITING):
             await self._finish(task, State.FAILED, error=f"timed out ({fault})" if fault else "timed out")
             return
-        changed = False
+        changed = begun = False
         task.misses = task.misses + 1 if status is not None and status.state is State.NOT_FOUND else 0
         if task.misses and task.stop_asked_at is not None:
             await self._finish(task, State.CANCELLED, error="cancelled")
@@ -463,7 +465,8 @@ class TaskLife:
             changed = task.state is not status.state or task.progress != status.progress
             task.state, task.progress = status.state, status.progress
             task.snapshot = status.snapshot
-            if status.state is State.RUNNING and task.started_at is None:
+            begun = status.state is State.RUNNING and task.started_at is None
+            if begun:
                 task.started_at = now
         task.polls += 1
         task.polled_at = now
@@ -482,6 +485,8 @@ class TaskLife:
                 await self._ledger.void(tx, hold)
             if written and status is not None:
                 await _add_children(tx, task, status.children)
+            if written and begun:
+                await self._tell(tx, task, webhooks.STARTED)
             if written and changed and task.hook is not None and self.face(task).hook_each_change:
                 await self._notify(tx, task)
 
@@ -540,10 +545,14 @@ class TaskLife:
                     msgspec.json.encode(consumed).decode() if consumed is not None else None,
                     error,
                 )
+            await self._tell(tx, task, webhooks.ENDS[state])
             await self._notify(tx, task)
 
         await self.db.write(work)
         log.info("task.ended", task=task.id, protocol=task.protocol, state=state.value, cost=cost, error=error)
+
+    async def _tell(self, tx: Tx, task: Stored, event: str) -> None:
+        await webhooks.tell(tx, task, event, self.links, now_ms())
 
     async def _notify(self, tx: Tx, task: Stored) -> None:
         if task.hook is None:

@@ -20,9 +20,11 @@ import structlog
 from standardwebhooks import Webhook
 
 from .. import crash
+from ..accounts.vault import Vault
 from ..declare import Callback, HookMessage
 from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
+from . import webhooks
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
 
@@ -38,6 +40,10 @@ PER_ACCOUNT: Final = 8
 PER_HOST: Final = 32
 MOST: Final = 128
 """Deliveries under way: of one account, to one host, in all."""
+_SWEPT: Final = 200
+"""Messages that are forgotten at once."""
+_GONE: Final = 410
+"""By which a webhook's receiver says that it is no more."""
 _FULL_SECONDS: Final = 1.0
 """For which a delivery is put off where its host has enough."""
 _STOP_SECONDS: Final = 5.0
@@ -50,7 +56,9 @@ async def enqueue(tx: Tx, task: Stored, message: HookMessage, now: int) -> None:
     """Store a callback in the transaction of the change that it tells of; older news that did not arrive is dropped."""
     assert task.hook is not None
     await tx.execute(
-        "UPDATE outbox SET state = 'superseded', next_at = NULL WHERE task_id = $1 AND state = 'pending'", task.id
+        "UPDATE outbox SET state = 'superseded', next_at = NULL "
+        "WHERE task_id = $1 AND webhook_id IS NULL AND state = 'pending'",
+        task.id,
     )
     await tx.execute(
         "INSERT INTO outbox (id, task_id, account_id, url, body, headers, state, next_at, created_at) "
@@ -72,6 +80,8 @@ class Outbox:
     ----------
     secret : callable
         An account's signing secret (`whsec_…`).
+    vault : Vault
+        Holds those of webhooks, which have their own.
     signers : mapping
         By protocol, what signs its tasks' callbacks as their vendor does.
     scale : float
@@ -83,6 +93,7 @@ class Outbox:
         db: Database,
         fetch: SafeFetch,
         secret: SecretOf,
+        vault: Vault,
         *,
         signers: Mapping[str, Signer] | None = None,
         scale: float = 1.0,
@@ -90,6 +101,7 @@ class Outbox:
         self._db = db
         self._fetch = fetch
         self._secret = secret
+        self._vault = vault
         self._signers = signers or {}
         self._scale = scale
         self._running: set[asyncio.Task[None]] = set()
@@ -198,15 +210,20 @@ class Outbox:
         status: int | None = None
         error: str | None = None
         body: str = row["body"]
-        stamp, secret = datetime.datetime.now(datetime.UTC), self._secret(row["account_id"])
-        sign = self._signers.get(row["protocol"])
+        stamp = datetime.datetime.now(datetime.UTC)
+        secrets = await self._secrets(row)
+        if not secrets:
+            await self._db.write(lambda tx: webhooks.stop(tx, row["webhook_id"]))
+            return
+        sign = self._signers.get(row["protocol"]) if row["webhook_id"] is None else None
+        told = Callback(row["url"], body.encode(), secrets[0], int(stamp.timestamp()))
         headers = {
             **msgspec.json.decode(row["headers"], type=dict[str, str]),
             "content-type": "application/json",
             "webhook-id": row["id"],
             "webhook-timestamp": str(int(stamp.timestamp())),
-            "webhook-signature": Webhook(secret).sign(row["id"], stamp, body),
-            **(sign(Callback(row["url"], body.encode(), secret, int(stamp.timestamp()))) if sign is not None else {}),
+            "webhook-signature": " ".join(Webhook(secret).sign(row["id"], stamp, body) for secret in secrets),
+            **(sign(told) if sign is not None else {}),
         }
         try:
             answer = await self._fetch.request(
@@ -247,8 +264,18 @@ class Outbox:
                 due,
             )
 
+            if status == _GONE and row["webhook_id"] is not None:
+                await webhooks.gone(tx, row["webhook_id"], now)
+
         await self._db.write(work)
         log.info("callback", id=row["id"], task=row["task_id"], attempt=attempt, status=status, error=error)
+
+    async def _secrets(self, row: Row) -> Sequence[str]:
+        """Return what a message is signed with; nothing where its webhook is gone."""
+        hook_id: str | None = row["webhook_id"]
+        if hook_id is None:
+            return (self._secret(row["account_id"]),)
+        return await self._db.read(lambda tx: webhooks.secrets_of(tx, self._vault, hook_id, now_ms()))
 
 
 async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
@@ -256,3 +283,16 @@ async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
         await tx.execute(
             "UPDATE outbox SET leased_until = 0, next_at = $2 WHERE id = $1 AND state = 'pending'", one, due
         )
+
+
+async def sweep(tx: Tx, before: int) -> int:
+    """Forget some of the messages that were done with before a time, and whose task is gone; return how many."""
+    rows = await tx.fetch(
+        "SELECT id FROM outbox WHERE state <> 'pending' AND created_at < $1 "
+        f"AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = outbox.task_id) LIMIT {_SWEPT}",
+        before,
+    )
+    for row in rows:
+        await tx.execute("DELETE FROM deliveries WHERE outbox_id = $1", row["id"])
+        await tx.execute("DELETE FROM outbox WHERE id = $1", row["id"])
+    return len(rows)

@@ -23,6 +23,7 @@ from . import (
     runway,
     suno,
     vidu,
+    viggle,
 )
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
@@ -111,5 +112,6 @@ JOB_TRANSLATORS: tuple[JobTranslator, ...] = (
     *_pairs(FILM_SOURCES, FILM_TARGETS),
     *_pairs(PICTURE_SOURCES, PICTURE_TARGETS),
     *(translator for sources, targets in SONGS for translator in _pairs(sources, targets)),
+    *viggle.TRANSLATORS,
 )
 TASK_TRANSLATORS: tuple[TaskTranslator, ...] = tuple(map(openai_images.served_by, PICTURE_TARGETS))

@@ -31,6 +31,10 @@ _LONGEST = (
     "tests/spoiled/",
     "tests/drill/",
     "tests/security/test_cluster.py",
+    "tests/security/test_disk.py",
+    "tests/security/test_connections.py",
+    "tests/security/test_holds.py",
+    "tests/fuzz/",
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from deeepai.accounts.vault import Vault
+from deeepai.tasks.secrets import webhook_secret
 from tests.stack import Gateway
 from tests.support.until import PATIENCE, until
 
@@ -32,6 +35,13 @@ def asked_of(gateway: Gateway, words: str) -> dict[str, Any] | None:
     """Return the first request with these words that reached the gateway's vendors."""
     assert gateway.sandbox is not None
     return next((entry for entry in gateway.sandbox.requests() if words in json.dumps(entry["body"])), None)
+
+
+def account_secret(gateway: Gateway) -> str:
+    """Return what the receivers of an account's callbacks check signatures with: that of the live token."""
+    digest = hashlib.sha256(gateway.live.encode()).hexdigest()
+    (token,) = rows(gateway, "SELECT account_id FROM tokens WHERE digest = ?", digest)
+    return webhook_secret(Vault.open(gateway.data / "secret.key").derive("webhooks"), token["account_id"])
 
 
 def usage_row(gateway: Gateway, request_id: str) -> dict[str, Any]:

@@ -167,9 +167,13 @@ class Gateway:
         found, todo = [self.process.pid], [self.process.pid]
         while todo:
             parent = todo.pop()
-            for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                threads = list(Path(f"/proc/{parent}/task").glob("*/children"))
+            except OSError:  # a process that has just ended
+                continue
+            for thread in threads:
                 try:
-                    children = task.read_text().split()
+                    children = thread.read_text().split()
                 except OSError:  # a thread that has just ended
                     continue
                 for child in children:

@@ -8,8 +8,8 @@ import time
 import urllib.request
 from typing import Any
 
-BASE = os.environ.get("BASE_URL", "http://127.0.0.1:8100")
-TOKEN = os.environ.get("TOKEN", "")
+BASE = os.environ.get("DEEEPAI_BASE_URL", "http://127.0.0.1:8100")
+TOKEN = os.environ.get("DEEEPAI_TOKEN", "")
 PAUSE = float(os.environ.get("PAUSE", "5"))
 """Seconds between two looks."""
 

@@ -40,6 +40,7 @@ from .gateway.model_list import ModelList
 from .gateway.pricing import Prices
 from .gateway.routing import Router
 from .gateway.translation import TranslatorIndex, by_source
+from .gateway.watching import TaskWatch
 from .guard import GUARD, Guard
 from .health import Check, Health, assets_check, cache_check, database_check, room_check, write_check
 from .lifeline import die_with_parent
@@ -57,6 +58,7 @@ from .storage.database import Database, DatabaseRefused, StorageFault, Tx
 from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.files import Bounds, FileKeeper
+from .tasks.hosts import is_local
 from .tasks.life import TaskLife, Timing
 from .tasks.links import SignedLinks
 from .tasks.outbox import Outbox
@@ -206,9 +208,17 @@ class Application:
             timing=Timing(settings.submit_limit, settings.unknown_limit, settings.lease_ttl * 2),
             channel=dispatcher.by_id,
             price=prices.cost,
+            hears=lambda channel: bool(settings.public_url) or is_local(channel.base_url),
         )
         signing = vault.derive("webhooks")
-        outbox = Outbox(db, fetch, lambda account: webhook_secret(signing, account), scale=settings.callback_wait_scale)
+        outbox = Outbox(
+            db,
+            fetch,
+            lambda account: webhook_secret(signing, account),
+            vault,
+            signers={name: protocol.sign for name, protocol in protocols.items()},
+            scale=settings.callback_wait_scale,
+        )
         poller = Poller(life, outbox, node=node, tick=settings.poll_tick, own=directory.own.ids)
         room = Room(settings.body_memory, settings.account_share)
         metrics = Metrics(
@@ -242,6 +252,7 @@ class Application:
             client=client,
             life=life,
             poller=poller,
+            watch=TaskWatch(db),
             links=links,
             metrics=metrics,
             intake=Intake(settings.max_body, settings.spool, room),
@@ -277,6 +288,7 @@ class Application:
             protocols=protocols,
             prices=PriceBook.shipped(),
             probe=probed,
+            check_url=fetch.check,
         )
         control = ControlAPI(context, trusted_proxies=settings.trusted_proxies)
         gateway = self._gateway = Gateway(core, settings.trusted_proxies)

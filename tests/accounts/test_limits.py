@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deeepai.accounts import addresses
 from deeepai.accounts.limits import Limiter
@@ -142,6 +144,22 @@ async def test_a_cache_that_came_back_empty_is_told_anew() -> None:
     await cache.close()
     waits = [await node.count_shared("t", 6) for _ in range(6) for node in nodes]
     assert waits.count(0.0) <= 2
+
+
+@given(st.integers(0, 40), st.integers(0, 60))
+async def test_a_cache_that_goes_and_comes_back_empty_lets_no_more_through(before: int, meanwhile: int) -> None:
+    cache, clock, passed = Flaky(), Clock(), 0
+    nodes = [Limiter(cache, clock) for _ in range(3)]
+    for node in nodes:
+        node.nodes = 3
+    for there, requests in ((True, before), (False, meanwhile), (True, 60)):
+        if there and not cache.there:
+            await cache.close()
+        cache.there = there
+        for number in range(requests):
+            passed += await nodes[number % 3].count_shared("t", 30) == 0
+    # That the cache was emptied is not seen where others have told it as much again.
+    assert passed <= 31
 
 
 def boards(folder: Path, count: int) -> list[Board]:

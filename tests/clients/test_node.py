@@ -85,3 +85,44 @@ def test_midjourney_of_a_sister_relay(gateway: Gateway) -> None:
 def test_stability_of_a_sister_relay(gateway: Gateway) -> None:
     seen = run("relay302.cjs", gateway, MODELS=json.dumps(["sd3.5-large", "sd3-ultra"]))
     assert [image["head"] for images in seen.values() for image in images] == [PNG] * 2
+
+
+@pytest.mark.operation(
+    "dream_machine.generations.video",
+    "dream_machine.generations.audio",
+    "dream_machine.generations.image",
+    "dream_machine.generations.list",
+    "dream_machine.credits",
+)
+def test_luma(gateway: Gateway) -> None:
+    """Its own client, and the AI SDK's provider for its pictures."""
+    seen = run("luma.mjs", gateway)
+    assert [state for state, _ in seen["films"]] == ["completed"] * 3
+    assert all(url.startswith(f"{gateway.url}/assets/") for _, url in seen["films"])
+    assert seen["listed"] == seen["ids"]
+    assert seen["image"]["bytes"] > 10_000
+    assert seen["credits"] > 0
+    # It shows FastAPI's words where the whole answer is as it expects.
+    assert seen["errors"].pop("sdk").startswith("Input must be one of ")
+    assert seen["errors"] == {
+        "short": "BadRequestError",
+        "ratio": "UnprocessableEntityError",
+        "key": "AuthenticationError",
+    }
+
+
+@pytest.mark.operation(
+    "runwayml.image_to_video",
+    "runwayml.text_to_video",
+    "runwayml.tasks.delete",
+    "runwayml.uploads",
+    "runwayml.organization",
+)
+def test_runway(gateway: Gateway) -> None:
+    seen = run("runway.mjs", gateway)
+    status, (url,) = seen["done"]
+    assert (status, url.startswith(f"{gateway.url}/assets/")) == ("SUCCEEDED", True)
+    assert seen["stopped"] == [True, "FAILED"]
+    assert seen["filmed"]
+    assert seen["credits"] > 0
+    assert seen["failed"] == ["BadRequestError", 400]

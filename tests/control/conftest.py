@@ -25,6 +25,7 @@ from deeepai.protocols import PROTOCOLS
 from deeepai.storage.cache import MemoryCache
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
+from deeepai.tasks.safe_fetch import check_url
 from tests.servers import new_postgresql
 from tests.support.until import until_async
 
@@ -107,6 +108,7 @@ async def api(db: Database) -> AsyncIterator[API]:
         protocols=PROTOCOLS,
         prices=PriceBook.shipped(),
         probe=probe,
+        check_url=lambda url: check_url(url, ()),
     )
     # A server catches signals only in the main thread's `run`; this one is told.
     server = uvicorn.Server(uvicorn.Config(ControlAPI(context), port=0, lifespan="off", log_config=None))

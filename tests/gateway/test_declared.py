@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,11 +13,14 @@ from typing import Any
 
 import pytest
 
-from deeepai.declare import Signing
+from deeepai.accounts.vault import Vault
+from deeepai.declare import Callback, Signing
 from deeepai.money.ledger import verify
 from deeepai.storage.connect import open_database
+from deeepai.tasks.secrets import webhook_secret
 from deeepai.upstream import credentials
 from tests.gateway.toy import JOBS, PRICE, PROMPT, Toy, key, running, toy
+from tests.support.receiver import Receiver
 from tests.support.until import PATIENCE, until_async
 
 
@@ -55,11 +60,21 @@ async def test_a_state_is_told_at_once_on_each_change_and_at_its_end(place: Toy)
     job = await place.submit()
     async with place.client.get(f"{place.url}/toy/jobs/{job}/events", headers=key("ada")) as answer:
         assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream")
-        assert await answer.content.readuntil(b"\n\n") == b"data: running None\n\n"
+        name, first = told(await answer.content.readuntil(b"\n\n"))
+        assert (name, first["progress"]) == ("task.updated", None)
+        while told(await answer.content.readuntil(b"\n\n"))[1]["state"] != "running":
+            pass
         place.vendor.jobs["u1"] = {"state": "running", "progress": 40}
-        assert await answer.content.readuntil(b"\n\n") == b"data: running 40\n\n"
+        assert told(await answer.content.readuntil(b"\n\n"))[1]["progress"] == 40
         place.vendor.jobs["u1"] = DONE
-        assert await answer.content.read() == b"data: succeeded 100\n\n", "the last, and the stream's end"
+        name, last = told(await answer.content.read())
+        assert (name, last["progress"]) == ("task.succeeded", 100), "the last, and the stream's end"
+
+
+def told(event: bytes) -> tuple[str, Any]:
+    """Return an event's name and what it says."""
+    (_, name), (_, data) = (line.split(": ", 1) for line in event.decode().strip().split("\n")[1:])
+    return name, json.loads(data)
 
 
 async def test_a_job_that_has_ended_is_one_event(place: Toy) -> None:
@@ -67,7 +82,7 @@ async def test_a_job_that_has_ended_is_one_event(place: Toy) -> None:
     job = await place.submit()
     await until_async(lambda: place.state(job), lambda state: state == "succeeded")
     async with place.client.get(f"{place.url}/toy/jobs/{job}/events", headers=key("ada")) as answer:
-        assert await answer.content.read() == b"data: succeeded 100\n\n"
+        assert told(await answer.content.read())[0] == "task.succeeded"
     async with place.client.get(f"{place.url}/toy/jobs/{job}/events", headers=key("bob")) as answer:
         assert answer.status == 404
 
@@ -146,6 +161,51 @@ async def test_what_a_job_made_is_its_owners_and_its_follow_ups_go_where_it_was_
     assert made_at == ["low", "low", "high"], "the model alone would go to the channel of the higher priority"
     parents = place.rows("SELECT parent_id FROM tasks ORDER BY submitted_at, id")
     assert sorted(row["parent_id"] or "" for row in parents) == ["", "", job]
+
+
+# Uploads ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_submission_goes_where_what_it_uses_was_uploaded(place: Toy) -> None:
+    async def answer() -> dict[str, str]:
+        return {"id": f"up-{len(place.vendor.asked)}"}
+
+    place.vendor.answer = answer
+    status, said = await place.ask("POST", "/toy/uploads", {})
+    assert (status, said["id"]) == (200, "up-1")
+    await place.submit(uses="up-1")
+    assert [channel for channel, _, _ in place.vendor.asked] == ["high", "high"]
+    # The model is served elsewhere, where nobody knows the upload.
+    assert (await place.ask("POST", "/toy/jobs", {"model": "own", "uses": "up-1"}))[0] == 404
+    job = await place.submit(model="own")
+    status, said = await place.ask("POST", "/toy/jobs", {"model": "m", "uses": "up-1", "after": job})
+    assert (status, said["why"]) == (400, "invalid_request")
+    for body, who in (({"uses": "up-1"}, "bob"), ({"uses": "up-2"}, "ada")):
+        assert (await place.ask("POST", "/toy/jobs", {"model": "m", **body}, who))[0] == 404
+    assert len(place.vendor.asked) == 3
+    assert len(place.rows("SELECT 1 FROM tasks")) == 2
+
+
+# Callbacks ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_vendor_s_own_signature_stands_in_the_place_of_the_usual_one(tmp_path: Path) -> None:
+    def sign(callback: Callback) -> dict[str, str]:
+        key = callback.secret.encode()
+        return {"webhook-signature": hmac.new(key, callback.body, "sha256").hexdigest(), "x-url": callback.url}
+
+    with Receiver(first=[500]) as receiver:
+        async with running(tmp_path, toy(sign=sign)) as place:
+            place.vendor.jobs["u1"] = DONE
+            job = await place.submit(hook=receiver.url)
+            await until_async(lambda: len(receiver.received) == 2)
+            (account,) = place.rows("SELECT id FROM accounts WHERE name = 'ada'")
+        vault = Vault.open(tmp_path / "secret.key")
+    secret = webhook_secret(vault.derive("webhooks"), account["id"]).encode()
+    for call in receiver.received:
+        assert call.body == {"id": job}
+        assert call.headers["webhook-signature"] == hmac.new(secret, call.raw, "sha256").hexdigest()
+        assert (call.headers["x-url"], call.headers["webhook-id"][:4]) == (receiver.url, "msg_")
 
 
 # Parts --------------------------------------------------------------------------------------------------------------

@@ -122,6 +122,35 @@ async def test_malformed_forms_are_invalid(raw: bytes) -> None:
     assert raised.value.kind is Reason.INVALID
 
 
+async def test_a_form_may_be_url_encoded_where_it_is_said() -> None:
+    taking = operation(media="form", body=Body)
+    kind = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    intake = Intake(64 << 20, Path("/dev/null/spool"), Room(1 << 30, 1.0))
+    raw = b"model=a+b%C3%BC&n=3&more=&odd"
+    found = request(taking, kind)
+    await read_body(found, taking, receive([raw]), intake)
+    assert found.body == Body("a b\u00fc", 3)
+    assert {part.name: part.text for part in found.parts} == {"model": "a b\u00fc", "n": "3", "more": "", "odd": ""}
+    assert outgoing.rewrite(found, {}) == (raw, kind["content-type"])
+    changed, sent = outgoing.rewrite(found, {"model": "c", "more": DROP})
+    assert isinstance(changed, bytes)
+    assert {part.name: part.text for part in parse_multipart(changed, sent)} == {"n": "3", "odd": "", "model": "c"}
+    for wrong in (
+        b"n=1",
+        b"model=a&n=many",
+        b"model=a&model=b",
+        b"model=%ff",
+        b"model=a" + b"&x=1" * 6000,
+    ):
+        with pytest.raises(Failure) as refused:
+            await read_body(request(taking, kind), taking, receive([wrong]), intake)
+        assert refused.value.kind is Reason.INVALID
+    for other in ("application/json", "text/plain", ""):
+        with pytest.raises(Failure) as refused:
+            await read_body(request(taking, {"content-type": other}), taking, receive([raw]), intake)
+        assert refused.value.kind is Reason.BAD_MEDIA
+
+
 async def test_a_form_without_a_boundary_is_refused() -> None:
     with pytest.raises(Failure) as raised:
         await read(b"--b--", kind="multipart/form-data")

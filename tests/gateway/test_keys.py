@@ -29,7 +29,12 @@ TOKEN = Token(
     concurrency=None,
     price_group="default",
 )
-PLACES = {"key_headers": ("x-key", "x-other"), "key_queries": ("key",), "key_placeholders": ("none-here",)}
+PLACES = {
+    "key_headers": ("x-key", "x-other"),
+    "key_queries": ("key",),
+    "key_placeholders": ("none-here",),
+    "key_schemes": ("token",),
+}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,8 @@ PLACES = {"key_headers": ("x-key", "x-other"), "key_queries": ("key",), "key_pla
         ({"authorization": "Bearer k1"}, "", "k1"),
         ({"authorization": "bearer  k1 "}, "", "k1"),
         ({"authorization": "k1"}, "", "k1"),
+        ({"authorization": "Token k1"}, "", "k1"),
+        ({"authorization": "Basic k1"}, "", "Basic k1"),
         ({"authorization": "Bearer k1", "x-key": "k2"}, "key=k3", "k1"),
         ({"authorization": "Bearer none-here", "x-key": "k2"}, "", "k2"),
         ({"authorization": "Bearer none-here-"}, "", "none-here-"),

@@ -26,11 +26,17 @@ from deeepai.declare import (
     Call,
     Child,
     Fetch,
+    Hook,
+    HookMessage,
     Job,
     JobFace,
     JobRules,
     Json,
     Links,
+    Local,
+    Made,
+    ObjectCall,
+    ObjectRules,
     Origin,
     Protocol,
     Refused,
@@ -41,6 +47,7 @@ from deeepai.declare import (
     Task,
     TaskStatus,
     UpstreamCall,
+    View,
 )
 from deeepai.money.ledger import Ledger
 from deeepai.money.prices import PriceBook
@@ -62,6 +69,7 @@ CHAT: Final = {
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
 """What the channel that speaks another protocol is answered with."""
+_CALLBACKS: Final = {"DEEEPAI_ALLOW_PRIVATE_CALLBACKS": "127.0.0.0/8", "DEEEPAI_CALLBACK_WAIT_SCALE": "0.01"}
 KEYS: Final = {name: f"sk-live-{name:0<32}" for name in ("ada", "bob")}
 
 
@@ -73,6 +81,8 @@ class JobBody(msgspec.Struct):
 
     model: str
     after: str | None = None
+    uses: str | None = None
+    hook: str | None = None
     wait: float = 0.0
 
 
@@ -100,8 +110,8 @@ def show(task: Task, links: Links) -> Reply:
     return Reply({"id": task.id, "state": task.state.value, "progress": task.progress})
 
 
-def event(task: Task, links: Links) -> bytes:
-    return f"data: {task.state.value} {task.progress}\n\n".encode()
+async def watch(view: View[object]) -> Reply:
+    return Reply(events=await view.events(_of_path(view.request), None))
 
 
 def _of_path(request: Request[Any]) -> str:
@@ -118,7 +128,11 @@ RULES: Final[JobRules[JobBody]] = JobRules(
     fresh=0.0,
 )
 FACE: Final[JobFace[JobBody]] = JobFace(
-    new_id=lambda: new_id("job_"), submitted=lambda task, links: Reply({"id": task.id}, 202), render=show
+    new_id=lambda: new_id("job_"),
+    submitted=lambda task, links: Reply({"id": task.id}, 202),
+    render=show,
+    hook=lambda request: Hook(request.body.hook) if request.body.hook else None,
+    hook_message=lambda task, links: HookMessage({"id": task.id}),
 )
 JOBS: Final = (
     Submit(
@@ -131,18 +145,27 @@ JOBS: Final = (
         model=lambda request: request.body.model,
         job=Job(rules=RULES, face=FACE),
         origin=Origin(ids=lambda request: [request.body.after] if request.body.after else []),
+        uses=lambda request: [request.body.uses] if request.body.uses else [],
         wait=lambda request: request.body.wait,
     ),
     Fetch(name="jobs.get", method="GET", path="/toy/jobs/{id}", summary=NAME, media="none", task=_of_path),
-    Fetch(
+    Local(
         name="jobs.events",
         method="GET",
         path="/toy/jobs/{id}/events",
         summary=NAME,
         media="none",
-        task=_of_path,
-        events=event,
+        answers=("text/event-stream",),
+        answer=watch,
     ),
+)
+UPLOAD: Final = ObjectCall(
+    name="uploads",
+    method="POST",
+    path="/toy/uploads",
+    upstream_template="/uploads",
+    summary=NAME,
+    objects=ObjectRules(makes=lambda request, said: [Made(said["id"], "upload")]),
 )
 PROMPT: Final = Call(
     name="prompt",
@@ -157,7 +180,7 @@ PROMPT: Final = Call(
 
 def toy(**more: Any) -> Protocol:
     """Return the toy protocol; `more` says something else of it."""
-    return protocol(*more.pop("operations", (*JOBS, PROMPT)), **more)
+    return protocol(*more.pop("operations", (*JOBS, UPLOAD, PROMPT)), **more)
 
 
 # Its vendor ---------------------------------------------------------------------------------------------------------
@@ -301,7 +324,7 @@ def key(who: str) -> dict[str, str]:
 async def running(folder: Path, declared: Protocol) -> AsyncIterator[Toy]:
     """Run a gateway that serves one protocol, with people and channels in its store."""
     async with vendor() as made:
-        settings = Settings.load({"DEEEPAI_POLL_TICK": "0.02"}, data=str(folder), port=reserve_port())
+        settings = Settings.load({"DEEEPAI_POLL_TICK": "0.02", **_CALLBACKS}, data=str(folder), port=reserve_port())
         protocols = {**PROTOCOLS, declared.name: declared}
         database = await open_database(settings.database_url)
         ledger = Ledger(database, node="setup")

@@ -585,3 +585,13 @@ def test_error_tables() -> None:
     assert (invalid.status, invalid.body["code"], invalid.headers) == (400, 1200, {})
     timeout = table(Failure(Reason.TIMEOUT, "slow"), None, "r3")
     assert (timeout.status, timeout.body["code"]) == (504, 5000)
+
+
+def test_files_in_a_list_of_addresses() -> None:
+    plain = JobFormat(
+        id="id", states=WORDS, show=show, status="state", files=(FilePath("output[]", "video"),), written={}
+    )
+    done = task(State.SUCCEEDED, results=2, snapshot={"roles": ["video", "video"]})
+    links = [PlainLinks().asset(done, number) for number in (0, 1)]
+    assert plain.own_answer(done, PlainLinks()) == {"id": "ours-1", "state": "done", "output": links}
+    assert plain.own_answer(task(State.RUNNING), PlainLinks()) == {"id": "ours-1", "state": "working"}

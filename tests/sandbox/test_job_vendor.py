@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from deeepai.sandbox.app import Sandbox
 from deeepai.sandbox.fields import Field
@@ -66,6 +67,7 @@ SONGS = JobVendor(
     errors=ERRORS,
     error=lambda call, code, message: {"code": code, "message": message},
     lookups=[Lookup("GET", "/song", "query"), Lookup("POST", "/song", "body", "task")],
+    cancels="/song/{id}",
     hook=Hook("notify", shown, headers=signed, retries=(1.0,)),
     settings={"moderates_at_submit": False},
 )
@@ -100,6 +102,32 @@ async def test_results_have_ids_before_they_have_addresses(http: aiohttp.ClientS
     assert joined["parent"] == task["songs"][1]
     assert (await post(http, "/concat", {"song": "another's"}, 404))["code"] == "none"
     assert (await post(http, "/song", {"task": joined["id"]}))["parent"] == task["songs"][1]
+
+
+async def test_a_task_is_stopped_and_then_forgotten(http: aiohttp.ClientSession):
+    task = (await post(http, "/songs", {"prompt": "[sandbox:never-finish] x"}, 201))["id"]
+    for state in ("hoarse", None):
+        async with http.delete(f"/song/{task}") as answer:
+            assert (answer.status, await answer.read()) == (204, b"")
+        told = await get(http, f"/song?id={task}", 404 if state is None else 200)
+        assert told.get("state") == state
+    async with http.delete(f"/song/{task}") as answer:
+        assert answer.status == 404
+
+
+async def test_a_task_lasts_as_long_as_it_is_told(http: aiohttp.ClientSession):
+    short, long = [(await post(http, "/songs", {"prompt": f"[sandbox:takes={n}] x"}, 201))["id"] for n in (1, 100_000)]
+    assert (await sung(http, short))["state"] == "sung"
+    assert (await get(http, f"/song?id={long}"))["percent"] < 100
+
+
+async def test_what_is_made_may_have_the_task_s_own_id():
+    one = replace(SONGS, one_id=True, works=[Work("/songs", 40, FIELDS, lambda order: results(order)[:1])])
+    app = Sandbox(speed=400, seed=1, vendors=[one.vendor()]).application()
+    async with TestClient(TestServer(app), headers={"authorization": "Bearer sk-test"}) as client:
+        answer = await client.post("/songs", json={"prompt": "x"})
+        task = await answer.json()
+    assert task["songs"] == [task["id"]]
 
 
 async def test_fields_in_a_form(http: aiohttp.ClientSession):

@@ -126,10 +126,11 @@ async def test_a_video_and_its_remix(http: aiohttp.ClientSession):
     assert done["expires_at"] > done["completed_at"]
     with av.open(io.BytesIO(await file_of(http, made["id"])), "r") as film:
         (stream,) = film.streams.video
-        assert (stream.width, stream.height) == (320, 180)
+        assert (stream.width, stream.height) == (1280, 720)
         assert film.duration is not None
         assert film.duration / av.time_base == pytest.approx(8, abs=0.1)
-        assert sum(1 for _ in film.decode(stream)) == 8
+        assert sum(1 for _ in film.decode(stream)) == 8 * 24
+        assert film.streams.audio
     assert (await file_of(http, made["id"], "thumbnail"))[8:12] == b"WEBP"
     assert (await file_of(http, made["id"], "spritesheet"))[:2] == b"\xff\xd8"
     await file_of(http, made["id"], "hologram", 400)

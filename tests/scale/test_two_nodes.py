@@ -115,3 +115,14 @@ def test_the_ledger_holds(nodes: tuple[Gateway, Gateway, str]) -> None:
 
     assert "proved" in asyncio.run(proof())
     two.start()
+
+
+def test_a_submission_that_both_get_is_one_job(nodes: tuple[Gateway, Gateway, str]) -> None:
+    one, two, url = nodes
+    body = {"model": "cogvideox-3", "prompt": "asked of both [sandbox:slow=0.5]"}
+    path = "/cogvideox/v4/videos/generations"
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: post((one, two)[n % 2], path, body, one.live), range(8)))
+    assert {answer.status for answer in answers} == {200}
+    (task,) = {answer.json["id"] for answer in answers}
+    assert [row["id"] for row in query(url, "SELECT id FROM tasks WHERE protocol = 'cogvideox'")] == [task]

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from deeepai.accounts.limits import Limiter
+from deeepai.accounts.vault import Vault
 from deeepai.control.bootstrap import ENGINE_ACCOUNT
 from deeepai.engines.openai_wire import WireError
 from deeepai.engines.turns import ACCOUNT, HEADER, Turns
@@ -153,7 +154,7 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Da
 @pytest.fixture
 async def outbox(db: Database) -> AsyncIterator[Outbox]:
     fetch = SafeFetch([ipaddress.ip_network("127.0.0.0/8")])
-    made = Outbox(db, fetch, lambda account: webhook_secret(b"m" * 32, account))
+    made = Outbox(db, fetch, lambda account: webhook_secret(b"m" * 32, account), Vault(b"v" * 32))
     yield made
     await made.stop()
     await fetch.close()
@@ -203,6 +204,21 @@ async def test_each_account_has_its_first_before_one_has_its_last(db: Database, 
         await until_async(lambda: len(receiver.came), lambda count: count == 41)
         assert receiver.came.index(bobs) <= PER_ACCOUNT
         assert sorted(receiver.came) == sorted([*eves, bobs])
+
+
+async def test_a_look_while_an_account_has_no_room_ends_nothing(db: Database, outbox: Outbox) -> None:
+    receiver = Receiver()
+    async with served(receiver) as server:
+        await put(db, "eve", str(server.make_url("/never")), PER_ACCOUNT)
+        outbox.look()
+        await until_async(lambda: len(receiver.kept), lambda count: count == PER_ACCOUNT)
+        waiting = await put(db, "eve", str(server.make_url("/now")))
+        for _ in range(3):
+            outbox.look()
+            await tried(db, "eve")
+        receiver.end.set()
+        await until_async(lambda: list(receiver.came))
+        assert receiver.came == waiting
 
 
 async def test_a_host_that_never_answers_holds_up_no_other_host(db: Database, outbox: Outbox) -> None:

@@ -142,6 +142,27 @@ async def test_a_job_is_gone_after_three_misses_in_a_row(a: World, nothing: Any)
     assert await a.balance() == (USD, 0, 0)
 
 
+@pytest.mark.parametrize("said", [404, b"", {"state": "failed", "error": "stopped"}, {"state": "cancelled"}])
+async def test_what_its_vendor_has_stopped_is_cancelled_whatever_word_it_has_for_that(a: World, said: Any) -> None:
+    task = await a.accepted()
+    await a.life.stopping(task)
+    a.vendor.jobs["u1"] = {"state": "running"}
+    task = await a.look(await a.task(task.id))
+    assert task.state is State.RUNNING, "not all stop at once"
+    a.vendor.jobs["u1"] = said
+    task = await a.look(task)
+    assert (task.state, task.cost) == (State.CANCELLED, 0)
+    assert await a.balance() == (USD, 0, 0)
+
+
+async def test_a_job_that_was_done_before_it_was_stopped_is_paid(a: World) -> None:
+    task = await a.accepted()
+    await a.life.stopping(task)
+    a.vendor.jobs["u1"] = {"state": "succeeded"}
+    assert (await a.look(await a.task(task.id))).state is State.SUCCEEDED
+    assert await a.balance() == (USD - PRICE, 0, PRICE)
+
+
 async def test_an_unreachable_vendor_is_passing_trouble(a: World) -> None:
     task = await a.accepted()
     a.channels["ch_a"] = channel("a", base_url="http://nobody.invalid")

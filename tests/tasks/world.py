@@ -232,7 +232,7 @@ async def world(folder: Path, *, timing: Timing | None = None, **more: Any) -> A
     """Build a world; `more` are the toy protocol's task rules."""
     db = await open_database(f"sqlite:///{folder}/a.db")
     await add_account(db, "a", USD, {"t": None})
-    ledger = Ledger(db, node="n")
+    ledger, vault = Ledger(db, node="n"), Vault(os.urandom(32))
     client = Client()
     fetch = SafeFetch([ipaddress.ip_network("127.0.0.0/8")])
     protocols = {"toy": protocol(submit(**more))}
@@ -249,13 +249,13 @@ async def world(folder: Path, *, timing: Timing | None = None, **more: Any) -> A
             assets=assets,
             files=FileKeeper(db, assets, bounds, lambda kind, why: None),
             fetch=fetch,
-            vault=Vault(os.urandom(32)),
+            vault=vault,
             links=SignedLinks("http://gateway.example", b"s" * 32, 3600),
             timing=timing or Timing(submit=5, unknown=60, lease=60),
             channel=lambda channel_id: channels.get(channel_id),
             price=lambda key, usage, group: prices[key] * usage.images if key in prices else None,
         )
-        outbox = Outbox(db, fetch, lambda account: webhook_secret(MASTER, account), scale=0.0)
+        outbox = Outbox(db, fetch, lambda account: webhook_secret(MASTER, account), vault, scale=0.0)
         poller = Poller(life, outbox, node="n", tick=0.01)
         try:
             yield World(db, ledger, life, poller, outbox, vendor, client, fetch, channels, protocols, prices)

@@ -16,7 +16,18 @@ from deeepai.declare import Answer, Failure, JobTranslator, Part, Reason, Submit
 from deeepai.gateway.body import HttpRequest
 from deeepai.protocols import PROTOCOLS
 from deeepai.translators import JOB_TRANSLATORS, TASK_TRANSLATORS
-from deeepai.translators.jobs import cogvideox, flux, gemini_videos, kling, openai_videos
+from deeepai.translators.jobs import (
+    cogvideox,
+    flux,
+    gemini_videos,
+    kling,
+    luma,
+    openai_videos,
+    pika,
+    pixverse,
+    runway,
+    vidu,
+)
 from deeepai.translators.jobs.common import Source, Target, times
 from deeepai.translators.jobs.model import Body, Film, Picture
 
@@ -43,6 +54,19 @@ FILMS: dict[str, tuple[Source[Film], Any, str]] = {
     "gemini": (gemini_videos.FILMS, gemini_videos.FILM_TARGET.write, "veo-3.1"),
     "openai": (openai_videos.FILMS, openai_videos.FILM_TARGET.write, "sora-2"),
     "relays": (openai_videos.RELAYS_FILMS, relays_body, "sora-2"),
+    "luma": (luma.FILMS, luma.FILM_TARGET.write, "ray-v2"),
+    "luma_goamz": (luma.GOAMZ_FILMS, luma.GOAMZ_FILM_TARGET.write, "ray-v2"),
+    "dream_machine": (luma.PUBLISHED_FILMS, luma.PUBLISHED_FILM_TARGET.write, "ray-2"),
+    "runwayml": (runway.PUBLISHED_FILMS, runway.PUBLISHED_FILM_TARGET.write, "gen4.5"),
+    "runway_web": (runway.WEB_FILMS, runway.WEB_FILM_TARGET.write, "gen4"),
+    "vidu_ent": (vidu.SOURCES[0], vidu.TARGETS[0].write, "viduq2-pro"),
+    "vidu": (vidu.SOURCES[1], vidu.TARGETS[1].write, "vidu-1"),
+    "pixverse": (pixverse.SOURCES[0], pixverse.TARGETS[2].write, "pixverse-v4.5"),
+    "pixverse_web": (pixverse.SOURCES[1], pixverse.TARGETS[1].write, "pixverse-v4.5"),
+    "pixverse_platform": (pixverse.SOURCES[2], pixverse.TARGETS[0].write, "pixverse-v5"),
+    "pika": (pika.SOURCES[0], pika.TARGETS[0].write, "pika-1.5"),
+    "pika_web": (pika.SOURCES[1], pika.TARGETS[1].write, "pika-2.0"),
+    "pika_api": (pika.SOURCES[2], pika.TARGETS[2].write, "pika-2.2"),
 }
 """Each format: how it is read, how it is written, and a model of its vendor's."""
 HAS: dict[str, set[str]] = {
@@ -51,6 +75,20 @@ HAS: dict[str, set[str]] = {
     "gemini": {"negative_prompt", "first", "last", "seconds", "ratio"},
     "openai": {"first", "seconds", "ratio"},
     "relays": {"first", "seconds", "ratio", "high"},
+    "luma": {"first", "last", "seconds", "ratio"},
+    "luma_goamz": {"first", "last", "seconds", "ratio"},
+    # Frames are addresses there, and data URLs here.
+    "dream_machine": {"seconds", "ratio"},
+    "runwayml": {"first", "seconds", "ratio"},
+    "runway_web": {"seconds", "ratio"},
+    "vidu_ent": {"first", "last", "seconds", "ratio"},
+    "vidu": {"seconds", "ratio"},
+    "pixverse": {"negative_prompt", "ratio", "sound"},
+    "pixverse_web": {"negative_prompt", "seconds", "ratio"},
+    "pixverse_platform": {"negative_prompt", "seconds", "ratio", "sound"},
+    "pika": {"negative_prompt", "ratio", "sound"},
+    "pika_web": {"negative_prompt", "first", "ratio"},
+    "pika_api": {"negative_prompt", "first", "seconds", "ratio"},
 }
 SECONDS: dict[str, set[int]] = {
     "kling": set(range(3, 16)),
@@ -58,7 +96,24 @@ SECONDS: dict[str, set[int]] = {
     "gemini": {4, 6, 8},
     "openai": {4, 8, 12},
     "relays": set(range(1, 20)),
+    "luma": {5, 9},
+    "luma_goamz": {5, 9},
+    "dream_machine": {5, 9},
+    "runwayml": set(range(2, 11)),
+    "runway_web": {5, 10},
+    "vidu_ent": set(range(1, 11)),
+    "vidu": {4, 8},
+    "pixverse": set(),
+    "pixverse_web": {5, 8},
+    "pixverse_platform": {5, 8},
+    "pika": set(),
+    "pika_web": set(),
+    "pika_api": {5, 10},
 }
+SHAPED = {"runwayml", "runway_web"}
+"""Formats that always name a ratio."""
+FRAMED = {"kling", "vidu_ent", "pika_web", "pika_api"}
+"""Formats in which a frame decides the ratio."""
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "negative_prompt": st.text("xyz ü", min_size=1),
     "first": st.just(FIRST),
@@ -97,7 +152,7 @@ def films(draw: st.DrawFn, source: str, target: str) -> Film:
     names = draw(st.sets(st.sampled_from(sorted(both - {"seconds"}))))
     if "last" in names:
         names.add("first")
-    if "first" in names and "kling" in (source, target):
+    if "first" in names and FRAMED & {source, target}:
         names.discard("ratio")  # the frame decides it
     wanted = {name: draw(VALUES[name]) for name in sorted(names)}
     lengths = sorted(SECONDS[source] & SECONDS[target])
@@ -124,7 +179,11 @@ def test_what_both_formats_have_arrives(source: str, target: str, data: st.DataO
     names = HAS[source] & HAS[target]
     if film.seconds is None:
         names = names - {"seconds"}
-    if "ratio" in names and film.first and "kling" in (source, target):
+    if film.ratio is None:
+        names = names - {"ratio"}
+    if "ratio" in names and film.first and FRAMED & {source, target}:
+        names = names - {"ratio"}
+    if film.shape is None and {source, target} & SHAPED:
         names = names - {"ratio"}
     assert compared(arrived, names) == compared(film, names)
 
@@ -133,7 +192,8 @@ def test_what_both_formats_have_arrives(source: str, target: str, data: st.DataO
 @given(data=st.data())
 def test_what_the_target_lacks_is_refused_by_the_source_s_name(source: str, target: str, data: st.DataObject) -> None:
     lacking = HAS[source] - HAS[target] - {"sound", "seconds", "last"}
-    lacking -= {"high"} if target == "gemini" else set()  # it is more lines there
+    # It is more lines there.
+    lacking -= {"high"} if target in ("gemini", "luma", "luma_goamz", "dream_machine", "runwayml") else set()
     if not lacking:
         return
     name = data.draw(st.sampled_from(sorted(lacking)))
@@ -191,6 +251,24 @@ KLING_TO = ("cogvideox", "gemini", "openai")
         ("relays", "kling", {"prompt": "x", "n": 2}, "n"),
         ("relays", "kling", {"prompt": "x", "duration": 40}, "duration"),
         ("relays", "kling", {"prompt": "x", "seed": "one"}, "seed"),
+        ("luma", "kling", {"user_prompt": "x", "loop": True}, "loop"),
+        ("luma", "kling", {"user_prompt": "x", "resolution": "8k"}, "resolution"),
+        ("luma", "dream_machine", {"user_prompt": "x", "image_url": FIRST}, "image_url"),
+        ("dream_machine", "kling", {"prompt": "x", "concepts": [{"key": "static"}]}, "concepts"),
+        ("dream_machine", "kling", {"keyframes": {"frame0": {"type": "generation", "id": "1"}}}, "keyframes.frame0"),
+        (
+            "dream_machine",
+            "luma",
+            {"keyframes": {"frame1": {"type": "generation", "id": "1"}}},
+            "keyframes.frame1",
+        ),
+        ("dream_machine", "luma", {"prompt": "x", "resolution": "4k"}, "resolution"),
+        ("runwayml", "kling", {"promptText": "x", "promptImage": "runway://1"}, "promptImage"),
+        ("runwayml", "kling", {"promptText": "x", "promptImage": [7]}, "promptImage"),
+        ("runwayml", "kling", {"promptText": "x", "outputFormat": "prores"}, "outputFormat"),
+        ("runway_web", "kling", {"prompt": "x", "style": "cinematic"}, "style"),
+        ("runway_web", "kling", {"prompt": "x", "options": {"motion_vector": {"x": 1}}}, "motion_vector"),
+        ("runway_web", "runwayml", {"prompt": "x", "image": "https://a/b", "last_image": "https://a/c"}, "last_image"),
     ],
 )
 def test_refusals_name_the_field(source: str, target: str, body: Body, param: str) -> None:
@@ -204,6 +282,7 @@ NAMES = (
     *("prompt", "negative_prompt", "image", "image_tail", "image_url", "duration", "seconds", "size", "aspect_ratio"),
     *("mode", "sound", "cfg_scale", "quality", "with_audio", "fps", "n", "width", "height", "seed", "metadata"),
     *("input_reference", "instances", "parameters", "input_image", "steps"),
+    *("user_prompt", "keyframes", "promptText", "promptImage", "options", "taskType", "ratio", "resolution"),
 )
 JUNK = st.recursive(
     st.none()
@@ -234,7 +313,7 @@ def test_whatever_is_sent_is_carried_or_refused(name: str, body: Any, model: str
                 outcomes.append(failure.kind)
             else:
                 outcomes.append(type(carried))
-    assert set(outcomes) <= {Reason.INVALID, dict}
+    assert set(outcomes) <= {Reason.INVALID, dict, list}
 
 
 # One by one --------------------------------------------------------------------------------------------------------
@@ -250,10 +329,10 @@ def test_every_pair_of_different_protocols_has_a_translator() -> None:
     assert all({each.source, each.target} <= submits for each in JOB_TRANSLATORS)
     assert all(each.source.partition(".")[0] != each.target.partition(".")[0] for each in JOB_TRANSLATORS)
     pairs = {(each.source.partition(".")[0], each.target.partition(".")[0]) for each in JOB_TRANSLATORS}
-    makers = ("openai", "gemini", "kling", "cogvideox")
-    singers = ("suno", "suno_goamz", "suno_tasks")
+    makers = {*(name for name in FILMS if name != "relays"), "runway"}
+    singers = {"suno", "suno_goamz", "suno_tasks"}
     made = {(a, b) for names in (makers, singers) for a in names for b in names if a != b}
-    assert pairs == made | {("flux", "kling"), ("kling", "flux")}
+    assert pairs == made | {("flux", "kling"), ("kling", "flux"), ("viggle", "viggle_api")}
     assert [each.target for each in TASK_TRANSLATORS] == ["flux.generate", "kling.images.generations"]
 
 
@@ -286,6 +365,87 @@ def test_what_a_vendor_is_told(target: Target[Film], model: str, film: Film, tol
         **({"duration": "5"} if target is kling.FILM_TARGET else {}),
         **told,
     }
+
+
+FROM, TO = "https://example.com/a.png", "https://example.com/b.png"
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "film", "told"),
+    [
+        (luma.FILM_TARGET, "ray-v2", Film(seconds=8, high=True), {"duration": "9s", "resolution": "1080p"}),
+        (luma.FILM_TARGET, "ray-v2", Film(enhance=False, loop=True), {"expand_prompt": False, "loop": True}),
+        (luma.PUBLISHED_FILM_TARGET, "ray-2", Film(size=(3840, 2160)), {"aspect_ratio": "16:9", "resolution": "4k"}),
+        (
+            luma.PUBLISHED_FILM_TARGET,
+            "ray-2",
+            Film(follows="17", last=TO),
+            {"keyframes": {"frame0": {"type": "generation", "id": "17"}, "frame1": {"type": "image", "url": TO}}},
+        ),
+        (
+            runway.PUBLISHED_FILM_TARGET,
+            "gen3a_turbo",
+            Film(first=FROM, last=TO, ratio=(9, 16), seed=7),
+            {
+                "promptImage": [{"uri": FROM, "position": "first"}, {"uri": TO, "position": "last"}],
+                "ratio": "768:1280",
+                "duration": 5,
+                "seed": 7,
+            },
+        ),
+        (
+            runway.PUBLISHED_FILM_TARGET,
+            "veo3.1",
+            Film(first=FROM, size=(1920, 1080), sound=True, negative_prompt="rain"),
+            {"promptImage": FROM, "ratio": "1920:1080", "duration": 8, "audio": True, "negativePrompt": "rain"},
+        ),
+        (
+            runway.FILM_TARGET,
+            "gen3a_turbo",
+            Film(last=FROM, seconds=9, ratio=(9, 16), seed=7, enhance=True),
+            {
+                "seconds": 10,
+                "init_image": FROM,
+                "image_as_end_frame": True,
+                "width": 768,
+                "height": 1280,
+                "seed": 7,
+                "enhance_prompt": True,
+            },
+        ),
+        (
+            runway.WEB_FILM_TARGET,
+            "gen4",
+            Film(last=FROM, ratio=(1, 1)),
+            {"ratio": "1:1", "image": FROM, "options": {"seconds": 5, "image_as_end_frame": True}},
+        ),
+    ],
+)
+def test_what_luma_and_runway_are_told(target: Target[Film], model: str, film: Film, told: Body) -> None:
+    body = target.write(dataclasses.replace(film, prompt="x"), model)
+    if target is runway.FILM_TARGET:
+        assert body["taskType"] == model
+        body = body["options"]
+    plain = ("model", "model_name", "prompt", "user_prompt", "promptText", "text_prompt")
+    assert {name: value for name, value in body.items() if name not in plain} == told
+    assert {body[name] for name in plain if name in body} <= {model, "x"}
+
+
+def test_tasks_of_runway_s_web_site() -> None:
+    options = {"text_prompt": "x", "seconds": 10, "init_image": FROM, "width": 768, "height": 1280, "seed": 3}
+    film = runway.FILMS.read(request_of({"taskType": "gen3a_turbo", "options": options}))
+    assert (film.prompt, film.first, film.seconds, film.size, film.seed) == ("x", FROM, 10.0, (768, 1280), 3)
+    ended = runway.FILMS.read(request_of({"taskType": "europa", "options": {**options, "image_as_end_frame": True}}))
+    assert (ended.first, ended.last) == (None, FROM)
+    published = runway.FILMS.read(request_of({"model": "gen4_turbo", "promptImage": FROM, "ratio": "1280:720"}))
+    assert (published.first, published.size) == (FROM, (1280, 720))
+    with pytest.raises(Failure) as alone:
+        runway.FILMS.read(request_of({"taskType": "gen2", "options": {"gen2Options": {"mode": "gen2"}}}))
+    assert alone.value.param == "gen2Options"
+    follows = {"taskType": "europa", "options": {"extended_from_task_id": "17", "seconds": 5}}
+    with pytest.raises(Failure) as refused:
+        runway.PUBLISHED_FILM_TARGET.write(runway.FILMS.read(request_of(follows)), "gen4.5")
+    assert refused.value.param == "options.extended_from_task_id"
 
 
 def test_lines_and_frames_at_google() -> None:
@@ -419,6 +579,18 @@ def test_openai_s_images_as_kling_s_tasks() -> None:
         (cogvideox.FILM_TARGET, 500, [], Reason.UPSTREAM, "The upstream refused the request"),
         (openai_videos.FILM_TARGET, 400, {"error": {"message": "bad size"}}, Reason.INVALID, "bad size"),
         (gemini_videos.FILM_TARGET, 400, {"error": {"message": "bad ratio"}}, Reason.INVALID, "bad ratio"),
+        (luma.FILM_TARGET, 400, {"error": {"message": "bad ratio"}}, Reason.INVALID, "bad ratio"),
+        (luma.FILM_TARGET, 500, {"detail": {"reason": "broken", "code": 1}}, Reason.UPSTREAM, "broken"),
+        (luma.PUBLISHED_FILM_TARGET, 400, {"detail": "Prompt is required"}, Reason.INVALID, "Prompt is required"),
+        (
+            luma.PUBLISHED_FILM_TARGET,
+            422,
+            {"detail": [{"loc": ["body", "model"], "msg": "Input should be 'ray-2'"}]},
+            Reason.INVALID,
+            "body.model: Input should be 'ray-2'",
+        ),
+        (runway.PUBLISHED_FILM_TARGET, 400, {"error": "bad ratio"}, Reason.INVALID, "bad ratio"),
+        (runway.WEB_FILM_TARGET, 200, {"code": 400, "msg": "bad ratio"}, Reason.INVALID, "bad ratio"),
     ],
 )
 def test_refusals_of_vendors(target: Target[Film], status: int, body: Any, reason: Reason, message: str) -> None:

@@ -57,7 +57,7 @@ class Good:
 
     @property
     def multipart(self) -> bool:
-        return self.operation.media == "multipart"
+        return self.operation.media in ("multipart", "form")
 
     @property
     def content_type(self) -> str:
@@ -124,10 +124,12 @@ def good(protocol: Protocol, operation: AnyOperation) -> Good:
         ids += operation.origin.ids(sample)
     rules = operation.objects if isinstance(operation, Call | ObjectCall) else None
     objects = tuple(rules.uses(sample)) if rules is not None else ()
+    if isinstance(operation, Submit):
+        objects = tuple(operation.uses(sample))
     # What may come either way is sent as JSON here.
-    form = operation.media == "multipart"
+    form = operation.media in ("multipart", "form")
     files = {name: png() for name, required in operation.files.items() if required and form}
-    if operation.media == "multipart" and not files and not sample.fields:
+    if form and not files and not sample.fields:
         files = {next(iter(operation.files), "none"): png()}
     return Good(protocol, operation, path, dict(sample.fields), files, tuple(dict.fromkeys(ids)), objects)
 

@@ -98,6 +98,68 @@ def cogvideox(got: Got) -> None:
     assert _words(error["message"])
 
 
+def dream_machine(got: Got) -> None:
+    assert set(got.json) == {"detail"}
+    if got.status != 422:
+        assert _words(got.json["detail"])
+        return
+    for fault in got.json["detail"]:
+        assert fault["loc"][0] == "body"
+        assert _words(fault["msg"])
+        assert _words(fault["type"])
+        assert isinstance(fault["input"], str)
+
+
+def luma(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    assert set(got.json["error"]) == {"message", "type", "code"}
+    assert all(map(_words, got.json["error"].values()))
+
+
+def runwayml(got: Got) -> None:
+    assert set(got.json) <= {"error", "issues"}
+    assert _words(got.json["error"])
+    for issue in got.json.get("issues", ()):
+        assert all(map(_words, issue["path"]))
+        assert _words(issue["message"])
+
+
+def runway(got: Got) -> None:
+    assert set(got.json) == {"error"}
+    assert _words(got.json["error"])
+
+
+def runway_web(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "msg", "data", "exec_time"}
+    assert body["code"] not in (200, "success")
+    assert _words(body["msg"])
+    assert body["data"] is None
+
+
+def feed(got: Got) -> None:
+    assert set(got.json) - {"exec_time"} == {"code", "msg", "data"}
+    assert (got.json["code"], got.json["data"]) == (400, None)
+    assert _words(got.json["msg"])
+
+
+def pixverse(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"ErrCode", "ErrMsg", "Resp", "request_id"}
+    assert body["ErrCode"] in (10003, *range(400011, 400033), *range(500008, 500101))
+    assert body["Resp"] is None
+    assert _words(body["ErrMsg"])
+
+
+def viggle(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "ts", "reason", "data", "error"}
+    assert body["code"] == got.status
+    assert _words(body["message"])
+    assert body["message"] == body["reason"] == body["error"]["message"]
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+
+
 def suno(got: Got) -> None:
     assert set(got.json) == {"error"}
     error = got.json["error"]
@@ -120,6 +182,27 @@ def suno_tasks(got: Got) -> None:
     assert body["data"] is None
     if got.status == 401:
         assert body["error"] == {"message": body["message"], "type": "new_api_error"}
+
+
+def vidu_ent(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "reason", "message", "metadata"}
+    assert body["code"] == got.status
+    assert body["reason"].isalpha()
+    assert _words(body["message"])
+
+
+def pika_api(got: Got) -> None:
+    assert set(got.json) == {"code", "message"}
+    assert all(map(_words, got.json.values()))
+
+
+def viggle_api(got: Got) -> None:
+    assert set(got.json) == {"detail"}
+    detail = got.json["detail"]
+    assert set(detail) == {"error_code", "message", "action"}
+    assert _words(detail["error_code"])
+    assert _words(detail["message"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +257,36 @@ MANNERS: Mapping[str, Manner] = {
     "anthropic": Manner(anthropic),
     "stability": Manner(stability, {"bad media": 400, "bad encoding": 400}),
     "kling": Manner(kling, {"unfunded": 429, "bad method": 404}),
+    "pika": Manner(feed),
+    "pika_web": Manner(openai),
+    "pika_api": Manner(pika_api),
+    "vidu": Manner(openai, {"unfunded": 400}),
+    "vidu_ent": Manner(vidu_ent, {"unfunded": 400}),
+    "pixverse": Manner(feed),
+    "pixverse_web": Manner(pixverse),
+    "pixverse_platform": Manner(pixverse),
     "cogvideox": Manner(cogvideox, {"unfunded": 429, "no model": 400}),
+    "dream_machine": Manner(dream_machine, {"wrong type": 422, "missing": 422}),
+    "luma": Manner(luma),
+    "luma_goamz": Manner(luma),
+    "runwayml": Manner(runwayml, {"no model": 400}),
+    "runway": Manner(runway),
+    "runway_web": Manner(runway_web),
+    "viggle": Manner(viggle),
     "suno": Manner(suno, {"unknown id": 400}),
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
+    "viggle_api": Manner(viggle_api),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
+
+
+def job_id(body: Any) -> str:
+    """Return the id of a job in the answer to its submission, whatever the format."""
+    places = (body, body.get("data"), body.get("Resp"))
+    words = ("id", "result", "name", "task_id", "video_id")
+    if isinstance(body.get("data"), str):
+        return body["data"]
+    places = (body, body.get("data"), body.get("Resp"), body.get("task"))
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
+    return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

@@ -208,13 +208,13 @@ class Limiter:
             return self._count_alone(key, rpm, now)
         if self._minute != minute:
             return _wait(now % _MINUTE, before, count - 1, rpm)
-        alone = self._alone.pop(key, 0)
-        known = self._used.get(key, 0) + alone * self.nodes
+        alone, known = self._alone.pop(key, 0), self._used.get(key, 0)
         emptied = count <= last and told > 0
         if emptied:
             count = await cache.incr(f"rpm:{key}:{minute}", 2 * _MINUTE, told)
         if alone or emptied:
-            # What the others let through they may not have told yet: they are taken to have done as this one.
+            # What the others let through they may not have told yet.
+            known = self._taken(known, alone)
             self._untold[key] = max(0, known + 1 - count)
         self._last[key] = count
         count += self._untold.get(key, 0)
@@ -230,12 +230,19 @@ class Limiter:
             before = min(self._own_before.get(key, 0) * self.nodes, rpm)
         used, alone = self._used.get(key, 0), self._alone.get(key, 0)
         # Whoever has let nothing through may do so once, however small the share is.
-        taken = used + (alone + 1) * self.nodes - 1 if used or alone else 0
+        taken = self._taken(used, alone) if used or alone else 0
         wait = _wait(now % _MINUTE, before, taken, rpm)
         if not wait:
             self._own[key] = self._own.get(key, 0) + 1
             self._alone[key] = alone + 1
         return wait
+
+    def _taken(self, used: int, alone: int) -> int:
+        """Return what all have let through at most, if each has done as this one.
+
+        Each may have let one through that was not known here when the cache went, and one since that this one has not.
+        """
+        return used + (self.nodes - 1 if used else 0) + (alone + 1) * self.nodes - 1
 
     def _turn(self, minute: int) -> None:
         if minute != self._minute:

@@ -12,7 +12,7 @@ import typer
 
 from ..declare import Failure
 from ..settings import PRIVATE
-from . import database, kept, people, programs, records, upstreams
+from . import database, kept, people, programs, records, upstreams, webhooks
 
 app = typer.Typer(
     name="deeepai",
@@ -26,6 +26,7 @@ people.register(app)
 kept.register()
 upstreams.register(app)
 records.register(app)
+webhooks.register(app)
 database.register(app)
 
 

@@ -22,11 +22,12 @@ _TABLES: Final = {
     "kept_conversations": "protocol, mode, id",
     "kept_items": "protocol, mode, conversation_id, place",
     "idempotency": "key",
+    "webhooks": "id",
     "usage": "request_id",
     "ledger": "request_id, kind",
 }
 """What is exported, and what puts it in order."""
-_SECRET: Final = frozenset({"hook_secret", "hook_key"})
+_SECRET: Final = frozenset({"hook_secret", "hook_key", "secret", "secret_before"})
 
 
 def register() -> None:

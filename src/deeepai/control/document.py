@@ -94,6 +94,7 @@ _SECTIONS: Final = {
     "Channels": "渠道",
     "Prices": "价格",
     "Tasks": "任务",
+    "Webhooks": "回调订阅",
     "Usage": "用量",
     "Redemption codes": "兑换码",
 }
@@ -329,8 +330,10 @@ class _Section:
             schema = {"$ref": f"#/components/schemas/{self._bodies.name(operation.body)}"}
         if operation.media in ("json", "either"):
             content[JSON] = {"schema": schema} | ({"example": request.fields} if request.fields else {})
-        if operation.media in ("multipart", "either"):
+        if operation.media in ("multipart", "either", "form"):
             content["multipart/form-data"] = {"schema": self._form(operation)}
+        if operation.media == "form":
+            content["application/x-www-form-urlencoded"] = {"schema": schema}
         return {"required": True, "content": content}
 
     def _form(self, operation: AnyOperation) -> Schema:

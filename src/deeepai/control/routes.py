@@ -51,6 +51,8 @@ class Context:
     protocols: Mapping[str, Protocol]
     prices: Shipped
     probe: Probe
+    check_url: Callable[[str], object]
+    """Raises `Unsafe` for a URL of a webhook that is not to be called."""
 
 
 @dataclass(frozen=True, slots=True)

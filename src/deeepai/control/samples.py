@@ -114,7 +114,7 @@ class SampleRequest:
         self.raw = msgspec.json.encode(self.fields) if self.fields else b""
         self.body: Any = None if operation.body is None else msgspec.convert(self.fields, operation.body, strict=False)
         self.parts: Sequence[Part] = ()
-        if operation.media == "multipart":
+        if operation.media in ("multipart", "form"):
             texts = {name: _text(value).encode() for name, value in self.fields.items()}
             self.parts = [
                 *(Part(name, memoryview(text)) for name, text in texts.items()),
@@ -197,7 +197,7 @@ def curl(operation: AnyOperation, request: SampleRequest) -> str:
     lines = [f"curl {method}{shlex.quote(target)}"]
     if not operation.public:
         lines.append('-H "Authorization: Bearer $DEEEPAI_API_KEY"')
-    if operation.media == "multipart":
+    if operation.media in ("multipart", "form"):
         lines += [f"-F {shlex.quote(f'{name}={_text(value)}')}" for name, value in request.fields.items()]
         lines += [f"-F {name}=@{name}.png" for name, required in operation.files.items() if required]
         if len(lines) == 2 - operation.public:

@@ -196,10 +196,10 @@ class JobRules(Generic[BodyT_contra]):
         vendor cannot tell.
     preview : callable
         The vendor's address of a running task's picture.
-    discard : callable
-        How to have the vendor delete a task that has ended.
+    discard, cancel : callable
+        How to have the vendor delete a task that has ended, and stop one that has not.
     interval : float
-        Seconds between polls; grows to four times with age.
+        Seconds between polls; grows to four times with age, and is three times as long where the vendor calls back.
     fresh : float
         Seconds for which a stored state is served without asking.
     timeout : float
@@ -218,6 +218,7 @@ class JobRules(Generic[BodyT_contra]):
     found_lost: Callable[[Answer, str], str | None] | None = None
     preview: Callable[[Task], str | None] | None = None
     discard: Callable[[Task], UpstreamCall] | None = None
+    cancel: Callable[[Task], UpstreamCall] | None = None
     interval: float = 2.0
     fresh: float = 1.0
     timeout: float = 3600.0

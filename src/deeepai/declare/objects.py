@@ -18,7 +18,7 @@ MOST_NAMED: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An object that an answer tells of.
+    """An object that an answer tells of; files that the gateway keeps have its own links there by then.
 
     Attributes
     ----------

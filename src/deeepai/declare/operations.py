@@ -39,7 +39,7 @@ class Operation(Generic[BodyT]):
         A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
         routing and the API reference at once.
     media : str
-        How the body comes: json, multipart, either or none.
+        How the body comes: json, multipart, either, form (multipart or URL-encoded) or none.
     max_body : int
         Bytes.
     files : mapping
@@ -67,7 +67,7 @@ class Operation(Generic[BodyT]):
     upstream_template: str = ""
     rows: tuple[int, ...] = ()
     body: type[BodyT] | None = None
-    media: Literal["json", "multipart", "either", "none"] = "json"
+    media: Literal["json", "multipart", "either", "form", "none"] = "json"
     max_body: int = 32 * 1024 * 1024
     files: Mapping[str, bool] = field(default_factory=dict[str, bool])
     answers: tuple[str, ...] = ("application/json",)
@@ -197,6 +197,8 @@ class ObjectCall(Forwarded[BodyT]):
         What an operation makes of a conversation that the gateway keeps itself, or of none where it begins one.
     turns : str
         The operation whose requests are turns of the conversations that this one begins.
+    outputs : Outputs or None
+        Files in the answer that the gateway keeps.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -209,6 +211,7 @@ class ObjectCall(Forwarded[BodyT]):
     kept: Callable[[Request[BodyT], KeptAnswer], Reply] | None = None
     converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None
     turns: str = ""
+    outputs: Outputs | None = None
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 
@@ -351,6 +354,22 @@ class Stream(Call[BodyT]):
     fallback_models: Callable[[Request[BodyT]], Sequence[str]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How clients repeat a submission without an idempotency key: two equal ones of one token are then one.
+
+    Attributes
+    ----------
+    within : float
+        Seconds after the answer in which an equal one is a repetition; while there is none yet, it always is.
+    counted : str
+        Header in which clients say how often they have tried before: only what does, and not 0, is repeated.
+    """
+
+    within: float
+    counted: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Submit(Paid[BodyT]):
     """Starts a task, or gives a waiting one its input.
@@ -363,21 +382,28 @@ class Submit(Paid[BodyT]):
         The price key where it is not the model.
     origin : Origin or None
         The tasks that it is a follow-up to.
+    uses : callable
+        Ids of objects that the vendor keeps, such as uploads, which the request names: the caller's own, all at one
+        channel, where it goes.
     inherit : callable
         For follow-ups that name no model: the model and what the call will probably consume, by the origin.
     resumes : bool
         It gives its origin, a waiting task, its input instead of making one.
     wait : callable
         Seconds for which the answer waits for the task's end, where the caller asks for that; 0: it does not.
+    repeats : Repeats or None
+        How its clients repeat it without telling.
     """
 
     kind: ClassVar[Kind] = Kind.SUBMIT
     job: Job[BodyT]
     price: Callable[[Request[BodyT]], str] | None = None
     origin: Origin[BodyT] | None = None
+    uses: Callable[[Request[BodyT]], Sequence[str]] = lambda request: ()
     inherit: Callable[[Request[BodyT], Task], tuple[str, Usage]] | None = None
     resumes: bool = False
     wait: Callable[[Request[BodyT]], float] | None = None
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,6 +34,24 @@ class Signing:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback about to be sent.
+
+    Attributes
+    ----------
+    secret : str
+        What its receiver can check a signature with: the account's `whsec_…`.
+    now : int
+        Seconds since 1970.
+    """
+
+    url: str
+    body: bytes
+    secret: str
+    now: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Protocol:
     """A wire format, declared.
@@ -44,6 +62,8 @@ class Protocol:
         Path prefixes, each with the parameters that it sets; every operation stands under each of them.
     key_headers, key_queries : tuple of str
         Where a caller's token may stand beside `Authorization`.
+    key_schemes : tuple of str
+        Words that may stand in the place of `Bearer`, in lower case.
     key_placeholders : tuple of str
         Words that clients send as a bearer when the key stands in another header.
     authorize : callable
@@ -75,6 +95,9 @@ class Protocol:
         other vendors' addresses of this format, older versions, and `""` for clients that leave the version out.
     model_paths : mapping
         As `base_paths`, of prefixes that end in `{model}`: they name the model that is otherwise named in the body.
+    sign : callable
+        Headers with the vendor's own signature of a `Callback`, made for each try; they stand in the place of Standard
+        Webhooks' where the names are the same.
     settings : type
         What a channel's settings may hold for this protocol.
     family : str
@@ -92,6 +115,7 @@ class Protocol:
     prefixes: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"": {}})
     key_headers: tuple[str, ...] = ()
     key_queries: tuple[str, ...] = ()
+    key_schemes: tuple[str, ...] = ()
     key_placeholders: tuple[str, ...] = ()
     env_key: str | None = None
     env_key_also: tuple[str, ...] = ()
@@ -107,6 +131,7 @@ class Protocol:
     model_paths: Mapping[str, str] = field(default_factory=dict[str, str])
     forward_headers: tuple[str, ...] = ()
     answer_headers: tuple[str, ...] = ()
+    sign: Callable[[Callback], Mapping[str, str]] = lambda callback: {}
     settings: type[ChannelSettings] = ChannelSettings
     family: str = ""
     probe: UpstreamCall | None = None
@@ -184,8 +209,8 @@ class JobTranslator:
     takes : callable
         Whether it is the one for a request, where several lead to one protocol; raises `Failure` as `request` does.
     request : callable
-        The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
-        carry.
+        The target's body, JSON's fields or a form's parts, from the source's request and the model's name; raises
+        `Failure` for what the target cannot carry.
     error : callable
         What the target's refusal says; the source's protocol gives it its shape.
     facts : callable
@@ -195,7 +220,7 @@ class JobTranslator:
     source: str
     target: str
     takes: Callable[[Request[Any]], bool]
-    request: Callable[[Request[Any], str], Mapping[str, Json]]
+    request: Callable[[Request[Any], str], Mapping[str, Json] | Sequence[Part]]
     error: Callable[[Answer], Failure]
     facts: Callable[[Mapping[str, Json]], Mapping[str, Json]]
 

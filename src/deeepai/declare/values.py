@@ -6,7 +6,7 @@ import base64
 import enum
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from typing import Protocol as Interface
@@ -370,6 +370,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     asset: str | None = None
     """Number of a task's asset to send instead of a body, as in `Links.asset`."""
+    events: AsyncIterator[bytes] | None = None
+    """An event stream to send instead of a body, for as long as the caller stays."""
 
 
 @dataclass(frozen=True, slots=True)

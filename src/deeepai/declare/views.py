@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 from typing import TypeVar
@@ -10,8 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from .jobs import Links, Task
-from .objects import Window
-from .values import Json, Request
+from .objects import Made, Window
+from .values import Json, Request, State
 
 BodyT_co = TypeVar("BodyT_co", covariant=True)
 
@@ -24,6 +24,8 @@ class Facts(msgspec.Struct, frozen=True):
     requested_model: str
     """The model's name as the caller gave it."""
     origin: Task | None = None
+    named: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Of all tasks that the request follows up, the upstream's ids, by the ids that it names."""
     hook_url: str | None = None
     """Our own address for callbacks of this task, if the gateway can be reached from there."""
     reference: str = ""
@@ -116,6 +118,10 @@ class View(Interface[BodyT_co]):
         """
         ...
 
+    async def objects(self, kind: str, limit: int) -> Sequence[Made]:
+        """Return the latest objects of a kind that vendors keep for the caller, as far as the gateway knows them."""
+        ...
+
     async def forget(self, task_id: str) -> None:
         """Delete a task that has ended and its files, here and at the vendor.
 
@@ -123,6 +129,70 @@ class View(Interface[BodyT_co]):
         ------
         Failure
             There is no such task, or it has not ended.
+        """
+        ...
+
+    async def cancel(self, task_id: str) -> bool:
+        """Ask the vendor to stop a task; return whether there was anything to stop.
+
+        Raises
+        ------
+        Failure
+            There is no such task, or the vendor does not stop it.
+        """
+        ...
+
+    async def every_task(
+        self, protocol: str | None, states: Sequence[State], mode: str | None, after: str | None, limit: int
+    ) -> Json:
+        """Return a page of the caller's tasks of every protocol, newest first, in the gateway's own shape.
+
+        Raises
+        ------
+        Failure
+        """
+        ...
+
+    async def task_of_any(self, task_id: str) -> Json:
+        """Return a task, whatever its protocol, in the gateway's own shape.
+
+        Raises
+        ------
+        Failure
+        """
+        ...
+
+    async def cancel_any(self, task_id: str) -> Json:
+        """Have a task's vendor stop it, whatever its protocol; return it as it stands then.
+
+        Raises
+        ------
+        Failure
+            Its vendor does not stop it.
+        """
+        ...
+
+    async def events(self, task_id: str, seen: int | None) -> AsyncIterator[bytes] | None:
+        """Return the events of a task to its end, whatever its protocol; None where that was told before.
+
+        Parameters
+        ----------
+        seen : int or None
+            The last event that the caller has had.
+
+        Raises
+        ------
+        Failure
+        """
+        ...
+
+    async def follow(self, task_id: str, tell: Callable[[Task, Links], bytes]) -> AsyncIterator[bytes]:
+        """Return what is told of a task of the protocol: as it stands, at each change, and every ten seconds.
+
+        Raises
+        ------
+        Failure
+            There is no such task.
         """
         ...
 

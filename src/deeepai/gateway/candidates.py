@@ -220,9 +220,12 @@ async def origin(core: Core, x: Exchange) -> Stored | None:
     if rules is None or not ids:
         return None
     first = await load(core, x, ids[0])
-    for other in ids[1:]:
-        if (await load(core, x, other)).channel_id != first.channel_id:
+    x.named = {ids[0]: first.upstream_id or ""}
+    for name in ids[1:]:
+        other = await load(core, x, name)
+        if other.channel_id != first.channel_id:
             raise Failure(Reason.INVALID, "The tasks were made by different upstreams")
+        x.named = {**x.named, name: other.upstream_id or ""}
     if rules.check is not None:
         rules.check(x.request, first)
     return first

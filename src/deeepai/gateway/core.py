@@ -24,6 +24,7 @@ from .model_list import ModelList
 from .pricing import Prices
 from .routing import Router
 from .translation import TranslatorIndex
+from .watching import TaskWatch
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Core:
     client: Client
     life: TaskLife
     poller: Poller
+    watch: TaskWatch
     links: SignedLinks
     metrics: Metrics
     models: ModelList

@@ -53,7 +53,8 @@ Handler = Callable[[Core, Any, Any], Coroutine[Any, Any, None]]
 
 
 async def _local(core: Core, x: Exchange, operation: Local[Any]) -> None:
-    await x.reply(await operation.answer(view.GatewayView(core, x)))
+    reply = await operation.answer(view.GatewayView(core, x))
+    await (x.reply(reply) if reply.events is None else x.stream(reply.events))
 
 
 HANDLERS: Final = cast(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from typing import Protocol as Interface
@@ -98,6 +98,8 @@ class Exchange:
         The model that answers in place of the one asked for.
     keeper : Keeper or None
         Keeps the answer, if it is another protocol's.
+    named : mapping
+        Of the tasks that it follows up, the upstream's ids, by the ids that it names.
     translation : tuple or None
         How a channel's protocol says the request, for the channel and model of the last one: `translation`'s own.
     """
@@ -114,6 +116,7 @@ class Exchange:
         "ip",
         "keeper",
         "model",
+        "named",
         "operation",
         "overhead_at_head",
         "protocol",
@@ -147,6 +150,7 @@ class Exchange:
         self.overhead_at_head: float | None = None
         self.answering = self.silent = self.streams = False
         self.keeper: Keeper | None = None
+        self.named: Mapping[str, str] = {}
         self.status = 0
         self.translation: tuple[str, str, Any] | None = None
         self._look: asyncio.TimerHandle | None = None
@@ -204,6 +208,26 @@ class Exchange:
         if extra:
             headers += pairs(extra)
         await self.answer(reply.status, headers, b"" if reply.status in _NO_BODY else body)
+
+    async def stream(self, events: AsyncIterator[bytes]) -> None:
+        """Send an event stream of the gateway's own, to its end or until the caller has left."""
+        await self.head(200, [(b"content-type", b"text/event-stream"), *NOT_KEPT])
+        gone = asyncio.ensure_future(self.gone())
+        following: asyncio.Future[bytes] | None = None
+        try:
+            while not gone.done():
+                following = following or asyncio.ensure_future(anext(events, b""))
+                await asyncio.wait((following, gone), return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    event = following.result()
+                    following = None
+                    await self.send({"type": "http.response.body", "body": event, "more_body": bool(event)})
+                    if not event:
+                        return
+        finally:
+            gone.cancel()
+            if following is not None:
+                following.cancel()
 
     async def fail(self, failure: Failure) -> None:
         """Send a failure in the protocol's own shape; as an event where a stream was opened, which it ends."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -21,10 +21,12 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
+    Links,
     Reason,
     Reply,
     State,
     Submit,
+    Task,
     Usage,
 )
 from ..storage.ids import now_ms
@@ -40,6 +42,7 @@ from .candidates import Candidate
 from .core import Core
 from .dispatch import Attempt, unavailable
 from .exchange import Exchange
+from .objects import place
 from .outgoing import Outgoing
 from .pricing import Priced, Tiers
 from .settlement import Outcome
@@ -71,14 +74,24 @@ async def submit(core: Core, x: Exchange, operation: Submit[Any]) -> None:
     except Declined as declined:
         await answers.refuse(x, declined.refusal)
         return
+    await tell(core, x, operation, task)
+
+
+async def tell(
+    core: Core, x: Exchange, operation: Submit[Any], task: Stored, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer a submission with the task that it has started.
+
+    Raises
+    ------
+    Failure
+    """
     face, links = operation.job.face, candidates.links_for(core, x)
     seconds = 0.0 if operation.wait is None else operation.wait(x.request)
     if seconds > 0:
         task = await ended(core, x, task, seconds)
-        if task.state.final:
-            await reply(core, x, task, face.render(task, links))
-            return
-    await x.reply(face.submitted(task, links))
+    shown = face.render(task, links) if seconds > 0 and task.state.final else face.submitted(task, links)
+    await reply(core, x, task, replace(shown, headers={**shown.headers, **(headers or {})}))
 
 
 # Submitting --------------------------------------------------------------------------------------------------------
@@ -104,7 +117,7 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
     if origin is not None and operation.inherit is not None:
         model, usage = operation.inherit(x.request, origin)
         candidates.name_model(core, x, model)
-    tiers = candidates.tiers(core, x, origin)
+    tiers = candidates.tiers(core, x, origin, await _place(core, x, operation, origin))
     following = candidates.attempts(core, x.caller.account_id, tiers, admission.routing(x.caller, x.request), origin)
     first, priced = await _first(core, x, tiers, following, usage)
     try:
@@ -116,6 +129,20 @@ async def start(core: Core, x: Exchange, operation: Submit[Any]) -> Stored:
         raise
     # From here on the job may exist at the vendor: the caller's leaving must not stop its bookkeeping.
     return await asyncio.shield(sender.run(candidate, chain((first,), following)))
+
+
+async def _place(core: Core, x: Exchange, operation: Submit[Any], origin: Stored | None) -> Channel | None:
+    """Return the channel that keeps what a submission uses; None where it uses nothing.
+
+    Raises
+    ------
+    Failure
+        NOT_FOUND; INVALID, where it was made at different upstreams; UNAVAILABLE.
+    """
+    channel = await place.home(core, x, await place.named(core, x, operation.uses(x.request)))
+    if origin is not None and channel is not None and channel.id != origin.channel_id:
+        raise Failure(Reason.INVALID, "What the request names was made at different upstreams")
+    return channel
 
 
 async def _first(
@@ -329,7 +356,7 @@ async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
     """
     task = await candidates.load(core, x, operation.task(x.request))
     if operation.events is not None:
-        await _events(core, x, task, operation)
+        await x.stream(_events(core, x, task, operation.events))
         return
     with x.waiting():
         task = await core.poller.fresh(task)
@@ -378,27 +405,11 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
     return task
 
 
-async def _events(core: Core, x: Exchange, task: Stored, operation: Fetch[Any]) -> None:
+async def _events(core: Core, x: Exchange, task: Stored, tell: Callable[[Task, Links], bytes]) -> AsyncGenerator[bytes]:
     """Tell of a task's state until its end: at once, on each change, and every few seconds."""
-    tell = operation.events
-    if tell is None:
-        return
-    links, gone = candidates.links_for(core, x), asyncio.ensure_future(x.gone())
-    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-    try:
-        task = await core.poller.fresh(task)
-        await x.head(200, headers)
-        while not task.state.final and not gone.done():
-            await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": True})
-            task = await _changed(core, x, task, gone)
-        await x.send({"type": "http.response.body", "body": tell(task, links), "more_body": False})
-    finally:
-        gone.cancel()
-
-
-async def _changed(core: Core, x: Exchange, task: Stored, gone: asyncio.Future[None]) -> Stored:
-    """Return a task once it has changed, or there was nothing to say for a while, or the caller has left."""
-    before, quiet = (task.state, task.progress), time.monotonic() + KEEP_ALIVE
-    while (task.state, task.progress) == before and time.monotonic() < quiet and not gone.done():
-        task = await ended(core, x, task, _LOOK)
-    return task
+    links = candidates.links_for(core, x)
+    task = await core.poller.fresh(task)
+    yield tell(task, links)
+    async for changed in core.watch.follow(task, KEEP_ALIVE):
+        task = changed or task
+        yield tell(task, links)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Sequence
 
 from ..accounts import addresses
 from ..accounts.models import Token
@@ -23,7 +24,7 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
     """
     sent = request.headers.get(b"authorization", b"").decode("latin-1")
     # As most clients write it.
-    key = sent[7:].strip() if sent.startswith("Bearer ") else _bare(sent)
+    key = sent[7:].strip() if sent.startswith("Bearer ") else _bare(sent, protocol.key_schemes)
     if key and key not in protocol.key_placeholders:
         return key
     for name in protocol.key_headers:
@@ -37,8 +38,11 @@ def find_key(request: HttpRequest, protocol: Protocol) -> str:
     raise Failure(Reason.UNAUTHENTICATED, "You did not provide an API key: send it as `Authorization: Bearer sk-…`")
 
 
-def _bare(value: str) -> str:
+def _bare(value: str, schemes: Sequence[str] = ()) -> str:
     key = bearer(value)
+    scheme, _, rest = value.partition(" ")
+    if key is None and scheme.lower() in schemes:
+        key = rest.strip()
     return value.strip() if key is None else key
 
 

@@ -11,20 +11,20 @@ import base64
 import hashlib
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import structlog
 
 from ..asgi import Send
-from ..declare import Call, Failure, Reason, Submit
+from ..declare import Call, Failure, Reason, Repeats, Submit
 from ..storage import idempotency_rows
-from ..storage.database import Row
+from ..storage.database import Row, Tx
 from ..storage.idempotency_rows import Key
 from ..storage.ids import now_ms
 from ..tasks import store
-from . import candidates
+from . import candidates, repeats
 from .core import Core
 from .exchange import HEADER_PAIRS, WHOLE, Exchange
 from .settlement import Outcome, usage_row
@@ -105,7 +105,13 @@ class Recorder:
 
 def wanted(x: Exchange) -> bool:
     """Tell whether an answer may have to be given again."""
-    return "cache" in x.caller.settings or _RAW_HEADER in x.request.headers
+    return "cache" in x.caller.settings or _RAW_HEADER in x.request.headers or _repeats(x) is not None
+
+
+def _repeats(x: Exchange) -> Repeats | None:
+    """Return how a request's clients repeat it, if they do."""
+    how = x.operation.repeats if isinstance(x.operation, Submit) else None
+    return how if how is None or not how.counted or x.request.header(how.counted) else None
 
 
 async def serve(core: Core, x: Exchange, work: Work) -> None:
@@ -182,7 +188,8 @@ async def _cached(core: Core, x: Exchange, work: Work, seconds: int) -> None:
 async def _keyed(core: Core, x: Exchange, work: Work) -> None:
     header = x.request.header(KEY_HEADER)
     if not header or not x.operation.paid:
-        await work(x)
+        repeated = _repeats(x)
+        await (work(x) if repeated is None else _repeated(core, x, work, repeated))
         return
     if len(header) > LONGEST_KEY:
         raise Failure(Reason.INVALID, f"An idempotency key has at most {LONGEST_KEY} characters")
@@ -197,21 +204,49 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         return
     if isinstance(x.operation, Submit) and await _submitted(core, x, x.operation):
         return
+
+    async def end(recorder: Recorder) -> None:
+        good = recorder.whole and 0 < recorder.status < 400 and not x.ended_in_error
+        await (_keep(core, key, recorder) if good else _free(core, key))
+
+    await _holding(
+        core, x, work, _Held(MOST_KEPT, lease_ms, end, lambda tx: idempotency_rows.renew(tx, key, now_ms() + lease_ms))
+    )
+
+
+async def _repeated(core: Core, x: Exchange, work: Work, how: Repeats) -> None:
+    entry = await repeats.enter(core, x, how)
+    if entry is not None:
+        end = entry.end
+        await _holding(core, x, work, _Held(0, repeats.lease_ms(core), lambda _: core.db.write(end), entry.renew))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A key that a request has: for how long at once, how that is renewed, and what its answer's end means to it."""
+
+    most: int
+    lease_ms: int
+    end: Callable[[Recorder], Coroutine[Any, Any, None]]
+    renew: Callable[[Tx], Coroutine[Any, Any, None]]
+
+
+async def _holding(core: Core, x: Exchange, work: Work, held: _Held) -> None:
+    """Do the work while a request has a key."""
     ended = False
 
     async def end() -> None:
         # Before the caller knows how it ended, and may come again.
         nonlocal ended
         ended = True
-        good = 0 < recorder.status < 400 and not x.ended_in_error
         try:
-            await (_keep(core, key, recorder) if good else _free(core, key))
+            await held.end(recorder)
         except Exception:
             log.exception("idempotency.answer_not_kept", request_id=x.id)
 
-    recorder = Recorder(x.send, MOST_KEPT, end)
+    recorder = Recorder(x.send, held.most, end)
     x.send, x.recording = recorder, True
-    renewal = asyncio.create_task(_renew(core, key, lease_ms))
+    renewal = asyncio.create_task(_renew(core, x, held))
     try:
         await work(x)
     finally:
@@ -219,7 +254,7 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         with suppress(asyncio.CancelledError):
             await renewal
         if not ended:
-            await asyncio.shield(_free(core, key))
+            await asyncio.shield(held.end(recorder))
 
 
 async def _keep(core: Core, key: Key, recorder: Recorder) -> None:
@@ -273,10 +308,10 @@ async def _submitted(core: Core, x: Exchange, operation: Submit[Any]) -> bool:
     return True
 
 
-async def _renew(core: Core, key: Key, lease_ms: int) -> None:
+async def _renew(core: Core, x: Exchange, held: _Held) -> None:
     while True:
-        await asyncio.sleep(lease_ms / 3000)
+        await asyncio.sleep(held.lease_ms / 3000)
         try:
-            await core.db.write(lambda tx: idempotency_rows.renew(tx, key, now_ms() + lease_ms))
+            await core.db.write(held.renew)
         except Exception:
-            log.exception("idempotency.lease_not_renewed", request_id=key.request_id)
+            log.exception("idempotency.lease_not_renewed", request_id=x.id)

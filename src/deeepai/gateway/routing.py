@@ -220,7 +220,9 @@ def _headless(method: str, route: Route | None) -> Route | None:
     if method != "HEAD" or route is None:
         return None
     # Events go on until the task ends.
-    endless = isinstance(route.operation, Fetch) and route.operation.events is not None
+    operation = route.operation
+    endless = isinstance(operation, Fetch) and operation.events is not None
+    endless = endless or (isinstance(operation, Local) and "text/event-stream" in operation.answers)
     return None if endless else route
 
 

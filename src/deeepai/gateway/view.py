@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import structlog
 
 from ..accounts import tokens
-from ..declare import Allowance, Failure, Reason, Request, Task, Window
+from ..declare import Allowance, Failure, Json, Links, Made, Reason, Request, State, Task, Window
 from ..money import entries
+from ..storage import object_rows
 from ..tasks import store
-from ..tasks.hosts import address
 from ..tasks.links import SignedLinks
-from ..tasks.store import Stored
-from ..upstream import UpstreamError, credentials, transports
-from . import candidates
+from . import candidates, every_task
 from .core import Core
 from .exchange import Exchange
 from .model_list import Listed
+from .objects import place
 from .realtime import keys as session_keys
 
 log = structlog.get_logger()
@@ -81,6 +80,22 @@ class GatewayView:
         )
         return tasks[:limit], len(tasks) > limit
 
+    async def objects(self, kind: str, limit: int) -> Sequence[Made]:
+        """Return the latest objects of a kind that vendors keep for the caller, with the facts that are known."""
+        core, x = self._core, self._x
+        owner, found, last = place.owner_of(x), list[Made](), None
+        while len(found) < limit:
+            rows = await core.db.read(
+                lambda tx, after=last: object_rows.page(
+                    tx, owner, kind, after=after, before=None, newest_first=True, limit=limit
+                )
+            )
+            found += [Made(row.id, kind, row.parent_id, row.facts) for row in rows if place.is_here(core, x, row)]
+            if len(rows) < limit:
+                break
+            last = rows[-1]
+        return found[:limit]
+
     async def forget(self, task_id: str) -> None:
         """Delete a task that has ended and its files; the vendor's own copy, too, as far as it obeys.
 
@@ -94,11 +109,61 @@ class GatewayView:
         if not task.state.final:
             raise Failure(Reason.CONFLICT, "The task has not ended yet", code="task_not_ended")
         with x.waiting():
-            await _discard(core, task)
+            await every_task.asked(core, task, core.life.rules(task).discard)
         keys = await core.db.write(lambda tx: store.forget(tx, task.id))
         for key in keys:
             await core.life.assets.delete(key)
         log.info("task.forgotten", task=task.id, protocol=task.protocol, files=len(keys))
+
+    async def cancel(self, task_id: str) -> bool:
+        """Ask the vendor to stop a task, and look what became of it; return whether there was anything to stop.
+
+        Raises
+        ------
+        Failure
+            As `every_task.cancel`.
+        """
+        core, x = self._core, self._x
+        task = await candidates.load(core, x, task_id)
+        if not task.state.final:
+            await every_task.stop(core, x, task)
+            return True
+        return False
+
+    async def every_task(
+        self, protocol: str | None, states: Sequence[State], mode: str | None, after: str | None, limit: int
+    ) -> Json:
+        """Return a page of the caller's tasks of every protocol."""
+        if protocol is not None and protocol not in self._core.dispatcher.protocols:
+            raise Failure(Reason.INVALID, f"There is no protocol '{protocol[:64]}'", param="protocol")
+        wanted = store.Wanted(protocol, states, "test" if mode == "test" else "live" if mode else None, limit)
+        return await every_task.page(self._core, self._x, wanted, after)
+
+    async def task_of_any(self, task_id: str) -> Json:
+        """Return one of the caller's tasks, whatever its protocol."""
+        return await every_task.get(self._core, self._x, task_id)
+
+    async def cancel_any(self, task_id: str) -> Json:
+        """Have a task's vendor stop it; return it as it stands then."""
+        return await every_task.cancel(self._core, self._x, task_id)
+
+    async def events(self, task_id: str, seen: int | None) -> AsyncIterator[bytes] | None:
+        """Return the events of a task to its end; None where that was told before."""
+        return await every_task.events(self._core, self._x, task_id, seen)
+
+    async def follow(self, task_id: str, tell: Callable[[Task, Links], bytes]) -> AsyncIterator[bytes]:
+        """Return what is told of a task as it goes on, in its protocol's words."""
+        core, links = self._core, self.links
+        task = await core.poller.fresh(await candidates.load(core, self._x, task_id))
+
+        async def told() -> AsyncGenerator[bytes]:
+            present = task
+            yield tell(present, links)
+            async for changed in core.watch.follow(task, every_task.PING_SECONDS):
+                present = changed or present
+                yield tell(present, links)
+
+        return told()
 
     async def allowance(self) -> Allowance:
         """Return what the caller's key may spend, and has spent."""
@@ -124,19 +189,3 @@ class GatewayView:
     async def mint(self, prefix: str, model: str, session: Any, seconds: int) -> tuple[str, int]:
         """Make a key for sessions with one model, as the caller."""
         return await session_keys.mint(self._core, self._x, prefix, (model, session), seconds)
-
-
-async def _discard(core: Core, task: Stored) -> None:
-    discard, channel = core.life.rules(task).discard, core.dispatcher.by_id(task.channel_id)
-    if discard is None or channel is None or task.upstream_id is None:
-        return
-    ask = discard(task)
-    headers = credentials.headers(core.dispatcher.protocols[channel.protocol], channel)
-    try:
-        client = transports.client_for(core.client, channel)
-        answer = await client.ask(ask.method, address(channel, ask.path), headers, None, channel.limits)
-    except UpstreamError as fault:
-        log.warning("task.undiscarded", task=task.id, channel=channel.name, error=str(fault))
-        return
-    if answer.status >= 400:
-        log.warning("task.undiscarded", task=task.id, channel=channel.name, status=answer.status)

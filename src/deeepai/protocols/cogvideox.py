@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ..declare import DROP, Protocol, Reason, State, Text
+from ..declare import DROP, Protocol, Reason, Repeats, State, Text
 from .common import bearer, body_model, digits
 from .common.bodies import one_of, renamed, together
 from .common.errors import ErrorTable, no_retry
@@ -91,6 +91,8 @@ cogvideox = Protocol(
             job=JOBS.job(lambda: f"{digits(19)}-{digits(16)}"),
             model=body_model,
             patch=together(JOBS.patch, renamed("model")),
+            # Both SDKs submit up to four times within six seconds.
+            repeats=Repeats(within=8.0),
         ),
         AT.fetch(
             "async-result/{id}", Text("Get a task's result", "查询(async-result)"), name="async-result", rows=(122,)

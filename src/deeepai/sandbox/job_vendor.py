@@ -20,6 +20,7 @@ from .ids import Ids
 from .jobs import Job
 from .keys import Bearer, Keys
 from .media.draw import Format, Picture, fit, size_of
+from .media.video import FPS
 from .results import Artefact, Result, keep
 from .vendor import Answer, Call, Refusal, RefusedError, Route, Vendor, World, digest_of, json_answer
 from .views import View, told
@@ -36,7 +37,11 @@ ALIKE: Mapping[str, str] = {
     "expired_key": "unauthorized",
 }
 """Kinds of error that a vendor's table may leave out, and what they count as then; others count as `bad_request`."""
-REASONS = {"failed": "internal error", "moderated": "the content breaks the platform's rules"}
+REASONS = {
+    "failed": "internal error",
+    "moderated": "the content breaks the platform's rules",
+    "cancelled": "the task was cancelled",
+}
 NEEDED = frozenset({"bad_request", "unauthorized", "not_found", "moderated", "rate_limited", "server_error"})
 
 
@@ -77,8 +82,9 @@ class Order:
             rule.judge(known)
         self.work.check(self)
 
-    def made(self, artefact_id: str) -> tuple[Task, Artefact]:
+    def made(self, named: object) -> tuple[Task, Artefact]:
         """Return the caller's own task that made a result, and the result; anybody else's is unknown."""
+        artefact_id = str(named)
         for task in self.vendor.tasks(self.call):
             if artefact_id in task.artefact_ids:
                 if task.artefact_ids.index(artefact_id) in task.lost:
@@ -97,17 +103,17 @@ class Order:
         text = str(self.body.get("prompt") or self.work.name)
         return Picture(*size, text, digest_of(self.work.name, material, number), self.vendor.pictures, source)
 
-    def film(self, seconds: float, *, side: int) -> Result:
+    def film(self, seconds: float, *, side: int, fps: int = FPS, loud: bool = False) -> Result:
         """Return a film of its parent's size, or of `size`; else of a side, shaped as the picture or `aspect_ratio`."""
         if self.parent is not None:
             shown = self.parent.result.picture
-            return Result("film", self.draw((shown.width, shown.height)), seconds)
+            return Result("film", self.draw((shown.width, shown.height)), seconds, fps=fps, loud=loud)
         if asked := self.said("size"):
             width, height = map(int, asked.split("x"))
-            return Result("film", self.draw((width, height), source=self.inline), seconds)
+            return Result("film", self.draw((width, height), source=self.inline), seconds, fps=fps, loud=loud)
         wide, high = size_of(self.inline or b"") or map(int, self.said("aspect_ratio", "16:9").split(":"))
         size = fit(wide / high, side * side * max(wide / high, high / wide), 8)
-        return Result("film", self.draw(size, source=self.inline), seconds)
+        return Result("film", self.draw(size, source=self.inline), seconds, fps=fps, loud=loud)
 
     def images(self, *, side: int) -> Sequence[Result]:
         """Return `n` pictures in the shape `aspect_ratio`, of as many pixels as a square of some side."""
@@ -295,6 +301,8 @@ class JobVendor:
     error: Callable[[Call, Any, str], Any]
     """The body of an error, from the code and a message."""
     lookups: Sequence[Lookup] = ()
+    cancels: str = ""
+    """The path at which DELETE stops a task, or forgets one that has ended, if the vendor has it."""
     listings: Sequence[Listing] = ()
     below: Listing | None = None
     """How each work's tasks are listed at its own path, below which each is asked for by its id."""
@@ -308,6 +316,8 @@ class JobVendor:
     """Whether it finds a task as the id does."""
     new_id: Callable[[Ids], str] = Ids.uuid
     """Makes ids of tasks and of results."""
+    one_id: bool = False
+    """Whether what a task makes has the task's own id."""
     lifetime: float = 86400
     """Seconds for which a result is kept."""
     slashes: bool = False
@@ -338,7 +348,8 @@ class JobVendor:
         ask = [Route(way.method, way.path.replace("/{", f"/{more}{{"), partial(self._look_up, way)) for way in lookups]
         pages = [Route("GET", way.path, partial(self._list, way)) for way in listings]
         left = [Route("GET", way.path, partial(self._left, way)) for way in self.balances]
-        routes = (*submit, *ask, *pages, *left, *self.further)
+        stop = [Route("DELETE", self.cancels, self._cancel)] if self.cancels else []
+        routes = (*submit, *ask, *pages, *left, *stop, *self.further)
         return Vendor(self.name, routes, self.keys.account, self._refuse, **self.settings)
 
     def refused(self, call: Call, kind: str, message: str, status: int | None = None) -> RefusedError:
@@ -378,7 +389,7 @@ class JobVendor:
         world = call.world
         results, price = work.results(order), work.price(order) if callable(work.price) else work.price
         job = world.jobs.accept(self.new_id(world.ids), self.name, work.name, call.owner, call.triggers)
-        ids = [self.new_id(world.ids) for _ in results]
+        ids = [job.id if self.one_id else self.new_id(world.ids) for _ in results]
         rest = (order.body, order.facts, order.parent, results, ids, round(price, 6), call.origin, self.words)
         job.data["task"] = task = Task(job, work, *rest)
         call.accepted.append(job.id)
@@ -401,6 +412,14 @@ class JobVendor:
             tasks = [self.find(call, task_id, way.of) for task_id in wanted]
             return json_answer(self.envelope(call, [told(self.shown, task) for task in tasks]))
         return json_answer(self.envelope(call, told(self.shown, self.find(call, wanted, way.of))))
+
+    async def _cancel(self, call: Call) -> Answer:
+        task = self.find(call, call.params["id"])
+        if task.job.is_final:
+            call.world.jobs.forget(task.job)
+        else:
+            call.world.jobs.finish(task.job, "cancelled", lambda job: self._changed(call.world, task, [""]))
+        return Answer(204, b"")
 
     async def _list(self, way: Listing, call: Call) -> Answer:
         rules = {

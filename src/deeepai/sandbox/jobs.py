@@ -77,6 +77,10 @@ class Jobs:
         job = self._jobs.get(job_id)
         return job if job is not None and job.vendor == vendor else None
 
+    def forget(self, job: Job) -> None:
+        """Know nothing more of a job."""
+        self._jobs.pop(job.id, None)
+
     def accept(self, job_id: str, vendor: str, kind: str, owner: str, triggers: Triggers, **data: Any) -> Job:
         """Store a job; it stands still until `start`."""
         job = Job(job_id, vendor, kind, owner, triggers, self.clock.wall(), data)
@@ -88,8 +92,9 @@ class Jobs:
     def start(self, job: Job, seconds: float, on_change: OnChange, *, queue_seconds: float | None = None) -> None:
         """Let a job run through its states in `seconds` job seconds, telling `on_change` of each step.
 
-        The triggers `moderated`, `moderated-output`, `fail-midway` and `never-finish` decide how it ends.
+        The triggers `moderated`, `moderated-output`, `fail-midway` and `never-finish` decide how it ends, `takes` when.
         """
+        seconds = job.triggers.number("takes", seconds)
         wait = seconds * 0.05 if queue_seconds is None else queue_seconds
         self.clock.call_later(wait, lambda: self._begin(job, seconds, on_change))
 

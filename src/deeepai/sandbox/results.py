@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from .files import Files
-from .media.draw import MIME, Picture, frames, recipe
+from .media.draw import MIME, Picture, recipe
 from .media.sounds import MIME as SOUND_MIME
 from .media.sounds import sound
-from .media.video import mp4
-
-FILM_FRAMES = 8
-LONGEST_SIDE = 640
-"""Pixels of a film."""
+from .media.video import FPS, film
 
 
 @dataclass(frozen=True)
@@ -24,10 +20,13 @@ class Result:
 
     kind: Literal["picture", "film", "sound"]
     picture: Picture
-    """Of a film or a sound the cover; a film is smaller than it, for nobody looks long at a test."""
+    """Of a film the first picture, and the cover; of a sound the cover."""
     seconds: float = 0
     format: str = "mp3"
     """Of a sound."""
+    fps: int = FPS
+    loud: bool = False
+    """Of a film: pictures a second, and whether it has a sound."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,8 @@ def keep(files: Files, origin: str, seconds: float, artefact_id: str, result: Re
         case "picture":
             return Artefact(artefact_id, image, "", result)
         case "film":
-            film = url(partial(_film, shown, result.seconds), "mp4", "video/mp4")
-            return Artefact(artefact_id, film, image, result)
+            make = partial(film, shown, result.seconds, result.fps, sound=result.loud)
+            return Artefact(artefact_id, url(make, "mp4", "video/mp4"), image, result)
         case "sound":
             make = partial(sound, result.format, result.seconds)
             return Artefact(artefact_id, url(make, result.format, SOUND_MIME[result.format]), image, result)
-
-
-def _film(shown: Picture, seconds: float) -> bytes:
-    scale = min(1, LONGEST_SIDE / max(shown.width, shown.height))
-    small = replace(shown, width=round(shown.width * scale), height=round(shown.height * scale))
-    return mp4(frames(small, FILM_FRAMES), seconds)

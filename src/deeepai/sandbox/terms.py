@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .job_vendor import Order
+from .media.video import FPS
 from .results import Result
 
 Term: TypeAlias = Callable[[Order], Any]
@@ -27,7 +28,9 @@ def product(*factors: Any) -> Callable[[Order], float]:
     return lambda order: math.prod(float(_value(factor, order)) for factor in factors)
 
 
-def films(*, side: Any, seconds: Any, longer: float = 0) -> Callable[[Order], Sequence[Result]]:
+def films(
+    *, side: Any, seconds: Any, longer: float = 0, fps: Any = FPS, loud: Any = False
+) -> Callable[[Order], Sequence[Result]]:
     """Return the term of one film.
 
     Parameters
@@ -38,12 +41,17 @@ def films(*, side: Any, seconds: Any, longer: float = 0) -> Callable[[Order], Se
         How long it is, if it has no parent.
     longer
         By how many seconds it is longer than its parent.
+    fps
+        Pictures a second.
+    loud
+        Whether it has a sound.
     """
 
     def make(order: Order) -> Sequence[Result]:
         parent = order.parent
         length = float(_value(seconds, order)) if parent is None else parent.result.seconds + longer
-        return [order.film(length, side=_value(side, order))]
+        shown = {"side": _value(side, order), "fps": _value(fps, order), "loud": bool(_value(loud, order))}
+        return [order.film(length, **shown)]
 
     return make
 

@@ -37,6 +37,7 @@ NAMES = frozenset(
         "slow",
         "stall",
         "status",
+        "takes",
         "tokens",
     }
 )

@@ -7,6 +7,7 @@ list is of such. What is None is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Value: TypeAlias = Callable[[Any], Any]
@@ -41,6 +42,11 @@ def just(value: Any) -> Value:
 def millis(path: str) -> Value:
     """Return the value of a time as whole milliseconds."""
     return lambda thing: int(_at(thing, path) * 1000)
+
+
+def moment(path: str) -> Value:
+    """Return the value of a time as RFC 3339 writes it, in UTC."""
+    return lambda thing: f"{datetime.fromtimestamp(_at(thing, path), UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
 
 
 def words(path: str) -> Value:

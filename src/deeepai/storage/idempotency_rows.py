@@ -24,13 +24,15 @@ class Key:
     mode: str
 
 
-async def claim(tx: Tx, key: Key, digest: str, now: int, lease_ms: int) -> Row | str | None:
+async def claim(tx: Tx, key: Key, digest: str, now: int, lease_ms: int, keep_ms: int = KEEP_MS) -> Row | str | None:
     """Take a key for a request.
 
     Parameters
     ----------
     digest : str
         Of the request.
+    keep_ms : int
+        For which the key lives beyond its lease.
 
     Returns
     -------
@@ -49,7 +51,7 @@ async def claim(tx: Tx, key: Key, digest: str, now: int, lease_ms: int) -> Row |
     made = await tx.execute(
         "INSERT INTO idempotency (account_id, key, mode, digest, request_id, leased_until, expires_at) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        *(account_id, name, key.mode, digest, key.request_id, now + lease_ms, now + KEEP_MS),
+        *(account_id, name, key.mode, digest, key.request_id, now + lease_ms, now + lease_ms + keep_ms),
     )
     if made:
         return None
@@ -110,12 +112,36 @@ async def free(tx: Tx, key: Key) -> None:
     )
 
 
-async def renew(tx: Tx, key: Key, until: int) -> None:
-    """Say that the request which has a key is still under way."""
+async def renew(tx: Tx, key: Key, until: int, expires: int | None = None) -> None:
+    """Say that the request which has a key is still under way, and how long the key lives, if that changes."""
     await tx.execute(
-        "UPDATE idempotency SET leased_until = $4 WHERE account_id = $1 AND key = $2 AND request_id = $3",
-        *(key.account_id, key.name, key.request_id, until),
+        "UPDATE idempotency SET leased_until = $4, expires_at = COALESCE(CAST($5 AS BIGINT), expires_at) "
+        "WHERE account_id = $1 AND key = $2 AND request_id = $3",
+        *(key.account_id, key.name, key.request_id, until, expires),
     )
+
+
+async def settle(tx: Tx, key: Key, expires: int) -> None:
+    """Say that the request which has a key was answered, and how long the key lives; the answer is kept elsewhere."""
+    await tx.execute(
+        "UPDATE idempotency SET status = 200, headers = '[]', leased_until = 0, expires_at = $4 "
+        "WHERE account_id = $1 AND key = $2 AND request_id = $3",
+        *(key.account_id, key.name, key.request_id, expires),
+    )
+
+
+async def leased(tx: Tx, key: Key, now: int) -> str | None:
+    """Return the request that has a key and is under way."""
+    return await tx.fetchval(
+        "SELECT request_id FROM idempotency WHERE account_id = $1 AND key = $2 AND status IS NULL "
+        "AND leased_until > $3",
+        *(key.account_id, key.name, now),
+    )
+
+
+async def drop(tx: Tx, key: Key) -> None:
+    """Forget a key, whoever has it, whose answer is kept elsewhere."""
+    await tx.execute("DELETE FROM idempotency WHERE account_id = $1 AND key = $2", key.account_id, key.name)
 
 
 async def sweep(tx: Tx, now: int) -> int:

@@ -35,7 +35,7 @@ from ..storage import object_rows
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
 from ..upstream import Client, UpstreamError, credentials, transports
-from . import lines, outbox, store
+from . import lines, outbox, store, webhooks
 from .assets import AssetStore
 from .files import FileKeeper
 from .hosts import address
@@ -53,8 +53,20 @@ MOST_TIMES = 10
 MISSES = 3
 """404s in a row after which the vendor is believed."""
 PASSING = frozenset({408, 409, 425, 429})
+YOUNG = 180.0
+"""Seconds for which a task is asked for as often as its vendor likes; from then on, less and less often."""
+RARER = 3.0
+"""How much less often where its vendor says when it has ended."""
 
 
+_POLLED = (
+    *("state", "progress", "snapshot", "misses", "polls", "polled_at", "started_at"),
+    *("leased_until", "next_poll_at", "hold_id"),
+)
+_ENDED = (
+    *("state", "error", "progress", "snapshot", "finished_at", "polled_at", "next_poll_at"),
+    *("leased_until", "started_at", "hold_id", "cost", "results", "facts"),
+)
 _ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "leased_until", "hold_id", "background_path", "within")
 
 
@@ -80,6 +92,8 @@ class TaskLife:
         A channel by id, or None.
     price : callable
         What a usage costs under a price key and group, in 10⁻⁹ USD.
+    hears : callable
+        Whether a channel's vendor can call this gateway back.
     """
 
     def __init__(
@@ -98,6 +112,7 @@ class TaskLife:
         timing: Timing,
         channel: Callable[[str], Channel | None],
         price: Callable[[str, Usage, str], int | None],
+        hears: Callable[[Channel], bool] = lambda channel: False,
     ) -> None:
         self.db = db
         self.links = links
@@ -113,6 +128,7 @@ class TaskLife:
         self._vault = vault
         self._channel = channel
         self._price = price
+        self._hears = hears
 
     def rules(self, task: Stored) -> JobRules[Any]:
         """Return how a task is watched."""
@@ -224,7 +240,7 @@ class TaskLife:
         task.background_path, task.within = accepted.path, list(accepted.within)
         task.state = accepted.state
         waiting = accepted.state is State.WAITING
-        task.next_poll_at = None if waiting else now + int(self.rules(task).interval * 1000)
+        task.next_poll_at = None if waiting else now + self._interval(task, self.rules(task))
         # One that was lost is found under a poller's lease.
         task.leased_until = 0
         hold = task.hold_id
@@ -242,6 +258,7 @@ class TaskLife:
             if waiting and hold is not None:
                 await self._ledger.void(tx, hold)
             await _add_children(tx, task, accepted.children)
+            await self._tell(tx, task, webhooks.CREATED)
             await self._notify(tx, task)
 
         await self.db.write(work)
@@ -279,9 +296,20 @@ class TaskLife:
         log.warning("task.unknown", task=task.id, protocol=task.protocol, channel=task.channel_id)
 
         async def work(tx: Tx) -> None:
-            await store.update(tx, task, "state", "next_poll_at")
+            if await store.update(tx, task, "state", "next_poll_at"):
+                await self._tell(tx, task, webhooks.CREATED)
 
         await self.db.write(work)
+
+    async def stopping(self, task: Stored) -> None:
+        """Record that the vendor took it upon itself to stop a task; it is looked at soon."""
+        task.stop_asked_at = now_ms()
+        await self.db.write(
+            lambda tx: tx.execute(
+                "UPDATE tasks SET stop_asked_at = $2, next_poll_at = $2 WHERE id = $1 AND finished_at IS NULL",
+                *(task.id, task.stop_asked_at),
+            )
+        )
 
     # Polling -------------------------------------------------------------------------------------------------------
 
@@ -399,7 +427,9 @@ class TaskLife:
 
     def _interval(self, task: Stored, rules: JobRules[Any]) -> int:
         age = (now_ms() - task.submitted_at) / 1000
-        return int(rules.interval * 1000 * min(4.0, 1.0 + age / 120))
+        channel = self._channel(task.channel_id) if rules.hook_in is not None else None
+        called = RARER if channel is not None and self._hears(channel) else 1.0
+        return int(rules.interval * 1000 * max(called, min(4.0, age / YOUNG)))
 
     async def apply(self, task: Stored, status: TaskStatus | None, fault: str = "") -> None:
         """Take over what a poll said.
@@ -413,7 +443,8 @@ class TaskLife:
         now = now_ms()
         if status is not None and status.state.final:
             if status.state is not State.SUCCEEDED:
-                await self._finish(task, status.state, status=status, error=status.error or "failed upstream")
+                state = State.CANCELLED if task.stop_asked_at is not None else status.state
+                await self._finish(task, state, status=status, error=status.error or "failed upstream")
                 return
             if await self.results.take(task, status):
                 await self._finish(task, State.SUCCEEDED, status=status)
@@ -422,8 +453,11 @@ class TaskLife:
         if overdue and not (status is not None and status.state is State.WAITING):
             await self._finish(task, State.FAILED, error=f"timed out ({fault})" if fault else "timed out")
             return
-        changed = False
+        changed = begun = False
         task.misses = task.misses + 1 if status is not None and status.state is State.NOT_FOUND else 0
+        if task.misses and task.stop_asked_at is not None:
+            await self._finish(task, State.CANCELLED, error="cancelled")
+            return
         if task.misses >= MISSES:
             await self._finish(task, State.FAILED, error="the upstream does not know the task any more")
             return
@@ -431,7 +465,8 @@ class TaskLife:
             changed = task.state is not status.state or task.progress != status.progress
             task.state, task.progress = status.state, status.progress
             task.snapshot = status.snapshot
-            if status.state is State.RUNNING and task.started_at is None:
+            begun = status.state is State.RUNNING and task.started_at is None
+            if begun:
                 task.started_at = now
         task.polls += 1
         task.polled_at = now
@@ -445,24 +480,13 @@ class TaskLife:
             task.hold_id = None
 
         async def work(tx: Tx) -> None:
-            written = await store.update(
-                tx,
-                task,
-                "state",
-                "progress",
-                "snapshot",
-                "misses",
-                "polls",
-                "polled_at",
-                "started_at",
-                "leased_until",
-                "next_poll_at",
-                "hold_id",
-            )
+            written = await store.update(tx, task, *_POLLED)
             if written and hold is not None:
                 await self._ledger.void(tx, hold)
             if written and status is not None:
                 await _add_children(tx, task, status.children)
+            if written and begun:
+                await self._tell(tx, task, webhooks.STARTED)
             if written and changed and task.hook is not None and self.face(task).hook_each_change:
                 await self._notify(tx, task)
 
@@ -503,23 +527,7 @@ class TaskLife:
         task.cost = cost if hold is not None else 0
 
         async def work(tx: Tx) -> None:
-            written = await store.update(
-                tx,
-                task,
-                "state",
-                "error",
-                "progress",
-                "snapshot",
-                "finished_at",
-                "polled_at",
-                "next_poll_at",
-                "leased_until",
-                "started_at",
-                "hold_id",
-                "cost",
-                "results",
-                "facts",
-            )
+            written = await store.update(tx, task, *_ENDED)
             if not written:
                 return
             if status is not None:
@@ -537,10 +545,14 @@ class TaskLife:
                     msgspec.json.encode(consumed).decode() if consumed is not None else None,
                     error,
                 )
+            await self._tell(tx, task, webhooks.ENDS[state])
             await self._notify(tx, task)
 
         await self.db.write(work)
         log.info("task.ended", task=task.id, protocol=task.protocol, state=state.value, cost=cost, error=error)
+
+    async def _tell(self, tx: Tx, task: Stored, event: str) -> None:
+        await webhooks.tell(tx, task, event, self.links, now_ms())
 
     async def _notify(self, tx: Tx, task: Stored) -> None:
         if task.hook is None:

@@ -10,7 +10,7 @@ import asyncio
 import datetime
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,9 +20,11 @@ import structlog
 from standardwebhooks import Webhook
 
 from .. import crash
-from ..declare import HookMessage
+from ..accounts.vault import Vault
+from ..declare import Callback, HookMessage
 from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
+from . import webhooks
 from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
 
@@ -38,18 +40,25 @@ PER_ACCOUNT: Final = 8
 PER_HOST: Final = 32
 MOST: Final = 128
 """Deliveries under way: of one account, to one host, in all."""
+_SWEPT: Final = 200
+"""Messages that are forgotten at once."""
+_GONE: Final = 410
+"""By which a webhook's receiver says that it is no more."""
 _FULL_SECONDS: Final = 1.0
 """For which a delivery is put off where its host has enough."""
 _STOP_SECONDS: Final = 5.0
 
 SecretOf = Callable[[str], str]
+Signer = Callable[[Callback], Mapping[str, str]]
 
 
 async def enqueue(tx: Tx, task: Stored, message: HookMessage, now: int) -> None:
     """Store a callback in the transaction of the change that it tells of; older news that did not arrive is dropped."""
     assert task.hook is not None
     await tx.execute(
-        "UPDATE outbox SET state = 'superseded', next_at = NULL WHERE task_id = $1 AND state = 'pending'", task.id
+        "UPDATE outbox SET state = 'superseded', next_at = NULL "
+        "WHERE task_id = $1 AND webhook_id IS NULL AND state = 'pending'",
+        task.id,
     )
     await tx.execute(
         "INSERT INTO outbox (id, task_id, account_id, url, body, headers, state, next_at, created_at) "
@@ -71,14 +80,29 @@ class Outbox:
     ----------
     secret : callable
         An account's signing secret (`whsec_…`).
+    vault : Vault
+        Holds those of webhooks, which have their own.
+    signers : mapping
+        By protocol, what signs its tasks' callbacks as their vendor does.
     scale : float
         Multiplies the waits between tries, and the margin.
     """
 
-    def __init__(self, db: Database, fetch: SafeFetch, secret: SecretOf, *, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        db: Database,
+        fetch: SafeFetch,
+        secret: SecretOf,
+        vault: Vault,
+        *,
+        signers: Mapping[str, Signer] | None = None,
+        scale: float = 1.0,
+    ) -> None:
         self._db = db
         self._fetch = fetch
         self._secret = secret
+        self._vault = vault
+        self._signers = signers or {}
         self._scale = scale
         self._running: set[asyncio.Task[None]] = set()
         self._accounts: Counter[str] = Counter()
@@ -88,6 +112,7 @@ class Outbox:
         """Something has changed since the look that is under way began."""
         self._more = False
         """The last look found something to do."""
+        self._stopping = False
 
     def look(self) -> None:
         """Begin to deliver what is due, as far as there is room."""
@@ -134,7 +159,8 @@ class Outbox:
             "AS place FROM outbox WHERE next_at <= $1 AND leased_until <= $1), "
             f"free AS MATERIALIZED (SELECT id FROM outbox WHERE leased_until <= $1 AND id IN (SELECT id FROM due "
             f"WHERE place <= {PER_ACCOUNT} ORDER BY place, next_at LIMIT $3) {locking}) "
-            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) RETURNING *",
+            "UPDATE outbox SET leased_until = $2 WHERE id IN (SELECT id FROM free) "
+            "RETURNING *, (SELECT protocol FROM tasks WHERE tasks.id = outbox.task_id) AS protocol",
             now,
             now + int((LIMIT + MARGIN * self._scale) * 1000),
             room,
@@ -155,12 +181,14 @@ class Outbox:
                 log.exception("outbox.failed", id=row["id"])
 
         def ended(task: asyncio.Task[None]) -> None:
+            # A look while there is no room finds nothing, whatever waits.
+            full = self._accounts[account] >= PER_ACCOUNT or len(self._running) >= MOST
             self._running.discard(task)
             for counter, key in ((self._accounts, account), (self._hosts, host)):
                 counter[key] -= 1
                 if not counter[key]:
                     del counter[key]
-            if self._more and not task.cancelled():
+            if (self._more or full) and not (self._stopping or task.cancelled()):
                 self.look()
 
         running = asyncio.create_task(deliver())
@@ -169,7 +197,7 @@ class Outbox:
 
     async def stop(self) -> None:
         """Let what is under way come to its end, for a moment; another node tries again what did not."""
-        self._more = False
+        self._stopping = True
         waiting = self._running | ({self._looking} if self._looking is not None else set())
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=_STOP_SECONDS)
@@ -183,12 +211,19 @@ class Outbox:
         error: str | None = None
         body: str = row["body"]
         stamp = datetime.datetime.now(datetime.UTC)
+        secrets = await self._secrets(row)
+        if not secrets:
+            await self._db.write(lambda tx: webhooks.stop(tx, row["webhook_id"]))
+            return
+        sign = self._signers.get(row["protocol"]) if row["webhook_id"] is None else None
+        told = Callback(row["url"], body.encode(), secrets[0], int(stamp.timestamp()))
         headers = {
             **msgspec.json.decode(row["headers"], type=dict[str, str]),
             "content-type": "application/json",
             "webhook-id": row["id"],
             "webhook-timestamp": str(int(stamp.timestamp())),
-            "webhook-signature": Webhook(self._secret(row["account_id"])).sign(row["id"], stamp, body),
+            "webhook-signature": " ".join(Webhook(secret).sign(row["id"], stamp, body) for secret in secrets),
+            **(sign(told) if sign is not None else {}),
         }
         try:
             answer = await self._fetch.request(
@@ -229,8 +264,18 @@ class Outbox:
                 due,
             )
 
+            if status == _GONE and row["webhook_id"] is not None:
+                await webhooks.gone(tx, row["webhook_id"], now)
+
         await self._db.write(work)
         log.info("callback", id=row["id"], task=row["task_id"], attempt=attempt, status=status, error=error)
+
+    async def _secrets(self, row: Row) -> Sequence[str]:
+        """Return what a message is signed with; nothing where its webhook is gone."""
+        hook_id: str | None = row["webhook_id"]
+        if hook_id is None:
+            return (self._secret(row["account_id"]),)
+        return await self._db.read(lambda tx: webhooks.secrets_of(tx, self._vault, hook_id, now_ms()))
 
 
 async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
@@ -238,3 +283,16 @@ async def _put_off(tx: Tx, ids: Sequence[str], due: int) -> None:
         await tx.execute(
             "UPDATE outbox SET leased_until = 0, next_at = $2 WHERE id = $1 AND state = 'pending'", one, due
         )
+
+
+async def sweep(tx: Tx, before: int) -> int:
+    """Forget some of the messages that were done with before a time, and whose task is gone; return how many."""
+    rows = await tx.fetch(
+        "SELECT id FROM outbox WHERE state <> 'pending' AND created_at < $1 "
+        f"AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = outbox.task_id) LIMIT {_SWEPT}",
+        before,
+    )
+    for row in rows:
+        await tx.execute("DELETE FROM deliveries WHERE outbox_id = $1", row["id"])
+        await tx.execute("DELETE FROM outbox WHERE id = $1", row["id"])
+    return len(rows)

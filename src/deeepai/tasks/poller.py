@@ -20,6 +20,8 @@ from .store import Stored, from_row
 log = structlog.get_logger()
 
 LEASED_AT_ONCE = 200
+MOST_RUNNING = 800
+"""Tasks that are asked for, or wait for their turn, before more are leased."""
 BATCH = 50
 PER_CHANNEL = 8
 """Questions under way to one channel."""
@@ -60,7 +62,8 @@ class Poller:
         told = False
         while True:
             try:
-                await self._round()
+                while await self._round():
+                    pass
                 told = False
             except StorageFault as fault:
                 if not told:
@@ -71,7 +74,10 @@ class Poller:
             self._outbox.look()
             await asyncio.sleep(self._tick)
 
-    async def _round(self) -> None:
+    async def _round(self) -> bool:
+        """Begin to ask for what is due; return whether there may be more, and there is room for it."""
+        if len(self._running) >= MOST_RUNNING:
+            return False
         now = now_ms()
         rows = await self._life.db.write(
             lambda tx: lease_rows(
@@ -96,6 +102,7 @@ class Poller:
             size = BATCH if self._life.rules(tasks[0]).batch is not None else 1
             for start in range(0, len(tasks), size):
                 self._spawn(channel_id, tasks[start : start + size])
+        return len(rows) == LEASED_AT_ONCE
 
     def _spawn(self, channel_id: str, tasks: Sequence[Stored]) -> None:
         async def look() -> None:
@@ -120,6 +127,10 @@ class Poller:
             return task
         if task.state.value in ("submitting", "unknown"):
             return task
+        return await self.look_now(task)
+
+    async def look_now(self, task: Stored) -> Stored:
+        """Ask the vendor of a task for everybody; return it as it stands then."""
         running = self._looking.get(task.id)
         if running is None:
             running = self._looking[task.id] = asyncio.ensure_future(self._look_now(task))

@@ -15,12 +15,14 @@ from ..storage import conversation_rows, idempotency_rows, kept_rows
 from ..storage.database import Database, Row, Tx, Work
 from ..storage.ids import now_ms
 from ..storage.leases import lease_rows
-from . import store
+from . import outbox, store
 from .assets import AssetStore
 
 _AT_ONCE: Final = 100
 _DAY_MS: Final = 86_400_000
 _LEASE_MS: Final = 600_000
+_MESSAGE_DAYS: Final = 30
+"""For which what was sent is kept that is about no task, or about one that is gone."""
 _FREE: Final = (
     "NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = assets.task_id AND tasks.finished_at IS NULL) "
     "AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.task_id = assets.task_id AND outbox.state = 'pending')"
@@ -94,6 +96,8 @@ class Retention:
             await self._old_files(mode, _before(now, terms.files, terms.test, mode))
             await self._files_above(mode)
             await self._old_tasks(mode, _before(now, terms.tasks, terms.test, mode))
+        while await self._db.write(lambda tx: outbox.sweep(tx, now - _MESSAGE_DAYS * _DAY_MS)):
+            pass
         await self._all("replays", lambda tx: idempotency_rows.sweep(tx, now))
         await self._all("answers", lambda tx: kept_rows.sweep(tx, now))
         await self._all("answers", lambda tx: conversation_rows.sweep(tx, now))

@@ -85,6 +85,34 @@ class _Judging(AbstractResolver):
         await self._inner.close()
 
 
+def check_url(url: str, allowed: Sequence[Network]) -> URL:
+    """Judge what can be judged without a look-up.
+
+    Raises
+    ------
+    Unsafe
+    """
+    try:
+        target = URL(url)
+    except ValueError:
+        raise Unsafe("The URL is not valid") from None
+    if target.scheme not in ("http", "https") or not target.host or target.user or target.password:
+        raise Unsafe("The URL must be http or https, with a host and without a password")
+    try:
+        ipaddress.ip_address(target.host)
+    except ValueError:
+        host = target.host.rstrip(".").lower()
+        if host.endswith("localhost"):
+            judge("127.0.0.1", allowed)
+        if ":" in host or host.replace(".", "").isdigit():
+            # The client takes 2130706433 and 127.1 for addresses, and would connect without asking the resolver.
+            raise Unsafe("The URL's host is neither a name nor an address") from None
+        # 0x7f000001, which a resolver would take for an address, is judged when resolved.
+        return target
+    judge(target.host, allowed)
+    return target
+
+
 class SafeFetch:
     """A client for addresses that callers or vendors supply.
 
@@ -102,31 +130,13 @@ class SafeFetch:
         )
 
     def check(self, url: str) -> URL:
-        """Judge what can be judged without a look-up.
+        """Judge a URL as `check_url` does.
 
         Raises
         ------
         Unsafe
         """
-        try:
-            target = URL(url)
-        except ValueError:
-            raise Unsafe("The URL is not valid") from None
-        if target.scheme not in ("http", "https") or not target.host or target.user or target.password:
-            raise Unsafe("The URL must be http or https, with a host and without a password")
-        try:
-            ipaddress.ip_address(target.host)
-        except ValueError:
-            host = target.host.rstrip(".").lower()
-            if host.endswith("localhost"):
-                judge("127.0.0.1", self._allowed)
-            if ":" in host or host.replace(".", "").isdigit():
-                # The client takes 2130706433 and 127.1 for addresses, and would connect without asking the resolver.
-                raise Unsafe("The URL's host is neither a name nor an address") from None
-            # 0x7f000001, which a resolver would take for an address, is judged when resolved.
-            return target
-        judge(target.host, self._allowed)
-        return target
+        return check_url(url, self._allowed)
 
     async def request(
         self,

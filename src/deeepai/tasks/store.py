@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 from typing import Protocol as Interface
@@ -10,6 +10,7 @@ from typing import Protocol as Interface
 import msgspec
 
 from ..accounts.models import Mode
+from ..accounts.query import Where
 from ..declare import Hook, Json, State, Task, Usage
 from ..storage import kept_bytes, object_rows
 from ..storage.database import Row, Tx, Value
@@ -48,6 +49,8 @@ class Stored(Task):
     """Where background work is asked for upstream."""
     within: list[str] = field(default_factory=list[str])
     """Objects that background work goes on in."""
+    stop_asked_at: int | None = None
+    """When its vendor took it upon itself to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,53 @@ async def page(
         *operations,
     )
     return [from_row(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tasks of all protocols are wanted, and how many at once."""
+
+    protocol: str | None = None
+    states: Sequence[State] = ()
+    mode: Mode | None = None
+    limit: int = 20
+
+
+async def of_every_protocol(
+    tx: Tx, viewer: Viewer, wanted: Wanted, before: tuple[int, *tuple[str, ...]] | None
+) -> list[Stored]:
+    """Return a viewer's tasks, newest first, those before a place in the list; one more than wanted, if there is."""
+    if wanted.mode not in (None, viewer.mode):
+        return []
+    where = Where().equal("account_id", viewer.account_id).equal("mode", viewer.mode)
+    if wanted.protocol is not None:
+        prefix = f"{wanted.protocol}."
+        where.add(f"substr(operation, 1, {len(prefix)}) = ?", prefix)
+    if wanted.states:
+        where.add(f"state IN ({', '.join('?' * len(wanted.states))})", *(state.value for state in wanted.states))
+    if before is not None:
+        where.add("(submitted_at, id) < (?, ?)", *before)
+    rows = await tx.fetch(
+        f"SELECT * FROM tasks {where} ORDER BY submitted_at DESC, id DESC LIMIT {wanted.limit + 1}", *where.args
+    )
+    return [from_row(row) for row in rows]
+
+
+async def versions(tx: Tx, ids: Sequence[str]) -> Mapping[str, int]:
+    """Return the versions of those of some tasks that there are."""
+    rows = await tx.fetch(f"SELECT id, version FROM tasks WHERE id IN ({_places(ids)})", *ids)
+    return {row["id"]: row["version"] for row in rows}
+
+
+async def assets(tx: Tx, ids: Sequence[str]) -> Sequence[Row]:
+    """Return the rows of some tasks' files, in their order."""
+    if not ids:
+        return ()
+    return await tx.fetch(f"SELECT * FROM assets WHERE task_id IN ({_places(ids)}) ORDER BY task_id, number", *ids)
+
+
+def _places(values: Sequence[str]) -> str:
+    return ", ".join(f"${number + 1}" for number in range(len(values)))
 
 
 async def forget(tx: Tx, task_id: str) -> list[str]:

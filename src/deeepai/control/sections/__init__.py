@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..routes import Route
-from . import accounts, channels, codes, login, prices, tasks, tokens, usage, users
+from . import accounts, channels, codes, login, prices, tasks, tokens, usage, users, webhooks
 
 SECTIONS: dict[str, tuple[Route, ...]] = {
     "Login": login.ROUTES,
@@ -13,6 +13,7 @@ SECTIONS: dict[str, tuple[Route, ...]] = {
     "Channels": channels.ROUTES,
     "Prices": prices.ROUTES,
     "Tasks": tasks.ROUTES,
+    "Webhooks": webhooks.ROUTES,
     "Usage": usage.ROUTES,
     "Redemption codes": codes.ROUTES,
 }

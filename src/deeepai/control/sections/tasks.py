@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +79,9 @@ class Callback(msgspec.Struct, kw_only=True):
     """A callback with its delivery log."""
 
     id: str
+    task_id: str
+    event: str | None
+    """Of a webhook's; none of a callback that the task's own request asked for."""
     url: str
     state: str
     attempts: int
@@ -176,11 +180,20 @@ async def get_task(tx: Tx, task_id: str, viewer: Viewer) -> TaskDetails:
 async def list_callbacks(tx: Tx, task_id: str, viewer: Viewer) -> Callbacks:
     """Return a task's callbacks with their delivery logs."""
     await _row(tx, task_id, viewer)
+    rows = await tx.fetch(
+        "SELECT * FROM outbox WHERE task_id = $1 AND webhook_id IS NULL ORDER BY created_at, id", task_id
+    )
+    log = await logs_of(tx, [row["id"] for row in rows])
+    return Callbacks(data=[callback_of(row, log) for row in rows])
+
+
+async def logs_of(tx: Tx, ids: Sequence[str]) -> Mapping[str, list[Attempt]]:
+    """Return the delivery logs of some callbacks."""
     log: dict[str, list[Attempt]] = {}
-    for row in await tx.fetch(
-        "SELECT d.* FROM deliveries d JOIN outbox o ON o.id = d.outbox_id WHERE o.task_id = $1 ORDER BY d.attempt",
-        task_id,
-    ):
+    if not ids:
+        return log
+    places = ", ".join(f"${number + 1}" for number in range(len(ids)))
+    for row in await tx.fetch(f"SELECT * FROM deliveries WHERE outbox_id IN ({places}) ORDER BY attempt", *ids):
         log.setdefault(row["outbox_id"], []).append(
             Attempt(
                 attempt=row["attempt"],
@@ -190,20 +203,16 @@ async def list_callbacks(tx: Tx, task_id: str, viewer: Viewer) -> Callbacks:
                 created_at=moment(row["created_at"]),
             )
         )
-    rows = await tx.fetch("SELECT * FROM outbox WHERE task_id = $1 ORDER BY created_at, id", task_id)
-    return Callbacks(
-        data=[
-            Callback(
-                id=row["id"],
-                url=row["url"],
-                state=row["state"],
-                attempts=row["attempts"],
-                next_at=moment_or_none(row["next_at"]),
-                created_at=moment(row["created_at"]),
-                log=log.get(row["id"], []),
-            )
-            for row in rows
-        ]
+    return log
+
+
+def callback_of(row: Row, log: Mapping[str, list[Attempt]]) -> Callback:
+    """Return a callback of the outbox with its log."""
+    return Callback(
+        **{name: row[name] for name in ("id", "task_id", "event", "url", "state", "attempts")},
+        next_at=moment_or_none(row["next_at"]),
+        created_at=moment(row["created_at"]),
+        log=log.get(row["id"], []),
     )
 
 
@@ -218,7 +227,7 @@ async def resend(tx: Tx, task_id: str, viewer: Viewer) -> int:
     await _row(tx, task_id, viewer)
     sent = await tx.execute(
         "UPDATE outbox SET state = 'pending', next_at = $2, leased_until = 0 WHERE id = "
-        "(SELECT id FROM outbox WHERE task_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1)",
+        "(SELECT id FROM outbox WHERE task_id = $1 AND webhook_id IS NULL ORDER BY created_at DESC, id DESC LIMIT 1)",
         task_id,
         now_ms(),
     )

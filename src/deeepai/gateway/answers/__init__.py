@@ -276,7 +276,7 @@ class _Answering:
             body = _reframed(stream.to_events, self._asked, body)
         if self._tap is not None:
             try:
-                await self._tap.whole(answer.json(), taken.attempt.channel)
+                await self._tap.whole(Answer(status, {}, whole).json(), taken.attempt.channel)
             except MALFORMED as fault:
                 raise _unreadable(x, own.name, fault) from None
         if self._keeper is not None:

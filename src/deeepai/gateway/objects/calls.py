@@ -18,6 +18,7 @@ from ...tasks.store import Stored
 from ...upstream import Cut, Pieces, Response, Stalled, UpstreamError, transports
 from ...upstream.sockets import MOST_EVENT
 from .. import answers, candidates, outgoing, pricing, settlement
+from ..answers import outputs
 from ..attempts import Attempts, Refusal, Taken, judge
 from ..body import WINDOW
 from ..body.upload import Upload
@@ -157,7 +158,8 @@ class _Back:
         ending = list(rules.ends(x.request)) if rules.ends is not None else []
         streams = _streams(response)
         task = None if streams else await _background_at(core, x, self._operation, channel)
-        untouched = rules.makes is None and rules.shows is None and task is None and not ending
+        kept_files = self._operation.outputs
+        untouched = not (rules.makes or rules.shows or kept_files or task or ending)
         if untouched or streams:
             core.ledger.record(settlement.usage_row(x, self._outcome, response.status))
             through = Through(x, self._operation)
@@ -168,6 +170,8 @@ class _Back:
             return
         answer = await answers.whole(core, x, response)
         taken.attempt.done(ok=True)
+        if kept_files is not None:
+            answer = msgspec.structs.replace(answer, body=await outputs.keep(core, x, taken, answer, kept_files))
         value = answer.json()
         if rules.makes is not None and value is not None:
             await place.record(core, x, channel, rules.makes(x.request, value))

@@ -48,7 +48,7 @@ async def run(core: Core, x: Exchange, operation: ObjectList[Any]) -> None:
     ends = [name for name in (window.after, window.before) if name]
     known = await core.db.read(lambda tx: object_rows.find(tx, owner, ends)) if ends else {}
     for name in ends:
-        if name not in known or not _is_here(core, x, known[name]):
+        if name not in known or not place.is_here(core, x, known[name]):
             raise place.missing(x, None, name)
     after, before = known.get(window.after or ""), known.get(window.before or "")
     backwards = before is not None and after is None
@@ -77,12 +77,6 @@ async def run(core: Core, x: Exchange, operation: ObjectList[Any]) -> None:
         page = [listing.shows(value, links) for value in page]
     core.ledger.record(settlement.usage_row(x, Outcome(), 200))
     await x.answer(200, [(b"content-type", b"application/json")], msgspec.json.encode(listing.page(page, has_more)))
-
-
-def _is_here(core: Core, x: Exchange, end: Owned) -> bool:
-    """Tell whether an object is for tokens of the caller's mode, as far as can be told where its channel is gone."""
-    channel = core.dispatcher.by_id(end.channel_id)
-    return channel is None or channel.mode == x.caller.mode
 
 
 def _cut(data: Sequence[Json], limit: int, window: Window, *, backwards: bool) -> Sequence[Json]:

@@ -54,6 +54,12 @@ def _home(core: Core, x: Exchange, found: Owned) -> Channel | None:
     return channel if channel.mode == x.caller.mode else None
 
 
+def is_here(core: Core, x: Exchange, found: Owned) -> bool:
+    """Tell whether an object is for tokens of the caller's mode, as far as can be told where its channel is gone."""
+    channel = core.dispatcher.by_id(found.channel_id)
+    return channel is None or channel.mode == x.caller.mode
+
+
 def missing(x: Exchange, rules: ObjectRules[Any] | None, name: str) -> Failure:
     """Build the failure of an object that is not the caller's, whoever else's it may be."""
     name = name[:128]

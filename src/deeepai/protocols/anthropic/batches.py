@@ -210,7 +210,15 @@ def line(task: Task, data: bytes) -> Usage | None:
 
 WORK: Final[BackgroundRules[BatchBody]] = BackgroundRules(
     wanted=lambda request: True,
-    rules=JobRules(accept=accept, poll=poll, read=read, line=line, interval=10.0, timeout=3 * 24 * 3600.0),
+    rules=JobRules(
+        accept=accept,
+        poll=poll,
+        read=read,
+        line=line,
+        cancel=lambda task: UpstreamCall(f"{_path_of(task.upstream_id or '')}/cancel", "POST", headers=_HEADERS),
+        interval=10.0,
+        timeout=3 * 24 * 3600.0,
+    ),
     model=lambda request, facts: model(request),
     estimate=estimate,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import secrets
 from collections.abc import Mapping
 from typing import Protocol as Interface
@@ -26,6 +27,12 @@ def bearer(credential: str) -> Mapping[str, str]:
 def digits(length: int) -> str:
     """Return an id of so many digits that nobody can guess."""
     return str(secrets.randbelow(9 * 10 ** (length - 1)) + 10 ** (length - 1))
+
+
+def iso(milliseconds: int) -> str:
+    """Return a time as texts of RFC 3339 have it, in UTC."""
+    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def service_tier(name: object) -> dict[str, str]:

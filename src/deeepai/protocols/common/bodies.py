@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from ...declare import Facts, Failure, Origin, Reason, Request
+from ...declare import Facts, Failure, Origin, Reason, Request, Task
 from .paths import is_id, of_request, write
 
 Patch: TypeAlias = Callable[[Request[Any], Facts], dict[str, Any]]
@@ -83,10 +83,11 @@ def _may_have(body: object, path: str) -> bool:
     return hasattr(body, name) and (not below or _may_have(getattr(body, name), below))
 
 
-def origin_under(*paths: str) -> Origin[Any]:
+def origin_under(*paths: str, check: Callable[[Request[Any], Task], None] | None = None) -> Origin[Any]:
     """Say that a request follows up what its body names under some paths, as far as it does."""
     return Origin(
-        ids=lambda request: [str(name) for path in paths if is_id(name := of_request(request, f"body.{path}"))]
+        ids=lambda request: [str(name) for path in paths if is_id(name := of_request(request, f"body.{path}"))],
+        check=check,
     )
 
 

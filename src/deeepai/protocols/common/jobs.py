@@ -128,6 +128,8 @@ class JobFormat:
         Reasons; the first that there is. Without one, the state's word.
     files : tuple of FilePath
         Numbered in the order of the paths. Of those in a list, the first that is not optional says how long it is.
+    late : bool
+        One that has ended well may have no files yet: until it has, it is running.
     hidden : tuple of str
         Paths of further addresses of the vendor's, which nobody is shown.
     children, children_at_once : tuple of ChildPath
@@ -175,6 +177,7 @@ class JobFormat:
     whole: float = 100.0
     error: tuple[str, ...] = ()
     files: tuple[FilePath, ...] = ()
+    late: bool = False
     children: tuple[ChildPath, ...] = ()
     children_at_once: tuple[ChildPath, ...] = ()
     usage: Callable[[Json, Task], Usage | None] = lambda job, task: None
@@ -291,6 +294,8 @@ class JobFormat:
         job = get(said, self.body)
         word = get(job, self.status) if self.status else None
         state = None if word is None else self._meaning(word)
+        if self.late and state is State.SUCCEEDED and not self._files(job):
+            return State.RUNNING
         words = self._part_states(job)
         if not words or state in _STOPPED:
             return state
@@ -338,7 +343,9 @@ class JobFormat:
         for file in self.files:
             urls, (path, in_list, name) = by_role.get(file.role, ()), (within + file.path).partition("[].")
             items = get(answer, path) or [] if file.optional else [file.beside(task, at) for at in range(len(urls))]
-            if not in_list and urls:
+            if path.endswith("[]") and urls:
+                answer = write(answer, path.removesuffix("[]"), list(urls))
+            elif not in_list and urls:
                 answer = write(answer, path, urls[0])
             elif in_list and items:
                 padded = zip(items, [*urls, *[""] * len(items)], strict=False)

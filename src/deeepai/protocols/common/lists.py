@@ -41,22 +41,42 @@ class NumberedPages:
         Failure
             There is no such page.
         """
-        size = self._natural(view, self.size, self.usual, self.most)
-        number = self._natural(view, self.number, 1, self.farthest // size)
-        tasks: list[Task] = []
-        more = True
-        while more and len(tasks) < number * size:
-            window = Window(limit=number * size - len(tasks), after=tasks[-1].id if tasks else None)
-            page, more = await view.page(operations, window)
-            tasks += page
-        return tasks[(number - 1) * size :]
+        size = asked_for(view, self.size, self.usual, (1, self.most))
+        number = asked_for(view, self.number, 1, (1, self.farthest // size))
+        tasks, _ = await part(view, operations, (number - 1) * size, size)
+        return tasks
 
-    def _natural(self, view: View[Any], name: str, usual: int, most: int) -> int:
-        word = view.request.query.get(name)
-        number = whole(word, 9) if word else usual
-        if number is None or not 1 <= number <= most:
-            raise Failure(Reason.INVALID, f"{name} is a number from 1 to {most}", param=name)
-        return number
+
+async def part(view: View[Any], operations: Sequence[str], start: int, size: int) -> tuple[Sequence[Task], bool]:
+    """Return so many of the tasks that some operations made, the newest first, and whether there are more.
+
+    Parameters
+    ----------
+    start : int
+        How many are left out before.
+    """
+    tasks: list[Task] = []
+    more = True
+    while more and len(tasks) < start + size:
+        window = Window(limit=start + size - len(tasks), after=tasks[-1].id if tasks else None)
+        page, more = await view.page(operations, window)
+        tasks += page
+    return tasks[start:], more
+
+
+def asked_for(view: View[Any], name: str, usual: int, bounds: tuple[int, int]) -> int:
+    """Return a query parameter that is a whole number within bounds.
+
+    Raises
+    ------
+    Failure
+        INVALID, which names it.
+    """
+    word = view.request.query.get(name)
+    number = whole(word, 9) if word else usual
+    if number is None or not bounds[0] <= number <= bounds[1]:
+        raise Failure(Reason.INVALID, f"{name} is a number from {bounds[0]} to {bounds[1]}", param=name)
+    return number
 
 
 async def by_ids(view: View[Any], ids: Sequence[str]) -> Sequence[Task]:

@@ -50,8 +50,9 @@ class Paths:
         patch: Callable[[Request[BodyT], Facts], dict[str, Any]] | None = None,
         upstream_path: Callable[[Request[BodyT], Facts], str] | None = None,
         origin: Origin[BodyT] | None = None,
+        **odd: Any,
     ) -> Submit[BodyT]:
-        """Declare a POST of JSON that starts a job."""
+        """Declare a POST of JSON that starts a job; `odd` are further fields of `Submit`."""
         return Submit(
             name=name or rest.replace("/", "."),
             method="POST",
@@ -70,6 +71,7 @@ class Paths:
             patch=patch,
             upstream_path=upstream_path,
             origin=origin,
+            **odd,
         )
 
     def fetch(

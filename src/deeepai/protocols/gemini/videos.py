@@ -22,6 +22,7 @@ from ...declare import (
     Links,
     Reason,
     Refused,
+    Repeats,
     Reply,
     Request,
     Result,
@@ -181,6 +182,8 @@ _VEO = "veo-3.1-generate-preview"
 OPERATIONS = (
     Submit(
         name="predictLongRunning",
+        # The Python SDK on aiohttp sends it once more, up to ten seconds after a connection that closed unanswered.
+        repeats=Repeats(within=10.0),
         models=("veo-*",),
         method="POST",
         path=_PATH,

@@ -508,6 +508,7 @@ JOB: Final[Job[CommonBody]] = Job(
         find_lost=find_lost,
         found_lost=found_lost,
         preview=preview,
+        cancel=lambda task: UpstreamCall(f"/mj/task/{task.upstream_id}/cancel", "POST"),
         interval=3.0,
     ),
     face=JobFace(

@@ -22,6 +22,7 @@ from . import (
     rerank,
     responses,
     stored_completions,
+    tasks,
     vector_stores,
     videos,
 )
@@ -74,6 +75,7 @@ openai = Protocol(
         *vector_stores.OPERATIONS,
         *assistants.OPERATIONS,
         *videos.OPERATIONS,
+        *tasks.OPERATIONS,
         *billing.OPERATIONS,
     ),
 )

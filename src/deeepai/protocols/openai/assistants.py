@@ -230,7 +230,13 @@ def read(answer: Answer, task: Task) -> TaskStatus:
 
 RUN: Final[BackgroundRules[RunBody]] = BackgroundRules(
     wanted=lambda request: True,
-    rules=JobRules(accept=accept, poll=poll, read=read, timeout=24 * 3600.0),
+    rules=JobRules(
+        accept=accept,
+        poll=poll,
+        read=read,
+        cancel=lambda task: UpstreamCall(f"{task.facts['path']}/cancel", "POST", headers=poll(task).headers),
+        timeout=24 * 3600.0,
+    ),
     model=run_model,
     estimate=run_estimate,
 )

@@ -322,6 +322,7 @@ BATCH: Final[BackgroundRules[BatchBody]] = BackgroundRules(
         read=read,
         line=answer_line,
         ends=lambda answer: answer.status == 404,
+        cancel=lambda task: UpstreamCall(f"{_path(task.upstream_id or '')}/cancel", "POST"),
         interval=10.0,
         timeout=3 * 24 * 3600.0,
     ),

@@ -101,7 +101,14 @@ def read(answer: Answer, task: Task) -> TaskStatus:
 
 TRAINING: Final[BackgroundRules[JobBody]] = BackgroundRules(
     wanted=lambda request: True,
-    rules=JobRules(accept=accept, poll=poll, read=read, interval=15.0, timeout=7 * 24 * 3600.0),
+    rules=JobRules(
+        accept=accept,
+        poll=poll,
+        read=read,
+        cancel=lambda task: UpstreamCall(f"{_path(task.upstream_id or '')}/cancel", "POST"),
+        interval=15.0,
+        timeout=7 * 24 * 3600.0,
+    ),
     model=lambda request, facts: body_model(request),
     estimate=job_estimate,
     price=lambda model: f"{model}:training",

@@ -317,7 +317,13 @@ def poll(task: Task) -> UpstreamCall:
 
 BACKGROUND: Final[BackgroundRules[ResponseBody]] = BackgroundRules(
     wanted=lambda request: bool(request.body.background),
-    rules=JobRules(accept=accept, poll=poll, read=read, timeout=24 * 3600.0),
+    rules=JobRules(
+        accept=accept,
+        poll=poll,
+        read=read,
+        cancel=lambda task: UpstreamCall(f"{_path(task.upstream_id or '')}/cancel", "POST"),
+        timeout=24 * 3600.0,
+    ),
     model=lambda request, facts: body_model(request),
     estimate=lambda request, facts: estimate(request),
 )

@@ -14,6 +14,7 @@ from ...declare import (
     Local,
     Origin,
     Reason,
+    Repeats,
     Reply,
     Request,
     State,
@@ -164,11 +165,14 @@ _VIDEO: dict[str, Json] = {
 }
 
 _MODELS = ("sora-*",)
+_REPEATS = Repeats(within=10.0, counted="x-stainless-retry-count")
+"""The SDKs wait eight seconds at most between two of their tries."""
 
 OPERATIONS = (
     Submit(
         name="videos.create",
         models=_MODELS,
+        repeats=_REPEATS,
         method="POST",
         path="/v1/videos",
         upstream_template="/videos",
@@ -238,6 +242,7 @@ OPERATIONS = (
     Submit(
         name="videos.remix",
         models=_MODELS,
+        repeats=_REPEATS,
         method="POST",
         path="/v1/videos/{video_id}/remix",
         upstream_template="/videos/{video_id}/remix",
@@ -254,6 +259,7 @@ OPERATIONS = (
     Submit(
         name="videos.edits",
         models=_MODELS,
+        repeats=_REPEATS,
         method="POST",
         path="/v1/videos/edits",
         upstream_template="/videos/edits",
@@ -269,6 +275,7 @@ OPERATIONS = (
     Submit(
         name="videos.extensions",
         models=_MODELS,
+        repeats=_REPEATS,
         method="POST",
         path="/v1/videos/extensions",
         upstream_template="/videos/extensions",

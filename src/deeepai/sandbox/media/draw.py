@@ -65,13 +65,13 @@ def render_animation(picture: Picture) -> bytes:
 
 def frames(picture: Picture, count: int = FRAMES) -> list[Image.Image]:
     """Return the frames of a slow pan over a picture, with a bar that grows."""
-    wide = _background(replace(picture, width=picture.width * 5 // 4))
+    wide = background(replace(picture, width=picture.width * 5 // 4))
     span = wide.width - picture.width
     painted: list[Image.Image] = []
     for number in range(count):
         left = span * number // max(1, count - 1)
         frame = wide.crop((left, 0, left + picture.width, picture.height))
-        _write(frame, picture.text)
+        write(frame, picture.text)
         # Without the bar, the frames of a plain picture would be one and the same.
         bar = (0, picture.height - 6, picture.width * (number + 1) // count, picture.height)
         ImageDraw.Draw(frame).rectangle(bar, fill="white")
@@ -119,10 +119,10 @@ def _paint(picture: Picture) -> Image.Image:
             cell = _paint(part_of(half, number + 1))
             image.paste(cell, (number % 2 * half.width, number // 2 * half.height))
         return image
-    image = _background(picture)
+    image = background(picture)
     if picture.blur:
         image = image.filter(ImageFilter.GaussianBlur(picture.blur))
-    _write(image, picture.text)
+    write(image, picture.text)
     if picture.cutout:
         mask = Image.new("L", image.size, 0)
         ImageDraw.Draw(mask).ellipse((0, 0, image.width - 1, image.height - 1), fill=255)
@@ -130,7 +130,8 @@ def _paint(picture: Picture) -> Image.Image:
     return image
 
 
-def _background(picture: Picture) -> Image.Image:
+def background(picture: Picture) -> Image.Image:
+    """Draw a picture without words: its source, or shapes."""
     size = (picture.width, picture.height)
     if picture.source is not None:
         try:
@@ -157,7 +158,8 @@ def _colour(rng: random.Random, low: int, high: int) -> tuple[int, int, int]:
     return (rng.randrange(low, high), rng.randrange(low, high), rng.randrange(low, high))
 
 
-def _write(image: Image.Image, text: str) -> None:
+def write(image: Image.Image, text: str) -> None:
+    """Write TEST MODE on a picture, and some words below."""
     draw = ImageDraw.Draw(image)
     width, height = image.size
     big = _font(max(8, int(min(width / 6.2, height / 4))))

@@ -1,75 +1,99 @@
-"""A film in an MP4 file: frames as JPEG pictures, no sound.
-
-Source: ISO/IEC 14496-12 (boxes) and 14496-14 (`mp4v` with object type 0x6C, which is JPEG). Players such as VLC and
-ffmpeg show it; browsers do not.
-"""
+"""Films: a drawn picture that says TEST MODE, and across it a bar that fills as time passes, with a light that runs."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-from io import BytesIO
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeVar
 
 from PIL import Image
 
-TIMESCALE = 1000
-_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+from . import h264
+from .draw import Picture, background, write
+from .h264 import SIDE, Macroblock
+from .mp4 import Track, avc1, mp4, mp4a
+from .sounds import AAC_CONFIG, AAC_FRAME, PACKED_RATE, aac
+
+FPS = 24
+CLOCK = 90_000
+KEY_EVERY = 10
+"""Seconds between pictures that a player can begin at."""
+SWEEPS = 6
+"""How often the light runs across in that time."""
+Sliceable = TypeVar("Sliceable", bytes, list[bytes])
+LONGEST_TEXT = 120
+FILLED, EMPTY = (235, 128, 128), (40, 128, 128)
 
 
-def mp4(frames: Sequence[Image.Image], seconds: float) -> bytes:
-    """Return frames of one size as an MP4 file that lasts `seconds`."""
-    pictures = [_jpeg(frame) for frame in frames]
-    width, height = frames[0].size
-    step = max(1, round(seconds * TIMESCALE / len(pictures)))
-    duration = step * len(pictures)
-    start = _box("ftyp", b"isom", struct.pack(">I", 512), b"isommp41")
-    film = _box("mdat", *pictures)
-    samples = _box(
-        "stbl",
-        _full("stsd", struct.pack(">I", 1), _sample_entry(width, height)),
-        _full("stts", struct.pack(">3I", 1, len(pictures), step)),
-        _full("stsc", struct.pack(">4I", 1, 1, len(pictures), 1)),
-        _full("stsz", struct.pack(f">{2 + len(pictures)}I", 0, len(pictures), *map(len, pictures))),
-        _full("stco", struct.pack(">2I", 1, len(start) + 8)),
-    )
-    media = _box(
-        "mdia",
-        _full("mdhd", struct.pack(">4I2H", 0, 0, TIMESCALE, duration, 0x55C4, 0)),
-        _full("hdlr", struct.pack(">I4s12x", 0, b"vide"), b"test mode\0"),
-        _box(
-            "minf",
-            _full("vmhd", bytes(8), flags=1),
-            _box("dinf", _full("dref", struct.pack(">I", 1), _full("url ", flags=1))),
-            samples,
-        ),
-    )
-    track = struct.pack(">5I8x4H", 0, 0, 1, 0, duration, 0, 0, 0, 0) + _MATRIX
-    movie = struct.pack(">4IIH10x", 0, 0, TIMESCALE, duration, 0x10000, 0x100) + _MATRIX + bytes(24)
-    index = _box(
-        "moov",
-        _full("mvhd", movie, struct.pack(">I", 2)),
-        _box("trak", _full("tkhd", track, struct.pack(">2I", width << 16, height << 16), flags=3), media),
-    )
-    return start + film + index
+@lru_cache(maxsize=16)
+def film(picture: Picture, seconds: float, fps: float = FPS, *, sound: bool = False) -> bytes:
+    """Return a film of a picture as MP4, with a tone if it is to have a sound; its sides are made even."""
+    width, height = picture.width + picture.width % 2, picture.height + picture.height % 2
+    count = max(1, round(seconds * fps))
+    seconds = max(seconds, 1 / fps)
+    every = max(1, round(KEY_EVERY * fps))
+    rows = _macroblocks(replace(picture, width=width, height=height))
+    entry = avc1(width, height, h264.sequence_set(width, height, fps), h264.picture_set())
+    samples, step = list(_pictures(rows, count, every)), max(1, round(seconds * CLOCK / count))
+    tracks = [Track("vide", entry, samples, CLOCK, step, (width, height), range(0, count, every))]
+    if sound:
+        tone = [aac()] * (math.ceil(seconds * PACKED_RATE / AAC_FRAME) + 1)
+        entry = mp4a(PACKED_RATE, AAC_CONFIG)
+        tracks.append(Track("soun", entry, tone, PACKED_RATE, AAC_FRAME, first=AAC_FRAME))
+    return mp4(*tracks)
 
 
-def _box(name: str, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), name.encode()) + body
+def _macroblocks(picture: Picture) -> list[list[Macroblock]]:
+    """Draw a picture: the words in squares of 4 pixels, what is behind them in such of 16."""
+    columns, rows = -(-picture.width // SIDE), -(-picture.height // SIDE)
+    behind = background(replace(picture, width=columns, height=rows))
+    image = behind.resize((columns * 4, rows * 4), Image.Resampling.NEAREST)
+    write(image, picture.text[:LONGEST_TEXT])
+    bounds = [min(239, max(16, value)) for value in range(256)] * 3
+    luma, *chroma = image.convert("YCbCr").point(bounds).split()
+    planes = [luma, *(part.resize((columns * 2, rows * 2), Image.Resampling.BOX) for part in chroma)]
+    # Each plane's lines, cut into what belongs to a macroblock: four pixels of luma, two of chroma.
+    cut = [_cut(_cut(plane.tobytes(), plane.width // columns), columns) for plane in planes]
+    blocks: list[list[Macroblock]] = []
+    for row in range(rows):
+        lines = [*cut[0][row * 4 : row * 4 + 4], *(line for part in cut[1:] for line in part[row * 2 : row * 2 + 2])]
+        blocks.append([b"".join(square) for square in zip(*lines, strict=True)])
+    return blocks
 
 
-def _full(name: str, *parts: bytes, flags: int = 0) -> bytes:
-    return _box(name, struct.pack(">I", flags), *parts)
+def _cut(items: Sliceable, size: int) -> list[Sliceable]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
-def _sample_entry(width: int, height: int) -> bytes:
-    decoder = b"\x04" + bytes([13]) + bytes([0x6C, 0x11]) + bytes(11)
-    descriptor = b"\x03" + bytes([3 + len(decoder) + 3]) + struct.pack(">HB", 1, 0) + decoder + b"\x06\x01\x02"
-    visual = struct.pack(">6xH16x2H2I4xH32xHh", 1, width, height, 0x480000, 0x480000, 1, 24, -1)
-    return _box("mp4v", visual, _full("esds", descriptor))
+def _pictures(rows: Sequence[Sequence[Macroblock]], count: int, every: int) -> Iterator[bytes]:
+    """Code the pictures of a film: some rows are the bar, and all else stands still."""
+    columns, thick = len(rows[0]), max(1, len(rows) // 24)
+    top = max(0, len(rows) * 5 // 6 - thick)
+    still = {0: rows[:top], (top + thick) * columns: rows[top + thick :]}
+    drawn = {first: h264.intra(part)[0] for first, part in still.items() if part}
+    light = (160, *rows[0][0][16::4])
+    shown: list[tuple[int, ...]] = []
+    made: list[Macroblock] = []
+    for number in range(count):
+        since, key = number % every, number // every % 2
+        at = abs(number * SWEEPS * (columns - 1) // every % (2 * (columns - 1) or 1) - (columns - 1))
+        wanted = [light if at == x else FILLED if x * count < number * columns else EMPTY for x in range(columns)]
+        if since:
+            slices = {first: h264.head(first, since) + h264.skipped(len(still[first]) * columns) for first in drawn}
+            changes = {x: _flat(new) for x, (new, old) in enumerate(zip(wanted, shown, strict=True)) if new != old}
+            bar, made = h264.changed(made, changes)
+        else:
+            slices = {first: h264.head(first, 0, key, smooth=True) + bits for first, bits in drawn.items()}
+            bar, made = h264.intra([[_flat(colour) for colour in wanted]])
+        shown = wanted
+        for first in range(top * columns, (top + thick) * columns, columns):
+            slices[first] = h264.head(first, since, None if since else key) + bar
+        units = [h264.unit(0x41 if since else 0x65, bits) for _, bits in sorted(slices.items())]
+        yield b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
 
 
-def _jpeg(frame: Image.Image) -> bytes:
-    out = BytesIO()
-    frame.convert("RGB").save(out, "JPEG", quality=70)
-    return out.getvalue()
+def _flat(colour: Sequence[int]) -> Macroblock:
+    luma, blue, red = colour
+    return bytes((*[luma] * 16, *[blue] * 4, *[red] * 4))

@@ -81,7 +81,8 @@ def _why(task: Task) -> dict[str, str] | None:
 
 
 # Only cogvideox-3 is told how long.
-FILM = films(side=1080, seconds=by("model", {"cogvideox-3": said("duration")}, 5))
+LENGTH = by("model", {"cogvideox-3": said("duration")}, 5)
+FILM = films(side=1080, seconds=LENGTH, fps=said("fps"), loud=said("with_audio"))
 ACCEPTED = {"id": "id", "model": "body.model", "request_id": "body.request_id", "task_status": "status"}
 MADE = of("artefacts", {"url": "url", "cover_image_url": "cover"})
 

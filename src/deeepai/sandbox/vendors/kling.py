@@ -84,7 +84,8 @@ DRESSED = table(COMMON, model_name=TRY_ON, human_image=IMAGE.must(), cloth_image
 
 # What is made, for how much, and how it is told ---------------------------------------------------------------------
 
-FILMED = films(side=by("mode", {"pro": 1080}, 720), seconds=said("duration", 5))
+FILMED = films(side=by("mode", {"pro": 1080}, 720), seconds=said("duration", 5), loud=by("sound", {"on": True}))
+SPEAKING = films(side=720, seconds=5, loud=True)
 LONGER = films(side=720, seconds=5, longer=EXTENSION)
 DRAWN = pictures(side=by("resolution", {"2k": 2048}, 1024))
 
@@ -115,7 +116,7 @@ VENDOR = JobVendor(
         Work("/v1/videos/image2video", 164, FRAMES, FILMED, rules=(TURNED, SUMMED), price=UNITS),
         Work("/v1/videos/multi-image2video", 164, table(SEVERAL, aspect_ratio=RATIO), FILMED, price=UNITS),
         Work("/v1/videos/video-extend", 320, EXTEND, LONGER, parent="video_id", rules=(OF_EXTENSIONS,), price=2),
-        Work("/v1/videos/lip-sync", 455, SPEECH, FILMED, parent="input.video_id", price=0.7),
+        Work("/v1/videos/lip-sync", 455, SPEECH, SPEAKING, parent="input.video_id", price=0.7),
         Work("/v1/videos/effects", 320, EFFECTS, FILMED, price=UNITS),
         Work("/v1/images/generations", 32, IMAGES, DRAWN, price=OF_PICTURES),
         Work("/v1/images/kolors-virtual-try-on", 19, DRESSED, DRAWN, price=0.5),

@@ -10,7 +10,21 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...declare import MALFORMED, AnyRequest, Failure, JobTranslator, Reason, TaskTranslator
-from . import cogvideox, flux, gemini_videos, kling, openai_images, openai_videos, suno
+from . import (
+    cogvideox,
+    flux,
+    gemini_videos,
+    kling,
+    luma,
+    openai_images,
+    openai_videos,
+    pika,
+    pixverse,
+    runway,
+    suno,
+    vidu,
+    viggle,
+)
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
 
@@ -20,12 +34,30 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     gemini_videos.FILMS,
     kling.FILMS,
     cogvideox.FILMS,
+    luma.PUBLISHED_FILMS,
+    luma.FILMS,
+    luma.GOAMZ_FILMS,
+    runway.PUBLISHED_FILMS,
+    runway.FILMS,
+    runway.WEB_FILMS,
+    *vidu.SOURCES,
+    *pixverse.SOURCES,
+    *pika.SOURCES,
 )
 FILM_TARGETS: Sequence[Target[Film]] = (
     kling.FILM_TARGET,
     cogvideox.FILM_TARGET,
     gemini_videos.FILM_TARGET,
     openai_videos.FILM_TARGET,
+    luma.PUBLISHED_FILM_TARGET,
+    luma.FILM_TARGET,
+    luma.GOAMZ_FILM_TARGET,
+    runway.PUBLISHED_FILM_TARGET,
+    runway.FILM_TARGET,
+    runway.WEB_FILM_TARGET,
+    *vidu.TARGETS,
+    *pixverse.TARGETS,
+    *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)
@@ -80,5 +112,6 @@ JOB_TRANSLATORS: tuple[JobTranslator, ...] = (
     *_pairs(FILM_SOURCES, FILM_TARGETS),
     *_pairs(PICTURE_SOURCES, PICTURE_TARGETS),
     *(translator for sources, targets in SONGS for translator in _pairs(sources, targets)),
+    *viggle.TRANSLATORS,
 )
 TASK_TRANSLATORS: tuple[TaskTranslator, ...] = tuple(map(openai_images.served_by, PICTURE_TARGETS))

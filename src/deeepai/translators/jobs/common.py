@@ -140,8 +140,8 @@ def refuse(wanted: Wanted, name: str, why: str = "the vendor of this model canno
     raise Failure(Reason.INVALID, f"'{called}': {why}", param=called, code="unsupported_parameter")
 
 
-_BESIDE: Final = frozenset(("prompt", "bag", "own", "names", "seed"))
-"""A seed makes nothing certain with any vendor: one that has none is not told."""
+_BESIDE: Final = frozenset(("prompt", "bag", "own", "names", "seed", "enhance"))
+"""A seed makes nothing certain anywhere, nor does any say what it adds to a prompt; who has neither is not told."""
 
 
 def only(wanted: Wanted, *carried: str) -> None:
@@ -193,6 +193,20 @@ def inline(picture: str) -> tuple[str, str] | None:
     """Return the type of a picture and its base64; None where it is an address."""
     head = _DATA.match(picture)
     return (head[1] or "image/png", picture[head.end() :]) if head else None
+
+
+def addressed(film: Film, name: str) -> str | None:
+    """Return a frame for a vendor that takes addresses alone.
+
+    Raises
+    ------
+    Failure
+        INVALID, where it is base64.
+    """
+    picture: str | None = getattr(film, name)
+    if picture is not None and picture.startswith("data:"):
+        refuse(film, name, "the vendor of this model takes an address alone")
+    return picture
 
 
 # Shapes and lengths ------------------------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ class Film:
         The better and dearer of two qualities.
     guidance : float or None
         How closely the prompt is followed, from 0 to 1.
+    follows : str or None
+        The caller's own task whose film it goes on from.
+    enhance : bool or None
+        Whether the vendor may add to the prompt.
     bag : mapping
         Fields of the vendor's own body, merged last over it.
     names : mapping
@@ -50,6 +54,9 @@ class Film:
     guidance: float | None = None
     fps: int | None = None
     count: int = 1
+    follows: str | None = None
+    loop: bool = False
+    enhance: bool | None = None
     bag: Mapping[str, Json] = field(default_factory=dict[str, Json])
     names: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 

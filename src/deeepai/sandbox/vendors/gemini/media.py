@@ -6,20 +6,21 @@ import base64
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 from ...jobs import Job
-from ...media.draw import MIME, Format, Picture, fit, frames, from_base64, render
-from ...media.video import mp4
+from ...media import video
+from ...media.draw import MIME, Format, Picture, fit, from_base64, render
 from ...media.words import count_of
 from ...vendor import Answer, Call, Handler, RefusedError, Route, digest_of, json_answer
 from .common import error, field, invalid, model_of, number, text_of
 
 RATIOS: Mapping[str, float] = {"1:1": 1, "3:4": 3 / 4, "4:3": 4 / 3, "9:16": 9 / 16, "16:9": 16 / 9}
 FORMATS: Mapping[str, Format] = {"image/png": "png", "image/jpeg": "jpeg"}
-FILM_SIZES: Mapping[str, tuple[int, int]] = {"16:9": (320, 180), "9:16": (180, 320)}
-FILM_FRAMES = 8
+FILM_RATIOS = ("16:9", "9:16")
+FILM_SIDES: Mapping[str, int] = {"720p": 720, "1080p": 1080, "4k": 2160}
 JOB_SECONDS = 40.0
 FILTERED = "Unable to show generated media. All of it was filtered out because of the policy on responsible AI."
 RESPONSE = "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse"
@@ -119,10 +120,12 @@ async def film(call: Call) -> Answer:
     seconds = number(parameters, "durationSeconds", 4, 8, whole=True) or 8
     count = number(parameters, "sampleCount", 1, 4, whole=True) or 1
     ratio = field(parameters, "aspectRatio", "16:9")
-    if ratio not in FILM_SIZES:
+    if ratio not in FILM_RATIOS:
         raise invalid("parameters.aspectRatio", "aspectRatio must be 16:9 or 9:16")
-    if field(parameters, "resolution", "720p") not in ("720p", "1080p", "4k"):
+    short = FILM_SIDES.get(str(field(parameters, "resolution", "720p")))
+    if short is None:
         raise invalid("parameters.resolution", "resolution must be 720p, 1080p or 4k")
+    size = (short * 16 // 9, short) if ratio == "16:9" else (short, short * 16 // 9)
     world = call.world
     job = world.jobs.accept(
         world.ids.hex(12),
@@ -130,7 +133,7 @@ async def film(call: Call) -> Answer:
         name,
         call.owner,
         call.triggers,
-        picture=Picture(*FILM_SIZES[ratio], prompt, digest_of(name, prompt, ratio), source=source or None),
+        picture=Picture(*size, prompt, digest_of(name, prompt, ratio), source=source or None),
         seconds=seconds,
         count=count,
         base=call.base,
@@ -145,16 +148,14 @@ def _changed(call: Call, job: Job) -> None:
         return
     picture = cast(Picture, job.data["picture"])
     job.data["files"] = [
-        call.world.files.add(partial(_film, picture, index, job.data["seconds"]), "mp4", "video/mp4")
+        call.world.files.add(partial(_film, job, picture, index), "mp4", "video/mp4")
         for index in range(job.data["count"])
     ]
 
 
-def _film(picture: Picture, index: int, seconds: int) -> bytes:
-    shown = Picture(
-        picture.width, picture.height, picture.text, digest_of(picture.digest, index), source=picture.source
-    )
-    return mp4(frames(shown, FILM_FRAMES), seconds)
+def _film(job: Job, picture: Picture, index: int) -> bytes:
+    shown = replace(picture, digest=digest_of(picture.digest, index))
+    return video.film(shown, job.data["seconds"], sound=not job.kind.startswith("veo-2"))
 
 
 def _name(job: Job) -> str:

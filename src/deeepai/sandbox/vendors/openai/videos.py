@@ -1,12 +1,13 @@
 """OpenAI's videos: jobs that end in a film, a thumbnail and a sprite sheet.
 
-Source: OpenAI's OpenAPI document 2.3.0. The films are a quarter as wide and high as asked for.
+Source: OpenAI's OpenAPI document 2.3.0. Thumbnails are a quarter as wide and high as the film.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 
 from ...jobs import Job
 from ...media.draw import Picture, frames, render
-from ...media.video import mp4
+from ...media.video import film
 from ...vendor import Answer, Call, RefusedError, Route, digest_of, json_answer
 from .common import error, invalid
 
@@ -24,7 +25,6 @@ SECONDS = ("4", "8", "12")
 JOB_SECONDS = 60.0
 LIFETIME = 3600
 """Seconds after which a film is gone."""
-_FRAMES = 8
 _STATUS = {"waiting": "queued", "queued": "queued", "running": "in_progress", "done": "completed"}
 _MESSAGES = {"moderated": ("moderation_blocked", "Your request was blocked by our moderation system.")}
 
@@ -154,7 +154,7 @@ async def content(call: Call) -> Answer:
     picture: Picture = job.data["picture"]
     match call.request.query.get("variant", "video"):
         case "video":
-            return Answer(200, _film(picture, float(job.data["seconds"])), "video/mp4")
+            return Answer(200, _film(job), "video/mp4")
         case "thumbnail":
             return Answer(200, _encoded(_still(picture), "WEBP"), "image/webp")
         case "spritesheet":
@@ -163,8 +163,10 @@ async def content(call: Call) -> Answer:
             raise invalid(f"Invalid value: '{other[:40]}'.", "variant", "invalid_value")
 
 
-def _film(picture: Picture, seconds: float) -> bytes:
-    return mp4(frames(picture, _FRAMES), seconds)
+def _film(job: Job) -> bytes:
+    width, _, height = job.data["size"].partition("x")
+    picture = replace(job.data["picture"], width=int(width), height=int(height))
+    return film(picture, float(job.data["seconds"]), sound=True)
 
 
 def _still(picture: Picture) -> Image.Image:

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, cast
 
 from ...jobs import Job
-from ...media.draw import MIME, Format, Picture, fit, frames, render, size_of
+from ...media.draw import MIME, Format, Picture, fit, render, size_of
 from ...media.mesh import cube
-from ...media.video import mp4
+from ...media.video import film
 from ...vendor import Answer, Call, Refusal, Route, Vendor, bearer, digest_of, json_answer
 from . import v1
 from .v1 import STYLES, id_answer
@@ -200,7 +200,7 @@ class Made:
         if self.kind == "model":
             return cube(self.picture.digest)
         if self.kind == "video":
-            return mp4(frames(self.picture, VIDEO_FRAMES), VIDEO_SECONDS)
+            return film(self.picture, VIDEO_SECONDS, VIDEO_FRAMES / VIDEO_SECONDS)
         return render(self.picture)
 
     @property

@@ -332,8 +332,10 @@ def test_every_pair_of_different_protocols_has_a_translator() -> None:
     makers = {*(name for name in FILMS if name != "relays"), "runway"}
     singers = {"suno", "suno_goamz", "suno_tasks"}
     made = {(a, b) for names in (makers, singers) for a in names for b in names if a != b}
-    assert pairs == made | {("flux", "kling"), ("kling", "flux"), ("viggle", "viggle_api")}
-    assert [each.target for each in TASK_TRANSLATORS] == ["flux.generate", "kling.images.generations"]
+    drawn = {("flux", "kling"), ("kling", "flux"), ("flux", "midjourney"), ("kling", "midjourney")}
+    assert pairs == made | drawn | {("viggle", "viggle_api")} | {("openai", singer) for singer in singers}
+    targets = ["flux.generate", "kling.images.generations", "midjourney.imagine"]
+    assert [each.target for each in TASK_TRANSLATORS] == targets
 
 
 @pytest.mark.parametrize(

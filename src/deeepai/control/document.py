@@ -380,8 +380,6 @@ class _Section:
             first = next(each for each in self._protocol.operations if isinstance(each, Submit))
             task = sample_task(self._protocol, first, SampleRequest(self._protocol, first, self._bodies))
             try:
-                if operation.events is not None:
-                    return [Reply(operation.events(task, links), content_type="text/event-stream")]
                 render = operation.render
                 return [first.job.face.render(task, links) if render is None else render(request, task, links)]
             except Failure:

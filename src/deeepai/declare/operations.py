@@ -142,14 +142,10 @@ class Fetch(OfTask[BodyT]):
     ----------
     render : callable
         The answer, where it depends on the request too.
-    events : callable
-        Where the answer is an event stream: the event that tells of the task's state. One is sent at once, on each
-        change, and every few seconds; the one of a final state is the last.
     """
 
     kind: ClassVar[Kind] = Kind.FETCH
     render: Callable[[Request[BodyT], Task, Links], Reply] | None = None
-    events: Callable[[Task, Links], bytes] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,10 +231,13 @@ class Paid(Forwarded[BodyT]):
     models : tuple of str
         Names (or patterns) of the models that it is for, where those are for no other operation; lists of models and
         errors say so to callers. Nobody is refused by it.
+    endpoint_type : str
+        What relays call it in their lists of models.
     """
 
     estimate: Callable[[Request[BodyT]], Usage] | None = None
     models: tuple[str, ...] = ()
+    endpoint_type: str = ""
 
     @property
     def paid(self) -> bool:

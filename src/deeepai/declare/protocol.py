@@ -184,6 +184,8 @@ class TaskTranslator:
         Whether the answer holds the files' bytes.
     timeout : float
         Seconds.
+    models : tuple of str
+        Names (or patterns) of the models that it is for, as the channel names them; all, if empty.
     """
 
     source: str
@@ -194,6 +196,7 @@ class TaskTranslator:
     error: Callable[[Answer], Failure]
     inline: Callable[[Request[Any]], bool]
     timeout: float = 300.0
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,6 +218,8 @@ class JobTranslator:
         What the target's refusal says; the source's protocol gives it its shape.
     facts : callable
         What the target's body asks for at last, kept among the task's facts: `seconds` (text) and `size`.
+    models : tuple of str
+        Names (or patterns) of the models that it is for, as the channel names them; all, if empty.
     """
 
     source: str
@@ -223,6 +228,7 @@ class JobTranslator:
     request: Callable[[Request[Any], str], Mapping[str, Json] | Sequence[Part]]
     error: Callable[[Answer], Failure]
     facts: Callable[[Mapping[str, Json]], Mapping[str, Json]]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

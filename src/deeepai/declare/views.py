@@ -83,6 +83,16 @@ class ListedModel(Interface):
         """What serves it, each as `protocol.operation`."""
         ...
 
+    @property
+    def paths(self) -> Sequence[str]:
+        """Where it is served: the operations' paths, each once."""
+        ...
+
+    @property
+    def endpoint_types(self) -> Sequence[str]:
+        """What relays call those operations, each once."""
+        ...
+
 
 class View(Interface[BodyT_co]):
     """What a Local operation may look at: the caller's own things only."""

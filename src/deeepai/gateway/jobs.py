@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -21,12 +21,10 @@ from ..declare import (
     Fetch,
     Hook,
     JobRules,
-    Links,
     Reason,
     Reply,
     State,
     Submit,
-    Task,
     Usage,
 )
 from ..storage.ids import now_ms
@@ -48,8 +46,6 @@ from .pricing import Priced, Tiers
 from .settlement import Outcome
 from .translation import Translated
 
-KEEP_ALIVE = 10.0
-"""Seconds between two events of a task's state that does not change."""
 _LOOK = 0.25
 _LONGEST_ID = 1024
 
@@ -355,9 +351,6 @@ async def fetch(core: Core, x: Exchange, operation: Fetch[Any]) -> None:
     Failure
     """
     task = await candidates.load(core, x, operation.task(x.request))
-    if operation.events is not None:
-        await x.stream(_events(core, x, task, operation.events))
-        return
     with x.waiting():
         task = await core.poller.fresh(task)
     links = candidates.links_for(core, x)
@@ -403,13 +396,3 @@ async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored
                 raise Failure(Reason.UPSTREAM, "The upstream did not take the request")
             task = await core.poller.fresh(stored)
     return task
-
-
-async def _events(core: Core, x: Exchange, task: Stored, tell: Callable[[Task, Links], bytes]) -> AsyncGenerator[bytes]:
-    """Tell of a task's state until its end: at once, on each change, and every few seconds."""
-    links = candidates.links_for(core, x)
-    task = await core.poller.fresh(task)
-    yield tell(task, links)
-    async for changed in core.watch.follow(task, KEEP_ALIVE):
-        task = changed or task
-        yield tell(task, links)

@@ -37,12 +37,16 @@ class Listed(msgspec.Struct, frozen=True):
         Seconds since 1970.
     operations : sequence of str
         What serves it, each as `protocol.operation`.
+    paths, endpoint_types : sequence of str
+        Where it is served, and what relays call that; each once.
     """
 
     id: str
     owned_by: str
     created: int
     operations: Sequence[str]
+    paths: Sequence[str] = ()
+    endpoint_types: Sequence[str] = ()
 
 
 class ModelList:
@@ -67,6 +71,7 @@ class ModelList:
         self._dispatcher = dispatcher
         self._directory = directory
         self._prices = prices
+        self._routes = translators.routes
         self._order = {name: number for number, name in enumerate(translators.routes)}
         self._sources: dict[str, list[tuple[str, Sequence[str]]]] = {}
         """Operations of callers, each with the models that it is for (all, if empty), by the one that serves them."""
@@ -76,7 +81,7 @@ class ModelList:
                     self._sources.setdefault(f"{protocol}.{operation}", []).append((name, models))
         for name, several in task_translators.items():
             for translator in several:
-                self._sources.setdefault(translator.target, []).append((name, ()))
+                self._sources.setdefault(translator.target, []).append((name, translator.models))
         self._local = translators.local
         self._snapshot: Snapshot | None = None
         self._known: dict[tuple[Mode, str], Sequence[Listed]] = {}
@@ -151,7 +156,11 @@ class ModelList:
 
     def _listed(self, token: Token, name: str) -> Listed:
         target = self._target(token, name) or name
-        return Listed(name, self._owner(token, target), _CREATED, self.operations(token, target))
+        names = self.operations(token, target)
+        served = [operation for each in names if isinstance(operation := self._routes[each].operation, Paid)]
+        paths = dict.fromkeys(operation.path for operation in served)
+        types = dict.fromkeys(operation.endpoint_type for operation in served if operation.endpoint_type)
+        return Listed(name, self._owner(token, target), _CREATED, names, tuple(paths), tuple(types))
 
     def _owner(self, token: Token, name: str) -> str:
         for channel in self._channels(token):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..declare import AnyOperation, Failure, Fetch, Local, Protocol, Reason
+from ..declare import AnyOperation, Failure, Local, Protocol, Reason
 from .base_urls import BaseURLs, clean
 
 
@@ -220,9 +220,7 @@ def _headless(method: str, route: Route | None) -> Route | None:
     if method != "HEAD" or route is None:
         return None
     # Events go on until the task ends.
-    operation = route.operation
-    endless = isinstance(operation, Fetch) and operation.events is not None
-    endless = endless or (isinstance(operation, Local) and "text/event-stream" in operation.answers)
+    endless = isinstance(route.operation, Local) and "text/event-stream" in route.operation.answers
     return None if endless else route
 
 

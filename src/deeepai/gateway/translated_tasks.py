@@ -9,6 +9,7 @@ from ..declare import Failure, Json, Reason, State, Submit, TaskTranslator
 from ..tasks.store import Stored
 from . import candidates, files, jobs
 from .core import Core
+from .dispatch import Way
 from .exchange import Exchange
 from .routing import Route
 from .translation import inner_request
@@ -19,7 +20,9 @@ def find(core: Core, x: Exchange) -> TaskTranslator | None:
     for translator in core.task_translators.get(x.route.name, ()):
         target = core.translators.routes[translator.target]
         token = x.caller
-        if core.dispatcher.tiers(target.protocol.name, x.model, token.mode, token.price_group):
+        name = target.protocol.name
+        reachable = ((name, (Way(target.operation.name, translator.models),)),)
+        if core.dispatcher.tiers(name, x.model, token.mode, token.price_group, reachable):
             return translator
     return None
 

@@ -95,9 +95,8 @@ class TranslatorIndex:
         by_source: dict[str, dict[str, list[_Entry]]] = {}
         for translator in translators:
             plain = stream = routes[translator.target]
-            way = Way(plain.operation.name)
+            way = Way(plain.operation.name, translator.models)
             if isinstance(translator, CallTranslator):
-                way = Way(plain.operation.name, translator.models)
                 stream = routes[translator.stream_target or translator.target]
             entry = _Entry(translator, way, plain, stream)
             if translator.source not in routes:
@@ -169,7 +168,9 @@ class TranslatorIndex:
 
     def _open(self, x: Exchange, channel: Channel, model: str) -> Iterable[_Entry]:
         entries = self._by_source.get(x.route.name, {}).get(channel.protocol, ())
-        return (entry for entry in entries if entry.way.open_at(channel, model))
+        # A price is looked for by the operator's name of a model.
+        names = {model, channel.model_map.get(model, model)}
+        return (entry for entry in entries if any(entry.way.open_at(channel, name) for name in names))
 
 
 def inner_request(route: Route, body: Mapping[str, Any] | Sequence[Part], model: str) -> HttpRequest:

@@ -168,7 +168,7 @@ EXAMPLES: dict[str, dict[str, Json]] = {
 
 def _task(kind: str, en: str, zh: str, body: type[Any], *row: int, model: str = "kling-v1", **odd: Any) -> Submit[Any]:
     jobs = JOBS.below(f"/v1/{kind}")
-    usual: dict[str, Any] = {"job": jobs.job(lambda: digits(18)), "estimate": estimate}
+    usual: dict[str, Any] = {"job": jobs.job(lambda: digits(18)), "estimate": estimate, "endpoint_type": "kling"}
     usual |= {"model": model_under(*NAMES, default=model), "patch": together(jobs.patch, retyped, renamed(*NAMES))}
     return AT.submit(kind, Text(en, zh), body=body, rows=row, example=EXAMPLES[kind], **(usual | odd))
 

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
-from typing import Protocol as Interface
 
 import msgspec
 import structlog
@@ -44,6 +43,7 @@ from .links import SignedLinks
 from .results import Results
 from .safe_fetch import SafeFetch
 from .store import Stored
+from .submissions import SubmissionOutcome
 from .timing import Timing
 
 log = structlog.get_logger()
@@ -68,19 +68,6 @@ _ENDED = (
     *("leased_until", "started_at", "hold_id", "cost", "results", "facts"),
 )
 _ACCEPTED = ("upstream_id", "facts", "state", "next_poll_at", "leased_until", "hold_id", "background_path", "within")
-
-
-class SubmissionOutcome(Interface):
-    """How a submission went."""
-
-    @property
-    def attempts(self) -> int: ...  # noqa: D102
-    @property
-    def channel_id(self) -> str | None: ...  # noqa: D102
-    @property
-    def upstream_model(self) -> str | None: ...  # noqa: D102
-    @property
-    def error(self) -> str | None: ...  # noqa: D102
 
 
 class TaskLife:

@@ -184,6 +184,7 @@ EXAMPLE_ANSWER: Final = {
 OPERATIONS = (
     Stream(
         name="messages",
+        endpoint_type="anthropic",
         shape=AnswerShape(fields=("content", "stop_reason")),
         method="POST",
         path="/v1/messages",

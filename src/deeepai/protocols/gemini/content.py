@@ -188,6 +188,7 @@ _CANDIDATES: Final = AnswerShape(fields=("candidates", "promptFeedback"))
 OPERATIONS = (
     Call(
         name="generateContent",
+        endpoint_type="gemini",
         shape=_CANDIDATES,
         method="POST",
         path=_GENERATE,
@@ -207,6 +208,7 @@ OPERATIONS = (
     ),
     Stream(
         name="streamGenerateContent",
+        endpoint_type="gemini",
         shape=_CANDIDATES,
         method="POST",
         path=_STREAM,

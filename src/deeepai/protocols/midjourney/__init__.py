@@ -181,6 +181,7 @@ def _submit(
         check=check,
         max_body=MOST,
         job=jobs.JOB,
+        endpoint_type="midjourney-proxy",
     )
 
 

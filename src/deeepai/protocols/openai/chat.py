@@ -312,6 +312,7 @@ CHOICES: Final = AnswerShape(fields=("choices",))
 OPERATIONS = (
     Stream(
         name="chat.completions",
+        endpoint_type="openai",
         shape=CHOICES,
         method="POST",
         path="/v1/chat/completions",
@@ -370,6 +371,7 @@ OPERATIONS = (
     ),
     Call(
         name="embeddings",
+        endpoint_type="embeddings",
         shape=AnswerShape(fields=("data",)),
         models=("*embed*", "bge-*", "*e5-*"),
         method="POST",

@@ -274,6 +274,7 @@ _EXAMPLE_ANSWER = {"created": 1760000000, "data": [{"url": "https://…", "revis
 OPERATIONS = (
     Stream(
         name="images.generations",
+        endpoint_type="image-generation",
         shape=_DATA,
         models=IMAGE_MODELS,
         method="POST",

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...declare import Failure, Json, ListedModel, Local, Reason, Reply, Text, View
+
+_EXAMPLE: Final = {
+    "id": "gpt-3.5-turbo",
+    "object": "model",
+    "created": 1700000000,
+    "owned_by": "openai",
+    "supported_endpoint_types": ["openai", "openai-response"],
+    "endpoints": ["/v1/chat/completions", "/v1/completions", "/v1/responses"],
+}
 
 
 def _model_object(model: ListedModel) -> dict[str, Json]:
-    return {"id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by}
+    """Return OpenAI's object, with the field that new-api adds to it, and the paths that answer the model here."""
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "supported_endpoint_types": model.endpoint_types,
+        "endpoints": model.paths,
+    }
 
 
 async def list_models(view: View[object]) -> Reply:
@@ -31,7 +50,7 @@ OPERATIONS = (
         path="/v1/models",
         example_answer={
             "object": "list",
-            "data": [{"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"}],
+            "data": [_EXAMPLE],
         },
         summary=Text("List models", "列出模型"),
         media="none",
@@ -42,7 +61,7 @@ OPERATIONS = (
         method="GET",
         path="/v1/models/{model}",
         takes_rest=True,
-        example_answer={"id": "gpt-3.5-turbo", "object": "model", "created": 1700000000, "owned_by": "openai"},
+        example_answer=_EXAMPLE,
         summary=Text("Get a model", "查询模型"),
         media="none",
         answer=get_model,

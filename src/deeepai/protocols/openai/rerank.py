@@ -74,6 +74,7 @@ def estimate(request: AnyRequest) -> Usage:
 OPERATIONS = (
     Call(
         name="rerank",
+        endpoint_type="jina-rerank",
         shape=AnswerShape(fields=("results", "data")),
         models=("*rerank*",),
         method="POST",

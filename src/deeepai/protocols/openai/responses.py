@@ -365,6 +365,7 @@ class ItemsBody(msgspec.Struct):
 OPERATIONS = (
     Stream(
         name="responses.create",
+        endpoint_type="openai-response",
         shape=AnswerShape(fields=("output", "status"), failed=response_failed),
         method="POST",
         path="/v1/responses",
@@ -454,6 +455,7 @@ OPERATIONS = (
     ),
     Call(
         name="responses.compact",
+        endpoint_type="openai-response-compact",
         shape=AnswerShape(fields=("output",)),
         method="POST",
         path="/v1/responses/compact",

@@ -171,6 +171,7 @@ _REPEATS = Repeats(within=10.0, counted="x-stainless-retry-count")
 OPERATIONS = (
     Submit(
         name="videos.create",
+        endpoint_type="openai-video",
         models=_MODELS,
         repeats=_REPEATS,
         method="POST",

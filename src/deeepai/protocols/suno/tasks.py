@@ -182,6 +182,7 @@ def _submit(
         job=_job(action, count),
         model=lambda request: f"suno_{name}",
         patch=together(name_clips, _patch),
+        endpoint_type="suno-proxy",
         **more,
     )
 

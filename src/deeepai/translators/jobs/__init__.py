@@ -16,7 +16,9 @@ from . import (
     gemini_videos,
     kling,
     luma,
+    midjourney,
     openai_images,
+    openai_music,
     openai_videos,
     pika,
     pixverse,
@@ -60,8 +62,16 @@ FILM_TARGETS: Sequence[Target[Film]] = (
     *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
-PICTURE_TARGETS: Sequence[Target[Picture]] = (flux.PICTURE_TARGET, kling.PICTURE_TARGET)
-SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (suno.SONGS, suno.JOINED, suno.WORDS)
+PICTURE_TARGETS: Sequence[Target[Picture]] = (
+    flux.PICTURE_TARGET,
+    kling.PICTURE_TARGET,
+    midjourney.PICTURE_TARGET,
+)
+SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (
+    ((openai_music.SONGS, *suno.SONGS[0]), suno.SONGS[1]),
+    suno.JOINED,
+    suno.WORDS,
+)
 """Songs, what is joined of them, and lyrics: who asks, and who is asked."""
 
 
@@ -96,6 +106,7 @@ def _translator(
         request=write,
         error=target.error,
         facts=target.facts,
+        models=target.models,
     )
 
 

@@ -46,12 +46,15 @@ class Target(Generic[WantedT]):
         What the vendor's refusal says.
     facts : callable
         What a body asks for at last, kept with the task: `seconds` and `size`.
+    models : tuple of str
+        Names (or patterns) of the models that it is for, as the channel names them; all, if empty.
     """
 
     operations: Mapping[str, Callable[[WantedT], bool]]
     write: Callable[[WantedT, str], Body]
     error: Callable[[Answer], Failure]
     facts: Callable[[Mapping[str, Json]], Mapping[str, Json]] = field(default=lambda body: {})
+    models: tuple[str, ...] = ()
 
 
 # Bodies ------------------------------------------------------------------------------------------------------------

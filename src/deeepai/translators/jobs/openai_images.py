@@ -86,4 +86,5 @@ def served_by(target: Target[Picture]) -> TaskTranslator:
         failed=failed,
         error=target.error,
         inline=inline,
+        models=target.models,
     )

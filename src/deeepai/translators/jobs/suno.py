@@ -148,8 +148,8 @@ def error(answer: Answer) -> Failure:
     return failure(answer, within or fields.get("message") or fields.get("detail"))
 
 
-def _target(operation: str, writes: Callable[[Song, str], Body]) -> Target[Song]:
-    return Target(operations={operation: lambda song: True}, write=writes, error=error)
+def _target(operation: str, writes: Callable[[Song, str], Body], models: tuple[str, ...] = ()) -> Target[Song]:
+    return Target(operations={operation: lambda song: True}, write=writes, error=error, models=models)
 
 
 SONGS = (
@@ -159,9 +159,9 @@ SONGS = (
         Source(operations=("suno_goamz.music",), read=read_goamz),
     ),
     (
-        _target("suno.generate", write),
-        _target("suno_tasks.submit.music", write),
-        _target("suno_goamz.music", write_goamz),
+        _target("suno.generate", write, ("suno_music",)),
+        _target("suno_tasks.submit.music", write, ("suno_music",)),
+        _target("suno_goamz.music", write_goamz, ("suno_music",)),
     ),
 )
 JOINED = (

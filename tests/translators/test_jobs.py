@@ -16,7 +16,7 @@ from deeepai.declare import Answer, Failure, JobTranslator, Part, Reason, Submit
 from deeepai.gateway.body import HttpRequest
 from deeepai.protocols import PROTOCOLS
 from deeepai.translators import JOB_TRANSLATORS, TASK_TRANSLATORS
-from deeepai.translators.jobs import cogvideox, flux, gemini_videos, kling, luma, openai_videos, runway
+from deeepai.translators.jobs import cogvideox, flux, gemini_videos, kling, luma, midjourney, openai_videos, runway
 from deeepai.translators.jobs.common import Source, Target, times
 from deeepai.translators.jobs.model import Body, Film, Picture
 
@@ -294,9 +294,11 @@ def test_every_pair_of_different_protocols_has_a_translator() -> None:
     makers += ("luma", "luma_goamz", "dream_machine", "runwayml", "runway", "runway_web")
     singers = ("suno", "suno_goamz", "suno_tasks")
     made = {(a, b) for names in (makers, singers) for a in names for b in names if a != b}
-    drawn = {("flux", "kling"), ("kling", "flux"), ("flux", "midjourney"), ("kling", "midjourney")}
+    painters = ("flux", "kling", "midjourney", "dream_machine", "runwayml")
+    drawn = {(a, b) for a in ("flux", "kling") for b in painters if a != b}
     assert pairs == made | drawn | {("openai", singer) for singer in singers}
     targets = ["flux.generate", "kling.images.generations", "midjourney.imagine"]
+    targets += ["dream_machine.generations.image", "runwayml.text_to_image"]
     assert [each.target for each in TASK_TRANSLATORS] == targets
 
 
@@ -560,3 +562,55 @@ def test_openai_s_images_as_kling_s_tasks() -> None:
 def test_refusals_of_vendors(target: Target[Film], status: int, body: Any, reason: Reason, message: str) -> None:
     failure = target.error(Answer(status, {}, json.dumps(body).encode()))
     assert (failure.kind, failure.message) == (reason, message)
+
+
+@pytest.mark.parametrize(
+    ("target", "picture", "told"),
+    [
+        (midjourney.PICTURE_TARGET, Picture(size=(1536, 1024)), {"prompt": "x --ar 3:2"}),
+        (midjourney.PICTURE_TARGET, Picture(negative_prompt="fog", seed=2**32 + 5), {"prompt": "x --no fog --seed 5"}),
+        (midjourney.PICTURE_TARGET, Picture(image="https://a.example/1.png"), {"prompt": "https://a.example/1.png x"}),
+        (midjourney.PICTURE_TARGET, Picture(image=FIRST), {"prompt": "x", "base64Array": [FIRST]}),
+        (luma.PICTURE_TARGET, Picture(size=(1792, 1024)), {"prompt": "x", "aspect_ratio": "16:9"}),
+        (
+            luma.PICTURE_TARGET,
+            Picture(image="https://a.example/1.png"),
+            {"prompt": "x", "image_ref": [{"url": "https://a.example/1.png"}]},
+        ),
+        (runway.PICTURE_TARGET, Picture(size=(1024, 1024)), {"promptText": "x", "ratio": "720:720"}),
+        (
+            runway.PICTURE_TARGET,
+            Picture(size=(1920, 1080), seed=7),
+            {"promptText": "x", "ratio": "1920:1080", "seed": 7},
+        ),
+        (
+            runway.PICTURE_TARGET,
+            Picture(image=FIRST),
+            {"promptText": "x", "ratio": "720:720", "referenceImages": [{"uri": FIRST}]},
+        ),
+    ],
+)
+def test_what_a_vendor_of_pictures_is_told(target: Target[Picture], picture: Picture, told: Body) -> None:
+    body = target.write(dataclasses.replace(picture, prompt="x"), "m")
+    assert {name: value for name, value in body.items() if name != "model"} == told
+
+
+@pytest.mark.parametrize(
+    ("target", "picture", "param"),
+    [
+        (midjourney.PICTURE_TARGET, Picture(), "prompt"),
+        (midjourney.PICTURE_TARGET, Picture(prompt="x", negative_prompt="y --v 1"), "negative_prompt"),
+        (midjourney.PICTURE_TARGET, Picture(prompt="x", ratio=(16, 1)), "ratio"),
+        (midjourney.PICTURE_TARGET, Picture(prompt="x", count=2), "count"),
+        (luma.PICTURE_TARGET, Picture(), "prompt"),
+        (luma.PICTURE_TARGET, Picture(prompt="x", image=FIRST), "image"),
+        (luma.PICTURE_TARGET, Picture(prompt="x", negative_prompt="y"), "negative_prompt"),
+        (luma.PICTURE_TARGET, Picture(prompt="x", ratio=(10, 1)), "ratio"),
+        (runway.PICTURE_TARGET, Picture(), "prompt"),
+        (runway.PICTURE_TARGET, Picture(prompt="x", ratio=(10, 1)), "ratio"),
+    ],
+)
+def test_what_a_vendor_of_pictures_cannot_be_told(target: Target[Picture], picture: Picture, param: str) -> None:
+    with pytest.raises(Failure) as refused:
+        target.write(picture, "m")
+    assert (refused.value.kind, refused.value.param) == (Reason.INVALID, param)

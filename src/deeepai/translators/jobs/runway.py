@@ -25,7 +25,7 @@ from .common import (
     refuse,
     whole,
 )
-from .model import Body, Film
+from .model import Body, Film, Picture
 
 # The published API --------------------------------------------------------------------------------------------------
 
@@ -253,4 +253,39 @@ WEB_FILM_TARGET = Target(
     write=write_web,
     error=error_web,
     facts=lambda body: {"seconds": str(body["options"]["seconds"])},
+)
+
+# Pictures -----------------------------------------------------------------------------------------------------------
+
+PICTURE_SIZES: Mapping[str, tuple[str, str]] = {
+    "16:9": ("1280:720", "1920:1080"),
+    "9:16": ("720:1280", "1080:1920"),
+    "1:1": ("720:720", "1080:1080"),
+    "4:3": ("960:720", "1440:1080"),
+    "3:4": ("720:960", "1080:1440"),
+    "21:9": ("1680:720", "2112:912"),
+}
+"""Of each ratio, the usual size and the dearer one, of 1080 lines."""
+
+
+def write_picture(picture: Picture, model: str) -> Body:
+    """Write a picture for the vendor's API, in its own size of the ratio that is wanted."""
+    only(picture, "image", "size", "ratio")
+    if not picture.prompt:
+        refuse(picture, "prompt", "the vendor of this model needs one")
+    body: Body = {
+        "model": model,
+        "promptText": picture.prompt,
+        "ratio": PICTURE_SIZES[ratio_of(picture, tuple(PICTURE_SIZES)) or "1:1"][min(picture.size or (0,)) >= 1080],
+        "seed": None if picture.seed is None else picture.seed % 2**32,
+        "referenceImages": [{"uri": picture.image}] if picture.image else None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+PICTURE_TARGET = Target(
+    operations={"runwayml.text_to_image": lambda picture: True},
+    write=write_picture,
+    error=error_published,
+    models=("gen4_image*",),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ import requests
 from PIL import Image
 
 from tests.operator import asked_of, rows, usage_row
-from tests.stack import Gateway
+from tests.plugins import coverage_results
+from tests.stack import Gateway, Sandbox
 from tests.support.receiver import Receiver
 from tests.support.until import until
 
@@ -218,3 +221,36 @@ def test_the_addresses_of_goamz(gateway: Gateway, place: str, price: int) -> Non
     film(clean["url"])
     longest = submitted(gateway, f"/luma/generations/{longer}/extend", user_prompt="on", expand_prompt=True)
     assert finished(gateway, f"{place}/generations/{longest}")["state"] == "completed"
+
+
+# Lines -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lines(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with a group of channels for each line, and one token for the free line alone."""
+    channels = "".join(
+        f'[[channels]]\nname = "{name}"\nprotocol = "luma"\npriority = 5\nmodels = {json.dumps(models)}\n'
+        f'base_url = "{sandbox.url}/luma"\ncredential = "sk-upstream-{name}-000000000000"\n\n'
+        for name, models in (("paid", ["ray-*-pro"]), ("free", ["ray-v1", "ray-v2"]))
+    )
+    made = Gateway(Path(tmp_path_factory.mktemp("lines")), sandbox, toml=channels).start()
+    coverage_results.watch(made.url)
+    yield made
+    made.stop()
+
+
+@pytest.mark.operation("luma.generations", "luma.extend")
+def test_lines_are_groups_of_channels(lines: Gateway) -> None:
+    def place(task: str) -> str:
+        sql = "SELECT c.name FROM tasks t JOIN channels c ON c.id = t.channel_id WHERE t.id = ?"
+        return rows(lines, sql, task)[0]["name"]
+
+    made = {line: submitted(lines, f"{line}/luma/generations", user_prompt="x", expand_prompt=True) for line in LINES}
+    assert [place(task) for task in made.values()] == ["free", "paid", "paid"]
+    for line, task in made.items():
+        finished(lines, f"{line}/luma/generations/{task}")
+    # What lengthens a film goes where that was made, and is of its line, whichever the path.
+    longer = submitted(lines, f"/luma/generations/{made['/pro']}/extend", user_prompt="on", expand_prompt=True)
+    finished(lines, f"/luma/generations/{longer}")
+    assert (place(longer), cost(lines, longer)) == ("paid", 500_000_000)

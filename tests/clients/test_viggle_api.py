@@ -14,8 +14,8 @@ from PIL import Image
 
 from deeepai.sandbox.media.draw import Picture
 from deeepai.sandbox.media.video import film
-from tests.operator import rows
-from tests.stack import Gateway
+from tests.operator import asked_of, rows
+from tests.stack import Gateway, Sandbox
 from tests.support.until import until
 
 SECOND = 10_000_000
@@ -217,3 +217,86 @@ def test_long_videos_are_refused(client: Client) -> None:
     with pytest.raises(ViggleError) as fault:
         client.post("characters/preprocess", name="Ann")
     assert fault.value.args[0] == 400
+
+
+# Relays' format, done by the official API ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def aliased(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """An operator whose only upstream of Viggle is the vendor itself."""
+    config = f"""
+[[channels]]
+name = "the-vendor"
+protocol = "viggle_api"
+base_url = "{sandbox.url}/viggle_api"
+credential = "sk-upstream-of-viggle"
+
+[[aliases]]
+name = "viggle-v3-beta"
+target = "V4_Preview"
+"""
+    data = tmp_path_factory.mktemp("aliased")
+    (data / "deeepai.toml").write_text(config)
+    gateway = Gateway(data, sandbox).start()
+    yield gateway
+    gateway.stop()
+
+
+def relayed(gateway: Gateway, path: str, **more: Any) -> tuple[int, Any]:
+    head = {"authorization": f"Bearer {gateway.live}"}
+    answer = requests.post(f"{gateway.url}/viggle/{path}", headers=head, timeout=20, **more)
+    return answer.status_code, answer.json()
+
+
+def film_of(gateway: Gateway, path: str, **more: Any) -> Any:
+    status, created = relayed(gateway, path, **more)
+    assert (status, created["code"]) == (200, 0), created
+    ids = {"ids": [created["data"]["taskID"]]}
+
+    def look() -> Any:
+        (told,) = relayed(gateway, "video-task/by-ids", json=ids)[1]["data"]
+        return told if told["status"] in (0, 3) else None
+
+    return until(look)
+
+
+def test_a_mix_by_files_and_by_address(aliased: Gateway) -> None:
+    files = {"image": ("a.png", png(), "image/png"), "video": ("d.mp4", dance(), "video/mp4")}
+    done = film_of(aliased, "mix/video-task", files=files, data={"bgMode": "1", "watermark": "0"})
+    assert done["status"] == 0
+    assert requests.get(done["result"], timeout=20).headers["content-type"] == "video/mp4"
+    assert cost(aliased, done["taskID"]) == 4 * SECOND
+    asked = {"imageURL": "https://example.com/aliased.png", "videoURL": "https://example.com/d.mp4"}
+    done = film_of(aliased, "move/video-task", json={**asked, "bgMode": 2})
+    assert done["status"] == 0
+    assert cost(aliased, done["taskID"]) == 10 * SECOND
+    sent = asked_of(aliased, asked["imageURL"])
+    assert sent is not None
+    assert sent["path"].endswith("/viggle_api/api/render")
+    text = json.dumps(sent["body"])
+    assert "original" in text
+    assert "V4_Preview" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "status"),
+    [
+        ("move/video-task", {}, 400),
+        ("mix/video-task", {"videoURL": "", "templateID": "1"}, 400),
+        ("multi/video-task", {"imageIDs": ["a"], "templateID": "3"}, 404),
+        ("mix/video-task", {"modelInfoID": 2}, 404),
+    ],
+)
+def test_what_the_vendor_s_own_api_cannot_do(aliased: Gateway, path: str, changes: dict[str, Any], status: int) -> None:
+    body = {"imageURL": "https://example.com/a.png", "videoURL": "https://example.com/d.mp4", **changes}
+    got, told = relayed(aliased, path, json=body)
+    assert got == status, told
+    assert told["reason"] == told["error"]["message"] != ""
+
+
+def test_the_vendor_s_refusal_in_the_relays_words(aliased: Gateway) -> None:
+    files = {"image": ("a.png", png()), "video": ("d.mp4", dance(301))}
+    got, told = relayed(aliased, "mix/video-task", files=files)
+    assert (got, told["code"]) == (400, 400)
+    assert "longer than 300" in told["reason"]

@@ -212,8 +212,8 @@ class JobTranslator:
     takes : callable
         Whether it is the one for a request, where several lead to one protocol; raises `Failure` as `request` does.
     request : callable
-        The target's body, from the source's request and the model's name; raises `Failure` for what the target cannot
-        carry.
+        The target's body, JSON's fields or a form's parts, from the source's request and the model's name; raises
+        `Failure` for what the target cannot carry.
     error : callable
         What the target's refusal says; the source's protocol gives it its shape.
     facts : callable
@@ -225,7 +225,7 @@ class JobTranslator:
     source: str
     target: str
     takes: Callable[[Request[Any]], bool]
-    request: Callable[[Request[Any], str], Mapping[str, Json]]
+    request: Callable[[Request[Any], str], Mapping[str, Json] | Sequence[Part]]
     error: Callable[[Answer], Failure]
     facts: Callable[[Mapping[str, Json]], Mapping[str, Json]]
     models: tuple[str, ...] = ()

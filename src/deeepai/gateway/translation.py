@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -179,6 +181,8 @@ def inner_request(route: Route, body: Mapping[str, Any] | Sequence[Part], model:
     Failure
         INVALID, where the operation does not take such a body.
     """
+    if route.operation.media in ("multipart", "form") and isinstance(body, Mapping):
+        body = _form(body)
     scope = {"method": "POST", "path": route.operation.path, "query_string": b"", "headers": []}
     request = HttpRequest(scope, route, {"model": model})
     fields = body
@@ -196,6 +200,26 @@ def inner_request(route: Route, body: Mapping[str, Any] | Sequence[Part], model:
         except msgspec.ValidationError as fault:
             raise Failure(Reason.INVALID, f"The model's own protocol does not take the request: {fault}") from None
     return request
+
+
+_PICTURE: Final = re.compile(r"data:([^;,]+);base64,")
+
+
+def _form(fields: Mapping[str, Json]) -> Sequence[Part]:
+    """Return fields as the parts of a form: pictures that came within are files."""
+    parts: list[Part] = []
+    for name, value in fields.items():
+        head = _PICTURE.match(value) if isinstance(value, str) else None
+        if head is None:
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+            parts.append(Part(name, memoryview(text.encode())))
+        else:
+            try:
+                data = base64.b64decode(value[head.end() :], validate=True)
+            except ValueError:
+                raise Failure(Reason.INVALID, f"'{name}' is no picture in base64", param=name) from None
+            parts.append(Part(name, memoryview(data), f"{name}.{head[1].rpartition('/')[2]}", head[1]))
+    return parts
 
 
 def by_source(translators: Iterable[TaskTranslator]) -> Mapping[str, Sequence[TaskTranslator]]:

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from ..declare import (
     Answer,
+    AnswerShape,
     AnyOperation,
     AnyRequest,
     Call,
@@ -340,6 +341,7 @@ viggle_api = Protocol(
             example={"name": "Ann", "image_url": "https://example.com/a.png"},
             example_answer=_CHARACTER,
             model=lambda request: "viggle-character",
+            shape=AnswerShape(fields=("character_id",)),
             objects=ObjectRules(makes=made("character", "character_id")),
         ),
         ObjectCall(
@@ -370,6 +372,7 @@ viggle_api = Protocol(
             example={"name": "A dance", "template_id": "1"},
             example_answer={"id": _ID, "status": "pending", "credits_reserved": 15, "segments": []},
             model=lambda request: "viggle-scene",
+            shape=AnswerShape(fields=("id", "scene_id")),
             usage=reserved,
             objects=ObjectRules(makes=made("scene", "id", "scene_id")),
         ),

@@ -38,8 +38,9 @@ def patch(request: Request[RelayBody], facts: Facts) -> dict[str, Any]:
     """Name the model by its number, and keep a key back that the supplier takes here."""
     sent, number = request.body.model, numbered(facts.model)
     changes: dict[str, Any] = {} if request.body.key is None else {"key": DROP}
-    if named(sent) != facts.model:
-        changes["model"] = float(number) if number.replace(".", "", 1).isdecimal() else number
+    wanted = float(number) if number.replace(".", "", 1).isdecimal() else number
+    if sent != wanted and not (sent is None and named(None) == facts.model):
+        changes["model"] = wanted
     return changes
 
 

@@ -53,7 +53,7 @@ def check(request: Request[WebBody]) -> None:
 def patch(request: Request[WebBody], facts: Facts) -> dict[str, Any]:
     """Name the model by its number, as a text."""
     sent, number = request.body.model, numbered(facts.model)
-    return {} if named(sent) == facts.model and not isinstance(sent, float) else {"model": number}
+    return {} if sent == number or (sent is None and named(None) == facts.model) else {"model": number}
 
 
 def fetched(request: AnyRequest) -> str:

@@ -116,7 +116,8 @@ FILMED = films(side=SIDE, seconds=by("duration", {"9s": 9}, 5), longer=EXTENSION
 
 def _whole(order: Order) -> list[Result]:
     """Return a film as long as the one that it is made of, or as one is that nobody knows."""
-    return [order.film(order.parent.result.seconds if order.parent else 5, side=int(SIDE(order)))]
+    seconds = order.parent.result.seconds if order.parent else 5
+    return [order.film(seconds, side=int(SIDE(order)), loud=order.work.path.endswith("/audio"))]
 
 
 def _assets(task: Task) -> dict[str, str] | None:

@@ -177,7 +177,8 @@ def _film(order: Order) -> Sequence[Result]:
     """Return a film of the asked length; of a source, as nobody knows how long that is, one of five seconds."""
     sourced = "videoUri" in order.body or "reference" in order.body
     seconds = 5 if sourced else order.body.get("duration") or LENGTH(order)
-    return [Result("film", order.draw(_size(order)), float(seconds))]
+    loud = order.body["model"] in VEO and order.body.get("audio") is not False
+    return [Result("film", order.draw(_size(order)), float(seconds), loud=loud)]
 
 
 def _picture(order: Order) -> Sequence[Result]:

@@ -20,8 +20,12 @@ from . import (
     openai_images,
     openai_music,
     openai_videos,
+    pika,
+    pixverse,
     runway,
     suno,
+    vidu,
+    viggle,
 )
 from .common import Source, Target
 from .model import Body, Film, Picture, Song, WantedT
@@ -38,6 +42,9 @@ FILM_SOURCES: Sequence[Source[Film]] = (
     runway.PUBLISHED_FILMS,
     runway.FILMS,
     runway.WEB_FILMS,
+    *vidu.SOURCES,
+    *pixverse.SOURCES,
+    *pika.SOURCES,
 )
 FILM_TARGETS: Sequence[Target[Film]] = (
     kling.FILM_TARGET,
@@ -50,6 +57,9 @@ FILM_TARGETS: Sequence[Target[Film]] = (
     runway.PUBLISHED_FILM_TARGET,
     runway.FILM_TARGET,
     runway.WEB_FILM_TARGET,
+    *vidu.TARGETS,
+    *pixverse.TARGETS,
+    *pika.TARGETS,
 )
 PICTURE_SOURCES: Sequence[Source[Picture]] = (flux.PICTURES, kling.PICTURES)
 PICTURE_TARGETS: Sequence[Target[Picture]] = (
@@ -115,5 +125,6 @@ JOB_TRANSLATORS: tuple[JobTranslator, ...] = (
     *_pairs(FILM_SOURCES, FILM_TARGETS),
     *_pairs(PICTURE_SOURCES, PICTURE_TARGETS),
     *(translator for sources, targets in SONGS for translator in _pairs(sources, targets)),
+    *viggle.TRANSLATORS,
 )
 TASK_TRANSLATORS: tuple[TaskTranslator, ...] = tuple(map(openai_images.served_by, PICTURE_TARGETS))

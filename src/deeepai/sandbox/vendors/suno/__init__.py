@@ -18,7 +18,6 @@ from . import songs
 
 START = 2500.0
 """Credits of a key."""
-WORDS = {"queued": "submitted", "running": "streaming", "done": "complete", "failed": "error"}
 PARTS = ("Content-Type", "key", "AWSAccessKeyId", "policy", "signature")
 """Fields of an upload's form that must be there before its file."""
 
@@ -234,7 +233,7 @@ def _slash(*routes: Route) -> list[Route]:
 JOBS = JobVendor(
     name="suno",
     works=[replace(work, check=_check_persona) if work.check is songs.check else work for work in WORKS],
-    words=WORDS,
+    words=songs.WORDS,
     shown=told,
     accepted=accepted,
     lookups=[Lookup("GET", "/lyrics/{id}", of="lyrics")],

@@ -24,6 +24,8 @@ CREDITS = 10
 EXTENSIONS, INFILLS = ("extend", "upload_extend"), ("infill", "fixed_infill")
 FROM = {"cover": "cover_clip_id", "artist_consistency": "artist_clip_id"}
 """The field with the clip that a task goes on from, if it is not `continue_clip_id`."""
+WORDS = {"queued": "submitted", "running": "streaming", "done": "complete", "failed": "error", "moderated": "error"}
+"""Of clips, whatever a task's are."""
 SOUNDS = (".mp3", ".wav", ".m4a", ".ogg", ".flac", ".aac")
 
 
@@ -203,7 +205,8 @@ def _seconds(order: Order, place: int) -> float:
         return order.parent.result.seconds
     drawn = SHORTEST + int.from_bytes(digest_of(sorted(map(repr, order.body.items())), place)[:2]) % 400 / 10
     mv = order.body.get("mv")
-    return drawn if mv is None else min(drawn, VERSIONS[bare(mv)].longest - facts.get("offset", 0))
+    longest = drawn if mv is None else VERSIONS[bare(mv)].longest - facts.get("offset", 0)
+    return round(min(drawn, longest), 2)
 
 
 def lyrics(description: str) -> tuple[str, str]:
@@ -275,7 +278,7 @@ def clip(task: Task, place: int) -> dict[str, Any]:
         "is_trashed": False,
         "reaction": None,
         "created_at": created,
-        "status": "error" if failed else task.status,
+        "status": "error" if failed else WORDS[task.job.state],
         "title": title,
         "play_count": 0,
         "upvote_count": 0,

@@ -199,7 +199,7 @@ def test_errors(gateway: Gateway, body: Any, status: int, code: str) -> None:
     assert not rows(gateway, "SELECT 1 FROM tasks WHERE request_id = ?", answer.headers["x-request-id"])
 
 
-@pytest.mark.operation("luma_goamz.generations", "luma_goamz.generations.get", "luma_goamz.extend")
+@pytest.mark.operation("luma_goamz.generations", "luma_goamz.generations.get", "luma_goamz.task", "luma_goamz.extend")
 @pytest.mark.parametrize(
     ("place", "price"),
     [("/luma/v1", 400_000_000), ("/vip/luma/v1", 500_000_000), ("/pro/luma/V1", 500_000_000)],
@@ -213,6 +213,8 @@ def test_the_addresses_of_goamz(gateway: Gateway, place: str, price: int) -> Non
     film(done["video"]["download_url"])
     assert cost(gateway, task) == price
     assert ask(gateway, "GET", f"{place}/task/{task}").json() == done
+    assert ask(gateway, "GET", f"{place}/task?id={task}").json() == done
+    assert ask(gateway, "GET", f"{place}/task").json()["error"]["type"] == "invalid_request"
     longer = submitted(gateway, f"{place}/generations/{task}/extend", user_prompt="on", expand_prompt=True)
     assert finished(gateway, f"{place}/generations/{longer}")["state"] == "completed"
     # The other addresses know it, too.

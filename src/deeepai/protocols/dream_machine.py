@@ -354,7 +354,7 @@ SUBMISSIONS = (
 
 async def listed(view: View[Any]) -> Reply:
     """List the caller's generations, the newest first."""
-    limit, offset = asked_for(view, "limit", 100, (1, 100)), asked_for(view, "offset", 0, (0, 10_000))
+    limit, offset = asked_for(view, "limit", 100, (0, 100)), asked_for(view, "offset", 0, (0, 10_000))
     tasks, more = await part(view, [submission.name for submission in SUBMISSIONS], offset, limit)
     shown = [jobs_of(task).shown(task, view.links) for task in tasks]
     return Reply({"generations": shown, "count": len(shown), "has_more": more, "limit": limit, "offset": offset})

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..declare import Protocol, Text
+from ..declare import AnyRequest, Failure, Protocol, Reason, Text
 from .common import bearer
 from .common.operations import Paths
 from .luma import PREFIXES, error_table, extension, film, job
 
 AT = Paths(("/luma/v1", "/luma/V1"), "/luma/v1")
 FILMS = job("/luma/v1/generations", frees=False)
+
+
+def queried(request: AnyRequest) -> str:
+    """Return the film that the query names."""
+    name = request.query.get("id")
+    if not name:
+        raise Failure(Reason.INVALID, "id is required", param="id")
+    return name
+
 
 luma_goamz = Protocol(
     name="luma_goamz",
@@ -32,6 +41,13 @@ luma_goamz = Protocol(
         dataclasses.replace(
             AT.fetch("generations/{id}", Text("Get a video", "获取视频"), name="generations.get", rows=(114, 116)),
             aliases=("/luma/V1/generations/{id}", "/luma/v1/task/{id}", "/luma/V1/task/{id}"),
+        ),
+        AT.fetch(
+            "task",
+            Text("Get a video, named in the query", "获取视频(id 在查询参数中)"),
+            name="task",
+            task=queried,
+            query=("id",),
         ),
         extension(AT, FILMS),
     ),

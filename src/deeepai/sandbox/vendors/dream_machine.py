@@ -83,7 +83,9 @@ REFRAME = table(COMMON, CROP, media=MEDIA.must(), aspect_ratio=RATIO.must())
 FRAMED = table(REFRAME, generation_type=choice("reframe_video").must(), model=RAYS, first_frame=MEDIA)
 PICTURED = table(REFRAME, generation_type=choice("reframe_image").must(), model=PHOTONS, format=choice("jpg", "png"))
 AUDIO = table(COMMON, id=text(), generation_type=choice("add_audio"), negative_prompt=text(5000))
-UPSCALE = table(COMMON, id=text(), generation_type=choice("upscale_video"), resolution=choice("720p", "1080p", "4k"))
+UPSCALE = table(
+    COMMON, id=text(), generation_type=choice("upscale_video"), resolution=choice("540p", "720p", "1080p", "4k")
+)
 
 
 def _check(order: Order) -> None:

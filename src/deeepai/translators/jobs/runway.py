@@ -131,6 +131,8 @@ PUBLISHED_FILM_TARGET = Target(
 # Tasks --------------------------------------------------------------------------------------------------------------
 
 LENGTHS = (5, 10)
+LINES = 768
+"""Of films by the relays' formats, which nobody can change."""
 TASK_SIZES: Mapping[str, tuple[int, int]] = {"16:9": (1280, 768), "9:16": (768, 1280)}
 TASK_NAMES = {
     "prompt": "options.text_prompt",
@@ -167,9 +169,15 @@ def read(request: AnyRequest) -> Film:
     )
 
 
+def _judge_lines(film: Film) -> None:
+    if film.lines and film.lines > LINES:
+        refuse(film, "lines", f"the vendor of this model makes {LINES} lines")
+
+
 def write(film: Film, model: str) -> Body:
     """Write a film as a task."""
-    only(film, "first", "last", "seconds", "size", "ratio")
+    only(film, "first", "last", "seconds", "size", "ratio", "lines")
+    _judge_lines(film)
     first, last = addressed(film, "first"), addressed(film, "last")
     if first and last:
         refuse(film, "last", "the vendor of this model takes one frame, be it the first or the last")
@@ -225,7 +233,8 @@ def read_web(request: AnyRequest) -> Film:
 
 def write_web(film: Film, model: str) -> Body:
     """Write a film in the older format."""
-    only(film, "first", "last", "seconds", "size", "ratio")
+    only(film, "first", "last", "seconds", "size", "ratio", "lines")
+    _judge_lines(film)
     first, last = addressed(film, "first"), addressed(film, "last")
     ends = last is not None and first is None
     body: Body = {

@@ -189,7 +189,7 @@ def test_anthropics_list_holds_what_answers_messages(shop: Gateway) -> None:
             {"model": "imagen-4.0-generate-001", "prompt": "x", "images": [{"image_url": "https://a.example/a.png"}]},
             "/v1/images/generations",
         ),
-        ("/v1/images/generations", {"model": "mj_imagine", "prompt": "x"}, "/mj/submit/imagine"),
+        ("/v1/images/generations", {"model": "mj_upscale", "prompt": "x"}, "/mj/submit/imagine"),
         (
             "/v1/chat/completions",
             {"model": "flux-dev", "messages": [{"role": "user", "content": "x"}]},

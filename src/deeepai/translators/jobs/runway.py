@@ -130,7 +130,7 @@ PUBLISHED_FILM_TARGET = Target(
 
 # Tasks --------------------------------------------------------------------------------------------------------------
 
-LENGTHS = (5, 10)
+LENGTHS, LINES = (5, 10), 720
 TASK_SIZES: Mapping[str, tuple[int, int]] = {"16:9": (1280, 768), "9:16": (768, 1280)}
 TASK_NAMES = {
     "prompt": "options.text_prompt",
@@ -169,7 +169,9 @@ def read(request: AnyRequest) -> Film:
 
 def write(film: Film, model: str) -> Body:
     """Write a film as a task."""
-    only(film, "first", "last", "seconds", "size", "ratio")
+    only(film, "first", "last", "seconds", "size", "ratio", "lines")
+    if film.lines and film.lines > LINES:
+        refuse(film, "lines", f"the vendor of this model makes {LINES} lines")
     first, last = addressed(film, "first"), addressed(film, "last")
     if first and last:
         refuse(film, "last", "the vendor of this model takes one frame, be it the first or the last")
@@ -225,7 +227,9 @@ def read_web(request: AnyRequest) -> Film:
 
 def write_web(film: Film, model: str) -> Body:
     """Write a film in the older format."""
-    only(film, "first", "last", "seconds", "size", "ratio")
+    only(film, "first", "last", "seconds", "size", "ratio", "lines")
+    if film.lines and film.lines > LINES:
+        refuse(film, "lines", f"the vendor of this model makes {LINES} lines")
     first, last = addressed(film, "first"), addressed(film, "last")
     ends = last is not None and first is None
     body: Body = {

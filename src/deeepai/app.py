@@ -57,6 +57,7 @@ from .storage.cache import open_cache
 from .storage.database import Database, DatabaseRefused, StorageFault, Tx
 from .storage.ids import now_ms
 from .tasks.assets import AssetStore
+from .tasks.channel_hints import ChannelHints
 from .tasks.files import Bounds, FileKeeper
 from .tasks.hosts import is_local
 from .tasks.life import TaskLife, Timing
@@ -251,6 +252,7 @@ class Application:
             dispatcher=dispatcher,
             client=client,
             life=life,
+            hints=ChannelHints(db, protocols, vault, dispatcher.by_id),
             poller=poller,
             watch=TaskWatch(db),
             links=links,

@@ -17,6 +17,8 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
+from deeepai.accounts.vault import Vault
+from deeepai.tasks.secrets import channel_hook
 from tests.clients.programs import isolated
 from tests.operator import account_secret, asked_of, rows
 from tests.stack import Gateway
@@ -210,7 +212,7 @@ def test_further_ways_and_the_balance(gateway: Gateway) -> None:
     body = {**FILM, "prompt": "further"}
     first = ask(gateway, "POST", f"{root}/video/text/generate", body).json()["Resp"]["video_id"]
 
-    def ended(video: int) -> int:
+    def ended(video: int) -> Any:
         path = f"{root}/video/result/{video}"
         return until(lambda: told if (told := ask(gateway, "GET", path).json()["Resp"])["status"] != 5 else None)
 
@@ -233,3 +235,28 @@ def test_further_ways_and_the_balance(gateway: Gateway) -> None:
     ):
         refused = ask(gateway, "POST", f"{root}/video/swap/generate", more)
         assert (refused.status_code, refused.json()["Resp"]) == (status, None)
+
+
+@pytest.mark.operation("pixverse_platform.video.text")
+def test_the_console_s_one_address_for_callbacks(gateway: Gateway) -> None:
+    """The vendor is told of it once, for all tasks: what it posts there has that task looked at now."""
+    body = {**FILM, "prompt": "[sandbox:never-finish] x"}
+    task = ask(gateway, "POST", "/openapi/v2/video/text/generate", body).json()["Resp"]["video_id"]
+
+    def row() -> dict[str, Any]:
+        return rows(gateway, "SELECT * FROM tasks WHERE id = ?", str(task))[0]
+
+    known = until(lambda: found if (found := row())["polls"] else None)
+    path = channel_hook(Vault.open(gateway.data / "secret.key").derive("channel hooks"), known["channel_id"])
+    said = {"id": known["upstream_id"], "status": 1, "url": "https://evil.example/x.mp4"}
+    before = row()
+    for message in ({"id": "17"}, {"id": "1\0"}, [], "x", None):
+        assert ask(gateway, "POST", path, message).status_code == 200
+    assert row()["next_poll_at"] == before["next_poll_at"] or row()["polls"] > before["polls"]
+    answer = ask(gateway, "POST", path, said)
+    assert (answer.status_code, answer.text) == (200, "ok")
+    assert row()["next_poll_at"] < before["next_poll_at"] or row()["polls"] > before["polls"]
+    until(lambda: row()["polls"] > before["polls"])
+    assert row()["finished_at"] is None
+    for wrong in (path[:-1], path.replace("/channels/", "/channels/other"), f"{path}/more", "/hooks/channels/a/b"):
+        assert ask(gateway, "POST", wrong, said).status_code == 404

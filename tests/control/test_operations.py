@@ -109,6 +109,16 @@ async def test_owners_see_what_their_callbacks_are_signed_with(api: API) -> None
     assert (await api("GET", "/accounts/none/webhook-secret")).status == 404
 
 
+async def test_where_a_vendor_calls_back_that_has_one_address(api: API) -> None:
+    made = await api("POST", "/channels", {"name": "pix", "protocol": "pixverse_platform", "credential": "key"})
+    assert made.status == 201, made.body
+    channel = made.body["id"]
+    shown = await api("GET", f"/channels/{channel}/callback")
+    assert (shown.status, shown.body["path"][: 17 + len(channel)]) == (200, f"/hooks/channels/{channel}/")
+    assert shown.body == (await api("GET", "/channels/pix/callback")).body
+    assert (await api("GET", "/channels/none/callback")).status == 404
+
+
 async def test_a_token_works_from_the_answer_on(api: API) -> None:
     fields: dict[str, Any] = {
         "name": "t",

@@ -70,6 +70,28 @@ WORKS = {
         ("/v1/videos/{id}", "/v1/videos/{id}/content"),
         (("/v1/videos/{id}/remix", {"prompt": "a dog"}),),
     ),
+    "vidu_ent": Work(
+        "/ent/v2/text2video",
+        {"model": "viduq1", "prompt": "a cat"},
+        "task_id",
+        ("/ent/v2/tasks/{id}/creations",),
+        (("/ent/v2/upscale", {"creation_id": "{id}"}),),
+    ),
+    "vidu": Work(
+        "/vidu/v1/tasks",
+        {"type": "text2video", "input": {"prompts": [{"type": "text", "content": "a cat"}]}},
+        "id",
+        ("/vidu/v1/tasks/{id}",),
+        (("/vidu/v1/tasks", {"type": "upscale", "input": {"creation_id": "{id}"}}),),
+    ),
+    "pixverse_platform": Work(
+        "/openapi/v2/video/text/generate",
+        {"model": "v5", "prompt": "a cat", "duration": 5, "quality": "540p", "aspect_ratio": "16:9"},
+        "Resp.video_id",
+        ("/openapi/v2/video/result/{id}",),
+        (("/openapi/v2/video/sound_effect/generate", {"source_video_id": "{id}", "sound_effect_content": "rain"}),),
+    ),
+    "pika": Work("/pika/pro/generate", {"prompt": "a cat"}, "data.task_id", ("/pika/feed?task_id={id}",)),
     "flux": Work("/flux/v1/flux-dev", {"prompt": "a cat"}, "id", ("/flux/v1/get_result?id={id}",)),
     "kling": Work(
         "/kling/v1/videos/text2video",

@@ -231,6 +231,12 @@ JOBS: Final = [
     _job("kling.videos.text2video", "data.task_id", "{path}/{id}"),
     _job("kling.images.generations", "data.task_id", "{path}/{id}"),
     _job("cogvideox.videos.generations", "id", "/cogvideox/v4/async-result/{id}"),
+    _job("vidu_ent.text2video", "task_id", "/ent/v2/tasks/{id}/creations"),
+    _job("vidu.tasks", "id", "/vidu/v1/tasks/{id}"),
+    _job("pixverse_platform.video.text", "Resp.video_id", "/openapi/v2/video/result/{id}", model="pixverse-v5"),
+    _job("pixverse_web.generate", "Resp.video_id", "/pixverse/feed/{id}", model="pixverse-v4"),
+    _job("pixverse.generate", "data.task_id", "/pixverse/v1/pro/feed?task_id={id}", model="pixverse-v4"),
+    _job("pika_web.generate", "id", "/pika/feed/{id}", model="pika-2.0"),
 ]
 TRANSLATED_JOBS: Final = [
     Case(

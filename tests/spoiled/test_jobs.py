@@ -30,9 +30,9 @@ def id_in(case: Case, got: Got) -> str:
     value: Any = got.json
     for name in case.done.split("."):
         value = value[name]
-    assert isinstance(value, str)
+    assert isinstance(value, str | int)
     assert value
-    return value
+    return str(value)
 
 
 def declined(case: Case, got: Got) -> bool:
@@ -41,6 +41,8 @@ def declined(case: Case, got: Got) -> bool:
         assert got.status in (502, 504), f"{got.status} {got.body[:500]!r}"
         MANNERS[case.asked].check(got)
         return True
+    if case.asked.startswith("pixverse"):
+        return got.json.get("ErrCode", 0) != 0 or got.json.get("code", 200) != 200
     if case.asked in ("midjourney", "kling"):
         return got.json["code"] not in (0, 1, 21, 22)
     return False

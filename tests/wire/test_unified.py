@@ -215,6 +215,22 @@ def test_midjourney_draws_for_openais_client(own: Gateway) -> None:
     assert "a lighthouse for openai --ar 3:2 --no fog" in str(sent["body"])
 
 
+@pytest.mark.operation("openai.images.generations")
+@pytest.mark.parametrize(("model", "vendor"), [("photon-1", "dream_machine"), ("gen4_image", "runwayml")])
+def test_luma_and_runway_draw_too(own: Gateway, model: str, vendor: str) -> None:
+    words = f"a lighthouse by {model}"
+    answer = post(own, "/v1/images/generations", {"model": model, "prompt": words, "size": "1792x1024", "n": 2})
+    assert answer.status == 200, answer.body
+    pictures = answer.json["data"]
+    assert len(pictures) == 2
+    for picture in pictures:
+        image = Image.open(io.BytesIO(requests.get(picture["url"], timeout=PATIENCE).content))
+        assert image.size > (100, 100)
+    sent = asked_of(own, words)
+    assert sent is not None
+    assert sent["vendor"] == vendor
+
+
 @pytest.mark.parametrize(
     ("said", "status"),
     [

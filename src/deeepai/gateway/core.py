@@ -13,6 +13,7 @@ from ..money.ledger import Ledger
 from ..settings import Settings
 from ..storage.cache import Cache
 from ..storage.database import Database
+from ..tasks.channel_hints import ChannelHints
 from ..tasks.life import TaskLife
 from ..tasks.links import SignedLinks
 from ..tasks.poller import Poller
@@ -48,6 +49,7 @@ class Core:
     dispatcher: Dispatcher
     client: Client
     life: TaskLife
+    hints: ChannelHints
     poller: Poller
     watch: TaskWatch
     links: SignedLinks

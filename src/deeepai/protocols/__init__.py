@@ -31,24 +31,8 @@ PROTOCOLS: dict[str, Protocol] = {
         *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
         # The longer of two places that begin alike comes first.
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
-        openai,
-        flux,
-        ideogram,
-        midjourney,
-        stability,
-        gemini,
-        anthropic,
-        kling,
-        cogvideox,
-        pixverse_platform,
-        pixverse,
-        pixverse_web,
-        viggle_api,
-        viggle,
-        # The first has the longest paths of its own.
-        suno_goamz,
-        suno_tasks,
-        suno,
+        *(viggle_api, viggle),
+        *(suno_goamz, suno_tasks, suno),
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

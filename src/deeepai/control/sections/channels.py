@@ -11,6 +11,7 @@ from ...accounts import channels
 from ...accounts.channels import ChannelChanges, ChannelView
 from ...declare import Failure, Protocol, Reason
 from ...storage.database import Tx
+from ...tasks.secrets import channel_hook
 from .. import presets
 from ..presets import ChannelEntry, Preset
 from ..routes import Call, Route
@@ -35,6 +36,13 @@ class Removal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Delete although open tasks need the channel still."""
 
 
+class CallbackPath(msgspec.Struct, kw_only=True):
+    """Where a vendor calls back that is told so in its console, for all of an account's tasks."""
+
+    path: str
+    """Below the gateway's public address."""
+
+
 class TestResult(msgspec.Struct, kw_only=True):
     """What one cheap real request showed."""
 
@@ -45,6 +53,11 @@ class TestResult(msgspec.Struct, kw_only=True):
 
 async def _list(call: Call) -> Channels:
     return Channels(data=await call.read(call.context.directory.own.views))
+
+
+async def _callback(call: Call) -> CallbackPath:
+    found = await _get(call)
+    return CallbackPath(path=channel_hook(call.context.vault.derive("channel hooks"), found.id))
 
 
 async def _presets(call: Call) -> Presets:
@@ -130,6 +143,13 @@ ROUTES = (
         status=201,
     ),
     Route(method="GET", path="/channels/{id}", summary="Show a channel", handler=_get, answer=ChannelView),
+    Route(
+        method="GET",
+        path="/channels/{id}/callback",
+        summary="Show where a channel's vendor may call back",
+        handler=_callback,
+        answer=CallbackPath,
+    ),
     Route(
         method="PATCH",
         path="/channels/{id}",

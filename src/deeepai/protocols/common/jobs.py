@@ -294,7 +294,7 @@ class JobFormat:
         job = get(said, self.body)
         word = get(job, self.status) if self.status else None
         state = None if word is None else self._meaning(word)
-        if self.late and state is State.SUCCEEDED and not self._files(job):
+        if self.late and state is State.SUCCEEDED and all(file.optional for file in self._files(job).values()):
             return State.RUNNING
         words = self._part_states(job)
         if not words or state in _STOPPED:

@@ -35,6 +35,8 @@ comes at the end.
 
 - `Webhook-Timestamp` (seconds since 1970), `Webhook-Nonce` and `Webhook-Signature` are the vendor's: the signature is the Base64 of
   HMAC-SHA256 over the timestamp, a newline, the nonce, a newline, and the fields of the body as a URL-encoded query, sorted by name.
+- The vendor's own callbacks can come in, too: `GET /api/channels/{id}/callback` tells operators which address to register in its
+  console for a channel. They have a task looked at at once, and are not believed.
 - The key is the account's webhook secret, `whsec_` included, which the control API tells
   (`GET /api/accounts/{id}/webhook-secret`).
 
@@ -73,6 +75,8 @@ _CALLBACKS_ZH = """
 
 - 请求头 `Webhook-Timestamp`（1970 年起的秒数）、`Webhook-Nonce`、`Webhook-Signature` 与官方一致：签名为 HMAC-SHA256 的 Base64，
   签名内容依次为时间戳、换行、随机串、换行，以及按名称排序的请求体字段（URL 编码的查询串）。
+- 官方自己的回调也可以接入：`GET /api/channels/{id}/callback` 告诉运营者该渠道应在官方控制台登记的地址。
+  收到后会立即查询该任务，但不采信其内容。
 - 密钥为账户的 webhook 密钥，含 `whsec_` 前缀，可由控制接口查询（`GET /api/accounts/{id}/webhook-secret`）。
 
 ## 共同之处

@@ -410,7 +410,8 @@ suno = Protocol(
     env_base_url="SUNO_SERVER",
     models=MODELS,
     family=FAMILY,
-    own_paths=("/suno/", "/sunoapi/"),
+    # Beside these, `/suno/` is shared with the task format.
+    own_paths=("/suno/v2/", "/suno/uploads/", "/suno/act/", "/suno/guide/", "/sunoapi/"),
     base_paths={"/sunoapi": "/suno"},
     authorize=bearer,
     error=error,

@@ -147,12 +147,6 @@ async def _several(view: View[Fetched]) -> Reply:
     return Reply({"code": "success", "message": "", "data": [as_task(task, view.links) for task in shown]})
 
 
-def _is_path(request: AnyRequest) -> None:
-    """Refuse as no path at all what nobody can have been given as an id."""
-    if not request.params["id"].isprintable():
-        raise Failure(Reason.NOT_FOUND, "There is nothing at this path")
-
-
 def _one(request: AnyRequest, task: Task, links: Any) -> Reply:
     shown = as_task(task, links)
     if not request.path.startswith("/suno/task/"):
@@ -215,7 +209,7 @@ suno_tasks = Protocol(
     env_key="SUNO_API_KEY",
     models=("suno_music", "suno_lyrics", "suno_concat"),
     family=FAMILY,
-    own_paths=("/suno/submit/", "/suno/fetch", "/suno/task/", "/task/suno/"),
+    own_paths=("/suno/submit/", "/task/suno/"),
     authorize=bearer,
     error=error,
     channel_fault=_form(CLIPS).channel_fault,
@@ -268,7 +262,6 @@ suno_tasks = Protocol(
             summary=Text("Get a task", "查询任务(fetch)"),
             media="none",
             task=path_id,
-            check=_is_path,
             render=_one,
         ),
     ),

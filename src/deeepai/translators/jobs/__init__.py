@@ -66,6 +66,8 @@ PICTURE_TARGETS: Sequence[Target[Picture]] = (
     flux.PICTURE_TARGET,
     kling.PICTURE_TARGET,
     midjourney.PICTURE_TARGET,
+    luma.PICTURE_TARGET,
+    runway.PICTURE_TARGET,
 )
 SONGS: Sequence[tuple[Sequence[Source[Song]], Sequence[Target[Song]]]] = (
     ((openai_music.SONGS, *suno.SONGS[0]), suno.SONGS[1]),

@@ -198,8 +198,8 @@ def inline(picture: str) -> tuple[str, str] | None:
     return (head[1] or "image/png", picture[head.end() :]) if head else None
 
 
-def addressed(film: Film, name: str) -> str | None:
-    """Return a frame for a vendor that takes addresses alone.
+def addressed(film: Film | Picture, name: str) -> str | None:
+    """Return a frame, or a picture that is followed, for a vendor that takes addresses alone.
 
     Raises
     ------

@@ -24,7 +24,7 @@ from .common import (
     ratio_of,
     refuse,
 )
-from .model import Body, Film
+from .model import Body, Film, Picture
 
 RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21")
 LENGTHS = (5, 9)
@@ -190,4 +190,31 @@ PUBLISHED_FILM_TARGET = Target(
     write=write_published,
     error=error_published,
     facts=facts,
+)
+
+# Pictures -----------------------------------------------------------------------------------------------------------
+
+PICTURE_RATIOS = ("1:1", "16:9", "9:16", "4:3", "3:4", "21:9", "9:21")
+
+
+def write_picture(picture: Picture, model: str) -> Body:
+    """Write a picture for the vendor's API; of its size it is told the ratio."""
+    only(picture, "image", "size", "ratio")
+    if not picture.prompt:
+        refuse(picture, "prompt", "the vendor of this model needs one")
+    followed = addressed(picture, "image")
+    body: Body = {
+        "model": model,
+        "prompt": picture.prompt,
+        "aspect_ratio": ratio_of(picture, PICTURE_RATIOS),
+        "image_ref": [{"url": followed}] if followed else None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+PICTURE_TARGET = Target(
+    operations={"dream_machine.generations.image": lambda picture: True},
+    write=write_picture,
+    error=error_published,
+    models=("photon-*",),
 )

@@ -29,6 +29,8 @@ from .model import Body, Film
 
 RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 LINES = (360, 540, 720, 1080)
+USUAL = "540p"
+"""What the vendor's own client asks for, where its caller does not say."""
 OLD = ("v3.5", "v4", "v4.5", "v5")
 """Models that make nothing longer than 8 s."""
 _ALONE = ("style", "template_id", "camera_movement", "lip_sync_tts_content", "motion_scale", "original_video_id")
@@ -71,7 +73,7 @@ def _read(body: Body, names: dict[str, str], first: Json = None, last: Json = No
         last=None if last is None else frame(last, names["last"]),
         seconds=decimal(body["duration"], "duration") if "duration" in body else None,
         ratio=ratio(body["aspect_ratio"], "aspect_ratio") if "aspect_ratio" in body else None,
-        lines=whole(str(body["quality"]).removesuffix("p"), "quality") if "quality" in body else None,
+        lines=None if body.get("quality", USUAL) == USUAL else whole(body["quality"].removesuffix("p"), "quality"),
         sound=not no(body.get("sound_effect_switch")),
         seed=whole(body["seed"], "seed") if "seed" in body else None,
         names=names,
@@ -116,16 +118,15 @@ def _written(film: Film, model: str) -> Body:
         "prompt": film.prompt,
         "negative_prompt": film.negative_prompt,
         "duration": length_of(film, lengths) or 5,
-        "quality": quality(film),
+        "quality": USUAL if film.shorter is None else quality(film, film.shorter),
         "aspect_ratio": ratio_of(film, RATIOS),
         "seed": film.seed,
     }
     return {name: value for name, value in body.items() if value not in (None, "")}
 
 
-def quality(film: Film) -> str:
+def quality(film: Film, wanted: int) -> str:
     """Return the lowest of the vendor's sizes that is no smaller than what is wanted."""
-    wanted = film.shorter or 540
     best = next((lines for lines in LINES if lines >= wanted), None)
     if best is None:
         refuse(film, "size" if film.size else "lines", f"the vendor of this model makes {LINES[-1]} lines at most")

@@ -25,7 +25,7 @@ from .common import (
     refuse,
     whole,
 )
-from .model import Body, Film
+from .model import Body, Film, Picture
 
 # The published API --------------------------------------------------------------------------------------------------
 
@@ -130,7 +130,9 @@ PUBLISHED_FILM_TARGET = Target(
 
 # Tasks --------------------------------------------------------------------------------------------------------------
 
-LENGTHS, LINES = (5, 10), 720
+LENGTHS = (5, 10)
+LINES = 768
+"""Of films by the relays' formats, which nobody can change."""
 TASK_SIZES: Mapping[str, tuple[int, int]] = {"16:9": (1280, 768), "9:16": (768, 1280)}
 TASK_NAMES = {
     "prompt": "options.text_prompt",
@@ -167,11 +169,15 @@ def read(request: AnyRequest) -> Film:
     )
 
 
+def _judge_lines(film: Film) -> None:
+    if film.lines and film.lines > LINES:
+        refuse(film, "lines", f"the vendor of this model makes {LINES} lines")
+
+
 def write(film: Film, model: str) -> Body:
     """Write a film as a task."""
     only(film, "first", "last", "seconds", "size", "ratio", "lines")
-    if film.lines and film.lines > LINES:
-        refuse(film, "lines", f"the vendor of this model makes {LINES} lines")
+    _judge_lines(film)
     first, last = addressed(film, "first"), addressed(film, "last")
     if first and last:
         refuse(film, "last", "the vendor of this model takes one frame, be it the first or the last")
@@ -228,8 +234,7 @@ def read_web(request: AnyRequest) -> Film:
 def write_web(film: Film, model: str) -> Body:
     """Write a film in the older format."""
     only(film, "first", "last", "seconds", "size", "ratio", "lines")
-    if film.lines and film.lines > LINES:
-        refuse(film, "lines", f"the vendor of this model makes {LINES} lines")
+    _judge_lines(film)
     first, last = addressed(film, "first"), addressed(film, "last")
     ends = last is not None and first is None
     body: Body = {
@@ -257,4 +262,39 @@ WEB_FILM_TARGET = Target(
     write=write_web,
     error=error_web,
     facts=lambda body: {"seconds": str(body["options"]["seconds"])},
+)
+
+# Pictures -----------------------------------------------------------------------------------------------------------
+
+PICTURE_SIZES: Mapping[str, tuple[str, str]] = {
+    "16:9": ("1280:720", "1920:1080"),
+    "9:16": ("720:1280", "1080:1920"),
+    "1:1": ("720:720", "1080:1080"),
+    "4:3": ("960:720", "1440:1080"),
+    "3:4": ("720:960", "1080:1440"),
+    "21:9": ("1680:720", "2112:912"),
+}
+"""Of each ratio, the usual size and the dearer one, of 1080 lines."""
+
+
+def write_picture(picture: Picture, model: str) -> Body:
+    """Write a picture for the vendor's API, in its own size of the ratio that is wanted."""
+    only(picture, "image", "size", "ratio")
+    if not picture.prompt:
+        refuse(picture, "prompt", "the vendor of this model needs one")
+    body: Body = {
+        "model": model,
+        "promptText": picture.prompt,
+        "ratio": PICTURE_SIZES[ratio_of(picture, tuple(PICTURE_SIZES)) or "1:1"][min(picture.size or (0,)) >= 1080],
+        "seed": None if picture.seed is None else picture.seed % 2**32,
+        "referenceImages": [{"uri": picture.image}] if picture.image else None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+PICTURE_TARGET = Target(
+    operations={"runwayml.text_to_image": lambda picture: True},
+    write=write_picture,
+    error=error_published,
+    models=("gen4_image*",),
 )

@@ -55,8 +55,9 @@ def feed_vendor(name: str, works: Sequence[Work], feed: str, settings: Mapping[s
         lookups=[Lookup("GET", feed, "query", "task_id"), Lookup("POST", feed, "body", "task_id")],
         hook=Hook("callback_url", told, on_change=True),
         errors={
-            **at(200, bad_request=400, value=400, moderated=400, not_found=400, unknown_id=400),
+            **at(200, bad_request=400, value=400, moderated=400, unknown_id=400),
             **at(401, unauthorized=400),
+            **at(404, not_found=404),
             **at(429, rate_limited=400),
             **at(500, server_error=400),
         },

@@ -212,6 +212,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             gateway = Gateway(Path(folder), sandbox).start()
             try:
+                gateway.cli("accounts", "grant", "admin", "1000000")
                 asyncio.run(_measured(gateway, sandbox, plan))
             finally:
                 gateway.stop()

@@ -59,7 +59,6 @@ from .storage.ids import now_ms
 from .tasks.assets import AssetStore
 from .tasks.channel_hints import ChannelHints
 from .tasks.files import Bounds, FileKeeper
-from .tasks.hosts import is_local
 from .tasks.life import TaskLife, Timing
 from .tasks.links import SignedLinks
 from .tasks.outbox import Outbox
@@ -209,7 +208,6 @@ class Application:
             timing=Timing(settings.submit_limit, settings.unknown_limit, settings.lease_ttl * 2),
             channel=dispatcher.by_id,
             price=prices.cost,
-            hears=lambda channel: bool(settings.public_url) or is_local(channel.base_url),
         )
         signing = vault.derive("webhooks")
         outbox = Outbox(

@@ -79,8 +79,6 @@ class TaskLife:
         A channel by id, or None.
     price : callable
         What a usage costs under a price key and group, in 10⁻⁹ USD.
-    hears : callable
-        Whether a channel's vendor can call this gateway back.
     """
 
     def __init__(
@@ -99,7 +97,6 @@ class TaskLife:
         timing: Timing,
         channel: Callable[[str], Channel | None],
         price: Callable[[str, Usage, str], int | None],
-        hears: Callable[[Channel], bool] = lambda channel: False,
     ) -> None:
         self.db = db
         self.links = links
@@ -115,7 +112,6 @@ class TaskLife:
         self._vault = vault
         self._channel = channel
         self._price = price
-        self._hears = hears
 
     def rules(self, task: Stored) -> JobRules[Any]:
         """Return how a task is watched."""
@@ -414,9 +410,8 @@ class TaskLife:
 
     def _interval(self, task: Stored, rules: JobRules[Any]) -> int:
         age = (now_ms() - task.submitted_at) / 1000
-        channel = self._channel(task.channel_id) if rules.hook_in is not None else None
-        called = RARER if channel is not None and self._hears(channel) else 1.0
-        return int(rules.interval * 1000 * max(called, min(4.0, age / YOUNG)))
+        rarer = RARER if rules.hook_in is not None and store.CALLED_BACK in task.facts else 1.0
+        return int(rules.interval * 1000 * max(rarer, min(4.0, age / YOUNG)))
 
     async def apply(self, task: Stored, status: TaskStatus | None, fault: str = "") -> None:
         """Take over what a poll said.

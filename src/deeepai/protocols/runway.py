@@ -39,6 +39,7 @@ from .common.errors import ErrorTable, no_retry, with_param
 from .common.jobs import FilePath, JobFormat, kept
 from .common.operations import Paths, path_id
 from .common.paths import get
+from .runwayml import STATES
 
 AT = Paths(("/runway", "/runway/v2"), "/runway")
 PREFIXES = {"": {}, "/pro": {}}
@@ -167,14 +168,7 @@ JOBS = JobFormat(
     good=(None,),
     poll="/runway/tasks/{id}",
     body="task",
-    states={
-        "PENDING": State.QUEUED,
-        "THROTTLED": State.QUEUED,
-        "RUNNING": State.RUNNING,
-        "SUCCEEDED": State.SUCCEEDED,
-        "FAILED": State.FAILED,
-        "CANCELLED": State.CANCELLED,
-    },
+    states=STATES,
     progress="progressRatio",
     whole=1.0,
     error=("progressText", "error.reason", "error.message"),

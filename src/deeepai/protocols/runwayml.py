@@ -158,6 +158,14 @@ def patch(request: Request[Body], facts: Facts) -> dict[str, Any]:
 
 # Tasks -------------------------------------------------------------------------------------------------------------
 
+STATES = {
+    "PENDING": State.QUEUED,
+    "THROTTLED": State.QUEUED,
+    "RUNNING": State.RUNNING,
+    "SUCCEEDED": State.SUCCEEDED,
+    "FAILED": State.FAILED,
+    "CANCELLED": State.CANCELLED,
+}
 JOBS = JobFormat(
     id="id",
     code="error",
@@ -165,14 +173,7 @@ JOBS = JobFormat(
     account=("You do not have enough credits to run this task.",),
     answer_facts={"estimatedCost": "estimatedCost"},
     poll="/v1/tasks/{id}",
-    states={
-        "PENDING": State.QUEUED,
-        "THROTTLED": State.QUEUED,
-        "RUNNING": State.RUNNING,
-        "SUCCEEDED": State.SUCCEEDED,
-        "FAILED": State.FAILED,
-        "CANCELLED": State.CANCELLED,
-    },
+    states=STATES,
     progress="progress",
     whole=1.0,
     error=("failure",),

@@ -33,11 +33,9 @@ def within(address: str, texts: tuple[str, ...]) -> bool:
 
 def network(address: str) -> str:
     """Return what one caller may have of addresses: IPv6's are handed out by /64."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    found = _parsed(address.partition("%")[0])
+    if found is None:
         return address
-    found = getattr(found, "ipv4_mapped", None) or found
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 

@@ -199,7 +199,7 @@ class JobRules(Generic[BodyT_contra]):
     discard, cancel : callable
         How to have the vendor delete a task that has ended, and stop one that has not.
     interval : float
-        Seconds between polls; grows to four times with age, and is three times as long where the vendor calls back.
+        Seconds between polls; grows to four times with age.
     fresh : float
         Seconds for which a stored state is served without asking.
     timeout : float

@@ -294,10 +294,6 @@ class _Submission:
         hook_url = hook_address(task, channel, settings.public_url, settings.local_url)
         facts = outgoing.facts(x, channel, candidate.model, self._origin, hook_url)
         self._outgoing, self._translated = outgoing.prepare(self._core, x, self._operation, channel, facts)
-        body = self._outgoing.body
-        told = hook_url is not None and isinstance(body, bytes) and hook_url.encode() in body
-        kept = {name: fact for name, fact in task.facts.items() if name != store.CALLED_BACK}
-        task.facts = {**kept, store.CALLED_BACK: True} if told else kept
         return self._translated
 
     async def send(self, channel: Channel) -> Accepted | Refusal:

@@ -55,8 +55,6 @@ MISSES = 3
 PASSING = frozenset({408, 409, 425, 429})
 YOUNG = 180.0
 """Seconds for which a task is asked for as often as its vendor likes; from then on, less and less often."""
-RARER = 3.0
-"""How much less often where its vendor says when it has ended."""
 
 
 _POLLED = (
@@ -410,8 +408,7 @@ class TaskLife:
 
     def _interval(self, task: Stored, rules: JobRules[Any]) -> int:
         age = (now_ms() - task.submitted_at) / 1000
-        rarer = RARER if rules.hook_in is not None and store.CALLED_BACK in task.facts else 1.0
-        return int(rules.interval * 1000 * max(rarer, min(4.0, age / YOUNG)))
+        return int(rules.interval * 1000 * max(1.0, min(4.0, age / YOUNG)))
 
     async def apply(self, task: Stored, status: TaskStatus | None, fault: str = "") -> None:
         """Take over what a poll said.

@@ -104,8 +104,6 @@ class Viewer(Interface):
         ...
 
 
-CALLED_BACK = "called_back"
-"""Among a task's facts, where its vendor was told whom to call at its end."""
 _DEEPEST = 3
 """Steps from an id to its task: of a part, of what has it, of the task itself."""
 _GONE = "RETURNING key, account_id, mode, size, unkept"

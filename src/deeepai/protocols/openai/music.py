@@ -33,6 +33,7 @@ from ..common.bodies import Flag
 from ..common.jobs import FilePath, JobFormat
 from ..common.operations import path_id
 from .common import ModelName
+from .video_tasks import RELAY_STATES
 
 _PATH: Final = "/v1/music/generations"
 _NAME: Final = "music.generations"
@@ -75,20 +76,7 @@ JOBS: Final = JobFormat(
     id="id",
     poll="/music/generations/{id}",
     status="status",
-    states={
-        "queued": State.QUEUED,
-        "pending": State.QUEUED,
-        "submitted": State.QUEUED,
-        "in_progress": State.RUNNING,
-        "processing": State.RUNNING,
-        "running": State.RUNNING,
-        "completed": State.SUCCEEDED,
-        "succeeded": State.SUCCEEDED,
-        "success": State.SUCCEEDED,
-        "failed": State.FAILED,
-        "failure": State.FAILED,
-        "cancelled": State.CANCELLED,
-    },
+    states=RELAY_STATES,
     progress="progress",
     error=("error.message", "error"),
     files=(

@@ -51,7 +51,7 @@ VARIANTS = {
 """Of a video's content: the file's role, and its usual type."""
 PREFIX = "video_"
 _REMIX, _UNIFIED = "openai.videos.remix", "openai.video.generations"
-_STATES = {
+RELAY_STATES = {
     "queued": State.QUEUED,
     "pending": State.QUEUED,
     "submitted": State.QUEUED,
@@ -67,6 +67,7 @@ _STATES = {
     "cancelled": State.CANCELLED,
     "canceled": State.CANCELLED,
 }
+"""Words that relays have for a job's state."""
 _STATUS = {
     State.SUCCEEDED: "completed",
     State.FAILED: "failed",
@@ -247,7 +248,7 @@ def read(answer: Answer, task: Task) -> TaskStatus:
     if not isinstance(value, dict):
         return TaskStatus(task.state if task.state is State.RUNNING else State.QUEUED, None)
     fields = cast("dict[str, Json]", value)
-    state = _STATES.get(str(fields.get("status", "")).lower(), State.RUNNING)
+    state = RELAY_STATES.get(str(fields.get("status", "")).lower(), State.RUNNING)
     snapshot = _length_and_size(fields)
     if fields.get("error"):
         snapshot["error"] = fields["error"]

@@ -54,8 +54,8 @@ lint: .venv/test.stamp
 
 # Takes what pyproject.toml and requirements/build.in ask for, in the newest versions that go together.
 lock: $(UV)
-	$(COMPILE) --extra engines pyproject.toml -o requirements/run.txt
-	$(COMPILE) --extra engines --extra audio pyproject.toml -o requirements/audio.txt
+	$(COMPILE) --extra engines --extra slides --extra images pyproject.toml -o requirements/run.txt
+	$(COMPILE) --extra engines --extra slides --extra images --extra audio pyproject.toml -o requirements/audio.txt
 	$(COMPILE) --all-extras --group test --group lint pyproject.toml -o requirements/test.txt
 	$(foreach folder,$(APART),$(COMPILE) $(folder)/requirements.in -o $(folder)/requirements.txt &&) true
 	$(COMPILE) requirements/build.in -o requirements/build.txt

@@ -50,6 +50,7 @@ from .money.ledger import Ledger
 from .money.prices import PriceBook
 from .planes import App, Planes
 from .protocols import PROTOCOLS
+from .safe_fetch import SafeFetch
 from .settings import HANDOVER, Settings
 from .storage import checks, kept_bytes
 from .storage.board import Board
@@ -64,7 +65,6 @@ from .tasks.links import SignedLinks
 from .tasks.outbox import Outbox
 from .tasks.poller import Poller
 from .tasks.retention import Retention, Terms
-from .tasks.safe_fetch import SafeFetch
 from .tasks.secrets import webhook_secret
 from .translators import CALL_TRANSLATORS, JOB_TRANSLATORS, LOCAL_ANSWERS, REFRAMERS, TASK_TRANSLATORS, TELLERS
 from .upstream import Client

@@ -236,9 +236,12 @@ class Supervisor:
         engines = sandbox = None
         if settings.engines:
             await self._install_pack()
-            packs = ["--packs", settings.packs] if settings.packs else []
+            options = ["--data", str(Path(settings.data) / "engines")]
+            options += ["--packs", settings.packs] if settings.packs else []
+            for network in settings.allow_private_callbacks:
+                options += ["--allow-private", network]
             engines = self._child(
-                "engines", lambda port: [python, "-m", "deeepai.engines", "--port", str(port), *packs]
+                "engines", lambda port: [python, "-m", "deeepai.engines", "--port", str(port), *options]
             )
         if settings.sandbox:
             speed = ["--speed", str(settings.sandbox_speed)]

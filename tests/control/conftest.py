@@ -22,10 +22,10 @@ from deeepai.control.routes import Context
 from deeepai.money.ledger import Ledger
 from deeepai.money.prices import PriceBook
 from deeepai.protocols import PROTOCOLS
+from deeepai.safe_fetch import check_url
 from deeepai.storage.cache import MemoryCache
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
-from deeepai.tasks.safe_fetch import check_url
 from tests.servers import new_postgresql
 from tests.support.until import until_async
 

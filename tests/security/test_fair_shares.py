@@ -20,12 +20,12 @@ from deeepai.engines.openai_wire import WireError
 from deeepai.engines.turns import ACCOUNT, HEADER, Turns
 from deeepai.engines.worker import MOST_WAITING, Worker
 from deeepai.gateway import outgoing
+from deeepai.safe_fetch import SafeFetch
 from deeepai.storage.board import Board
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database, Tx
 from deeepai.storage.ids import new_id, now_ms
 from deeepai.tasks.outbox import MOST, PER_ACCOUNT, PER_HOST, Outbox
-from deeepai.tasks.safe_fetch import SafeFetch
 from deeepai.tasks.secrets import webhook_secret
 from tests.gateway import callers
 from tests.gateway.asgi import operation, protocol

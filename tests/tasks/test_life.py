@@ -12,11 +12,11 @@ import pytest
 
 from deeepai.declare import Accepted, Answer, Hook, State, Task, UpstreamCall, Usage
 from deeepai.money.ledger import InsufficientFunds
+from deeepai.safe_fetch import Unsafe
 from deeepai.storage.ids import now_ms
 from deeepai.tasks.hosts import hook_address
 from deeepai.tasks.life import MISSES, Timing
 from deeepai.tasks.results import FETCH_TRIES
-from deeepai.tasks.safe_fetch import Unsafe
 from tests.gateway.channels import channel
 from tests.tasks.world import PNG, PRICE, USD, World, found_lost, split, world
 

@@ -35,6 +35,7 @@ from deeepai.declare import (
     Usage,
 )
 from deeepai.money.ledger import Ledger, UsageRow, verify
+from deeepai.safe_fetch import SafeFetch
 from deeepai.storage.connect import open_database
 from deeepai.storage.database import Database
 from deeepai.storage.ids import new_id, now_ms
@@ -45,7 +46,6 @@ from deeepai.tasks.life import TaskLife, Timing
 from deeepai.tasks.links import SignedLinks
 from deeepai.tasks.outbox import Outbox
 from deeepai.tasks.poller import Poller
-from deeepai.tasks.safe_fetch import SafeFetch
 from deeepai.tasks.secrets import webhook_secret
 from deeepai.tasks.store import Stored
 from deeepai.upstream import Client

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from deeepai.tasks.safe_fetch import SafeFetch, Unsafe
+from deeepai.safe_fetch import SafeFetch, Unsafe
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 

@@ -10,7 +10,7 @@ from yarl import URL
 
 from ..control.sections import webhooks as hooks
 from ..control.sections.webhooks import DeliveryQuery, NewWebhook, WebhookChanges, WebhookQuery
-from ..tasks.safe_fetch import check_url
+from ..safe_fetch import check_url
 from ..tasks.webhooks import EVENTS
 from .common import DataOption, JsonOption, LimitOption, Store, print_json, run, show, split, struct
 from .people import EVERYTHING, AccountArgument, find_account

@@ -32,6 +32,8 @@ ENGINE_ACCOUNT = "x-deeepai-account"
 """The header by which the engines know whose request it is, so that accounts take turns there."""
 ENGINE_OPERATIONS = ("chat.completions", "completions", "embeddings", "moderations*", "rerank*", "audio.*", "realtime*")
 """What the engines' program serves of OpenAI's operations; others reach it by a translator."""
+ENGINE_FORMATS = ("docmee", "weinike", "picwish", "mewx")
+"""Vendors' whole formats that the engines' program speaks."""
 ALIASES = {
     "gpt-3.5-turbo": "smollm2-135m-instruct",
     "text-embedding-ada-002": "multilingual-e5-small",
@@ -183,19 +185,35 @@ def builtin_channels(
                 settings={"operations": list(ENGINE_OPERATIONS), "account_header": ENGINE_ACCOUNT},
             )
         )
+        found += [
+            NewChannel(
+                name=f"engines-{protocol.name}",
+                protocol=protocol.name,
+                base_url=_below(engines_url, protocol),
+                credential="engines",
+                priority=-100,
+                settings={"account_header": ENGINE_ACCOUNT},
+            )
+            for protocol in protocols.values()
+            if protocol.name in ENGINE_FORMATS
+        ]
     if sandbox_url is not None:
         # Each vendor has a folder of its own there, with its paths below.
         found += [
             NewChannel(
                 name=f"sandbox-{protocol.name}",
                 protocol=protocol.name,
-                base_url=f"{sandbox_url}/{protocol.name}{urlsplit(protocol.base_url).path.rstrip('/')}",
+                base_url=_below(sandbox_url, protocol),
                 credential="sandbox",
                 mode="test",
             )
             for protocol in protocols.values()
         ]
     return found
+
+
+def _below(url: str, protocol: Protocol) -> str:
+    return f"{url}/{protocol.name}{urlsplit(protocol.base_url).path.rstrip('/')}"
 
 
 def environment_channels(protocols: Mapping[str, Protocol], environ: Mapping[str, str]) -> list[NewChannel]:

@@ -1,17 +1,22 @@
-"""The program's HTTP application: all families' endpoints, the model list, and errors in OpenAI's shape."""
+"""The program's HTTP application: all families' endpoints, the model list, files, and errors in each format's shape."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
+from ..safe_fetch import Network, SafeFetch
 from .embeddings.family import SentenceFamily
-from .families import Family
+from .families import Family, Room, VendorFamily
+from .jobs import Jobs
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
@@ -27,6 +32,8 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = ()
+"""Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""
 _UNKNOWN: Final = BODY_LIMIT
@@ -43,22 +50,50 @@ class Engines:
     ----------
     folder : Path
         The packs folder.
+    data : Path, optional
+        Where jobs and what they make are kept; by default a folder that is gone at the end.
+    allowed : sequence of networks
+        Private networks that callers may name addresses of.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path | None = None, allowed: Sequence[Network] = ()) -> None:
         self.folder = folder
         self.families = [make(folder) for make in FAMILIES]
+        self._data, self._allowed = data, allowed
+        self._vendors: list[VendorFamily] = []
         self._held = 0
 
     def application(self) -> web.Application:
-        """Return the application; it wants `handler_cancellation`, so that a caller's leaving stops the work."""
-        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_shape, self._bounded])
+        """Return the application, within its event loop.
+
+        It wants `handler_cancellation`, so that a caller's leaving stops the work.
+        """
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._shape, self._bounded])
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/v1/models/{id}", self._one)
         for family in self.families:
             app.router.add_routes(family.routes())
+        data = self._data or Path(tempfile.mkdtemp(prefix="engines-"))
+        room = Room(self.folder, data, Jobs(data, self.folder), SafeFetch(self._allowed))
+        self._vendors = [make(room) for make in VENDOR_FAMILIES]
+        for vendor in self._vendors:
+            app.router.add_routes(vendor.routes())
+        app.router.add_get("/files/{job}/{name}", partial(_file, room.jobs))
+        app.cleanup_ctx.append(partial(self._live, room))
         return app
+
+    async def _live(self, room: Room, app: web.Application) -> AsyncGenerator[None]:
+        """Do jobs while the program serves."""
+        del app
+        room.jobs.start()
+        yield
+        for vendor in self._vendors:
+            await vendor.close()
+        await room.jobs.close()
+        await room.fetch.close()
+        if self._data is None:
+            shutil.rmtree(room.data, ignore_errors=True)
 
     def warm(self) -> None:
         """Load in the background what is installed."""
@@ -75,7 +110,8 @@ class Engines:
     async def _bounded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Note whose request it is, and bound what bodies hold together."""
         ACCOUNT.set(request.headers.get(HEADER, ""))
-        if not request.can_read_body:
+        # Forms of the vendors' families lie on disk.
+        if not request.can_read_body or (request.content_type == "multipart/form-data" and self._vendor(request)):
             return await handler(request)
         size = _UNKNOWN if request.content_length is None else request.content_length
         if self._held and self._held + size > MOST_HELD:
@@ -108,22 +144,37 @@ class Engines:
                     return answer(model.card())
         raise WireError(404, f"The model '{wanted}' does not exist.", param="model", code="model_not_found")
 
+    def _vendor(self, request: web.Request) -> VendorFamily | None:
+        return next((vendor for vendor in self._vendors if request.path.startswith(f"{vendor.prefix}/")), None)
 
-@web.middleware
-async def _shape(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Give every error the vendor's shape, and every answer an id."""
-    begun, name = time.monotonic(), new_id("req_")
-    try:
-        response = await handler(request)
-    except WireError as error:
-        response = error.response()
-    except web.HTTPException as error:
-        message = f"Invalid URL ({request.method} {request.path})" if error.status == 404 else error.reason
-        response = WireError(error.status, message).response()
-    except Exception:
-        _log.exception("%s %s failed", request.method, request.path)
-        response = WireError(500, "The engine failed.").response()
-    if not response.prepared:
-        response.headers["x-request-id"] = name
-        response.headers["openai-processing-ms"] = str(int((time.monotonic() - begun) * 1000))
-    return response
+    @web.middleware
+    async def _shape(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Give every error the vendor's shape, and every answer an id."""
+        begun, name = time.monotonic(), new_id("req_")
+        try:
+            response = await handler(request)
+        except WireError as error:
+            response = self._refusal(request, error)
+        except web.HTTPException as error:
+            message = f"Invalid URL ({request.method} {request.path})" if error.status == 404 else error.reason
+            response = self._refusal(request, WireError(error.status, message))
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            response = self._refusal(request, WireError(500, "The engine failed."))
+        if not response.prepared:
+            response.headers["x-request-id"] = name
+            response.headers["openai-processing-ms"] = str(int((time.monotonic() - begun) * 1000))
+        return response
+
+    def _refusal(self, request: web.Request, error: WireError) -> web.Response:
+        vendor = self._vendor(request)
+        return error.response() if vendor is None else vendor.refuse(error)
+
+
+async def _file(jobs: Jobs, request: web.Request) -> web.StreamResponse:
+    """Answer with a file that a job made; whoever knows the job's id may have it."""
+    job, name = jobs.get(request.match_info["job"]), request.match_info["name"]
+    path = None if job is None else job.file(name)
+    if path is None or name.startswith(".") or not path.is_file():
+        raise WireError(404, "There is no such file (any more).")
+    return web.FileResponse(path)

@@ -1,14 +1,17 @@
-"""What a family of engines is to the program: models, endpoints, and a life."""
+"""What families of engines are to the program: models, endpoints, and a life; or a vendor's whole format, with jobs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from aiohttp import web
 
+from ..safe_fetch import SafeFetch
+from .jobs import Jobs
 from .models.catalogue import Model
 from .openai_wire import WireError
 
@@ -40,6 +43,45 @@ class Family(Protocol):
 
     def close(self) -> None:
         """Free the models."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a family of a vendor's format has to work with.
+
+    Attributes
+    ----------
+    packs : Path
+        The packs folder.
+    data : Path
+        What is kept from one run to the next; a family has a folder of its name there.
+    fetch : SafeFetch
+        The one way to addresses that callers name.
+    """
+
+    packs: Path
+    data: Path
+    jobs: Jobs
+    fetch: SafeFetch
+
+
+class VendorFamily(Protocol):
+    """Engines behind one vendor's own wire format, below a prefix; made within the event loop."""
+
+    prefix: str
+    """Such as `/picwish`: what comes before the vendor's own paths."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return its endpoints, with the prefix."""
+        ...
+
+    def refuse(self, error: WireError) -> web.Response:
+        """Return an error in the vendor's shape."""
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds."""
         ...
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
+from ..safe_fetch import Network
 from .app import Engines
 from .packs import default_folder
 
@@ -16,7 +18,15 @@ GRACE: Final = 5.0
 """Seconds that open answers have to finish at a stop."""
 
 
-def serve(host: str = "127.0.0.1", port: int = 0, packs: Path | None = None, *, warm: bool = True) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    packs: Path | None = None,
+    *,
+    data: Path | None = None,
+    allowed: Sequence[Network] = (),
+    warm: bool = True,
+) -> None:
     """Serve until SIGINT or SIGTERM; print `listening on http://HOST:PORT` when requests are taken.
 
     Parameters
@@ -25,10 +35,14 @@ def serve(host: str = "127.0.0.1", port: int = 0, packs: Path | None = None, *, 
         0 lets the system choose.
     packs : Path, optional
         The packs folder.
+    data : Path, optional
+        Where jobs and what they make are kept; by default a folder that is gone at the end.
+    allowed : sequence of networks
+        Private networks that callers may name addresses of.
     warm : bool
         Load what is installed at once, in the background, rather than at the first request.
     """
-    asyncio.run(_serve(host, port, Engines(packs or default_folder()), warm))
+    asyncio.run(_serve(host, port, Engines(packs or default_folder(), data, allowed), warm))
 
 
 async def _serve(host: str, port: int, engines: Engines, warm: bool) -> None:

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from ..declare import Failure, Media, Reason, Reply, Task
+from ..safe_fetch import Unsafe
 from ..storage.database import Row
 from ..storage.ids import now_ms
 from ..tasks import results, store
 from ..tasks.assets import sniff
 from ..tasks.results import Found
-from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import UpstreamError
 from . import ranges

@@ -27,10 +27,10 @@ from ..declare import (
     Submit,
     Usage,
 )
+from ..safe_fetch import Unsafe
 from ..storage.ids import now_ms
 from ..tasks import store
 from ..tasks.hosts import hook_address
-from ..tasks.safe_fetch import Unsafe
 from ..tasks.store import Stored
 from ..upstream import MaybeSent, UpstreamError, transports
 from . import admission, answers, candidates, files, outgoing, pricing, settlement

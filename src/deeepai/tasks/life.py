@@ -30,6 +30,7 @@ from ..declare import (
 )
 from ..money.entries import UPSERT_USAGE
 from ..money.ledger import Ledger, UsageRow
+from ..safe_fetch import SafeFetch
 from ..storage import object_rows
 from ..storage.database import Database, Tx
 from ..storage.ids import now_ms
@@ -41,7 +42,6 @@ from .hosts import address
 from .jobs import JobIndex
 from .links import SignedLinks
 from .results import Results
-from .safe_fetch import SafeFetch
 from .store import Stored
 from .submissions import SubmissionOutcome
 from .timing import Timing

@@ -22,10 +22,10 @@ from standardwebhooks import Webhook
 from .. import crash
 from ..accounts.vault import Vault
 from ..declare import Callback, HookMessage
+from ..safe_fetch import SafeFetch, Unsafe
 from ..storage.database import Database, Row, StorageFault, Tx
 from ..storage.ids import new_id, now_ms
 from . import webhooks
-from .safe_fetch import SafeFetch, Unsafe
 from .store import Stored
 
 log = structlog.get_logger()

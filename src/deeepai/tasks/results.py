@@ -12,13 +12,13 @@ import structlog
 
 from ..accounts.models import Channel
 from ..declare import Protocol, Result, TaskStatus
+from ..safe_fetch import SafeFetch, Unsafe
 from ..storage.database import Database
 from ..storage.ids import now_ms
 from ..upstream import Client, Cut, Response, UpstreamError, credentials, transports
 from . import store
 from .files import FileKeeper, Source, one
 from .hosts import address, same_host
-from .safe_fetch import SafeFetch, Unsafe
 from .store import Asset, Stored
 
 log = structlog.get_logger()

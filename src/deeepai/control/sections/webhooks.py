@@ -15,10 +15,10 @@ from ...accounts.query import Viewer, Where, assignments, cursor, insertion, pla
 from ...accounts.units import moment
 from ...accounts.vault import Vault
 from ...declare import Failure, Reason
+from ...safe_fetch import Unsafe
 from ...storage.database import Row, Tx
 from ...storage.ids import new_id, now_ms
 from ...tasks import webhooks
-from ...tasks.safe_fetch import Unsafe
 from ..routes import Call, Paging, Route, get_own_account
 from .tasks import Callback, callback_of, logs_of
 

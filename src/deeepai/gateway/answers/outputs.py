@@ -12,10 +12,10 @@ import structlog
 
 from ...accounts.models import Channel
 from ...declare import MALFORMED, Answer, Json, Outputs
+from ...safe_fetch import Unsafe
 from ...storage.ids import now_ms
 from ...tasks import store
 from ...tasks.files import Source, one
-from ...tasks.safe_fetch import Unsafe
 from ...upstream import Cut, Response, UpstreamError
 from .. import candidates
 from ..attempts import Taken

@@ -1,4 +1,4 @@
-"""What a deck says, whoever asks for it and however it is drawn: the one form that planner, formats and writer share."""
+"""What a deck says, whoever asks for it: the one form that planner, formats and writer share."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Page(msgspec.Struct, omit_defaults=True):
     Attributes
     ----------
     layout : str
-        A wish: `list`, `columns`, `picture`, `chart`, `table`, `quote`, `timeline`, `comparison`; empty: as the blocks ask.
+        A wish (`list`, `columns`, `picture`, `chart`, `table`, `quote`, `timeline`, `comparison`); else as blocks ask.
     notes : str
         What the speaker says.
     """

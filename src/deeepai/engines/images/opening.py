@@ -180,7 +180,7 @@ def flat(image: Image.Image, background: str = "FFFFFF") -> Image.Image:
     return below
 
 
-def array(image: Image.Image) -> NDArray[np.uint8]:
+def array(image: Image.Image) -> NDArray[Any]:
     """Return a picture's samples, of shape (height, width[, channels]), that may be written to."""
     return np.array(image, dtype=np.uint8)
 

@@ -26,7 +26,7 @@ _CLOSER_BELOW: Final = 0.55
 """Share of the picture that a subject's box has at most where a second look is worth it."""
 _MARGIN: Final = 0.12
 _GUIDE_SIDE: Final = 1024
-_STRIP: Final = 512
+STRIP: Final = 512
 """Rows that are done at a time, so that large pictures need little memory."""
 
 Mask = NDArray[Any]
@@ -121,10 +121,10 @@ def _along_edges(samples: Samples, small: Samples, found: NDArray[Any]) -> Mask:
     slope = _mean(slope, radius)
     height, width = samples.shape[:2]
     mask = np.empty((height, width), np.uint8)
-    for top in range(0, height, _STRIP):
-        rows = slice(top, min(top + _STRIP, height))
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
         grey = cv2.cvtColor(np.ascontiguousarray(samples[rows]), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-        filtered = _strip(slope, rows, height, width) * grey + _strip(offset, rows, height, width)
+        filtered = stretched(slope, rows, height, width) * grey + stretched(offset, rows, height, width)
         # The network's doubt at both ends is no transparency.
         filtered = (filtered - 0.1) / 0.8
         mask[rows] = np.clip(filtered * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -135,9 +135,9 @@ def _mean(values: NDArray[Any], radius: int) -> NDArray[Any]:
     return cv2.blur(values, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
 
-def _strip(values: NDArray[Any], rows: slice, height: int, width: int) -> NDArray[Any]:
-    """Return some rows of what `values` is when it is made as large as the picture."""
-    if values.shape == (height, width):
+def stretched(values: NDArray[Any], rows: slice, height: int, width: int) -> NDArray[Any]:
+    """Return some rows of what `values` is when it is made as large as a picture (bilinear)."""
+    if values.shape[:2] == (height, width):
         return values[rows]
     scale_y, scale_x = values.shape[0] / height, values.shape[1] / width
     across = np.float32((np.arange(width) + 0.5) * scale_x - 0.5)
@@ -162,8 +162,8 @@ def cut_out(samples: Samples, mask: Mask) -> Samples:
     if box is None:
         return made
     radius = max(round(max(mask.shape) / 100), 4)
-    for top in range(box.y, box.y + box.height, _STRIP):
-        bottom = min(top + _STRIP, box.y + box.height)
+    for top in range(box.y, box.y + box.height, STRIP):
+        bottom = min(top + STRIP, box.y + box.height)
         outer = slice(max(top - 2 * radius, 0), min(bottom + 2 * radius, mask.shape[0]))
         inner = slice(top - outer.start, bottom - outer.start)
         colours = _own_colours(samples[outer], mask[outer], radius)[inner]

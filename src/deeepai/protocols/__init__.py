@@ -14,6 +14,7 @@ from .luma import luma
 from .luma_goamz import luma_goamz
 from .midjourney import midjourney
 from .openai import openai
+from .picwish import picwish
 from .pika import pika, pika_api, pika_web
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .runway import runway
@@ -33,6 +34,7 @@ PROTOCOLS: dict[str, Protocol] = {
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
         *(viggle_api, viggle),
         *(suno_goamz, suno_tasks, suno),
+        picwish,
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

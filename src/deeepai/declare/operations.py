@@ -39,7 +39,8 @@ class Operation(Generic[BodyT]):
         A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
         routing and the API reference at once.
     media : str
-        How the body comes: json, multipart, either, form (multipart or URL-encoded), any (of all three) or none.
+        How the body comes: json, multipart, either of the two, form (multipart or
+        URL-encoded), any of the three, or none.
     max_body : int
         Bytes.
     files : mapping

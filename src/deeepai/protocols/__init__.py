@@ -25,6 +25,7 @@ from .suno import suno, suno_goamz, suno_tasks
 from .vidu import vidu, vidu_ent
 from .viggle import viggle
 from .viggle_api import viggle_api
+from .weinike import weinike
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -33,6 +34,7 @@ PROTOCOLS: dict[str, Protocol] = {
         # The longer of two places that begin alike comes first.
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
         *(viggle_api, viggle),
+        weinike,
         *(suno_goamz, suno_tasks, suno),
         picwish,
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),

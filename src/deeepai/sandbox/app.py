@@ -48,6 +48,7 @@ from .vendors import (
     vidu_ent,
     viggle,
     viggle_api,
+    weinike,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -79,6 +80,7 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    weinike.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

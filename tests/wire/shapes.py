@@ -205,6 +205,13 @@ def viggle_api(got: Got) -> None:
     assert _words(detail["message"])
 
 
+def mewx(got: Got) -> None:
+    assert set(got.json) == {"code", "msg", "data"}
+    assert got.json["code"] == got.status
+    assert _words(got.json["msg"])
+    assert got.json["data"] is None
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -273,6 +280,7 @@ MANNERS: Mapping[str, Manner] = {
     "runway": Manner(runway),
     "runway_web": Manner(runway_web),
     "viggle": Manner(viggle),
+    "mewx": Manner(mewx),
     "suno": Manner(suno, {"unknown id": 400}),
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
@@ -288,5 +296,5 @@ def job_id(body: Any) -> str:
     if isinstance(body.get("data"), str):
         return body["data"]
     places = (body, body.get("data"), body.get("Resp"), body.get("task"))
-    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id", "img_uuid")
     return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

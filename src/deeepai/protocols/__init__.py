@@ -12,6 +12,7 @@ from .ideogram import ideogram
 from .kling import kling
 from .luma import luma
 from .luma_goamz import luma_goamz
+from .mewx import mewx
 from .midjourney import midjourney
 from .openai import openai
 from .pika import pika, pika_api, pika_web
@@ -33,6 +34,7 @@ PROTOCOLS: dict[str, Protocol] = {
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
         *(viggle_api, viggle),
         *(suno_goamz, suno_tasks, suno),
+        mewx,
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

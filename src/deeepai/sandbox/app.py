@@ -30,6 +30,7 @@ from .vendors import (
     ideogram,
     kling,
     luma,
+    mewx,
     midjourney,
     openai,
     pika,
@@ -79,6 +80,7 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    mewx.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

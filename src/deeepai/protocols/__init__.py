@@ -12,6 +12,7 @@ from .ideogram import ideogram
 from .kling import kling
 from .luma import luma
 from .luma_goamz import luma_goamz
+from .mewx import mewx
 from .midjourney import midjourney
 from .openai import openai
 from .picwish import picwish
@@ -37,6 +38,7 @@ PROTOCOLS: dict[str, Protocol] = {
         weinike,
         *(suno_goamz, suno_tasks, suno),
         picwish,
+        mewx,
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

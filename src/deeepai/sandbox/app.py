@@ -30,6 +30,7 @@ from .vendors import (
     ideogram,
     kling,
     luma,
+    mewx,
     midjourney,
     openai,
     pika,
@@ -81,6 +82,7 @@ VENDORS: Sequence[Vendor] = (
     pika_web.VENDOR,
     viggle_api.VENDOR,
     weinike.VENDOR,
+    mewx.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

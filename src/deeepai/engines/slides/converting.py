@@ -1,7 +1,7 @@
 """Job: a presentation turned into a slide tree, or a tree into a presentation.
 
-The request is `{"to": "json"}` with the file `deck`, or `{"to": "pptx", "pictures": {ADDRESS: FILE}}` with the file `tree`
-(JSON) and the pictures that it names. It makes `tree.json` or `deck.pptx`; the result is `{"file", "pages"}`.
+The request is `{"to": "json"}` with the file `deck`, or `{"to": "pptx", "pictures": {ADDRESS: FILE}}` with the file
+`tree` (JSON) and the pictures that it names. It makes `tree.json` or `deck.pptx`; the result is `{"file", "pages"}`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from ..documents.guard import xml
-from .building import clean, emu, fill_xml, finite, hexadecimal, node_of
-from .colours import A, P, SLOTS
+from .building import emu, fill_xml, finite, node_of
+from .colours import SLOTS, A, P, hexadecimal
+from .markup import clean
 from .opc import MAIN, RELATION, Package, Part, Relation
 
 _SPACES: Final = (
@@ -19,7 +20,8 @@ _SPACES: Final = (
 )
 _TREE: Final = (
     '<p:spTree><p:nvGrpSpPr><p:cNvPr id="1" name=""/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr><p:grpSpPr><a:xfrm>'
-    '<a:off x="0" y="0"/><a:ext cx="0" cy="0"/><a:chOff x="0" y="0"/><a:chExt cx="0" cy="0"/></a:xfrm></p:grpSpPr></p:spTree>'
+    '<a:off x="0" y="0"/><a:ext cx="0" cy="0"/><a:chOff x="0" y="0"/><a:chExt cx="0" cy="0"/></a:xfrm></p:grpSpPr>'
+    "</p:spTree>"
 )
 SLIDE: Final = f"<p:sld {_SPACES}><p:cSld>{_TREE}</p:cSld><p:clrMapOvr><a:masterClrMapping/></p:clrMapOvr></p:sld>"
 _LAYOUT: Final = (
@@ -31,11 +33,13 @@ _MAP: Final = (
     'accent4="accent4" accent5="accent5" accent6="accent6" hlink="hlink" folHlink="folHlink"/>'
 )
 _TEXT: Final = (
-    '<a:lvl1pPr algn="l"><a:defRPr sz="1800"><a:solidFill><a:schemeClr val="tx1"/></a:solidFill><a:latin typeface="+{0}-lt"/>'
+    '<a:lvl1pPr algn="l"><a:defRPr sz="1800"><a:solidFill><a:schemeClr val="tx1"/></a:solidFill>'
+    '<a:latin typeface="+{0}-lt"/>'
     '<a:ea typeface="+{0}-ea"/><a:cs typeface="+{0}-cs"/></a:defRPr></a:lvl1pPr>'
 )
 _MASTER: Final = (
-    f'<p:sldMaster {_SPACES}><p:cSld><p:bg><p:bgPr><a:solidFill><a:schemeClr val="bg1"/></a:solidFill><a:effectLst/></p:bgPr>'
+    f'<p:sldMaster {_SPACES}><p:cSld><p:bg><p:bgPr><a:solidFill><a:schemeClr val="bg1"/></a:solidFill>'
+    "<a:effectLst/></p:bgPr>"
     f'</p:bg>{_TREE}</p:cSld>{_MAP}<p:sldLayoutIdLst><p:sldLayoutId id="2147483649" r:id="rId1"/></p:sldLayoutIdLst>'
     f"<p:txStyles><p:titleStyle>{_TEXT.format('mj')}</p:titleStyle><p:bodyStyle>{_TEXT.format('mn')}</p:bodyStyle>"
     f"<p:otherStyle>{_TEXT.format('mn')}</p:otherStyle></p:txStyles></p:sldMaster>"
@@ -59,14 +63,16 @@ def package(tree: Mapping[str, Any]) -> tuple[Package, Part]:
     """Return a presentation without slides, and its main part."""
     masters = tree.get("slideMasters")
     master = masters[0] if isinstance(masters, list) and masters and isinstance(masters[0], dict) else {}
-    theme = master.get("theme") if isinstance(master.get("theme"), dict) else {}
+    found = master.get("theme")
+    theme: dict[str, Any] = found if isinstance(found, dict) else {}
     width, height = finite(tree.get("width"), 960), finite(tree.get("height"), 540)
     width, height = min(max(width, 72), 4032), min(max(height, 72), 4032)
     main = Part(
         "/ppt/presentation.xml",
         MAIN,
         (
-            f'<p:presentation {_SPACES}><p:sldMasterIdLst><p:sldMasterId id="2147483648" r:id="rId1"/></p:sldMasterIdLst>'
+            f'<p:presentation {_SPACES}><p:sldMasterIdLst><p:sldMasterId id="2147483648" r:id="rId1"/>'
+            "</p:sldMasterIdLst>"
             f'<p:sldSz cx="{emu(width)}" cy="{emu(height)}"/><p:notesSz cx="6858000" cy="9144000"/></p:presentation>'
         ).encode(),
         [Relation("rId1", f"{RELATION}/slideMaster", "/ppt/slideMasters/slideMaster1.xml")],

@@ -10,7 +10,8 @@ from typing import Any, Final
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 from pptx.enum.shapes import MSO_AUTO_SHAPE_TYPE
 
-from .colours import A, P, R, hexadecimal
+from .colours import A, R, hexadecimal
+from .markup import clean
 from .nodes import seen
 
 POINT: Final = 12_700
@@ -38,6 +39,10 @@ _OUTLINES: Final = frozenset(
 _NUMBERINGS: Final = re.compile(
     r"(?:alphaLc|alphaUc|arabic|romanLc|romanUc)(?:ParenBoth|ParenR|Period)|arabicPlain|circleNumDbPlain"
 )
+
+
+_STYLE: Final = re.compile(r"\{[0-9A-Fa-f-]{36}\}")
+_STYLE_PARTS: Final = ("firstRow", "firstCol", "lastRow", "lastCol", "bandRow", "bandCol")
 
 
 def node_of(tag: str, attributes: Mapping[str, str] | None = None, children: Iterable[Any] = ()) -> Any:
@@ -221,7 +226,12 @@ def body_xml(properties: Mapping[str, Any]) -> Any:
         )
     attributes["anchor"] = _ANCHORS.get(str(properties.get("textVerticalAlignment")), "t")
     fitted = {"NORMAL": "normAutofit", "SHAPE": "spAutoFit"}.get(str(properties.get("textAutofit")), "noAutofit")
-    return node_of(A + "bodyPr", attributes, [node_of(A + fitted)])
+    shrunk = {
+        key: str(round(finite(properties[name])))
+        for key, name in (("fontScale", "fontScale"), ("lnSpcReduction", "lineSpacingReduction"))
+        if fitted == "normAutofit" and 0 < finite(properties.get(name)) <= 100_000
+    }
+    return node_of(A + "bodyPr", attributes, [node_of(A + fitted, shrunk)])
 
 
 def paragraph_xml(node: Mapping[str, Any], link: Any) -> Any:
@@ -390,18 +400,6 @@ def children_of(node: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [child for child in children if isinstance(child, dict)] if isinstance(children, list) else []
 
 
-def clean(text: str) -> str:
-    """Return a text without what XML cannot hold."""
-    return "".join(
-        character
-        for character in text.replace("\r\n", "\n").replace("\r", "\n")
-        if character in "\t\n"
-        or ("\x20" <= character <= "\ud7ff")
-        or "\ue000" <= character <= "\ufffd"
-        or character > "\uffff"
-    )
-
-
 def table_xml(node: Mapping[str, Any], properties: Mapping[str, Any], link: Any) -> Any:
     """Return a table."""
     rows = [row for row in children_of(node) if row.get("type") == "tableRow"][:200]
@@ -424,7 +422,8 @@ def table_xml(node: Mapping[str, Any], properties: Mapping[str, Any], link: Any)
                 column += 1
             if column >= len(widths):
                 break
-            info = cell.get("extInfo") if isinstance(cell.get("extInfo"), dict) else {}
+            found = cell.get("extInfo")
+            info: dict[str, Any] = found if isinstance(found, dict) else {}
             down, across = (int(min(max(finite(info.get(name), 1), 1), 200)) for name in ("rowSpan", "gridSpan"))
             across, down = min(across, len(widths) - column), min(down, len(rows) - place)
             for y in range(place, place + down):
@@ -447,7 +446,17 @@ def table_xml(node: Mapping[str, Any], properties: Mapping[str, Any], link: Any)
         for place, cells in enumerate(grid)
     ]
     columns = node_of(A + "tblGrid", children=[node_of(A + "gridCol", {"w": emu(each)}) for each in widths])
-    return node_of(A + "tbl", children=[node_of(A + "tblPr", {"firstRow": "1"}), columns, *made])
+    return node_of(A + "tbl", children=[_table_style(properties), columns, *made])
+
+
+def _table_style(properties: Mapping[str, Any]) -> Any:
+    style, parts = properties.get("tableStyleId"), properties.get("tableStyleParts")
+    if not isinstance(style, str) or not _STYLE.fullmatch(style):
+        return node_of(A + "tblPr", {"firstRow": "1"})
+    kept = [name for name in _STYLE_PARTS if isinstance(parts, list) and name in parts]
+    named = node_of(A + "tableStyleId")
+    named.text = style
+    return node_of(A + "tblPr", dict.fromkeys(kept, "1"), [named])
 
 
 def _cell(cell: Mapping[str, Any], said: Mapping[str, Any], across: int, down: int, link: Any) -> Any:

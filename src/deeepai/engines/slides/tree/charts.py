@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pptx.chart.chart import Chart
 from pptx.chart.data import CategoryChartData
+from pptx.chart.xlsx import CategoryWorkbookWriter
 from pptx.chart.xmlwriter import ChartXmlWriter
 from pptx.enum.chart import XL_CHART_TYPE
+from pptx.oxml import parse_xml
 
 from ...jobs import Refusal
 from ..documents.guard import xml
+from .markup import clean, serialised
 
 _C: Final = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _KINDS: Final = {
@@ -122,18 +126,25 @@ def chart_xml(chart: Any) -> tuple[bytes, bytes]:
         kind = XL_CHART_TYPE.BAR_CLUSTERED
     data = CategoryChartData()
     longest = max((_listed(each.get("category")) for each in series), key=len)
-    data.categories = [str(category if category is not None else "") for category in longest[:_MOST_POINTS]]
+    data.categories = [clean(str(category if category is not None else "")) for category in longest[:_MOST_POINTS]]
     for each in series:
         data.add_series(
-            str(each.get("text") or ""), [_number(value) for value in _listed(each.get("value"))[:_MOST_POINTS]]
+            clean(str(each.get("text") or "")), [_number(value) for value in _listed(each.get("value"))[:_MOST_POINTS]]
         )
     text = ChartXmlWriter(kind, data).xml
     # Its writer gives axes negative ids, which the schema of unsigned integers does not have.
     for place, axis in enumerate(("-2068027336", "-2113994440")):
         text = text.replace(axis, str(111_111_111 + place))
-    from pptx.chart.xlsx import CategoryWorkbookWriter
-
-    return text.encode(), CategoryWorkbookWriter(data).xlsx_blob
+    space = parse_xml(text.encode())
+    drawn = Chart(space, None)
+    title = chart.get("title")
+    drawn.has_title = bool(isinstance(title, str) and title)
+    if drawn.has_title:
+        drawn.chart_title.text_frame.text = clean(str(title))[:500]
+    drawn.has_legend = chart.get("legend") is True
+    if drawn.has_legend and drawn.legend is not None:
+        drawn.legend.include_in_layout = False
+    return serialised(space), CategoryWorkbookWriter(data).xlsx_blob
 
 
 def _listed(value: Any) -> list[Any]:

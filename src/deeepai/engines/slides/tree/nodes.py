@@ -55,11 +55,6 @@ def raw(element: Any) -> str:
     return etree.tostring(element, encoding="unicode", with_tail=False)
 
 
-def serialised(root: Any) -> bytes:
-    """Return a part's content."""
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
-
-
 class Reader:
     """Makes nodes of a slide's, layout's or master's shapes.
 
@@ -256,6 +251,10 @@ class Reader:
                 "columnWidth": columns,
             }
         )
+        style = table.find(A + "tblPr")
+        if style is not None and style.findtext(A + "tableStyleId"):
+            properties["tableStyleId"] = style.findtext(A + "tableStyleId")
+            properties["tableStyleParts"] = sorted(key for key in style.attrib if style.get(key) in ("1", "true"))
         for place, row in enumerate(rows):
             line: Node = {
                 "id": f"{node['id']}-{place}",
@@ -318,10 +317,12 @@ class Reader:
             "children": [],
         }
         defaults = [found for each in chain if (found := each.find(A + "defRPr")) is not None]
+        nearer = sum(each.getparent().getparent().getparent() is shape for each in levels if each in chain)
         reference = shape.find(f"{P}style/{A}fontRef")
         for run, element in enumerate(each for each in paragraph if each.tag in _RUNS):
             said = element.find(A + "rPr")
-            properties = self._run([*([said] if said is not None else []), *defaults], reference)
+            run_chain = [*([said] if said is not None else []), *defaults]
+            properties = self._run(run_chain, reference, len(run_chain) - len(defaults) + nearer)
             text = "\n" if element.tag == A + "br" else (element.findtext(A + "t") or "")
             if element.tag == A + "fld" and element.get("type") == "slidenum":
                 properties["slideNum"] = True
@@ -339,29 +340,26 @@ class Reader:
         node["extInfo"]["seen"] = seen(node["extInfo"]["property"])
         return node
 
-    def _run(self, chain: list[Any], reference: Any) -> dict[str, Any]:
+    def _run(self, chain: list[Any], reference: Any, own: int) -> dict[str, Any]:
         palette = self._view.palette
         found: dict[str, Any] = {"fontSize": number(first(chain, "sz"), 1800) / 100}
         for key, name in (("b", "bold"), ("i", "italic")):
             if first(chain, key) in ("1", "true"):
                 found[name] = True
-        if (line := first(chain, "u")) not in (None, "none"):
+        if first(chain, "u") not in (None, "none"):
             found["underlined"] = True
-        if (line := first(chain, "strike")) not in (None, "noStrike"):
+        if first(chain, "strike") not in (None, "noStrike"):
             found["strikethrough"] = True
         if spacing := number(first(chain, "spc")):
             found["characterSpacing"] = spacing / 100
-        for each in chain:
-            if (paint := fill(each, palette)) is not None:
-                found["fontColor"] = paint
-                break
-        else:
-            base = colour(reference, palette) if reference is not None else None
-            black = palette.slot("tx1")
-            found["fontColor"] = {
-                "type": "color",
-                "color": base or {"scheme": "tx1", "realColor": _opaque(black), "color": _opaque(black)},
-            }
+        # A shape's style is nearer than the master's text styles, and farther than what the shape itself says.
+        base = colour(reference, palette) if reference is not None else None
+        near = chain[:own] if base else chain
+        black = _opaque(palette.slot("tx1"))
+        found["fontColor"] = next(
+            (paint for each in near if (paint := fill(each, palette)) is not None),
+            {"type": "color", "color": base or {"scheme": "tx1", "realColor": black, "color": black}},
+        )
         for kind, name in (("latin", "fontFamily"), ("ea", "fontFamilyEastAsian")):
             face = next(
                 (each.find(A + kind).get("typeface", "") for each in chain if each.find(A + kind) is not None), ""
@@ -449,13 +447,18 @@ def body_of(chain: list[Any]) -> dict[str, Any]:
         round(number(first(chain, name), otherwise) / POINT, 3)
         for name, otherwise in (("tIns", 45_720), ("rIns", 91_440), ("bIns", 45_720), ("lIns", 91_440))
     ]
-    return {
+    found: dict[str, Any] = {
         "textAutofit": {"noAutofit": "NONE", "normAutofit": "NORMAL", "spAutoFit": "SHAPE"}[fitted[len(A) :]],
         "textDirection": "HORIZONTAL" if vertical == "horz" else "EA_VERTICAL" if vertical == "eaVert" else vertical,
         "textVerticalAlignment": _ANCHORS.get(first(chain, "anchor") or "t", "TOP"),
         "textWordWrap": first(chain, "wrap") != "none",
         "textInsets": insets,
     }
+    shrunk = next((each for body in chain[:1] for each in body if each.tag == A + "normAutofit"), None)
+    for key, name in (("fontScale", "fontScale"), ("lnSpcReduction", "lineSpacingReduction")):
+        if shrunk is not None and shrunk.get(key):
+            found[name] = number(shrunk.get(key))
+    return found
 
 
 def paragraph_of(chain: list[Any], level: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Packages of Office Open XML (ISO/IEC 29500-2): parts, their types and relationships, read within bounds and written."""
+"""Packages of Office Open XML (ISO/IEC 29500-2): parts, types, relationships, read within bounds and written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..documents.guard import checked, opened, xml
 
 RELATION: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
-_MACROS: Final = ("vba", "activex", "macroenabled", "customui", "ms-office.activeX")
+_MACROS: Final = ("vba", "activex", "macroenabled", "customui", "ms-office.activex")
 MAIN: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -94,7 +94,8 @@ def read(path: Path) -> Package:
 
 def is_macro(name: str, kind: str) -> bool:
     """Whether a part is code."""
-    return "vbaproject" in name.lower() or any(word in kind.lower() for word in _MACROS) and "main+xml" not in kind
+    coded = any(word in kind.lower() for word in _MACROS)
+    return "vbaproject" in name.lower() or (coded and "main+xml" not in kind)
 
 
 def _entry(archive: zipfile.ZipFile, name: str) -> bytes:

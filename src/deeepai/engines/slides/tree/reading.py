@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from ...jobs import Refusal
 from ..documents.guard import xml
-from .colours import A, P, R, Palette, colour, fill, palette, signed
-from .nodes import Node, Reader, raw, seen, serialised, without_shapes
+from .colours import A, P, Palette, R, colour, fill, palette, signed
+from .markup import serialised
+from .nodes import Node, Reader, raw, seen, without_shapes
 from .opc import Package, Part, Relation, read
 from .styles import POINT, View, number
 

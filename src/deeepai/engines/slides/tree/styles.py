@@ -1,4 +1,4 @@
-"""What a shape inherits: its place, fill and text from the layout's placeholder, the master's, and their text styles."""
+"""What a shape inherits: its place, fill and text from the layout's placeholder, the master's, and text styles."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def placeholder_of(shape: Any) -> Any:
 
 
 def _kind(placeholder: Any) -> str:
-    kind = placeholder.get("type", "obj")
+    kind = str(placeholder.get("type", "obj"))
     return _SAME.get(kind, kind)
 
 

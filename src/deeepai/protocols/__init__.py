@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..declare import Protocol
 from .anthropic import anthropic
 from .cogvideox import cogvideox
+from .docmee import docmee
 from .dream_machine import dream_machine
 from .flux import flux
 from .gemini import gemini
@@ -31,7 +32,7 @@ PROTOCOLS: dict[str, Protocol] = {
         *(openai, flux, ideogram, midjourney, stability, gemini, anthropic, kling, cogvideox),
         # The longer of two places that begin alike comes first.
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
-        *(viggle_api, viggle),
+        *(viggle_api, viggle, docmee),
         *(suno_goamz, suno_tasks, suno),
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )

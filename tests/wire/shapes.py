@@ -212,6 +212,11 @@ def weinike(got: Got) -> None:
     assert body["code"] != 200
     assert _words(body["msg"])
     assert body["data"] == {}
+def mewx(got: Got) -> None:
+    assert set(got.json) == {"code", "msg", "data"}
+    assert got.json["code"] == got.status
+    assert _words(got.json["msg"])
+    assert got.json["data"] is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +288,7 @@ MANNERS: Mapping[str, Manner] = {
     "runway": Manner(runway),
     "runway_web": Manner(runway_web),
     "viggle": Manner(viggle),
+    "mewx": Manner(mewx),
     "suno": Manner(suno, {"unknown id": 400}),
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
@@ -300,5 +306,5 @@ def job_id(body: Any) -> str:
     if isinstance(body.get("data"), str):
         return body["data"]
     places = (body, body.get("data"), body.get("Resp"), body.get("task"))
-    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id", "img_uuid")
     return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

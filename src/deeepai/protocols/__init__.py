@@ -12,8 +12,10 @@ from .ideogram import ideogram
 from .kling import kling
 from .luma import luma
 from .luma_goamz import luma_goamz
+from .mewx import mewx
 from .midjourney import midjourney
 from .openai import openai
+from .picwish import picwish
 from .pika import pika, pika_api, pika_web
 from .pixverse import pixverse, pixverse_platform, pixverse_web
 from .runway import runway
@@ -35,6 +37,8 @@ PROTOCOLS: dict[str, Protocol] = {
         *(viggle_api, viggle),
         weinike,
         *(suno_goamz, suno_tasks, suno),
+        picwish,
+        mewx,
         *(pixverse_platform, pixverse, pixverse_web, vidu, vidu_ent, pika_api, pika, pika_web),
     )
 }

@@ -171,6 +171,21 @@ async def answer(core: Core, x: Exchange, taken: Taken[Response], billing: Billi
 class _Answering:
     """One answer on its way: judged, counted, turned into what the caller asked for, charged, sent."""
 
+    __slots__ = (
+        "_asked",
+        "_billing",
+        "_core",
+        "_from",
+        "_keeper",
+        "_operation",
+        "_request",
+        "_taken",
+        "_tap",
+        "_teller",
+        "_to",
+        "_x",
+    )
+
     def __init__(self, core: Core, x: Exchange, taken: Taken[Response], billing: Billing, tap: Tap | None) -> None:
         self._core = core
         self._x = x

@@ -205,6 +205,12 @@ def viggle_api(got: Got) -> None:
     assert _words(detail["message"])
 
 
+def picwish(got: Got) -> None:
+    assert set(got.json) == {"status", "message"}
+    assert got.json["status"] == got.status
+    assert _words(got.json["message"])
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a protocol refuses.
@@ -277,6 +283,7 @@ MANNERS: Mapping[str, Manner] = {
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
     "viggle_api": Manner(viggle_api),
+    "picwish": Manner(picwish),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 

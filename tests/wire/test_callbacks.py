@@ -55,6 +55,11 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"imageURL": "https://example.com/call me.png", "templateID": "1"},
         "callback_url",
     ),
+    "picwish": (
+        "/picwish/api/tasks/visual/segmentation",
+        {"image_url": "https://example.com/call me.png"},
+        "callback_url",
+    ),
     "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),
     "suno_goamz": ("/suno/v1/music", {"custom_mode": True, "input": {"prompt": "call me"}}, "notify_hook"),
     "suno_tasks": ("/suno/submit/music", {"prompt": "call me"}, "notify_hook"),

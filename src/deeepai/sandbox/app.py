@@ -32,6 +32,7 @@ from .vendors import (
     luma,
     midjourney,
     openai,
+    picwish,
     pika,
     pika_api,
     pika_web,
@@ -79,6 +80,7 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    picwish.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -10,7 +10,7 @@ READ: Final = (
     *("ChinesePRC", "ChineseTaiwan", "English", "Digits", "Japanese"),
     *("German", "French", "Spanish", "Polish", "Italian", "Portuguese", "Dutch"),
 )
-"""Tried on rendered text; Korean, Russian, Arabic, Thai, Greek, Vietnamese and the like come out wrong or not at all."""
+"""Tried on rendered text; Korean, Russian, Arabic, Thai, Greek, Vietnamese come out wrong or not at all."""
 USUAL: Final = "ChinesePRC,English,Digits"
 MOST: Final = 10
 

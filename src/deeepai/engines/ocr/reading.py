@@ -154,7 +154,12 @@ def _alone(pixels: Pixels) -> Reading:
     if width < height:
         return Reading([], 0, 0.0, pixels)
     room = max(height // 4, 4)
-    quad = ((x - room, y - room), (x + width + room, y - room), (x + width + room, y + height + room), (x - room, y + height + room))
+    quad = (
+        (x - room, y - room),
+        (x + width + room, y - room),
+        (x + width + room, y + height + room),
+        (x - room, y + height + room),
+    )
     ((text, score),) = _recognised([_crop(pixels, quad)])
     lines = [Line(text, quad, straight(quad, 0, pixels.shape), score)] if text.strip() and score >= _LONE else []
     return Reading(lines, 0, 0.0, pixels)
@@ -203,7 +208,9 @@ def _is_vertical(crops: Sequence[Pixels], lying: Sequence[Pixels]) -> bool:
             continue
         cells = np.array_split(crop, len(letters))
         side = max(cell.shape[0] for cell in cells)
-        row = np.hstack([cv2.copyMakeBorder(cell, 0, side - cell.shape[0], 0, 0, cv2.BORDER_REPLICATE) for cell in cells])
+        row = np.hstack(
+            [cv2.copyMakeBorder(cell, 0, side - cell.shape[0], 0, 0, cv2.BORDER_REPLICATE) for cell in cells]
+        )
         ((beside, _),) = _recognised([row])
         agreed += sum(1 for letter in letters if letter in beside)
         judged += len(letters)
@@ -216,7 +223,9 @@ def _is_vertical(crops: Sequence[Pixels], lying: Sequence[Pixels]) -> bool:
 def _read(pixels: Pixels, quads: Sequence[Quad], vertical: bool) -> list[Line]:
     tall = [_height(quad) >= _TALL * _width(quad) for quad in quads]
     crops = [_crop(pixels, quad) for quad in quads]
-    crops = [np.ascontiguousarray(np.rot90(crop)) if on_side else crop for crop, on_side in zip(crops, tall, strict=True)]
+    crops = [
+        np.ascontiguousarray(np.rot90(crop)) if on_side else crop for crop, on_side in zip(crops, tall, strict=True)
+    ]
     told = _recognised(crops)
     doubtful = [place for place, (_, score) in enumerate(told) if score < _DOUBTFUL or (tall[place] and not vertical)]
     for place, other in zip(
@@ -267,9 +276,7 @@ def _crop(pixels: Pixels, quad: Any) -> Pixels:
     height = max(int(round(max(_height(quad), math.dist(quad[1], quad[2])))), 2)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     matrix = cv2.getPerspectiveTransform(np.array(quad, dtype=np.float32), corners)
-    return cv2.warpPerspective(
-        pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_CUBIC
-    )
+    return cv2.warpPerspective(pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_CUBIC)
 
 
 def _ordered(points: Sequence[Any]) -> Quad:

@@ -58,6 +58,9 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
     "picwish": (
         "/picwish/api/tasks/visual/segmentation",
         {"image_url": "https://example.com/call me.png"},
+    "mewx": (
+        "/mewx/api/v1/images/generate",
+        {"prompt": "call me --v 1.1", "model": "67", "qr_content": "https://example.com"},
         "callback_url",
     ),
     "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),

@@ -151,9 +151,19 @@ class Fetch(OfTask[BodyT]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Media(OfTask[BodyT]):
-    """The bytes of a task's file."""
+    """The bytes of a task's file, or a page about the task, to be opened by a signed link.
+
+    Attributes
+    ----------
+    number : callable
+        Which of its files; of a running task, which preview.
+    page : callable
+        What browsers see instead of a file.
+    """
 
     kind: ClassVar[Kind] = Kind.MEDIA
+    number: Callable[[Request[BodyT]], int] = lambda request: 0
+    page: Callable[[Task, Links], Reply] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,7 +42,7 @@ DRILL_ROUNDS ?= 5
 drill: .venv/test.stamp
 	DRILL_EXAMPLES=$(DRILL_EXAMPLES) DRILL_ROUNDS=$(DRILL_ROUNDS) \
 		$(BIN)/python -m pytest -n $(TESTERS) --timeout 7200 $(TESTFLAGS) \
-		tests/spoiled tests/fuzz tests/drill tests/security/test_tenants.py
+		tests/spoiled tests/fuzz tests/drill tests/security/test_tenants.py tests/clients/test_go.py tests/clients/test_rust.py
 
 cover:
 	$(MAKE) test TESTFLAGS="--cov=deeepai --cov-report=term:skip-covered"

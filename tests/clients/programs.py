@@ -26,6 +26,7 @@ MODELS = ("gpt-4o-mini", "claude-haiku-4-5", "gemini-2.5-flash")
 """One of each vendor's: whatever a client speaks, two of them are translated."""
 COMPILES = pytest.mark.timeout(3600)
 """For tests that compile first: minutes, beside all that else runs."""
+DRILL = pytest.mark.skipif("DRILL_EXAMPLES" not in os.environ, reason="compiles for minutes: `make drill` runs it")
 CHAT = ("chat", "stream", "tools", "streamed tools")
 Lines = Mapping[tuple[str, str, str], Mapping[str, Any]]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.programs import BUILT, CHAT, COMPILES, MODELS, Lines, build, cases, drive, judge, needs
+from tests.clients.programs import BUILT, CHAT, COMPILES, DRILL, MODELS, Lines, build, cases, drive, judge, needs
 from tests.stack import Gateway
 
-pytestmark = COMPILES
+pytestmark = [COMPILES, DRILL]
 FOLDER = Path(__file__).parent / "go"
 CLIENTS = {
     "openai-go": (*CHAT, "structured", "models", "errors"),

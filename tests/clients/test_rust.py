@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.programs import BUILT, CHAT, COMPILES, Lines, build, cases, drive, judge, needs
+from tests.clients.programs import BUILT, CHAT, COMPILES, DRILL, Lines, build, cases, drive, judge, needs
 from tests.stack import Gateway
 
-pytestmark = COMPILES
+pytestmark = [COMPILES, DRILL]
 FOLDER = Path(__file__).parent / "rust"
 MANY = (*CHAT, "structured", "models", "errors")
 CLIENTS = {

@@ -205,6 +205,13 @@ def viggle_api(got: Got) -> None:
     assert _words(detail["message"])
 
 
+def weinike(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "msg", "data"}
+    assert isinstance(body["code"], int)
+    assert body["code"] != 200
+    assert _words(body["msg"])
+    assert body["data"] == {}
 def mewx(got: Got) -> None:
     assert set(got.json) == {"code", "msg", "data"}
     assert got.json["code"] == got.status
@@ -254,6 +261,7 @@ USUAL: Mapping[str, int] = {
     "unfunded": 402,
     "bad callback": 400,
 }
+KEYS, BODIES = ("no key", "wrong key", "expired", "disabled"), ("malformed", "wrong type", "missing")
 MANNERS: Mapping[str, Manner] = {
     "openai": Manner(openai, {"unfunded": 403}),
     "flux": Manner(
@@ -285,6 +293,8 @@ MANNERS: Mapping[str, Manner] = {
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
     "viggle_api": Manner(viggle_api),
+    # What people are to be told comes with a good status.
+    "weinike": Manner(weinike, dict.fromkeys((*KEYS, *BODIES, "no model", "unknown id", "unfunded"), 200)),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 

@@ -52,7 +52,7 @@ JOBS = JobFormat(
     # Without a name of the caller's, one that looks like the vendor's.
     written={"request_id": kept("request_id", lambda task: task.id[:19]), "model": lambda task: task.model},
     beside={"error.code": lambda task: "500" if task.state in (State.FAILED, State.CANCELLED) else DROP},
-    interval=5.0,
+    interval=4.0,
 )
 
 

@@ -150,7 +150,7 @@ JOBS = JobFormat(
     hook_id="task_id",
     hook_body="data",
     hook_each_change=True,
-    interval=5.0,
+    interval=4.0,
     timeout=7200.0,
 )
 CAT, URL, VIDEO_ID = "A cat in a spacesuit", "https://example.com/cat.png", "831922345799999999"

@@ -175,7 +175,7 @@ JOBS = JobFormat(
     written={"user_id": DROP, "request.notify_hook": kept("notify_hook")},
     hook="notify_hook",
     hook_id="id",
-    interval=5.0,
+    interval=4.0,
     timeout=7200.0,
 )
 

@@ -183,7 +183,7 @@ JOBS = JobFormat(
     },
     hook="notify_hook",
     hook_id="task.id",
-    interval=5.0,
+    interval=4.0,
     timeout=7200.0,
 )
 

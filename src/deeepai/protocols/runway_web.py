@@ -123,7 +123,7 @@ JOBS = JobFormat(
     hook="callback_url",
     hook_id="task_id",
     hook_body="data",
-    interval=5.0,
+    interval=4.0,
     timeout=7200.0,
 )
 NAMES = {State.QUEUED: "pending", State.RUNNING: "running", State.SUCCEEDED: "succeeded"}

@@ -76,7 +76,7 @@ def feed_jobs(feed: str) -> JobFormat:
         hook_id="task_id",
         hook_body="data",
         hook_each_change=True,
-        interval=5.0,
+        interval=4.0,
         timeout=7200.0,
     )
     return jobs

@@ -169,7 +169,7 @@ JOB: Final[Job[VideoBody]] = Job(
         accept=accept,
         poll=lambda task: UpstreamCall(f"/v1beta/{task.upstream_id}"),
         read=read,
-        interval=5.0,
+        interval=4.0,
         fresh=1.0,
         timeout=3600.0,
     ),

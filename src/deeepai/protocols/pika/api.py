@@ -86,7 +86,7 @@ JOBS = JobFormat(
     files=(FilePath("url", "video"),),
     late=True,
     show=show,
-    interval=5.0,
+    interval=4.0,
 )
 
 

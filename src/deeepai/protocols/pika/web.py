@@ -106,7 +106,7 @@ JOBS = JobFormat(
     late=True,
     show=show,
     keep=("promptText",),
-    interval=5.0,
+    interval=4.0,
 )
 
 pika_web = Protocol(

@@ -209,7 +209,7 @@ JOBS = JobFormat(
     show=show,
     hook="callback_url",
     hook_id="id",
-    interval=5.0,
+    interval=4.0,
 )
 JOB = JOBS.job(lambda: digits(15), poll=ask, submitted=submitted, hook_message=hook_message)
 ORIGIN = origin_under("source_video_id", check=done)

@@ -88,7 +88,7 @@ JOBS = JobFormat(
     written={"Resp.account_id": 0, "Resp.nick_name": "", "Resp.avatar": ""},
     keep=("prompt", "model", "quality", "duration", "motion_mode", "img_url"),
     show=show,
-    interval=5.0,
+    interval=4.0,
 )
 
 

@@ -245,7 +245,7 @@ CLIPS = JobFormat(
     ),
     children=(ChildPath("clips[].id", "clip"),),
     show=lambda task, links: shown_clips(task, links),
-    interval=5.0,
+    interval=4.0,
     timeout=1800.0,
 )
 LYRICS = JobFormat(

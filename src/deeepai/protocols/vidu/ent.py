@@ -196,7 +196,7 @@ JOBS = JobFormat(
     hook="callback_url",
     hook_id="id",
     hook_each_change=True,
-    interval=5.0,
+    interval=4.0,
     timeout=2 * 86400.0,
 )
 JOB = JOBS.job(lambda: digits(18), submitted=submitted, keep=lambda request: sent(request, *ASKED), cancel=stop)

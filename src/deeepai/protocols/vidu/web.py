@@ -144,7 +144,7 @@ JOBS = JobFormat(
     hook="callback_url",
     hook_id="id",
     hook_each_change=True,
-    interval=5.0,
+    interval=4.0,
     timeout=7200.0,
 )
 CREATION: Origin[TaskBody] = Origin(

@@ -1,7 +1,7 @@
 """What scenes are painted with: noise, ramps of colour, layers, and shapes with smooth edges.
 
-Pictures are float32 arrays (height, width, 3) of sRGB values from 0 to 1. Lengths that do not say otherwise are parts of
-the shorter side, and y points down.
+Pictures are float32 arrays (height, width, 3) of sRGB values from 0 to 1. Lengths that do not say otherwise are parts
+of the shorter side, and y points down.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Array: TypeAlias = NDArray[np.float32]
+Array: TypeAlias = NDArray[Any]
 Colour: TypeAlias = tuple[float, float, float]
 Point: TypeAlias = tuple[float, float]
 _FINE = 2
@@ -227,6 +227,16 @@ def _leaf(at: float) -> Point:
     return along - 0.5, 0.26 * math.sin(at) * math.sqrt(max(0.0, 1.1 - along))
 
 
+def _blossom(at: float) -> Point:
+    radius = 0.36 + 0.14 * abs(math.cos(2.5 * at))
+    return radius * math.sin(at), -radius * math.cos(at)
+
+
+def _cloud(at: float) -> Point:
+    waves = 1 + 0.12 * math.cos(6 * at)
+    return 0.5 * waves * math.cos(at), 0.42 * waves * math.sin(at)
+
+
 def _star(points: int, inner: float) -> tuple[Point, ...]:
     places: list[Point] = []
     for step in range(points * 2):
@@ -238,10 +248,8 @@ def _star(points: int, inner: float) -> tuple[Point, ...]:
 
 HEART, PETAL, LEAF = _curve(_heart, 48), _curve(_petal), _curve(_leaf)
 STAR, SPARK = _star(5, 0.45), _star(4, 0.22)
-BLOSSOM = _curve(lambda at: (0.5 * (0.72 + 0.28 * abs(math.cos(2.5 * at))) * math.cos(at - math.pi / 2),
-                             0.5 * (0.72 + 0.28 * abs(math.cos(2.5 * at))) * math.sin(at - math.pi / 2)), 60)  # fmt: skip
+BLOSSOM, CLOUD = _curve(_blossom, 60), _curve(_cloud, 60)
 DIAMOND = ((0.0, -0.55), (0.55, 0.0), (0.0, 0.55), (-0.55, 0.0))
-CLOUD = _curve(lambda at: (0.5 * math.cos(at) * (1 + 0.12 * math.cos(6 * at)), 0.42 * math.sin(at) * (1 + 0.12 * math.cos(6 * at))), 60)  # fmt: skip
 MAPLE = tuple(
     (x / 2, y / 2)
     for x, y in (

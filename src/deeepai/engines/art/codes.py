@@ -1,8 +1,8 @@
 """Art QR codes: a scene whose light and dark follow the modules, with finders that stay solid.
 
-The scene is graded twice, once dark and once light, with its own colours and details in both; each module shows the one or
-the other. How much of a module does so, and how fully, is the strength. What is drawn is read again by two decoders, and
-the strength raised until both read it (`reading`).
+The scene is graded twice, once dark and once light, with its own colours and details in both; each module shows the one
+or the other. How much of a module does so, and how fully, is the strength. What is drawn is read again by two decoders,
+and the strength raised until both read it (`reading`).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _EYES: Final = {
     "octagon": (("octagon", 0.06), ("octagon", 0.27)),
     "tiny-plus": (("round", 0.06), ("plus", 0.12)),
 }
-"""Outline and middle of a finder: the form, and how much of a side its corners lose. More than this, or anything within the
-ring, and OpenCV's detector finds it no more (tried in steps of 0.05 with 4.14)."""
+"""Outline and middle of a finder: the form, and how much of a side its corners lose. More than this, or anything
+within the ring, and OpenCV's detector finds it no more (tried in steps of 0.05 with 4.14)."""
 QUIET: Final = 2
 """Modules around the code that are light; the light fades over as many more."""
 STEP: Final = 0.08
@@ -239,7 +239,15 @@ class Drawing:
             if strength > 0.5:
                 half = (strength - 0.5) * 0.9
                 middle = (column + 0.5) * scale, (row + 0.5) * scale
-                draw.ellipse([middle[0] - half * scale, middle[1] - half * scale, middle[0] + half * scale, middle[1] + half * scale], fill=255)
+                draw.ellipse(
+                    [
+                        middle[0] - half * scale,
+                        middle[1] - half * scale,
+                        middle[0] + half * scale,
+                        middle[1] + half * scale,
+                    ],
+                    fill=255,
+                )
         drawn = np.asarray(image.resize((self._side, self._side), Image.Resampling.BOX), np.float32) / 255
         # A thin rim sets each from the next.
         rim = cv2.GaussianBlur(drawn, (0, 0), self.module * 0.10)
@@ -283,7 +291,9 @@ def _eye(shape: str, module: int) -> Array:
             case "octagon":
                 corners = ((left, top, 1, 1), (right, top, -1, 1), (right, bottom, -1, -1), (left, bottom, 1, -1))
                 places = [((x, y + b * cut), (x + a * cut, y)) for x, y, a, b in corners]
-                points = [point for n, (down, along) in enumerate(places) for point in ((down, along), (along, down))[n % 2]]
+                points = [
+                    point for n, (down, along) in enumerate(places) for point in ((down, along), (along, down))[n % 2]
+                ]
                 draw.polygon(points, fill=fill)
             case _:
                 draw.rectangle([left + cut, top, right - cut, bottom], fill=fill)

@@ -29,7 +29,9 @@ def _ranges(canvas: Canvas, far: Colour, near: Colour, top: float, count: int, r
     """Paint ranges of hills, paler with distance, mist between them."""
     for step in range(count):
         share = step / max(1, count - 1)
-        ridge = canvas.ridge((top + (0.98 - top) * share**1.15) * canvas.high, rough * (0.6 + 0.6 * share), 3 + 2 * share)
+        ridge = canvas.ridge(
+            (top + (0.98 - top) * share**1.15) * canvas.high, rough * (0.6 + 0.6 * share), 3 + 2 * share
+        )
         mask = canvas.below(ridge)
         colour = mixed(far, near, share)
         depth = np.clip((canvas.y - ridge[None, :]) / 0.22, 0, 1)
@@ -47,7 +49,11 @@ def green_hills(canvas: Canvas) -> None:
     _ranges(canvas, rgb("b7d9d0"), rgb("1e5f4b"), 0.32, 6, 0.11)
     sheet = canvas.sheet()
     for _ in range(6):
-        bx, by, size = canvas.chance(0.1, 0.9) * canvas.wide, canvas.chance(0.1, 0.3) * canvas.high, canvas.chance(0.008, 0.016)
+        bx, by, size = (
+            canvas.chance(0.1, 0.9) * canvas.wide,
+            canvas.chance(0.1, 0.3) * canvas.high,
+            canvas.chance(0.008, 0.016),
+        )
         sheet.line([(bx - size, by - size * 0.5), (bx, by), (bx + size, by - size * 0.5)], 0.0025, rgb("3d5a5a"))
     sheet.stick()
     _mist(canvas, 0.55, 0.06, rgb("f3f8f2"), 0.55)
@@ -78,7 +84,9 @@ def snow(canvas: Canvas) -> None:
         for part in range(4):
             top, half = foot - tall * (1 - part * 0.2), tall * (0.10 + 0.07 * part)
             sheet.polygon([(x, top), (x - half, top + tall * 0.36), (x + half, top + tall * 0.36)], dark)
-            sheet.polygon([(x, top), (x - half * 0.6, top + tall * 0.20), (x + half * 0.1, top + tall * 0.16)], rgb("f3f8ff"), 0.8)
+            sheet.polygon(
+                [(x, top), (x - half * 0.6, top + tall * 0.20), (x + half * 0.1, top + tall * 0.16)], rgb("f3f8ff"), 0.8
+            )
     sheet.stick()
 
 
@@ -105,7 +113,9 @@ def maple_night(canvas: Canvas) -> None:
         sheet.stick(blur)
 
 
-def _branch(canvas: Canvas, sheet: Sheet, foot: tuple[float, float], turn: float, length: float, width: float, left: int) -> None:
+def _branch(
+    canvas: Canvas, sheet: Sheet, foot: tuple[float, float], turn: float, length: float, width: float, left: int
+) -> None:
     x, y = foot[0] + length * math.cos(turn), foot[1] + length * math.sin(turn)
     sheet.line([foot, (x, y)], width, mixed(rgb("1c0f1f"), rgb("3b2430"), canvas.chance(0, 1)))
     if left and width > 0.0012:
@@ -144,7 +154,9 @@ def moonset(canvas: Canvas) -> None:
     shore = canvas.ridge(canvas.high * 0.60, 0.035, 4, 6)
     canvas.lay(canvas.below(shore), rgb("26355f"))
     water = smooth(0.64, 0.65, canvas.y / canvas.high)
-    canvas.lay(water, canvas.ramp(canvas.y / canvas.high, [(0.64, rgb("c79f86")), (0.78, rgb("42598f")), (1, rgb("101c45"))]))
+    canvas.lay(
+        water, canvas.ramp(canvas.y / canvas.high, [(0.64, rgb("c79f86")), (0.78, rgb("42598f")), (1, rgb("101c45"))])
+    )
     waves = np.sin((canvas.y / canvas.high) ** 1.6 * 170 + 6 * canvas.noise(6, 4)) * 0.5 + 0.5
     canvas.shine(water * smooth(0.72, 1.0, waves), rgb("b9cdf2"), 0.35)
     path = np.exp(-(((canvas.x - x) / (0.05 + 0.16 * np.clip(canvas.y / canvas.high - 0.62, 0, 1))) ** 2))
@@ -199,10 +211,14 @@ def seaside(canvas: Canvas) -> None:
     canvas.sky((0, rgb("3f9bdc")), (0.4, rgb("bfe6f7")), (1, rgb("fff4dd")))
     _clouds(canvas, 9, 0.3)
     sea = smooth(0.30, 0.302, canvas.y / canvas.high)
-    canvas.lay(sea, canvas.ramp(canvas.y / canvas.high, [(0.3, rgb("0b6fae")), (0.6, rgb("27b3c4")), (1, rgb("9fe3d6"))]))
+    canvas.lay(
+        sea, canvas.ramp(canvas.y / canvas.high, [(0.3, rgb("0b6fae")), (0.6, rgb("27b3c4")), (1, rgb("9fe3d6"))])
+    )
     waves = np.sin((canvas.y / canvas.high) * 190 + 8 * canvas.noise(6, 4)) * 0.5 + 0.5
     canvas.shine(sea * smooth(0.8, 1, waves), (1, 1, 1), 0.35)
-    _houses(canvas, 0.42, ("f7f3ea", "ffe0c2", "ffd0c9", "e8f1f5"), ("d9523f", "e98a3c", "2f7fb5", "c7415a"), rgb("2c5d86"))
+    _houses(
+        canvas, 0.42, ("f7f3ea", "ffe0c2", "ffd0c9", "e8f1f5"), ("d9523f", "e98a3c", "2f7fb5", "c7415a"), rgb("2c5d86")
+    )
 
 
 def village(canvas: Canvas) -> None:
@@ -213,7 +229,9 @@ def village(canvas: Canvas) -> None:
     canvas.shine(canvas.glow(x, 0.16, 0.12), rgb("fff1c8"), 0.6)
     canvas.lay(canvas.disk(x, 0.16, 0.055), rgb("fff4d2"))
     _ranges(canvas, rgb("5a5f9c"), rgb("2b3163"), 0.36, 2, 0.06)
-    _houses(canvas, 0.46, ("7a5a63", "8f6a5a", "5d5b7d", "a07a60"), ("3a2a44", "5a2f3d", "2c3157", "4a3a35"), rgb("ffd773"))
+    _houses(
+        canvas, 0.46, ("7a5a63", "8f6a5a", "5d5b7d", "a07a60"), ("3a2a44", "5a2f3d", "2c3157", "4a3a35"), rgb("ffd773")
+    )
 
 
 def _clouds(canvas: Canvas, count: int, lowest: float) -> None:
@@ -221,7 +239,13 @@ def _clouds(canvas: Canvas, count: int, lowest: float) -> None:
     for _ in range(count):
         x, y, size = canvas.chance(0, canvas.wide), canvas.chance(0.02, lowest) * canvas.high, canvas.chance(0.03, 0.06)
         for _ in range(7):
-            sheet.disk(x + canvas.chance(-1.8, 1.8) * size, y + canvas.chance(-0.35, 0.25) * size, size * canvas.chance(0.4, 0.9), (1, 1, 1), 0.85)
+            sheet.disk(
+                x + canvas.chance(-1.8, 1.8) * size,
+                y + canvas.chance(-0.35, 0.25) * size,
+                size * canvas.chance(0.4, 0.9),
+                (1, 1, 1),
+                0.85,
+            )
     sheet.stick(0.006)
 
 
@@ -241,7 +265,10 @@ def _houses(canvas: Canvas, top: float, walls: tuple[str, ...], roofs: tuple[str
             sheet.box(left + wide * 0.72, high, right, foot + 0.2, mixed(wall, (0.2, 0.15, 0.3), 0.22))
             eaves, peak = wide * 0.10, canvas.chance(0.35, 0.7) * wide
             sheet.polygon([(left - eaves, high), ((left + right) / 2, high - peak), (right + eaves, high)], roof)
-            sheet.polygon([((left + right) / 2, high - peak), (right + eaves, high), (right - wide * 0.28, high)], mixed(roof, (0, 0, 0.1), 0.25))
+            sheet.polygon(
+                [((left + right) / 2, high - peak), (right + eaves, high), (right - wide * 0.28, high)],
+                mixed(roof, (0, 0, 0.1), 0.25),
+            )
             _windows(sheet, (left, high, wide, tall), window)
             x += wide * canvas.chance(1.0, 1.25)
         sheet.stick()
@@ -278,7 +305,9 @@ def _tower(sheet: Sheet, x: float, top: float, wide: float, tone: Colour, foot: 
     sheet.box(x - wide / 2, top, x + wide / 2, foot, tone)
     sheet.box(x - wide / 2, top, x - wide / 6, foot, light)
     sheet.box(x + wide / 5, top, x + wide / 2, foot, dark)
-    sheet.polygon([(x - wide * 0.68, top), (x, top - wide * 2.1), (x + wide * 0.68, top)], mixed(tone, rgb("7a2f5d"), 0.55))
+    sheet.polygon(
+        [(x - wide * 0.68, top), (x, top - wide * 2.1), (x + wide * 0.68, top)], mixed(tone, rgb("7a2f5d"), 0.55)
+    )
     sheet.polygon([(x, top - wide * 2.1), (x + wide * 0.68, top), (x + wide * 0.2, top)], dark)
     sheet.line([(x, top - wide * 2.1), (x, top - wide * 2.6)], 0.003, dark)
     sheet.polygon([(x, top - wide * 2.6), (x + wide * 0.5, top - wide * 2.45), (x, top - wide * 2.3)], rgb("d8476a"))

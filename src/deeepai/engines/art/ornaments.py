@@ -10,7 +10,9 @@ from .canvas import BLOSSOM, HEART, LEAF, PETAL, SPARK, Canvas, Colour, Sheet, l
 from .landscapes import lotus
 
 
-def _flower(canvas: Canvas, sheet: Sheet, place: tuple[float, float], radius: float, colours: tuple[Colour, Colour, Colour]) -> None:
+def _flower(
+    canvas: Canvas, sheet: Sheet, place: tuple[float, float], radius: float, colours: tuple[Colour, Colour, Colour]
+) -> None:
     """Draw a flower of some rows of petals; colours from the rim to the heart, and of the heart."""
     rim, inner, heart = colours
     turn, count = canvas.chance(0, 6.3), canvas.one_of((5, 6, 7, 8))
@@ -37,11 +39,15 @@ def _leaves(canvas: Canvas, count: int, sizes: tuple[float, float], dark: Colour
         sheet.polygon(placed(LEAF, x + 0.004, y + 0.006, size, turn), (0, 0.05, 0.05), 0.35)
         sheet.polygon(placed(LEAF, x, y, size, turn), tone)
         half = size / 2 * math.cos(turn), size / 2 * math.sin(turn)
-        sheet.line([(x - half[0], y - half[1]), (x + half[0], y + half[1])], size * 0.025, mixed(tone, (1, 1, 0.8), 0.35))
+        sheet.line(
+            [(x - half[0], y - half[1]), (x + half[0], y + half[1])], size * 0.025, mixed(tone, (1, 1, 0.8), 0.35)
+        )
     sheet.stick()
 
 
-def _bed(canvas: Canvas, ground: tuple[str, str], leaves: tuple[str, str], kinds: tuple[tuple[str, str, str], ...]) -> None:
+def _bed(
+    canvas: Canvas, ground: tuple[str, str], leaves: tuple[str, str], kinds: tuple[tuple[str, str, str], ...]
+) -> None:
     """Paint a bed of flowers seen from above."""
     canvas.pixels = canvas.ramp(canvas.noise(5, 5), [(0, rgb(ground[0])), (1, rgb(ground[1]))])
     _leaves(canvas, 260, (0.05, 0.12), rgb(leaves[0]), rgb(leaves[1]))
@@ -56,7 +62,12 @@ def _bed(canvas: Canvas, ground: tuple[str, str], leaves: tuple[str, str], kinds
 
 def flowers(canvas: Canvas) -> None:
     """A painted meadow of many kinds of flowers."""
-    kinds = (("ff7aa8", "ffd1e0", "ffd34d"), ("ffb347", "fff0c2", "b5561d"), ("7ea8ff", "e4ecff", "ffe37a"), ("fff6ef", "ffe0ea", "f2b233"))
+    kinds = (
+        ("ff7aa8", "ffd1e0", "ffd34d"),
+        ("ffb347", "fff0c2", "b5561d"),
+        ("7ea8ff", "e4ecff", "ffe37a"),
+        ("fff6ef", "ffe0ea", "f2b233"),
+    )
     _bed(canvas, ("0f3d33", "3c7a53"), ("1f5a3f", "9ccf7a"), kinds)
 
 
@@ -67,7 +78,9 @@ def roses(canvas: Canvas) -> None:
     sheet = canvas.sheet()
     for _ in range(70):
         place = canvas.chance(0, canvas.wide), canvas.chance(0, canvas.high)
-        deep, pale = canvas.one_of((("8e1030", "ff5f7e"), ("c2385a", "ffc2cc"), ("5f0b26", "d8365a"), ("e8a0a8", "fff0ee")))
+        deep, pale = canvas.one_of(
+            (("8e1030", "ff5f7e"), ("c2385a", "ffc2cc"), ("5f0b26", "d8365a"), ("e8a0a8", "fff0ee"))
+        )
         radius, turn = canvas.chance(0.04, 0.085), canvas.chance(0, 6.3)
         for step in range(26):
             # A spiral of petals inwards makes a rose.
@@ -95,7 +108,10 @@ def lavender(canvas: Canvas) -> None:
         depth = (step + 1) / 11
         sheet = canvas.sheet()
         for _ in range(int(120 - 60 * depth)):
-            fx, foot = canvas.chance(0, canvas.wide), (0.36 + 0.7 * depth**1.4) * canvas.high + canvas.chance(-0.02, 0.02)
+            fx, foot = (
+                canvas.chance(0, canvas.wide),
+                (0.36 + 0.7 * depth**1.4) * canvas.high + canvas.chance(-0.02, 0.02),
+            )
             tall = 0.03 + 0.11 * depth
             tone = mixed(rgb("5a3aa5"), rgb("d0b0ff"), canvas.chance(0, 1))
             sheet.line([(fx, foot), (fx, foot - tall)], 0.003 * depth + 0.001, rgb("4f7a4a"))
@@ -120,7 +136,12 @@ def ink_lotus(canvas: Canvas) -> None:
         sheet = canvas.sheet()
         for vein in range(11):
             at = 2 * math.pi * vein / 11 + canvas.chance(-0.1, 0.1)
-            sheet.line([(x, y), (x + 1.2 * radius * math.cos(at), y + 0.85 * radius * math.sin(at))], 0.0022, rgb("0e1317"), 0.5)
+            sheet.line(
+                [(x, y), (x + 1.2 * radius * math.cos(at), y + 0.85 * radius * math.sin(at))],
+                0.0022,
+                rgb("0e1317"),
+                0.5,
+            )
         sheet.stick(0.0008)
     sheet = canvas.sheet()
     for _ in range(16):
@@ -145,8 +166,14 @@ def coral(canvas: Canvas) -> None:
         sheet = canvas.sheet()
         for _ in range(9):
             base = canvas.chance(0, canvas.wide), canvas.high * (1.04 - 0.16 * (3 - layer))
-            tone = mixed(rgb(canvas.one_of(("ff6b6b", "ff9f5a", "ff7fb5", "ffd166", "c86bff"))), rgb("0f5f9a"), 0.20 * (3 - layer))
-            _coral(canvas, sheet, base, -math.pi / 2 + canvas.chance(-0.3, 0.3), canvas.chance(0.09, 0.14), 0.024, tone, 6)
+            tone = mixed(
+                rgb(canvas.one_of(("ff6b6b", "ff9f5a", "ff7fb5", "ffd166", "c86bff"))),
+                rgb("0f5f9a"),
+                0.20 * (3 - layer),
+            )
+            _coral(
+                canvas, sheet, base, -math.pi / 2 + canvas.chance(-0.3, 0.3), canvas.chance(0.09, 0.14), 0.024, tone, 6
+            )
         sheet.stick(0.0015 * (3 - layer))
     sheet = canvas.sheet()
     for _ in range(70):
@@ -156,7 +183,16 @@ def coral(canvas: Canvas) -> None:
     sheet.stick()
 
 
-def _coral(canvas: Canvas, sheet: Sheet, foot: tuple[float, float], turn: float, length: float, width: float, tone: Colour, left: int) -> None:
+def _coral(
+    canvas: Canvas,
+    sheet: Sheet,
+    foot: tuple[float, float],
+    turn: float,
+    length: float,
+    width: float,
+    tone: Colour,
+    left: int,
+) -> None:
     end = foot[0] + length * math.cos(turn), foot[1] + length * math.sin(turn)
     sheet.line([foot, end], width, mixed(tone, (0.2, 0, 0.2), 0.2))
     sheet.line([foot, end], width * 0.55, tone)
@@ -268,9 +304,16 @@ def machine(canvas: Canvas) -> None:
     for row in range(int(canvas.high / step) + 2):
         for column in range(int(canvas.wide / step) + 2):
             x, y = (column + 0.5 * (row % 2)) * step, row * step * 0.88
-            tone = mixed(rgb("6d0f16"), rgb("e0362f"), canvas.chance(0, 1)) if canvas.chance(0, 1) < 0.72 else mixed(rgb("9a6a14"), rgb("ffd873"), canvas.chance(0, 1))
+            tone = (
+                mixed(rgb("6d0f16"), rgb("e0362f"), canvas.chance(0, 1))
+                if canvas.chance(0, 1) < 0.72
+                else mixed(rgb("9a6a14"), rgb("ffd873"), canvas.chance(0, 1))
+            )
             radius = step * 0.56
-            plate = [(x + radius * math.cos(at), y + radius * math.sin(at)) for at in (math.pi / 6 + math.pi / 3 * n for n in range(6))]
+            plate = [
+                (x + radius * math.cos(at), y + radius * math.sin(at))
+                for at in (math.pi / 6 + math.pi / 3 * n for n in range(6))
+            ]
             sheet.polygon(plate, mixed(tone, (0, 0, 0), 0.5))
             inner = [(x + 0.88 * (px - x), y + 0.88 * (py - y)) for px, py in plate]
             sheet.polygon(inner, tone)
@@ -296,7 +339,12 @@ def apples(canvas: Canvas) -> None:
         sheet.disk(x + 0.006, y + 0.010, radius, (0, 0.05, 0), 0.45)
         for step in range(9):
             share = step / 9
-            sheet.disk(x - radius * 0.25 * share, y - radius * 0.28 * share, radius * (1 - 0.9 * share), mixed(mixed(tone, (0.15, 0, 0.05), 0.4), mixed(tone, (1, 1, 0.9), 0.55), share))
+            sheet.disk(
+                x - radius * 0.25 * share,
+                y - radius * 0.28 * share,
+                radius * (1 - 0.9 * share),
+                mixed(mixed(tone, (0.15, 0, 0.05), 0.4), mixed(tone, (1, 1, 0.9), 0.55), share),
+            )
         sheet.line([(x, y - radius * 0.75), (x + radius * 0.2, y - radius * 1.3)], 0.006, rgb("4a2f1b"))
     sheet.stick()
 

@@ -170,7 +170,7 @@ class ChartDrawing:
         low, high = min(0.0, *numbers), max(0.0, *numbers)
         if high == low:
             high = low + 1
-        raw = (high - low) / 5
+        raw = (high - low) / 7
         power = 10 ** math.floor(math.log10(raw))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
         return math.floor(low / step) * step, math.ceil(high / step + 1e-9) * step, step

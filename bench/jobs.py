@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0, help="how often the gateway is killed meanwhile")
     parser.add_argument("--silent", action="store_true", help="no vendor calls back")
     plan = parser.parse_args()
-    sandbox = Sandbox(speed=1).start()
+    sandbox = Sandbox(speed=1, flags=("--drafts",)).start()
     try:
         with tempfile.TemporaryDirectory() as folder:
             gateway = Gateway(Path(folder), sandbox).start()

@@ -98,11 +98,12 @@ def sandbox(
     realtime: Annotated[
         Literal["ga", "beta", "both"], typer.Option(help="Which shape of OpenAI's Realtime events is spoken")
     ] = "ga",
+    drafts: Annotated[bool, typer.Option("--drafts", help="The first file of a kind stands for all: for load")] = False,
 ) -> None:
     """Serve the stand-ins for the vendors."""
     from ..sandbox.server import run
 
-    run(host, port, speed=speed, seed=seed, key=key, realtime=realtime)
+    run(host, port, speed=speed, seed=seed, key=key, realtime=realtime, drafts=drafts)
 
 
 @engines.command("serve")
@@ -110,11 +111,14 @@ def serve_engines(
     host: HostOption = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one")] = 0,
     packs: PacksOption = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of jobs and what they make; else they go at the end")
+    ] = None,
 ) -> None:
     """Serve the local engines alone."""
     from ..engines import serve as serve_local
 
-    serve_local(host, port, Path(packs) if packs else None)
+    serve_local(host, port, Path(packs) if packs else None, data=data)
 
 
 @engines.command("install")

@@ -16,8 +16,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="makes ids the same in each run")
     parser.add_argument("--key", default=None, help="the only credential accepted")
     parser.add_argument("--realtime", choices=("ga", "beta", "both"), default="ga", help="whose events are spoken")
-    args = parser.parse_args()
-    run(args.host, args.port, speed=args.speed, seed=args.seed, key=args.key, realtime=args.realtime)
+    parser.add_argument("--drafts", action="store_true", help="the first file of a kind stands for all: for load")
+    options = vars(parser.parse_args())
+    run(options.pop("host"), options.pop("port"), **options)
 
 
 if __name__ == "__main__":

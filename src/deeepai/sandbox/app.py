@@ -30,8 +30,10 @@ from .vendors import (
     ideogram,
     kling,
     luma,
+    mewx,
     midjourney,
     openai,
+    picwish,
     pika,
     pika_api,
     pika_web,
@@ -48,6 +50,7 @@ from .vendors import (
     vidu_ent,
     viggle,
     viggle_api,
+    weinike,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -79,6 +82,9 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    picwish.VENDOR,
+    weinike.VENDOR,
+    mewx.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000
@@ -100,6 +106,8 @@ class Sandbox:
         The only credential accepted; without it, all are but those that contain `invalid`.
     realtime
         Which shape of OpenAI's Realtime events is spoken: today's alone, the beta's alone, or as the caller asks.
+    drafts
+        The first file of a kind stands for all of its kind: for load, where drawing would take all the time.
     vendors
         Who is stood in for; the first one answers paths that are nobody's.
     """
@@ -111,13 +119,15 @@ class Sandbox:
         seed: int | None = None,
         key: str | None = None,
         realtime: Literal["ga", "beta", "both"] = "ga",
+        drafts: bool = False,
         vendors: Sequence[Vendor] = VENDORS,
     ) -> None:
         self.vendors = vendors
         self._secret_headers = SECRET_HEADERS.union(*(vendor.credential_headers for vendor in vendors))
         self._secret_queries = frozenset[str]().union(*(vendor.credential_queries for vendor in vendors))
         clock, ids = Clock(speed), Ids(seed)
-        self.world = World(clock, ids, Jobs(clock, ids), Callbacks(clock), Files(clock, ids), key, realtime)
+        files = Files(clock, ids, drafts=drafts)
+        self.world = World(clock, ids, Jobs(clock, ids), Callbacks(clock), files, key, realtime)
         self.log: deque[dict[str, Any]] = deque(maxlen=MOST_LOGGED)
         self._count = itertools.count(1)
 

@@ -19,6 +19,7 @@ def run(
     seed: int | None = None,
     key: str | None = None,
     realtime: Literal["ga", "beta", "both"] = "ga",
+    drafts: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; print `listening on http://HOST:PORT` when ready.
 
@@ -26,10 +27,11 @@ def run(
     ----------
     port
         0 lets the system choose.
-    speed, seed, key, realtime
+    speed, seed, key, realtime, drafts
         As in `Sandbox`.
     """
-    asyncio.run(_serve(host, port, Sandbox(speed=speed, seed=seed, key=key, realtime=realtime)))
+    sandbox = Sandbox(speed=speed, seed=seed, key=key, realtime=realtime, drafts=drafts)
+    asyncio.run(_serve(host, port, sandbox))
 
 
 async def _serve(host: str, port: int, sandbox: Sandbox) -> None:

@@ -26,12 +26,16 @@ from ...declare import (
     StreamRules,
     Usage,
     begins_stream,
+    event_data,
+    lenient_json,
+    whole_events,
+    with_json,
 )
 from ...storage import database
 from ...storage.database import StorageFault
 from ...upstream import Response, UpstreamError
 from .. import settlement
-from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, plain_number, waited
+from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, RefusedInside, Taken, is_error, plain_number, waited
 from ..core import Core
 from ..exchange import HEADER_PAIRS, NOT_KEPT, Exchange, Tap, pairs
 from ..settlement import Billing
@@ -90,6 +94,7 @@ async def whole(core: Core, x: Exchange, response: Response) -> Answer:
 async def refuse(x: Exchange, refusal: Refusal) -> None:
     """Pass an upstream's refusal on, as it is where it speaks the caller's protocol and its status can be told yet."""
     answer, translated = refusal.answer, refusal.translated
+    x.ended_in_error = True
     x.let_be()
     opened = await x.opened()
     if translated is None and not opened:
@@ -170,6 +175,21 @@ async def answer(core: Core, x: Exchange, taken: Taken[Response], billing: Billi
 class _Answering:
     """One answer on its way: judged, counted, turned into what the caller asked for, charged, sent."""
 
+    __slots__ = (
+        "_asked",
+        "_billing",
+        "_core",
+        "_from",
+        "_keeper",
+        "_operation",
+        "_request",
+        "_taken",
+        "_tap",
+        "_teller",
+        "_to",
+        "_x",
+    )
+
     def __init__(self, core: Core, x: Exchange, taken: Taken[Response], billing: Billing, tap: Tap | None) -> None:
         self._core = core
         self._x = x
@@ -249,6 +269,9 @@ class _Answering:
         shape = operation.shape if isinstance(operation, Call) else None
         try:
             if shape is not None:
+                refused = None if shape.refused is None else shape.refused(answer.json())
+                if refused is not None:
+                    raise RefusedInside(answer, refused)
                 judge_whole(shape, answer)
             elif is_error(answer):
                 raise failure_of(answer.json())
@@ -315,7 +338,22 @@ class _Answering:
             relay.tap = (self._tap, self._taken.attempt.channel)
         if self._keeper is not None:
             relay.before_end = self._keeper.end
+        elif own.outputs is not None and translated is None:
+            relay.before_end = self._kept
         await relay.run()
+
+    async def _kept(self, events: bytes) -> bytes:
+        """Keep the files that a stream's last events name, and tell of the objects in them as the caller sees them."""
+        own, taken, found = self._x.operation, self._taken, list[bytes]()
+        assert isinstance(own, Call)
+        assert own.outputs is not None
+        for event in whole_events(events):
+            answer = Answer(200, {}, event_data(event))
+            kept = await outputs.keep(self._core, self._x, taken, answer, own.outputs)
+            found.append(event if kept is answer.body else with_json(event, kept))
+            if kept is not answer.body and self._tap is not None:
+                await self._tap.whole(lenient_json(kept), taken.attempt.channel)
+        return b"".join(found)
 
     async def _charge(self, relay: Relay) -> None:
         outcome, rules = self._billing.outcome, relay.rules
@@ -327,6 +365,8 @@ class _Answering:
             )
         if usage is not None and usage.basis == "counted":
             relay.counted = usage
+        if rules.whole_or_nothing and (relay.fault is not None or relay.failure is not None):
+            usage = None
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)

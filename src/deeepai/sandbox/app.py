@@ -24,6 +24,7 @@ from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, W
 from .vendors import (
     anthropic,
     cogvideox,
+    docmee,
     dream_machine,
     flux,
     gemini,
@@ -79,6 +80,7 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    docmee.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

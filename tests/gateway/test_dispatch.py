@@ -16,6 +16,7 @@ from deeepai.gateway.dispatch import (
     LONGEST_COOLDOWN,
     Attempt,
     Dispatcher,
+    Reachable,
     Way,
     matches,
 )
@@ -289,7 +290,7 @@ def test_a_channel_may_serve_some_operations_only() -> None:
     given = dispatcher(channel("all"), channel("some", settings={"operations": ["chat", "embed*"]}))
 
     def by(*operations: str) -> list[str]:
-        levels = given.tiers("toy", "m", "live", "default", (("toy", tuple(map(Way, operations))),))
+        levels = given.tiers("toy", "m", "live", "default", Reachable((("toy", tuple(map(Way, operations))),)))
         return [each.name for tier in levels for each in tier]
 
     assert by("chat") == by("responses", "embeddings") == ["all", "some"]

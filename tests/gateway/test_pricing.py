@@ -5,11 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deeepai.accounts.directory import Snapshot
 from deeepai.declare import Failure, Usage
 from deeepai.gateway import pricing
 from deeepai.gateway.pricing import Priced, Prices
+from deeepai.money.prices import PriceBook
 from tests.gateway.callers import token
 from tests.gateway.channels import channel
 
@@ -73,3 +76,37 @@ def test_what_was_held_is_charged_where_the_price_is_gone_meanwhile(prices: Pric
     assert pricing.cost(prices, priced, None) == 0
     prices.use(Snapshot(prices={"m": {"no": "entry"}}))
     assert pricing.cost(prices, priced, Usage(calls=3)) == CENT // 2
+
+
+COUNTS = st.integers(0, 10**7)
+KEYS = ("gpt-4o", "gemini-2.5-pro", "gpt-realtime", "claude-sonnet-4-5", "dall-e-3", "whisper-1", "gpt-4o-mini")
+
+
+@given(
+    key=st.sampled_from(KEYS),
+    usage=st.builds(
+        Usage,
+        input=COUNTS,
+        output=COUNTS,
+        cached=COUNTS,
+        audio_out=st.just(0) | COUNTS,
+        largest=st.just(0) | COUNTS,
+        unlimited=st.integers(0, 8),
+        unseen=st.integers(0, 2),
+        images=st.integers(0, 4),
+        seconds=st.floats(0, 1e4),
+        params=st.just({}) | st.just({"tier": "flex"}) | st.just({"size": "1024x1024", "quality": "hd"}),
+        share=st.just(1.0) | st.just(0.5),
+        others=st.just({}) | st.just({"gpt-4o-mini": Usage(input=5)}),
+        basis=st.sampled_from(("estimated", "vendor")),
+    ),
+    group=st.sampled_from(("default", "half")),
+)
+def test_bounds_are_the_cost_and_the_cost_of_the_most(key: str, usage: Usage, group: str) -> None:
+    made, book = Prices(), PriceBook.shipped()
+    made.use(Snapshot(price_groups={"default": Decimal(1), "half": Decimal("0.5")}))
+    cost = made.cost(key, usage, group)
+    assert cost is not None
+    limitless = bool(cost) and bool(usage.unlimited or usage.unseen)
+    most = made.cost(key, book.most(key, usage), group) if limitless else 0
+    assert made.bounds(key, usage, group) == (cost, most)

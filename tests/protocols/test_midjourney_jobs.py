@@ -314,7 +314,7 @@ def test_a_running_task_shows_its_preview() -> None:
     assert found["imageUrl"] == f"https://gw/mj/image/{OURS}?sig=1&rand=31"
     assert found["videoUrl"] is None
     assert RULES.preview is not None
-    assert RULES.preview(running) == NATIVE["imageUrl"]
+    assert RULES.preview(running, 0) == NATIVE["imageUrl"]
 
 
 @pytest.mark.parametrize(("state", "status"), [(State.FAILED, "FAILURE"), (State.CANCELLED, "CANCEL")])

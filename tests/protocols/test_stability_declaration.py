@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deeepai.declare import INLINE, Accepted, Failure, Kind, Local, Reason, Refused, State, Task, Usage
+from deeepai.declare import Accepted, Failure, Inline, Kind, Local, Reason, Refused, State, Task, Usage
 from deeepai.gateway.model_list import Listed
 from deeepai.gateway.routing import Router
 from deeepai.money.prices import PriceBook
@@ -291,7 +291,7 @@ async def test_results_come_as_they_are_asked_for() -> None:
     assert (plain.asset, plain.body) == ("0", None)
     assert plain.headers == {"finish-reason": "SUCCESS", "seed": "7"}
     packed = operation.render(as_json, done, Fixed())
-    assert packed.body == {"image": INLINE, "finish_reason": "SUCCESS", "seed": 7}
+    assert packed.body == {"image": Inline(), "finish_reason": "SUCCESS", "seed": 7}
     assert (packed.asset, packed.content_type) == ("0", "application/json; type=image/png")
     video = task(State.SUCCEEDED, "image-to-video", snapshot=snapshot)
     assert list(operation.render(as_json, video, Fixed()).body) == ["video", "finish_reason", "seed"]  # pyright: ignore[reportArgumentType]

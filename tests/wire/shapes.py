@@ -213,6 +213,22 @@ def docmee(got: Got) -> None:
     assert body["data"] is None
     # What the vendor's Python program looks for.
     assert got.headers["content-type"] in "application/json"
+def picwish(got: Got) -> None:
+    assert set(got.json) == {"status", "message"}
+    assert got.json["status"] == got.status
+    assert _words(got.json["message"])
+def weinike(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "msg", "data"}
+    assert isinstance(body["code"], int)
+    assert body["code"] != 200
+    assert _words(body["msg"])
+    assert body["data"] == {}
+def mewx(got: Got) -> None:
+    assert set(got.json) == {"code", "msg", "data"}
+    assert got.json["code"] == got.status
+    assert _words(got.json["msg"])
+    assert got.json["data"] is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +273,7 @@ USUAL: Mapping[str, int] = {
     "unfunded": 402,
     "bad callback": 400,
 }
+KEYS, BODIES = ("no key", "wrong key", "expired", "disabled"), ("malformed", "wrong type", "missing")
 MANNERS: Mapping[str, Manner] = {
     "openai": Manner(openai, {"unfunded": 403}),
     "flux": Manner(
@@ -283,6 +300,7 @@ MANNERS: Mapping[str, Manner] = {
     "runway": Manner(runway),
     "runway_web": Manner(runway_web),
     "viggle": Manner(viggle),
+    "mewx": Manner(mewx),
     "suno": Manner(suno, {"unknown id": 400}),
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
@@ -298,6 +316,9 @@ MANNERS: Mapping[str, Manner] = {
             200,
         ),
     ),
+    "picwish": Manner(picwish),
+    # What people are to be told comes with a good status.
+    "weinike": Manner(weinike, dict.fromkeys((*KEYS, *BODIES, "no model", "unknown id", "unfunded"), 200)),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),
 }
 
@@ -309,5 +330,5 @@ def job_id(body: Any) -> str:
     if isinstance(body.get("data"), str):
         return body["data"]
     places = (body, body.get("data"), body.get("Resp"), body.get("task"))
-    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id")
+    words = ("id", "result", "name", "task_id", "taskID", "video_id", "job_id", "img_uuid")
     return next(str(place[word]) for place in places if isinstance(place, dict) for word in words if place.get(word))

@@ -55,6 +55,14 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"imageURL": "https://example.com/call me.png", "templateID": "1"},
         "callback_url",
     ),
+    "picwish": (
+        "/picwish/api/tasks/visual/segmentation",
+        {"image_url": "https://example.com/call me.png"},
+    "mewx": (
+        "/mewx/api/v1/images/generate",
+        {"prompt": "call me --v 1.1", "model": "67", "qr_content": "https://example.com"},
+        "callback_url",
+    ),
     "suno": ("/suno/v2/generate", {"prompt": "call me"}, "notify_hook"),
     "suno_goamz": ("/suno/v1/music", {"custom_mode": True, "input": {"prompt": "call me"}}, "notify_hook"),
     "suno_tasks": ("/suno/submit/music", {"prompt": "call me"}, "notify_hook"),

@@ -328,11 +328,11 @@ class _Section:
         schema: Schema = {"type": "object"}
         if operation.body is not None:
             schema = {"$ref": f"#/components/schemas/{self._bodies.name(operation.body)}"}
-        if operation.media in ("json", "either"):
+        if operation.media in ("json", "either", "any"):
             content[JSON] = {"schema": schema} | ({"example": request.fields} if request.fields else {})
-        if operation.media in ("multipart", "either", "form"):
+        if operation.media in ("multipart", "either", "form", "any"):
             content["multipart/form-data"] = {"schema": self._form(operation)}
-        if operation.media == "form":
+        if operation.media in ("form", "any"):
             content["application/x-www-form-urlencoded"] = {"schema": schema}
         return {"required": True, "content": content}
 

@@ -22,9 +22,13 @@ class AnswerShape:
         What is there may be empty: the text of a silent recording.
     failed : callable
         What an answer that holds these says of a failure all the same; None: nothing.
+    refused : callable
+        The HTTP status that a refusal stands for which comes with a good one; None: it is no refusal. Its caller sees
+        it as it came.
     """
 
     fields: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     blank: bool = False
     failed: Callable[[Json], str | None] | None = None
+    refused: Callable[[Json], int | None] | None = None

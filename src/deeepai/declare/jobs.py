@@ -195,7 +195,7 @@ class JobRules(Generic[BodyT_contra]):
         How to look for a submission whose answer was lost, by its reference, and what its answer tells; None when the
         vendor cannot tell.
     preview : callable
-        The vendor's address of a running task's picture.
+        The vendor's address of a running task's picture, by its number.
     discard, cancel : callable
         How to have the vendor delete a task that has ended, and stop one that has not.
     interval : float
@@ -216,7 +216,7 @@ class JobRules(Generic[BodyT_contra]):
     hook_in: Callable[[Json], str | None] | None = None
     find_lost: Callable[[str], UpstreamCall] | None = None
     found_lost: Callable[[Answer, str], str | None] | None = None
-    preview: Callable[[Task], str | None] | None = None
+    preview: Callable[[Task, int], str | None] | None = None
     discard: Callable[[Task], UpstreamCall] | None = None
     cancel: Callable[[Task], UpstreamCall] | None = None
     interval: float = 2.0

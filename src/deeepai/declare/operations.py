@@ -39,7 +39,8 @@ class Operation(Generic[BodyT]):
         A msgspec struct of the fields that the gateway must know; all others pass through. Serves validation,
         routing and the API reference at once.
     media : str
-        How the body comes: json, multipart, either, form (multipart or URL-encoded) or none.
+        How the body comes: json, multipart, either of the two, form (multipart or
+        URL-encoded), any of the three, or none.
     max_body : int
         Bytes.
     files : mapping
@@ -67,7 +68,7 @@ class Operation(Generic[BodyT]):
     upstream_template: str = ""
     rows: tuple[int, ...] = ()
     body: type[BodyT] | None = None
-    media: Literal["json", "multipart", "either", "form", "none"] = "json"
+    media: Literal["json", "multipart", "either", "form", "any", "none"] = "json"
     max_body: int = 32 * 1024 * 1024
     files: Mapping[str, bool] = field(default_factory=dict[str, bool])
     answers: tuple[str, ...] = ("application/json",)
@@ -150,9 +151,19 @@ class Fetch(OfTask[BodyT]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Media(OfTask[BodyT]):
-    """The bytes of a task's file."""
+    """The bytes of a task's file, or a page about the task, to be opened by a signed link.
+
+    Attributes
+    ----------
+    number : callable
+        Which of its files; of a running task, which preview.
+    page : callable
+        What browsers see instead of a file.
+    """
 
     kind: ClassVar[Kind] = Kind.MEDIA
+    number: Callable[[Request[BodyT]], int] = lambda request: 0
+    page: Callable[[Task, Links], Reply] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

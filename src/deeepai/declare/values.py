@@ -369,7 +369,7 @@ class Reply:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     asset: str | None = None
-    """Number of a task's asset to send instead of a body, as in `Links.asset`."""
+    """Number of a task's asset to send instead of a body, as in `Links.asset`; of JSON with `Inline`, any."""
     events: AsyncIterator[bytes] | None = None
     """An event stream to send instead of a body, for as long as the caller stays."""
 
@@ -397,5 +397,9 @@ SEAL: Final = b"deeepai:"
 SEALED: Final = base64.b64encode(SEAL)[:10].decode()
 """How such a thing begins."""
 
-INLINE: Final = object()
-"""In a reply's body: the asset's bytes in base64 stand here."""
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Stands in a reply's JSON, at any depth, for the bytes of a task's asset in base64; `Reply.asset` is set then."""
+
+    number: int = 0

@@ -120,6 +120,20 @@ class ErrorInside(UpstreamError):
         self.account = account
 
 
+class RefusedInside(UpstreamError):
+    """What came with a good status is a refusal in the vendor's own words.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status that it stands for.
+    """
+
+    def __init__(self, answer: Answer, status: int) -> None:
+        super().__init__(f"a refusal ({status}) with a good status")
+        self.answer, self.status = answer, status
+
+
 def judge(protocol: Protocol, answer: Answer) -> Verdict:
     """Judge an upstream's refusal."""
     if protocol.channel_fault(answer):
@@ -291,6 +305,12 @@ class Attempts(Generic[_T]):
         if isinstance(fault, NotSent | ErrorInside) or self._sender.repeats(fault):
             return
         raise Lost(failure.kind, failure.message) from None
+
+    def refused(self, attempt: Attempt, protocol: Protocol, inside: RefusedInside) -> Refusal | None:
+        """Note a refusal that came with a good status; return it where it is the caller's to see."""
+        meant = Answer(inside.status, inside.answer.headers, inside.answer.body)
+        refusal = Refusal(inside.answer, judge(protocol, meant))
+        return refusal if self._refused(attempt, refusal) else None
 
     def _refused(self, attempt: Attempt, refusal: Refusal) -> bool:
         """Note a refusal; return whether it is the caller's to see."""

@@ -10,7 +10,7 @@ from ..declare import Call, Failure, Stream, Task
 from ..tasks.store import Stored
 from ..upstream import Response, Stalled, UpstreamError, transports
 from . import admission, allotment, answers, candidates, outgoing, settlement, translated_tasks
-from .attempts import Attempts, Refusal, judge
+from .attempts import Attempts, Refusal, RefusedInside, judge
 from .candidates import Candidate
 from .core import Core
 from .exchange import Exchange, Left
@@ -129,6 +129,13 @@ class _Passage:
                 billing.priced = taken.candidate.priced
                 try:
                     await answers.answer(self._core, x, taken, billing, self._tap)
+                except RefusedInside as inside:
+                    protocol = x.protocol if taken.translated is None else taken.translated.protocol
+                    refusal = attempts.refused(taken.attempt, protocol, inside)
+                    if refusal is not None:
+                        billing.void(inside.status)
+                        await answers.refuse(x, refusal)
+                        return
                 except UpstreamError as fault:
                     attempts.failed(taken.attempt, fault)
                 except BaseException:

@@ -85,14 +85,14 @@ def serving(core: Core, x: Exchange, model: str, pin: Channel | None = None) -> 
     if pin is not None:
         return ((pin,),) if core.dispatcher.offers(pin, model) else ()
     token = x.caller
-    reachable = core.translators.reachable.get(x.route.name, ())
+    reachable = core.translators.reachable[x.route.name]
     return core.dispatcher.tiers(x.protocol.name, model, token.mode, token.price_group, reachable)
 
 
 def serves_otherwise(core: Core, x: Exchange, operation: str) -> bool:
     """Tell whether a channel serves the model to this caller for another operation, directly or by a translator."""
     route, token = core.translators.routes[operation], x.caller
-    reachable = core.translators.reachable.get(operation, ())
+    reachable = core.translators.reachable[operation]
     return bool(core.dispatcher.tiers(route.protocol.name, x.model, token.mode, token.price_group, reachable))
 
 

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple
 
 from ..accounts.limits import Limiter
 from ..accounts.models import Channel, Mode
@@ -175,8 +175,17 @@ class Way(NamedTuple):
         return (not self.models or matches(name, self.models)) and serves(channel, self.operation)
 
 
-Reachable: TypeAlias = tuple[tuple[str, tuple[Way, ...]], ...]
-"""Protocols whose channels may serve an operation, in order, each with the ways to do it."""
+class Reachable(tuple[tuple[str, tuple[Way, ...]], ...]):
+    """Protocols, in order, each with the ways of which one must be open at a channel.
+
+    It is made once for a route, and known by being the same one: its hash took longer than all else of a look-up.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+
+_ANYWHERE: Final = Reachable()
 _Key = tuple[str, str, Mode, str, Reachable]
 
 
@@ -210,15 +219,14 @@ class Dispatcher:
         model: str,
         mode: Mode,
         group: str,
-        reachable: Reachable = (),
+        reachable: Reachable = _ANYWHERE,
     ) -> tuple[tuple[Channel, ...], ...]:
         """Return the channels that serve a model, grouped by priority, the highest first.
 
         Parameters
         ----------
-        reachable : tuple
-            Protocols, in order, each with the ways of which one must be open at a channel; `protocol` alone, and
-            whatever it serves, where that is empty.
+        reachable : Reachable
+            `protocol` alone, and whatever it serves, where that is empty.
         """
         key = (protocol, model, mode, group, reachable)
         known = self._known.get(key)

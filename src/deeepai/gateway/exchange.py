@@ -236,8 +236,10 @@ class Exchange:
     async def fail(self, failure: Failure) -> None:
         """Send a failure in the protocol's own shape; as an event where a stream was opened, which it ends."""
         reply = self.protocol.error(failure, self.operation, self.id)
+        # Some protocols tell of errors with a good status.
+        self.ended_in_error = True
         if isinstance(self.operation, Stream) and await self.opened():
-            self.status, self.ended_in_error = reply.status, True
+            self.status = reply.status
             await self.end(self.operation.rules.error(failure, self.id))
         else:
             await self.reply(reply, failure_headers(failure))

@@ -16,7 +16,7 @@ from ..tasks.assets import sniff
 from ..tasks.results import Found
 from ..tasks.store import Stored
 from ..upstream import UpstreamError
-from . import ranges
+from . import candidates, ranges
 from .core import Core
 from .exchange import Exchange, pairs
 
@@ -28,20 +28,33 @@ _POLICY: Final = (
 from an origin of its own without `allow-same-origin`, and that may be one that is not let in.
 """
 
+_PAGE: Final = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    # No sandbox: it would keep a page from renewing itself.
+    "content-security-policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'",
+}
+
 
 async def media(core: Core, x: Exchange, operation: Media[Any]) -> None:
-    """Serve a Media operation: the file, or the running preview.
+    """Serve a Media operation: the file, the running preview, or a page about the task.
 
     Raises
     ------
     Failure
     """
     task = await opened(core, x, operation.task(x.request))
+    if operation.page is not None:
+        task = await core.poller.fresh(task)
+        await x.reply(operation.page(task, candidates.links_for(core, x)), _PAGE)
+        return
+    number = operation.number(x.request)
     if task.results:
-        await send_asset(core, x, task, 0)
+        await send_asset(core, x, task, number)
         return
     preview = core.life.rules(task).preview
-    url = preview(task) if preview is not None else None
+    url = preview(task, number) if preview is not None else None
     if url is None:
         raise Failure(Reason.NOT_FOUND, "There is no picture yet", code="task_not_found")
     try:

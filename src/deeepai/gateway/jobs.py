@@ -13,14 +13,15 @@ from typing import Any
 from .. import crash
 from ..accounts.models import Channel
 from ..declare import (
-    INLINE,
     MALFORMED,
     Accepted,
     Answer,
     Failure,
     Fetch,
     Hook,
+    Inline,
     JobRules,
+    Json,
     Reason,
     Reply,
     State,
@@ -370,11 +371,19 @@ async def reply(core: Core, x: Exchange, task: Stored, shown: Reply) -> None:
         await x.reply(shown)
         return
     if isinstance(shown.body, dict):
-        data = await files.read_asset(core, task, int(shown.asset))
-        body = {key: base64.b64encode(data).decode() if value is INLINE else value for key, value in shown.body.items()}
+        body = await _inlined(core, task, shown.body)
         await x.reply(Reply(body, shown.status, shown.content_type, shown.headers))
         return
     await files.send_asset(core, x, task, int(shown.asset), shown)
+
+
+async def _inlined(core: Core, task: Stored, value: Json) -> Json:
+    """Put files' bytes where they belong."""
+    if isinstance(value, Inline):
+        return base64.b64encode(await files.read_asset(core, task, value.number)).decode()
+    if isinstance(value, dict):
+        return {key: await _inlined(core, task, part) for key, part in value.items()}
+    return value
 
 
 async def ended(core: Core, x: Exchange, task: Stored, seconds: float) -> Stored:

@@ -38,9 +38,14 @@ class Prices:
         """Return whose model it is, as far as that is known."""
         return self._book.vendor(name)
 
-    def most(self, key: str, usage: Usage) -> Usage:
-        """Return what a call may use at most, by its estimate and the model's limits."""
-        return self._book.most(key, usage)
+    def bounds(self, key: str, usage: Usage, group: str) -> tuple[int, int] | None:
+        """Return what a call costs by its estimate, and at most, in 10⁻⁹ USD; None where the key has no price."""
+        if not usage.others and usage.share == 1:
+            return self._book.bounds(key, usage, self._groups.get(group, _ONE))
+        cost = self.cost(key, usage, group)
+        if not cost or not (usage.unlimited or usage.unseen):
+            return None if cost is None else (cost, 0)
+        return cost, self.cost(key, self._book.most(key, usage), group) or 0
 
     def cost(self, key: str, usage: Usage, group: str) -> int | None:
         """Return what a usage costs, in 10⁻⁹ USD; None where the key has no price."""
@@ -80,11 +85,10 @@ def price(prices: Prices, token: Token, key: str, estimate: Usage, tiers: Tiers)
     """
     if token.mode == "test":
         return unpriced(token, key, estimate)
-    held = amount(prices, token, key, estimate, tiers)
-    most = 0
-    if held and (estimate.unlimited or estimate.unseen):
-        most = amount(prices, token, key, prices.most(key, estimate), tiers)
-    return Priced(key, token.price_group, False, estimate, held, most)
+    bounds = prices.bounds(key, estimate, token.price_group)
+    if bounds is None:
+        bounds = amount(prices, token, key, estimate, tiers), 0
+    return Priced(key, token.price_group, False, estimate, *bounds)
 
 
 def unpriced(token: Token, key: str, estimate: Usage) -> Priced:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 
 from ..declare import Failure, Json, Reason, State, Submit, TaskTranslator
 from ..tasks.store import Stored
 from . import candidates, files, jobs
 from .core import Core
-from .dispatch import Way
+from .dispatch import Reachable, Way
 from .exchange import Exchange
 from .routing import Route
 from .translation import inner_request
@@ -21,10 +22,15 @@ def find(core: Core, x: Exchange) -> TaskTranslator | None:
         target = core.translators.routes[translator.target]
         token = x.caller
         name = target.protocol.name
-        reachable = ((name, (Way(target.operation.name, translator.models),)),)
+        reachable = _by_tasks(name, Way(target.operation.name, translator.models))
         if core.dispatcher.tiers(name, x.model, token.mode, token.price_group, reachable):
             return translator
     return None
+
+
+@functools.cache
+def _by_tasks(protocol: str, way: Way) -> Reachable:
+    return Reachable(((protocol, (way,)),))
 
 
 async def run(core: Core, x: Exchange, translator: TaskTranslator) -> None:

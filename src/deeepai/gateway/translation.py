@@ -107,7 +107,7 @@ class TranslatorIndex:
             targets = {route.protocol.name: [Way(route.operation.name)]}
             for target, entries in by_source.get(name, {}).items():
                 targets.setdefault(target, []).extend(entry.way for entry in entries)
-            reachable[name] = tuple((target, tuple(ways)) for target, ways in targets.items())
+            reachable[name] = Reachable((target, tuple(ways)) for target, ways in targets.items())
         estimating = frozenset(
             (name, target)
             for name, targets in by_source.items()

@@ -170,10 +170,11 @@ def _rate_of(rates: TokenRates, sort: str) -> str | None:
 class _Tokens:
     """Token rates, in 10⁻¹⁸ USD a token."""
 
-    __slots__ = ("rates",)
+    __slots__ = ("output", "rates")
 
     def __init__(self, rates: TokenRates) -> None:
         self.rates = tuple(_rate(_rate_of(rates, sort), 10**6) for sort in _SORTS)
+        self.output = self.rates[_SORTS.index("output")]
 
     def cost(self, usage: Usage) -> int:
         plain, cached, cached_audio, written, kept, audio_in, image_in, output, audio_out, image_out = self.rates
@@ -272,7 +273,7 @@ class _Chooser:
 class _Price:
     """An entry made ready."""
 
-    __slots__ = ("_chosen", "_plain", "_rates", "_vendor_cost", "_without_tokens")
+    __slots__ = ("_chosen", "_rates", "_vendor_cost", "_without_tokens", "tokens")
 
     def __init__(self, entry: Entry) -> None:
         self._rates = _Chooser(entry, entry.tiers)
@@ -284,17 +285,18 @@ class _Price:
         other = other or rates.area is not None or rates.tiers
         other = other or self._without_tokens is not None or self._vendor_cost
         # What most models are: nothing to choose.
-        self._plain = None if other else rates.tokens
+        self.tokens = None if other else rates.tokens
+        """The rates, where nothing but tokens counts unless a parameter chooses others."""
 
     @property
     def plain(self) -> bool:
         """Whether nothing but tokens counts."""
-        return self._plain is not None and not self._chosen
+        return self.tokens is not None and not self._chosen
 
     def cost(self, usage: Usage) -> int:
         """Return 10⁻¹⁸ USD."""
-        if self._plain is not None and not (self._chosen and usage.params):
-            return self._plain.cost(usage)
+        if self.tokens is not None and not (self._chosen and usage.params):
+            return self.tokens.cost(usage)
         if self._vendor_cost and usage.cost is not None:
             return max(0, usage.cost) * _NANO
         if self._without_tokens is None:
@@ -432,6 +434,24 @@ class PriceBook:
         if not usage.calls and not price.plain:
             usage = msgspec.structs.replace(usage, calls=1)
         return _times(price.cost(usage), multiplier)
+
+    def bounds(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> tuple[int, int] | None:
+        """Return what a call costs by its estimate, as `cost_of_call` does, and what it may cost at most.
+
+        The latter is 0 where the estimate is the most.
+        """
+        price = self._find(key)
+        if price is None:
+            return None
+        tokens = price.tokens
+        if tokens is None or usage.unseen or usage.audio_out or (usage.params and not price.plain):
+            cost = self.cost_of_call(key, usage, multiplier)
+            if not cost or not (usage.unlimited or usage.unseen):
+                return cost or 0, 0
+            return cost, self.cost_of_call(key, self.most(key, usage), multiplier) or 0
+        attos = tokens.cost(usage)
+        most = attos + usage.unlimited * self.limits(key)[1] * tokens.output if usage.unlimited and attos else 0
+        return _times(attos, multiplier), _times(most, multiplier)
 
     def cost(self, key: str, usage: Usage, multiplier: Decimal | int | str = 1) -> int | None:
         """Return what a usage costs in 10⁻⁹ USD, rounded up; None where the key has no price.

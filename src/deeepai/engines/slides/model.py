@@ -78,6 +78,21 @@ class Chapter(msgspec.Struct, omit_defaults=True):
     pages: list[Page] = msgspec.field(default_factory=list[Page])
 
 
+class Inserted(msgspec.Struct, omit_defaults=True):
+    """A page that was put in later and is no part of a chapter.
+
+    Attributes
+    ----------
+    position : int
+        Slides before it, when it was put in.
+    page : Page
+        Its layout may also be `cover`, `contents`, `section` or `closing`.
+    """
+
+    position: int
+    page: Page
+
+
 class Deck(msgspec.Struct, omit_defaults=True):
     """A deck.
 
@@ -87,6 +102,8 @@ class Deck(msgspec.Struct, omit_defaults=True):
         BCP 47, such as `zh-CN`; it decides typefaces and the words that the writer adds (contents, thanks).
     closing : str
         What the last page says; empty: thanks, in the language.
+    inserted : list of Inserted
+        In the order in which they were put in.
     """
 
     title: str
@@ -95,3 +112,4 @@ class Deck(msgspec.Struct, omit_defaults=True):
     language: str = "zh-CN"
     chapters: list[Chapter] = msgspec.field(default_factory=list[Chapter])
     closing: str = ""
+    inserted: list[Inserted] = msgspec.field(default_factory=list[Inserted])

@@ -37,7 +37,7 @@ from ...storage import database
 from ...storage.database import StorageFault
 from ...upstream import Response, UpstreamError
 from .. import settlement
-from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, Taken, is_error, plain_number, waited
+from ..attempts import ACCOUNT_COOLDOWN, ErrorInside, Refusal, RefusedInside, Taken, is_error, plain_number, waited
 from ..core import Core
 from ..exchange import HEADER_PAIRS, NOT_KEPT, Exchange, Tap, pairs
 from ..settlement import Billing
@@ -96,6 +96,7 @@ async def whole(core: Core, x: Exchange, response: Response) -> Answer:
 async def refuse(x: Exchange, refusal: Refusal) -> None:
     """Pass an upstream's refusal on, as it is where it speaks the caller's protocol and its status can be told yet."""
     answer, translated = refusal.answer, refusal.translated
+    x.ended_in_error = True
     x.let_be()
     opened = await x.opened()
     if translated is None and not opened:
@@ -176,6 +177,21 @@ async def answer(core: Core, x: Exchange, taken: Taken[Response], billing: Billi
 class _Answering:
     """One answer on its way: judged, counted, turned into what the caller asked for, charged, sent."""
 
+    __slots__ = (
+        "_asked",
+        "_billing",
+        "_core",
+        "_from",
+        "_keeper",
+        "_operation",
+        "_request",
+        "_taken",
+        "_tap",
+        "_teller",
+        "_to",
+        "_x",
+    )
+
     def __init__(self, core: Core, x: Exchange, taken: Taken[Response], billing: Billing, tap: Tap | None) -> None:
         self._core = core
         self._x = x
@@ -255,6 +271,9 @@ class _Answering:
         shape = operation.shape if isinstance(operation, Call) else None
         try:
             if shape is not None:
+                refused = None if shape.refused is None else shape.refused(answer.json())
+                if refused is not None:
+                    raise RefusedInside(answer, refused)
                 judge_whole(shape, answer)
             elif is_error(answer):
                 raise failure_of(answer.json())

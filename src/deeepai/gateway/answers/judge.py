@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,14 @@ _OF_THE_ACCOUNT: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST: Final = 500
-_decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NONE: Final = msgspec.Raw(b"")
+
+
+@functools.cache
+def _top(fields: tuple[str, ...]) -> Callable[[bytes], Any]:
+    """Return a decoder of those of an object's members that are looked at, each as it stands."""
+    members = [(name, msgspec.Raw, _NONE) for name in dict.fromkeys(("error", *fields))]
+    return msgspec.json.Decoder(msgspec.defstruct("Top", members)).decode
 
 
 def judge_whole(shape: AnswerShape, answer: Answer) -> None:
@@ -41,16 +49,17 @@ def judge_whole(shape: AnswerShape, answer: Answer) -> None:
     if as_media:
         return
     try:
-        top = _decode_top.decode(body)
+        top = _top(shape.fields)(body)
     except (msgspec.DecodeError, RecursionError):
         _judge_text(shape, body)
         return
     for name in shape.fields:
-        if name in top and (shape.blank or _holds(top[name])):
+        value = getattr(top, name)
+        if value is not _NONE and (shape.blank or _holds(value)):
             break
     else:
         raise failure_of(answer.json())
-    if "error" in top and _holds(top["error"]) and (reason := message_in(answer.json())):
+    if top.error is not _NONE and _holds(top.error) and (reason := message_in(answer.json())):
         raise error_inside(reason)
     if shape.failed is not None and (reason := shape.failed(answer.json())) is not None:
         raise error_inside(reason)

@@ -25,6 +25,7 @@ from .weight import FEW, Scale, bound, footprint
 _decode_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 WINDOW: Final = 16 * 1024 * 1024
 """Bytes that unpacking a form or an upload may take, by its format, as long as that comes."""
+_FIELDS: Final = "application/x-www-form-urlencoded"
 __all__ = ["WINDOW", "HttpRequest", "Intake", "Room", "decode_again", "read_body"]
 
 
@@ -67,7 +68,7 @@ async def read_body(request: HttpRequest, operation: AnyOperation, receive: Rece
         if _media(kind) == "multipart/form-data":
             await _read_form(request, operation, receive, limit, intake.folder)
             return
-        if operation.media == "form":
+        if operation.media == "form" or (operation.media == "any" and _media(kind) == _FIELDS):
             await _read_fields(request, operation, receive, limit)
             return
     request.raw = await asgi.read(receive, request.headers, limit, request.hold)
@@ -179,7 +180,7 @@ async def _read_fields(request: HttpRequest, operation: AnyOperation, receive: R
 
     Source: the URL standard, "application/x-www-form-urlencoded".
     """
-    if _media(request.headers.get(b"content-type", b"")) != "application/x-www-form-urlencoded":
+    if _media(request.headers.get(b"content-type", b"")) != _FIELDS:
         raise Failure(Reason.BAD_MEDIA, "The body must be multipart/form-data or application/x-www-form-urlencoded")
     request.raw = await asgi.read(receive, request.headers, limit, request.hold)
     try:

@@ -376,9 +376,9 @@ def hook_message(task: Task, links: Links) -> HookMessage:
     return HookMessage(shown(task, links))
 
 
-def preview(task: Task) -> str | None:
+def preview(task: Task, number: int) -> str | None:
     """Return the upstream's address of a running task's picture."""
-    return (task.snapshot or {}).get("imageUrl") or None
+    return None if number else (task.snapshot or {}).get("imageUrl") or None
 
 
 def shown(task: Task, links: Links) -> dict[str, Json]:

@@ -8,10 +8,10 @@ import secrets
 from typing import Final
 
 from ...declare import (
-    INLINE,
     Accepted,
     Answer,
     AnyRequest,
+    Inline,
     Job,
     JobFace,
     JobRules,
@@ -114,7 +114,7 @@ def _result(task: Task, *, as_json: bool) -> Reply:
         return Reply(asset="0", headers=headers)
     name = "video" if _is_video(task) else "image"
     kind = f"application/json; type={task.snapshot['content_type']}"
-    return Reply({name: INLINE, **about}, content_type=kind, asset="0")
+    return Reply({name: Inline(), **about}, content_type=kind, asset="0")
 
 
 JOB: Final[Job[object]] = Job(

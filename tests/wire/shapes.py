@@ -213,10 +213,14 @@ def docmee(got: Got) -> None:
     assert body["data"] is None
     # What the vendor's Python program looks for.
     assert got.headers["content-type"] in "application/json"
+
+
 def picwish(got: Got) -> None:
     assert set(got.json) == {"status", "message"}
     assert got.json["status"] == got.status
     assert _words(got.json["message"])
+
+
 def weinike(got: Got) -> None:
     body = got.json
     assert set(body) == {"code", "msg", "data"}
@@ -224,6 +228,8 @@ def weinike(got: Got) -> None:
     assert body["code"] != 200
     assert _words(body["msg"])
     assert body["data"] == {}
+
+
 def mewx(got: Got) -> None:
     assert set(got.json) == {"code", "msg", "data"}
     assert got.json["code"] == got.status

@@ -57,7 +57,9 @@ def decoded(content: bytes) -> str:
             else:
                 text = max((_tried(content, name) for name in _ENCODINGS), key=_plausible)
     sample = text[:20_000]
-    strange = sum((character < " " and character not in "\t\n\r\f\x1b") or character == "\ufffd" for character in sample)
+    strange = sum(
+        (character < " " and character not in "\t\n\r\f\x1b") or character == "\ufffd" for character in sample
+    )
     if strange > 0.05 * len(sample):
         raise Refusal("unreadable", "The file is no text.")
     return text

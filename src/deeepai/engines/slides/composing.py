@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from . import charting, words
 from .designs import Design, Layout, Slot
 from .designs.design import LEAST
@@ -127,16 +129,15 @@ class Composer:
         """Compose a page that is no part of a chapter, of any kind that its layout names."""
         match page.layout:
             case "cover":
-                return [replace(self.cover(replace_title(deck, page.title)), notes=page.notes)]
+                title = clean(page.title) or deck.title
+                return [replace(self.cover(msgspec.structs.replace(deck, title=title)), notes=page.notes)]
             case "contents":
                 return self.contents(deck, title=page.title, always=True)
             case "section":
                 return [replace(self.section(Chapter(page.title), -1), notes=page.notes)]
             case "closing":
-                sheet = self.closing(deck)
-                if title := clean(page.title):
-                    sheet.texts[0] = self._title(self._layout("closing").slot(0), title)[0]
-                return [replace(sheet, notes=page.notes)]
+                closing = clean(page.title) or deck.closing
+                return [replace(self.closing(msgspec.structs.replace(deck, closing=closing)), notes=page.notes)]
             case _:
                 return self.page(page, -1, -1, fallback="")
 
@@ -236,12 +237,12 @@ class Composer:
         blocks = [block for given in page.blocks if (block := self._block(given)) is not None]
         title = clean(page.title)
         if not title and len(blocks) == 1 and blocks[0].title:
-            title, blocks[0] = blocks[0].title, replace_block(blocks[0], title="")
+            title, blocks[0] = blocks[0].title, msgspec.structs.replace(blocks[0], title="")
             if _is_empty(blocks[0]):
                 blocks = []
         title = title or clean(fallback)
         if len(blocks) == 1 and blocks[0].title == title:
-            blocks[0] = replace_block(blocks[0], title="")
+            blocks[0] = msgspec.structs.replace(blocks[0], title="")
             if _is_empty(blocks[0]):
                 blocks = []
         sheets = self._content(page.layout, title, blocks)
@@ -621,13 +622,3 @@ def _flat(blocks: Sequence[Block]) -> list[Paragraph]:
             found.append(Paragraph(block.title, True, False))
         found += [Paragraph(point) for point in block.points]
     return found
-
-
-def replace_block(block: Block, *, title: str) -> Block:
-    """Return a block with another title."""
-    return Block(title, block.points, block.image, block.table, block.chart)
-
-
-def replace_title(deck: Deck, title: str) -> Deck:
-    """Return a deck with another title, if there is one."""
-    return Deck(clean(title) or deck.title, deck.subtitle, deck.author, deck.language, deck.chapters, deck.closing)

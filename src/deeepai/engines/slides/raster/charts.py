@@ -80,7 +80,7 @@ class ChartDrawing:
         self._categories: list[str] = []
         self._series = self._read() if self._plot is not None else []
         axis = space.find(f".//{C}valAx/{C}delete")
-        self._has_axis = axis is None or axis.get("val") not in ("1", "true")
+        self._has_axis = axis is None or axis.get("val", "1") not in ("1", "true")
         labels = self._plot.find(f"{C}dLbls") if self._plot is not None else None
         self._labelled = labels is not None
         form = labels.find(f"{C}numFmt") if labels is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -58,8 +58,13 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def every() -> list[Template]:
-    """Return all templates, design by design."""
-    return [Template(design.id, theme) for design in DESIGNS.values() for theme in design.themes]
+    """Return all templates, design by design: those whose colour the vendor has a word for."""
+    return [
+        Template(design.id, theme.id)
+        for design in DESIGNS.values()
+        for theme in design.themes.values()
+        if theme.hue in COLOURS
+    ]
 
 
 def listed(name: str) -> Template | None:
@@ -82,7 +87,7 @@ def chosen(count: int, *, style: str = "", colour: str = "", but: Template | Non
     but : Template, optional
         What it is not to be.
     """
-    found = [one for one in every() if one != but and (style or colour or one.shown.hue in HUES.values())]
+    found = [one for one in every() if one != but]
     random.shuffle(found)
     # A colour is seen at once, a style is a matter of taste.
     found.sort(key=lambda one: tuple(not fit for fit in reversed(fits(one, style, colour))))
@@ -114,8 +119,8 @@ def variants(template: Template, count: int, *, colour: str = "") -> list[Templa
 
 
 def _variants(template: Template, colour: str) -> Iterator[Template]:
-    own = [Template(template.design, theme) for theme in DESIGNS[template.design].themes]
     design = DESIGNS[template.design]
+    own = [one for one in every() if one.design == template.design]
     likes = [
         Template(template.design, template.theme, other.name)
         for other in every()
@@ -125,9 +130,8 @@ def _variants(template: Template, colour: str) -> Iterator[Template]:
     rest = [
         Template(template.design, template.theme, other.name) for other in every() if other.design != template.design
     ]
-    every_one: Sequence[Template] = [one for one in (*own, *likes, *rest) if one.shown.hue in HUES.values()]
-    yield from (one for one in every_one if one.colour == colour)
-    yield from every_one
+    yield from (one for one in (*own, *likes, *rest) if one.colour == colour)
+    yield from (*own, *likes, *rest)
 
 
 def recolour(path: Path, template: Template) -> None:

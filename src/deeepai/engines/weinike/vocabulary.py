@@ -20,14 +20,8 @@ HUES: Final[Mapping[str, str]] = {
     "粉色": "pink",
 }
 """Themes' hues by the vendor's colours."""
-COLOURS: Final[Mapping[str, str]] = {
-    **{hue: word for word, hue in HUES.items()},
-    # The vendor has no word for these: the likest.
-    "brown": "橙色",
-    "black": "蓝色",
-    "white": "蓝色",
-}
-"""The vendor's colours by themes' hues."""
+COLOURS: Final[Mapping[str, str]] = {hue: word for word, hue in HUES.items()}
+"""The vendor's colours by themes' hues; it has none for brown, black and white."""
 STYLES: Final[Mapping[str, tuple[str, ...]]] = {
     "科技": ("blueprint", "night"),
     "商务": ("ledger", "swiss", "launch"),

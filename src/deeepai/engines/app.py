@@ -24,6 +24,7 @@ from .speech.family import SpeechFamily
 from .text.family import TextFamily
 from .transcription.family import TranscriptionFamily
 from .turns import ACCOUNT, HEADER
+from .weinike.family import WeinikeFamily
 
 FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     TextFamily,
@@ -33,7 +34,10 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily,)
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
+    MewxFamily,
+    WeinikeFamily,
+)
 """Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""

@@ -205,6 +205,10 @@ def viggle_api(got: Got) -> None:
     assert _words(detail["message"])
 
 
+def picwish(got: Got) -> None:
+    assert set(got.json) == {"status", "message"}
+    assert got.json["status"] == got.status
+    assert _words(got.json["message"])
 def weinike(got: Got) -> None:
     body = got.json
     assert set(body) == {"code", "msg", "data"}
@@ -293,6 +297,7 @@ MANNERS: Mapping[str, Manner] = {
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
     "viggle_api": Manner(viggle_api),
+    "picwish": Manner(picwish),
     # What people are to be told comes with a good status.
     "weinike": Manner(weinike, dict.fromkeys((*KEYS, *BODIES, "no model", "unknown id", "unfunded"), 200)),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),

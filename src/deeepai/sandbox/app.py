@@ -33,6 +33,7 @@ from .vendors import (
     mewx,
     midjourney,
     openai,
+    picwish,
     pika,
     pika_api,
     pika_web,
@@ -81,6 +82,7 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    picwish.VENDOR,
     weinike.VENDOR,
     mewx.VENDOR,
 )

@@ -23,31 +23,33 @@ _EXACT: Final = 1.0
 """Units by which curves may differ from the typeface's own, which are of another degree."""
 
 
-def subset(letters: Iterable[str], *, seen: bool) -> bytes:
+def subset(name: str, letters: Iterable[str], *, seen: bool) -> bytes:
     """Return a TrueType font that has some letters.
 
     Parameters
     ----------
+    name : str
+        Of the font.
     letters : iterable of str
     seen : bool
         Whether it is drawn. The font of a text that lies invisibly over a picture has widths alone.
     """
     wanted = sorted({letter for letter in letters if letter >= " " and ord(letter) <= 0xFFFF} | {" ", "?"})
-    names = {ord(letter): f"uni{ord(letter):04X}" for letter in wanted}
-    order = [".notdef", *names.values()]
+    named = {ord(letter): f"uni{ord(letter):04X}" for letter in wanted}
+    order = [".notdef", *named.values()]
     empty = TTGlyphPen(None).glyph()
     glyphs: dict[str, Any] = dict.fromkeys(order, empty)
-    widths = {name: (UNITS if is_wide(chr(code)) else UNITS // 2, 0) for code, name in names.items()}
+    widths = {glyph: (UNITS if is_wide(chr(code)) else UNITS // 2, 0) for code, glyph in named.items()}
     widths[".notdef"] = (UNITS // 2, 0)
     if seen:
-        _draw(names, glyphs, widths)
+        _draw(named, glyphs, widths)
     builder = FontBuilder(UNITS, isTTF=True)
     builder.setupGlyphOrder(order)
-    builder.setupCharacterMap(names)
+    builder.setupCharacterMap(named)
     builder.setupGlyf(glyphs)
     builder.setupHorizontalMetrics(widths)
     builder.setupHorizontalHeader(ascent=_ASCENT, descent=_DESCENT)
-    builder.setupNameTable({"familyName": "Page", "styleName": "Regular", "psName": "Page-Regular"})
+    builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": f"{name}-Regular"})
     builder.setupOS2(sTypoAscender=_ASCENT, sTypoDescender=_DESCENT, usWinAscent=_ASCENT, usWinDescent=-_DESCENT)
     builder.setupPost()
     out = BytesIO()
@@ -64,7 +66,7 @@ def _typeface() -> TTFont:
 def _draw(names: dict[int, str], glyphs: dict[str, Any], widths: dict[str, tuple[int, int]]) -> None:
     """Draw the letters that the typeface has; its curves are cubic, TrueType's quadratic."""
     typeface = _typeface()
-    own, mapped = typeface.getGlyphSet(), typeface.getBestCmap()
+    own, mapped = typeface.getGlyphSet(), typeface.getBestCmap() or {}
     scale = UNITS / typeface["head"].unitsPerEm  # type: ignore[attr-defined]
     assert scale == 1, "the typeface is drawn in thousandths"
     for code, name in names.items():

@@ -219,7 +219,7 @@ def test_a_searchable_pdf(tmp_path: Path, turn: int) -> None:
 
 
 def pdfium_text(path: Path) -> str:
-    return "\n".join(page.get_textpage().get_text_bounded() for page in pypdfium2.PdfDocument(path))
+    return "\n".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path))
 
 
 # Documents ---------------------------------------------------------------------------------------------------------

@@ -32,15 +32,17 @@ def subset(name: str, letters: Iterable[str], *, seen: bool) -> bytes:
         Of the font.
     letters : iterable of str
     seen : bool
-        Whether it is drawn. The font of a text that lies invisibly over a picture has widths alone.
+        Whether it is drawn. Of a text that lies invisibly over a picture each letter is a box: readers take from its
+        outline what is selected where.
     """
     wanted = sorted({letter for letter in letters if letter >= " " and ord(letter) <= 0xFFFF} | {" ", "?"})
     named = {ord(letter): f"uni{ord(letter):04X}" for letter in wanted}
     order = [".notdef", *named.values()]
-    empty = TTGlyphPen(None).glyph()
-    glyphs: dict[str, Any] = dict.fromkeys(order, empty)
+    glyphs: dict[str, Any] = {}
     widths = {glyph: (UNITS if is_wide(chr(code)) else UNITS // 2, 0) for code, glyph in named.items()}
     widths[".notdef"] = (UNITS // 2, 0)
+    glyphs |= {name: _box(width) for name, (width, _) in widths.items()}
+    glyphs["uni0020"] = TTGlyphPen(None).glyph()
     if seen:
         _draw(named, glyphs, widths)
     builder = FontBuilder(UNITS, isTTF=True)
@@ -55,6 +57,15 @@ def subset(name: str, letters: Iterable[str], *, seen: bool) -> bytes:
     out = BytesIO()
     builder.save(out)
     return out.getvalue()
+
+
+def _box(width: int) -> Any:
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, _DESCENT))
+    for corner in ((0, _ASCENT), (width, _ASCENT), (width, _DESCENT)):
+        pen.lineTo(corner)
+    pen.closePath()
+    return pen.glyph()
 
 
 @functools.cache

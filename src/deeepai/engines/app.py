@@ -17,6 +17,7 @@ from ..safe_fetch import Network, SafeFetch
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
+from .mewx import MewxFamily
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
@@ -32,7 +33,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = ()
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily,)
 """Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""

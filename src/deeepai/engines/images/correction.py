@@ -258,7 +258,7 @@ def clearer(samples: Samples) -> Samples:
     light = lab[..., 0].astype(np.float32)
     dark = float(np.percentile(light[::4, ::4], 1))
     # What is nearly paper becomes paper, what is surely ink nearly black.
-    low, high = min(dark + 10, 160.0), 235.0
+    low, high = min(dark + 10, 150.0), 215.0
     curve = np.clip((np.arange(256, dtype=np.float32) - low) / (high - low), 0, 1) ** 1.1 * 255
     lab[..., 0] = cv2.LUT(np.ascontiguousarray(lab[..., 0]), curve.astype(np.uint8))
     clear = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)

@@ -72,7 +72,9 @@ def new_id() -> str:
 
 def _drawn(task: Task) -> bool:
     """Tell whether the vendor has said that all is done: what is asked for now is where the deck lies."""
-    return FORMAT.state(task.snapshot, task) is State.SUCCEEDED and (not _noted(task) or _notes(task.snapshot) in (None, 2))
+    return FORMAT.state(task.snapshot, task) is State.SUCCEEDED and (
+        not _noted(task) or _notes(task.snapshot) in (None, 2)
+    )
 
 
 def _noted(task: Task) -> bool:

@@ -19,6 +19,7 @@ from .families import Family, Room, VendorFamily
 from .jobs import Jobs
 from .mewx import MewxFamily
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
+from .picwish import PicwishFamily
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
 from .text.family import TextFamily
@@ -33,7 +34,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily,)
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, PicwishFamily)
 """Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""

@@ -21,6 +21,7 @@ from .models.catalogue import Model, tools
 from .models.image_models import TOOLS
 from .mewx import MewxFamily
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
+from .picwish import PicwishFamily
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
 from .text.family import TextFamily
@@ -40,6 +41,7 @@ VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
     MewxFamily,
     WeinikeFamily,
 )
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, PicwishFamily)
 """Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""

@@ -212,6 +212,8 @@ def weinike(got: Got) -> None:
     assert body["code"] != 200
     assert _words(body["msg"])
     assert body["data"] == {}
+
+
 def mewx(got: Got) -> None:
     assert set(got.json) == {"code", "msg", "data"}
     assert got.json["code"] == got.status

@@ -1,0 +1,1 @@
+"""MewXAI's wire format in front of the art engines."""

@@ -27,6 +27,13 @@ class Canvas:
         self.image = Image.new("RGB", (width, height), ground[:3])
         self.draw = ImageDraw.Draw(self.image)
 
+    @classmethod
+    def of(cls, image: Image.Image) -> Canvas:
+        """Return one that goes on with an image."""
+        found = cls(1, 1)
+        found.image, found.draw = image, ImageDraw.Draw(image)
+        return found
+
     def fill(self, paint: Paint) -> None:
         """Paint all of it."""
         self.rectangle((0, 0, *self.image.size), paint)

@@ -85,8 +85,9 @@ def main() -> None:
     head = (
         f"# Slides\n\n{datetime.date.today()}; {machine}\n\n"
         "Writing is everything from the deck to the file; drawing is every page as a PNG of 1280 × 720 by the simpler "
-        "renderer. Times are on the clock and of the CPU; *share* is writing and drawing together against LibreOffice's "
-        "time for the same file, with a warm profile; the mark is at most 0.5. Slides a second are by CPU.\n\n"
+        "renderer. Times are on the clock and of the CPU; *share* is writing and drawing together against "
+        "LibreOffice's time for the same file, with a warm profile; the mark is at most 0.5. Slides a second are by "
+        "CPU.\n\n"
     )
     (RESULTS / "slides.md").write_text(head + "\n".join(lines) + "\n")
 

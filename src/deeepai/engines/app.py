@@ -18,7 +18,10 @@ from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
 from .mewx import MewxFamily
+from .models.catalogue import Model, tools
+from .models.image_models import TOOLS
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
+from .picwish import PicwishFamily
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
 from .text.family import TextFamily
@@ -36,6 +39,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
 """A new family is a room and a line here."""
 VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
     MewxFamily,
+    PicwishFamily,
     WeinikeFamily,
 )
 """Those that speak a vendor's format: a room and a line here, too."""
@@ -134,20 +138,24 @@ class Engines:
             for family in self.families
             for model in family.models
         }
+        states |= {entry.model.id: "ready" if entry.installed else "missing" for entry in tools(self.folder)}
         return answer({"status": "ok", "models": states})
 
     async def _list(self, request: web.Request) -> web.Response:
         del request
-        here = [m for family in self.families for m in family.models if not m.missing(self.folder)]
+        here = [model for model in self._models() if not model.missing(self.folder)]
         return answer({"object": "list", "data": [model.card() for model in here]})
 
     async def _one(self, request: web.Request) -> web.Response:
         wanted = request.match_info["id"]
-        for family in self.families:
-            for model in family.models:
-                if model.id == wanted and not model.missing(self.folder):
-                    return answer(model.card())
+        for model in self._models():
+            if model.id == wanted and not model.missing(self.folder):
+                return answer(model.card())
         raise WireError(404, f"The model '{wanted}' does not exist.", param="model", code="model_not_found")
+
+    def _models(self) -> list[Model]:
+        """Return all that it can serve, and the tools that vendors' formats use."""
+        return [*(model for family in self.families for model in family.models), *TOOLS]
 
     def _vendor(self, request: web.Request) -> VendorFamily | None:
         return next((vendor for vendor in self._vendors if request.path.startswith(f"{vendor.prefix}/")), None)

@@ -23,36 +23,49 @@ _EXACT: Final = 1.0
 """Units by which curves may differ from the typeface's own, which are of another degree."""
 
 
-def subset(letters: Iterable[str], *, seen: bool) -> bytes:
+def subset(name: str, letters: Iterable[str], *, seen: bool) -> bytes:
     """Return a TrueType font that has some letters.
 
     Parameters
     ----------
+    name : str
+        Of the font.
     letters : iterable of str
     seen : bool
-        Whether it is drawn. The font of a text that lies invisibly over a picture has widths alone.
+        Whether it is drawn. Of a text that lies invisibly over a picture each letter is a box: readers take from its
+        outline what is selected where.
     """
     wanted = sorted({letter for letter in letters if letter >= " " and ord(letter) <= 0xFFFF} | {" ", "?"})
-    names = {ord(letter): f"uni{ord(letter):04X}" for letter in wanted}
-    order = [".notdef", *names.values()]
-    empty = TTGlyphPen(None).glyph()
-    glyphs: dict[str, Any] = dict.fromkeys(order, empty)
-    widths = {name: (UNITS if is_wide(chr(code)) else UNITS // 2, 0) for code, name in names.items()}
+    named = {ord(letter): f"uni{ord(letter):04X}" for letter in wanted}
+    order = [".notdef", *named.values()]
+    glyphs: dict[str, Any] = {}
+    widths = {glyph: (UNITS if is_wide(chr(code)) else UNITS // 2, 0) for code, glyph in named.items()}
     widths[".notdef"] = (UNITS // 2, 0)
+    glyphs |= {name: _box(width) for name, (width, _) in widths.items()}
+    glyphs["uni0020"] = TTGlyphPen(None).glyph()
     if seen:
-        _draw(names, glyphs, widths)
+        _draw(named, glyphs, widths)
     builder = FontBuilder(UNITS, isTTF=True)
     builder.setupGlyphOrder(order)
-    builder.setupCharacterMap(names)
+    builder.setupCharacterMap(named)
     builder.setupGlyf(glyphs)
     builder.setupHorizontalMetrics(widths)
     builder.setupHorizontalHeader(ascent=_ASCENT, descent=_DESCENT)
-    builder.setupNameTable({"familyName": "Page", "styleName": "Regular", "psName": "Page-Regular"})
+    builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": f"{name}-Regular"})
     builder.setupOS2(sTypoAscender=_ASCENT, sTypoDescender=_DESCENT, usWinAscent=_ASCENT, usWinDescent=-_DESCENT)
     builder.setupPost()
     out = BytesIO()
     builder.save(out)
     return out.getvalue()
+
+
+def _box(width: int) -> Any:
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, _DESCENT))
+    for corner in ((0, _ASCENT), (width, _ASCENT), (width, _DESCENT)):
+        pen.lineTo(corner)
+    pen.closePath()
+    return pen.glyph()
 
 
 @functools.cache
@@ -64,7 +77,7 @@ def _typeface() -> TTFont:
 def _draw(names: dict[int, str], glyphs: dict[str, Any], widths: dict[str, tuple[int, int]]) -> None:
     """Draw the letters that the typeface has; its curves are cubic, TrueType's quadratic."""
     typeface = _typeface()
-    own, mapped = typeface.getGlyphSet(), typeface.getBestCmap()
+    own, mapped = typeface.getGlyphSet(), typeface.getBestCmap() or {}
     scale = UNITS / typeface["head"].unitsPerEm  # type: ignore[attr-defined]
     assert scale == 1, "the typeface is drawn in thousandths"
     for code, name in names.items():

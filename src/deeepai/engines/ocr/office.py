@@ -150,7 +150,8 @@ def _docx(path: Path, shown: Shown) -> list[Page]:
         style = (item.style.name if item.style is not None else "") or ""
         level = int(style[8:]) if style.startswith("Heading ") and style[8:].isdecimal() else int(style == "Title")
         flow.paragraph(item.text, min(level, 6))
-        for relation in item._p.xpath(".//a:blip/@r:embed"):
+        # A paragraph has no public way to its XML, where its pictures are named.
+        for relation in item._p.xpath(".//a:blip/@r:embed"):  # pyright: ignore[reportPrivateUsage]
             part = document.part.related_parts.get(relation)
             if part is not None:
                 flow.blocks += shown(part.blob)
@@ -185,7 +186,8 @@ def _xlsx(path: Path, shown: Shown) -> list[Page]:
     import openpyxl
 
     # What formulas were worked out to is what a reader sees.
-    book: Any = openpyxl.load_workbook(path, data_only=True)
+    with path.open("rb") as file:
+        book: Any = openpyxl.load_workbook(file, data_only=True)
     pages: list[Page] = []
     for sheet in book.worksheets:
         flow = _Flow()

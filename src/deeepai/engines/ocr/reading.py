@@ -22,8 +22,9 @@ from .model import Box, Line, Quad, is_wide
 Pixels = NDArray[Any]
 """Height × width × 3, 8 bits, in the order that OpenCV has: blue, green, red."""
 
-_TALL: Final = 1.5
-"""Height over width from which on a line is taken as lying on its side."""
+_TALL, _VERY_TALL, _SEVERAL = 1.5, 2.5, 3
+"""Height over width from which on a line may lie on its side; from which on a single one is taken to; how many others
+are taken to."""
 _SHOWN: Final = 12
 """Lines that tell the page's way."""
 _SURE, _DOUBTFUL, _LONE = 0.5, 0.75, 0.6
@@ -107,8 +108,8 @@ def _found(pixels: Pixels) -> list[list[tuple[float, float]]]:
     quads: list[list[tuple[float, float]]] = []
     for begin, end in _bands(pixels, along):
         part = pixels[begin:end] if along == 0 else pixels[:, begin:end]
-        for quad in _found_in(np.ascontiguousarray(part)):
-            quads.append([(x, y + begin) if along == 0 else (x + begin, y) for x, y in quad])
+        right, down = (0, begin) if along == 0 else (begin, 0)
+        quads += [[(x + right, y + down) for x, y in quad] for quad in _found_in(np.ascontiguousarray(part))]
     return quads
 
 
@@ -172,15 +173,17 @@ def _way(pixels: Pixels, quads: Sequence[Any]) -> tuple[int, bool]:
     """Return by how much the text is turned, and whether it is written from top to bottom."""
     tall = [quad for quad in quads if _height(quad) >= _TALL * _width(quad)]
     flat = [quad for quad in quads if _width(quad) >= _TALL * _height(quad)]
-    on_side = sum(map(_height, tall)) > sum(map(_width, flat))
+    # A lone letter is taller than wide, too.
+    lying = len(tall) >= _SEVERAL or any(_height(quad) >= _VERY_TALL * _width(quad) for quad in tall)
+    on_side = lying and sum(map(_height, tall)) > sum(map(_width, flat))
     shown = sorted(tall if on_side else flat or quads, key=lambda quad: -max(_width(quad), _height(quad)))[:_SHOWN]
     crops = [_crop(pixels, _ordered(quad)) for quad in shown]
     if not on_side:
         return (180 if _upside_down(crops) else 0), False
-    lying = [np.ascontiguousarray(np.rot90(crop)) for crop in crops]
-    if _is_vertical(crops, lying):
+    laid = [np.ascontiguousarray(np.rot90(crop)) for crop in crops]
+    if _is_vertical(crops, laid):
         return 0, True
-    return (270 if _upside_down(lying) else 90), False
+    return (270 if _upside_down(laid) else 90), False
 
 
 def _upside_down(crops: Sequence[Pixels]) -> bool:
@@ -228,10 +231,13 @@ def _read(pixels: Pixels, quads: Sequence[Quad], vertical: bool) -> list[Line]:
     ]
     told = _recognised(crops)
     doubtful = [place for place, (_, score) in enumerate(told) if score < _DOUBTFUL or (tall[place] and not vertical)]
-    for place, other in zip(
-        doubtful, _recognised([cv2.rotate(crops[place], cv2.ROTATE_180) for place in doubtful]), strict=True
-    ):
-        if other[1] > told[place][1] + 0.1:
+    others = [(place, cv2.rotate(crops[place], cv2.ROTATE_180)) for place in doubtful]
+    short = [place for place in doubtful if tall[place] and _height(quads[place]) < _VERY_TALL * _width(quads[place])]
+    # A lone letter that stands upright comes last, as the likeliest: between equals it is taken.
+    others += [(place, _crop(pixels, quads[place])) for place in short]
+    for (place, _), other in zip(others, _recognised([crop for _, crop in others]), strict=True):
+        upright = place in short and len(other[0]) == 1
+        if other[1] > told[place][1] + (-0.1 if upright else 0.1):
             told[place] = other
     return [
         Line(text.strip(), quad, straight(quad, 0, pixels.shape), score, on_side)
@@ -272,8 +278,8 @@ def _height(quad: Any) -> float:
 
 def _crop(pixels: Pixels, quad: Any) -> Pixels:
     """Cut a line out, straight."""
-    width = max(int(round(max(_width(quad), math.dist(quad[3], quad[2])))), 2)
-    height = max(int(round(max(_height(quad), math.dist(quad[1], quad[2])))), 2)
+    width = max(round(max(_width(quad), math.dist(quad[3], quad[2]))), 2)
+    height = max(round(max(_height(quad), math.dist(quad[1], quad[2]))), 2)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
     matrix = cv2.getPerspectiveTransform(np.array(quad, dtype=np.float32), corners)
     return cv2.warpPerspective(pixels, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_CUBIC)

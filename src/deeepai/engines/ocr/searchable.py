@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -27,15 +29,23 @@ POINTS: Final = 72.0
 """An inch."""
 _INVISIBLE: Final = 3
 """Text rendering mode. Source: ISO 32000-1, 9.3.6."""
+_numbers: Final = itertools.count()
 _RISE: Final = 0.22
 """Of a line's box, what is below the baseline."""
 
 
-def registered(letters: Iterable[str], *, seen: bool) -> str:
-    """Give the PDF writer a font of some letters; return its name."""
-    name = "PageSeen" if seen else "PageUnseen"
-    pdfmetrics.registerFont(TTFont(name, BytesIO(fonts.subset(letters, seen=seen))))
-    return name
+@contextmanager
+def _font(letters: Iterable[str], *, seen: bool) -> Generator[str]:
+    """Give the PDF writer a font of some letters for a while, under a name.
+
+    It keeps fonts by name for as long as the process lives, and mixes up those of one name: so none is used twice.
+    """
+    name = f"Page{next(_numbers)}"
+    pdfmetrics.registerFont(TTFont(name, BytesIO(fonts.subset(name, letters, seen=seen))))
+    try:
+        yield name
+    finally:
+        pdfmetrics._fonts.pop(name, None)  # pyright: ignore
 
 
 def _letters(pages: Iterable[Page]) -> set[str]:
@@ -51,15 +61,15 @@ def of_pictures(pages: Sequence[Page], pictures: Sequence[Path], path: Path, tit
     pictures : sequence of Path
         Upright, one for each page.
     """
-    font = registered(_letters(pages), seen=False)
-    canvas = _canvas(path, title)
-    for page, picture in zip(pages, pictures, strict=True):
-        scale = POINTS / page.dpi
-        canvas.setPageSize((page.width * scale, page.height * scale))
-        canvas.drawImage(ImageReader(picture), 0, 0, page.width * scale, page.height * scale)
-        _write(canvas, font, page, scale)
-        canvas.showPage()
-    canvas.save()
+    with _font(_letters(pages), seen=False) as font:
+        canvas = _canvas(path, font, title)
+        for page, picture in zip(pages, pictures, strict=True):
+            scale = POINTS / page.dpi
+            canvas.setPageSize((page.width * scale, page.height * scale))
+            canvas.drawImage(ImageReader(picture), 0, 0, page.width * scale, page.height * scale)
+            _write(canvas, font, page, scale)
+            canvas.showPage()
+        canvas.save()
 
 
 def over_pages(pages: Sequence[Page], source: Path, password: str, path: Path, title: str) -> None:
@@ -67,18 +77,17 @@ def over_pages(pages: Sequence[Page], source: Path, password: str, path: Path, t
     reader = PdfReader(source)
     if reader.is_encrypted:
         reader.decrypt(password)
-    font = registered(_letters(page for page in pages if page.scanned), seen=False)
     writer = PdfWriter()
     for original, page in zip(reader.pages, pages, strict=True):
         added = writer.add_page(original)
         if page.scanned and any(True for _ in page.lines):
-            _lay_over(added, font, page)
+            _lay_over(added, page)
     writer.add_metadata({"/Title": title})
     with path.open("wb") as file:
         writer.write(file)
 
 
-def _lay_over(original: PageObject, font: str, page: Page) -> None:
+def _lay_over(original: PageObject, page: Page) -> None:
     """Lay a page's text over it; the text is upright, and the page as its reader shows it may be turned."""
     original.transfer_rotation_to_content()
     box = original.cropbox
@@ -86,11 +95,12 @@ def _lay_over(original: PageObject, font: str, page: Page) -> None:
     sideways = page.turn in (90, 270)
     scale = (high if sideways else wide) / page.width
     out = BytesIO()
-    canvas = _canvas(out, "")
-    canvas.setPageSize((page.width * scale, page.height * scale))
-    _write(canvas, font, page, scale)
-    canvas.showPage()
-    canvas.save()
+    with _font(_letters([page]), seen=False) as font:
+        canvas = _canvas(out, font)
+        canvas.setPageSize((page.width * scale, page.height * scale))
+        _write(canvas, font, page, scale)
+        canvas.showPage()
+        canvas.save()
     text = PdfReader(out).pages[0]
     # From the upright page to the one whose text is turned clockwise.
     moved = {90: (0, high), 180: (wide, high), 270: (wide, 0)}.get(page.turn, (0, 0))
@@ -98,8 +108,9 @@ def _lay_over(original: PageObject, font: str, page: Page) -> None:
     original.merge_transformed_page(text, laid, expand=False)
 
 
-def _canvas(path: Path | BytesIO, title: str) -> Canvas:
-    canvas = Canvas(path if isinstance(path, BytesIO) else str(path), pageCompression=1, invariant=1)
+def _canvas(path: Path | BytesIO, font: Any, title: str = "") -> Canvas:
+    place = path if isinstance(path, BytesIO) else str(path)
+    canvas = Canvas(place, pageCompression=1, invariant=1, initialFontName=font)
     canvas.setTitle(title)
     return canvas
 
@@ -136,7 +147,11 @@ def _write_line(canvas: Canvas, font: str, line: Line, height: float, scale: flo
 def of_text(pages: Sequence[Page], path: Path, title: str) -> None:
     """Write a PDF of a text that has no pages to show, such as a word processor's."""
     letters = _letters(pages) | {letter for page in pages for block in page.blocks for letter in _block_text(block)}
-    font = registered(letters, seen=True)
+    with _font(letters, seen=True) as font:
+        _build(pages, font, path, title)
+
+
+def _build(pages: Sequence[Page], font: str, path: Path, title: str) -> None:
     body = ParagraphStyle("body", fontName=font, fontSize=10.5, leading=15, spaceAfter=6, wordWrap="CJK")
     heads = [ParagraphStyle(f"head{n}", parent=body, fontSize=20 - 2 * n, leading=27 - 2 * n) for n in range(4)]
     flow: list[Flowable] = []
@@ -145,7 +160,7 @@ def of_text(pages: Sequence[Page], path: Path, title: str) -> None:
             flow.append(PageBreak())
         for block in page.blocks:
             flow += _flowables(block, body, heads)
-    document = SimpleDocTemplate(str(path), pagesize=A4, title=title, invariant=1)
+    document = SimpleDocTemplate(str(path), pagesize=A4, title=title, invariant=1, initialFontName=font)
     document.build(flow or [Spacer(1, 1)])
 
 

@@ -58,6 +58,9 @@ def ruled(pixels: Pixels, skew: float, lines: Sequence[Line]) -> list[Table]:
         # As lines' boxes are turned.
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), skew, 1)
         grey = cv2.warpAffine(grey, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    if np.median(grey) < 128:
+        # White on black.
+        grey = 255 - grey
     across, down = _rules(grey, sorted(line.size for line in lines)[len(lines) // 2] if lines else 0)
     joined = cv2.dilate(cv2.bitwise_or(across, down), np.ones((5, 5), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(joined)

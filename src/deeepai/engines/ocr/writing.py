@@ -149,12 +149,12 @@ def xlsx(pages: Sequence[Page], path: Path) -> None:
         for block in page.blocks:
             if isinstance(block, Paragraph):
                 for text in block.texts:
-                    sheet.cell(row, 1).value = _value(text)
+                    _put(sheet.cell(row, 1), text)
                     row += 1
                 continue
             for cell in block.cells:
                 there = sheet.cell(row + cell.row, 1 + cell.column)
-                there.value = _value(cell.text)
+                _put(there, cell.text)
                 widths[1 + cell.column] = max(widths.get(1 + cell.column, 0), _wide(cell.text) // cell.columns)
                 if cell.rows * cell.columns > 1:
                     sheet.merge_cells(
@@ -173,12 +173,14 @@ def _wide(text: str) -> int:
     return max((sum(2 if ord(letter) > 0x2E80 else 1 for letter in row) for row in text.splitlines()), default=0)
 
 
-def _value(text: str) -> str | int | float:
-    """Return a number where a text is nothing else; what looks like a formula stays a text."""
+def _put(cell: Any, text: str) -> None:
+    """Put a number into a cell where a text is nothing else; what looks like a formula stays a text."""
     text = clean(text)[:_LONGEST_CELL]
     if _NUMBER.fullmatch(text):
-        return float(text) if "." in text else int(text)
-    return f"'{text}" if text.startswith("=") else text
+        cell.value = float(text) if "." in text else int(text)
+    else:
+        cell.value = text
+        cell.data_type = "s"
 
 
 # PowerPoint --------------------------------------------------------------------------------------------------------

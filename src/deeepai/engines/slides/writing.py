@@ -16,7 +16,7 @@ from pptx.slide import Slide, SlideLayout
 from pptx.util import Emu
 
 from . import charting, words
-from .composing import Composer, Paragraph, Sheet, Text, clean
+from .composing import Composer
 from .designs import DESIGNS, Design, Slot
 from .designs.drawing import attribute, content, emu, geometry_xml, line_xml
 from .designs.layouts import OBJECT
@@ -24,6 +24,7 @@ from .fonts import is_cjk, is_wide
 from .model import Deck
 from .package import PAGE_NUMBER, TABLE_STYLE, empty, hanging
 from .pictures import stored
+from .sheets import Paragraph, Sheet, Text, clean
 from .tabling import ABOVE, SIDE, Grid
 
 _A: Final = "http://schemas.openxmlformats.org/drawingml/2006/main"
@@ -299,8 +300,9 @@ def paragraph_xml(
         flags = f' marL="{margin}" indent="-{margin}"'
     if slot.bullet == "1." and text.first > 1:
         inner = f'<a:buFont typeface="+mj-lt"/><a:buAutoNum type="arabicPlain" startAt="{text.first}"/>'
-    if slot.before and size:
-        inner = f'<a:spcBef><a:spcPts val="{round(slot.before * text.size * 100)}"/></a:spcBef>{inner}'
+    before = text.before if text.before is not None else slot.before * text.size
+    if text.before is not None or (slot.before and size):
+        inner = f'<a:spcBef><a:spcPts val="{round(before * 100)}"/></a:spcBef>{inner}'
     if rtl:
         flags += ' rtl="1"' + (' algn="r"' if slot.align == "l" else "")
     properties = f"<a:pPr{flags}>{inner}</a:pPr>" if flags or inner else ""

@@ -87,9 +87,9 @@ DESIGN = Design(
         title=title_of_pages((48, 36, 800, 78), 32),
         top=136,
         shapes=(
-            leaf(934, 20, 60, 128, "accent3@60"),
-            leaf(944, 30, 54, 160, "accent1@75"),
-            leaf(926, 14, 52, 98, "accent2@55"),
+            leaf(952, -8, 84, 152, "accent3@65"),
+            leaf(956, -10, 74, 118, "accent1@80"),
+            leaf(950, -6, 60, 176, "accent2@70"),
         ),
         bullet="•",
         card=Card(fill="bg2", geometry="roundRect", adjust=(6000,), padding=18),

@@ -137,7 +137,9 @@ DESIGN = Design(
         number="tx1",
     ),
     section=Stage(
-        section_texts((340, 204, 520, 140), (100, 204, 200, 120), (340, 352, 520, 110), mark="tx1", digits=76),
+        section_texts(
+            (340, 204, 520, 140), (76, 200, 208, 120), (340, 352, 520, 110), mark="tx1", digits_align="ctr", digits=76
+        ),
         (
             Shape((40, 40, 880, 460), "bg1", geometry="roundRect", adjust=(7000,)),
             circle(180, 260, 104, "accent2"),

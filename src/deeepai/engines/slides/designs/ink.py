@@ -100,8 +100,8 @@ DESIGN = Design(
         table_head_text="accent1",
     ),
     cover=Stage(
-        cover_texts((96, 96, 640, 168), (96, 280, 560, 60), (144, 352, 500, 30), size=50, align="l", anchor="b"),
-        (circle(788, 158, 84, "accent1"), _FAR, _MIDDLE, _NEAR, *_seal(96, 350, 34)),
+        cover_texts((96, 96, 580, 168), (96, 280, 560, 60), (144, 352, 500, 30), size=50, align="l", anchor="b"),
+        (circle(806, 138, 80, "accent1"), _FAR, _MIDDLE, _NEAR, *_seal(96, 350, 34)),
     ),
     contents=Stage(
         contents_texts((120, 120, 170, 200), (330, 108, 560, 330), before=0.75),
@@ -114,18 +114,24 @@ DESIGN = Design(
     ),
     section=Stage(
         section_texts(
-            (330, 178, 560, 170), (104, 186, 180, 110), (330, 356, 560, 110), mark="bg1", digits=72, align="l"
+            (330, 178, 560, 170),
+            (56, 189, 184, 110),
+            (330, 356, 560, 110),
+            mark="bg1",
+            digits_align="ctr",
+            digits=72,
+            align="l",
         ),
-        (circle(148, 244, 92, "accent1"), _FAR, hills(470, 70, (0.5, 0.2, 0.7, 0.3, 0.8, 0.4, 0.6), "tx2@24")),
+        (circle(148, 244, 92, "accent1"), hills(470, 70, (0.5, 0.2, 0.7, 0.3, 0.8, 0.4, 0.6), "tx2@24")),
         number="tx1*65+35",
     ),
     quote=Stage(
         quote_texts((120, 60, 720, 32), (120, 120, 720, 240), (120, 372, 720, 36), align="ctr"),
-        (_FAR, rule(430, 100, 100, "accent1", width=2)),
+        (hills(462, 74, (0.3, 0.75, 0.4, 0.9, 0.35, 0.6, 0.3), "tx2@16"), rule(430, 100, 100, "accent1", width=2)),
         number="tx1*65+35",
     ),
     closing=Stage(
-        closing_texts((120, 130, 720, 130), (120, 274, 720, 60), align="ctr", size=64),
-        (circle(480, 130, 60, "accent1@90"), _FAR, _MIDDLE, _NEAR),
+        closing_texts((120, 172, 720, 110), (120, 290, 720, 44), align="ctr", size=64),
+        (circle(480, 104, 56, "accent1"), _FAR, _MIDDLE, _NEAR),
     ),
 )

@@ -110,7 +110,7 @@ DESIGN = Design(
         table_head_text="accent1",
     ),
     cover=Stage(
-        cover_texts((72, 150, 540, 176), (72, 346, 520, 60), (72, 440, 500, 30), size=46, soft="tx2"),
+        cover_texts((72, 150, 500, 176), (72, 346, 520, 60), (72, 440, 500, 30), size=46, soft="tx2"),
         (
             *_STARS,
             *_ring(760, 270, 150),
@@ -125,8 +125,9 @@ DESIGN = Design(
     section=Stage(
         section_texts(
             (336, 200, 560, 150),
-            (94, 216, 192, 110),
+            (48, 214, 200, 112),
             (336, 362, 560, 110),
+            digits_align="ctr",
             digits=64,
             soft="tx2",
             mark="tx1",

@@ -61,6 +61,7 @@ def section_texts(
     colour: str = "tx1",
     soft: str = "tx1*65+35",
     mark: str = "accent1",
+    digits_align: str = "l",
     **changes: Any,
 ) -> tuple[Slot, Slot, Slot]:
     """Return a section's title, number and names of pages."""
@@ -80,7 +81,8 @@ def section_texts(
             colour=mark,
             spacing=0.9,
             lines=1,
-            align=align,
+            align=digits_align,
+            anchor="ctr",
         ),
         Slot(1, "body", "Pages", pages, 18, colour=soft, before=0.25, align=align),
     )

@@ -113,7 +113,7 @@ DESIGN = Design(
     ),
     section=Stage(
         section_texts(
-            (350, 196, 550, 150), (96, 270, 190, 110), (350, 358, 550, 120), mark="bg1", digits=76, align="l"
+            (350, 196, 550, 150), (48, 250, 240, 110), (350, 358, 550, 120), mark="bg1", digits_align="ctr", digits=76
         ),
         (_arch(48, 170, 240, "accent1"), circle(290, 180, 44, "accent2")),
         fill="bg2",

@@ -24,6 +24,7 @@ from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, W
 from .vendors import (
     anthropic,
     cogvideox,
+    docmee,
     dream_machine,
     flux,
     gemini,
@@ -82,6 +83,7 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    docmee.VENDOR,
     picwish.VENDOR,
     weinike.VENDOR,
     mewx.VENDOR,

@@ -22,8 +22,9 @@ from . import reading
 from .canvas import OUTLINES, Array, luminance, placed, smooth
 
 Version: TypeAlias = Literal["1", "1.1", "2", "3"]
-LEVELS: Final = (("h", 4), ("q", 7), ("m", 13), ("l", 40))
-"""Of error correction, each as long as the code is not of a higher version: a small module is worse than less of it."""
+LEVELS: Final = (("q", 2), ("m", 10), ("l", 40))
+"""Of error correction, each as long as the code is not of a higher version: nothing here is damaged, and large modules are
+read better than many."""
 _EYES: Final = {
     "square": (("plus", 0.0), ("plus", 0.0)),
     "circle": (("round", 0.14), ("round", 0.5)),
@@ -37,7 +38,7 @@ within the ring, and OpenCV's detector finds it no more (tried in steps of 0.05 
 QUIET: Final = 2
 """Modules around the code that are light; the light fades over as many more."""
 STEP: Final = 0.08
-MARGIN: Final = 0.075
+MARGIN: Final = 0.055
 """Between the quiet zone and the edge, in parts of the shorter side."""
 SHAPES: Final = tuple(_EYES)
 _FINDER: Final = 7
@@ -317,7 +318,11 @@ def graded(scene: Array) -> tuple[Array, Array]:
     detail = np.clip(0.5 + 1.4 * (light - spread), 0, 1)
     deep = 0.06 + 0.20 * detail + 0.06 * spread
     pale = 0.70 + 0.17 * detail + 0.11 * spread
-    vivid = np.clip(light[..., None] + (scene - light[..., None]) * 1.7, 0, 1)
+    # What has hardly any colour gets no more of it.
+    colour = scene.max(-1) - scene.min(-1)
+    vivid = np.clip(
+        light[..., None] + (scene - light[..., None]) * (1 + 0.8 * smooth(0.1, 0.4, colour))[..., None], 0, 1
+    )
     dark = vivid * (deep / np.maximum(luminance(vivid), 0.02))[..., None]
     # A channel alone may be bright, or nothing is left of pure colours.
     dark = dark / (np.maximum(dark.max(-1, keepdims=True), 0.72) / 0.72)

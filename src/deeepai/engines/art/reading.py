@@ -15,23 +15,27 @@ SMALL: Final = 200
 """Pixels of the shorter side that a picture is scaled to; dense codes keep `_LEAST` for a module."""
 QUALITY: Final = 60
 _LEAST: Final = 4.0
+_FORMATS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 def by_zxing(picture: Image.Image) -> str | None:
     """Return what ZXing reads."""
-    found = zxingcpp.read_barcodes(np.asarray(picture.convert("RGB")), formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(np.asarray(picture.convert("RGB")), formats=_FORMATS)
     return next((code.text for code in found if code.valid), None)
 
 
 def by_opencv(picture: Image.Image) -> str | None:
-    """Return what OpenCV reads."""
+    """Return what OpenCV reads, by the one or the other of its detectors."""
     pixels = cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
-    try:
-        text, _, _ = cv2.QRCodeDetector().detectAndDecode(pixels)
-    except (cv2.error, UnicodeDecodeError):
-        # Its decoder asserts about outlines that are none, and makes text of bytes that are none.
-        return None
-    return text or None
+    for detector in (cv2.QRCodeDetectorAruco(), cv2.QRCodeDetector()):
+        try:
+            text, _, _ = detector.detectAndDecode(pixels)
+        except (cv2.error, UnicodeDecodeError):
+            # Its decoder asserts about outlines that are none, and makes text of bytes that are none.
+            continue
+        if text:
+            return text
+    return None
 
 
 DECODERS: Final = {"zxing": by_zxing, "opencv": by_opencv}

@@ -173,7 +173,7 @@ class _Canvas:
         for octave in range(octaves):
             across = max(round(cells * 2**octave), 2)
             along = max(round(cells * 2**octave * stretch * self.height / self.width), 2)
-            if max(across, along) > 2 * max(self.width, self.height):
+            if octave and max(across, along) > 2 * max(self.width, self.height):
                 break
             grid = self.chance.random((along, across), dtype=np.float32)
             made += strength * cv2.resize(grid, (self.width, self.height), interpolation=cv2.INTER_CUBIC)

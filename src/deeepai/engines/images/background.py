@@ -101,11 +101,11 @@ def _shadow(alpha: Mask, box: Box) -> Mask:
         # Where it stands: what of it is lowest, pressed flat; and the fall of its shadow to the side.
         low = small.copy()
         low[: max(round(foot - 0.15 * tall), 0)] = 0
-        press = np.array([[1, 0, 0], [0, 0.30, foot * 0.70]], np.float32)
+        press = np.array([[1, 0, 0], [0, 0.30, foot * 0.70 + tall * 0.015]], np.float32)
         contact = cv2.GaussianBlur(cv2.warpAffine(low, press, size), (0, 0), max(unit * 0.025, 0.8))
         slant = 0.35
         fall = np.array([[1, slant, -slant * foot], [0, 0.22, foot * 0.78]], np.float32)
         cast = cv2.GaussianBlur(cv2.warpAffine(small, fall, size), (0, 0), max(unit * 0.05, 1.2))
-        shade = shade + 0.55 * contact + 0.28 * cast
+        shade = shade + 0.7 * contact + 0.3 * cast
     shade = np.clip(shade, 0, 0.75)
     return cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR)

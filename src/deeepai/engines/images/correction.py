@@ -112,7 +112,7 @@ def _shapes(small: Samples) -> Iterator[NDArray[Any]]:
         for low, high in ((20, 60), (50, 150)):
             lines = cv2.Canny(plane, low, high)
             yield cv2.dilate(lines, np.ones((3, 3), np.uint8))
-    size = max(small.shape) // 4 | 1
+    size = max(max(small.shape[:2]) // 4, 3) | 1
     yield cv2.adaptiveThreshold(lab[..., 0], 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, size, -5)
 
 

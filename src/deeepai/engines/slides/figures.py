@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -32,7 +31,7 @@ _LABELLED: Final = re.compile(
 
 
 def number(text: str) -> tuple[float, str] | None:
-    """Return the value and the unit of what is a number alone; None for codes such as `0044` and for everything else."""
+    """Return the value and the unit of what is a number alone; None for codes such as `0044` and all else."""
     match = _VALUE.match(text.strip())
     if match is None or _CODE.match(match["number"]):
         return None
@@ -98,12 +97,18 @@ def series(sentence: str, name: str) -> Chart | None:
     ]
     years = [year for year, _ in found]
     # "亿元、… 亿元增长到": what they have in common is the unit.
-    unit = os.path.commonprefix(units).strip()
+    unit = _common_start(units).strip()
     if len(found) < 3 or years != sorted(set(years)) or not unit:
         return None
     if unit.isascii() and unit.isalpha() and any(each != unit for each in units):
         return None
     return Chart("line", years, {name: [value for _, value in found]}, unit)
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    first, last = min(texts, default=""), max(texts, default="")
+    same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), len(first))
+    return first[:same]
 
 
 def listed(items: Sequence[str], name: str) -> Chart | None:

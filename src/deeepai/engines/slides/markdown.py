@@ -100,10 +100,10 @@ class _Reader:
 
     def _body(self, piece: Piece) -> None:
         lines = [line for line in piece.text.split("\n") if line.strip()]
-        if not self.deck.chapters and self.titled:
-            if piece.kind in ("text", "quote") and not self.deck.subtitle:
-                self.deck.subtitle = " ".join(lines)
-                return
+        on_cover = self.titled and not self.deck.chapters and not self.deck.subtitle
+        if on_cover and piece.kind in ("text", "quote"):
+            self.deck.subtitle = " ".join(lines)
+            return
         block = self._block()
         if piece.kind == "image":
             if block.image:
@@ -173,7 +173,7 @@ def _address(address: str) -> str:
 
 
 def _said(mark: str, text: str) -> str:
-    """Return a line so that it is read as it is; where Markdown would leave it alone it is left bare, for whoever reads."""
+    """Return a line so that it is read as it is; where Markdown leaves it alone it is left bare, for who reads it."""
     text = " ".join(text.split())
     if not _MARKS.search(text):
         return mark + text

@@ -19,7 +19,7 @@ _TITLE: Final = 60
 
 @cache
 def _said() -> dict[str, dict[str, Any]]:
-    return tomllib.loads((resources.files(__package__) / "neutral.toml").read_text("utf-8"))
+    return tomllib.loads((resources.files(__package__ or __name__) / "neutral.toml").read_text("utf-8"))
 
 
 def words(language: str) -> dict[str, Any]:

@@ -29,7 +29,8 @@ _MOST_COLUMNS: Final = 8
 _SAID_OF_CODE: Final = 40
 _MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
 _DATED: Final = re.compile(
-    rf"^(?:(?:In|On|By|Since|From|After|Im Jahr|En|Em|Nel)\s+)?(?P<date>(?:{_MONTH}\s+(?:\d{{1,2}},?\s+)?|\d{{1,2}}\s+{_MONTH}\s+)?"
+    r"^(?:(?:In|On|By|Since|From|After|Im Jahr|En|Em|Nel)\s+)?(?P<date>"
+    rf"(?:{_MONTH}\s+(?:\d{{1,2}},?\s+)?|\d{{1,2}}\s+{_MONTH}\s+)?"
     r"(?:1[0-9]|20)\d\d(?:\s*年(?:\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?)?|[-/.]\d{1,2}(?:[-/.]\d{1,2})?)?)"
     r"(?P<mark>\s*[,，:：、—–-]?\s*)(?P<rest>\S.*)$",
     re.S,

@@ -1,4 +1,4 @@
-"""A document as the planner sees it: sections within sections, of units (a sentence, an item, a table …) with a worth."""
+"""A document as the planner sees it: sections within sections, of units (a sentence, an item, a table …)."""
 
 from __future__ import annotations
 

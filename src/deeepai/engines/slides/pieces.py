@@ -94,7 +94,7 @@ def _flat(tokens: Iterable[dict[str, Any]], depth: int) -> Iterator[Piece]:
             for item in children:
                 yield from _item(item.get("children", []), depth)
         elif kind == "block_quote":
-            inner = [piece for piece in _flat(children, depth + 1)] if depth < _DEEPEST else []
+            inner = list(_flat(children, depth + 1)) if depth < _DEEPEST else []
             said = "\n".join(piece.text for piece in inner if piece.kind in ("text", "item", "quote", "heading"))
             if said:
                 yield Piece("quote", said)

@@ -1,9 +1,9 @@
 """Which sentences of a text are central to it, and which are near to a few words.
 
-Continuous LexRank (G. Erkan, D. R. Radev, 2004): sentences are nodes, their cosine the weight between two, and a sentence
-is worth what a random walk finds it worth. The matrix of all cosines is never made: a step of the walk goes through the
-terms and back, so time and memory are linear in the text. The well-kept library for this, `sumy`, wants NLTK and its data
-from the network for sentences and brings no Chinese ones, so that only the walk below would be left of it.
+Continuous LexRank (G. Erkan, D. R. Radev, 2004): sentences are nodes, their cosine the weight between two, and a
+sentence is worth what a random walk finds it worth. The matrix of all cosines is never made: a step of the walk goes
+through the terms and back, so time and memory are linear in the text. The well-kept library for this, `sumy`, brings
+NLTK, whose data for sentences it wants from the network; what would be left of it here is the walk below.
 """
 
 from __future__ import annotations

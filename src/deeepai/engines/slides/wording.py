@@ -7,6 +7,11 @@ import unicodedata
 from collections import Counter
 from typing import Final
 
+
+def _words(said: str) -> frozenset[str]:
+    return frozenset(said.split())
+
+
 _TRADITIONAL: Final = frozenset(
     "們個來這對時會說國過為學業產動現實際與於開關點電無從應發問題進種樣長當見間經還後將機東車書員"
     "報風場氣體資訊網絡據軟體檔設計處裡邊讓給聽買賣號馬魚鳥麗麼嗎總結構數據標準備條約規劃務勞醫藥護識論證轉變"
@@ -16,15 +21,157 @@ _SIMPLIFIED: Final = frozenset(
     "报风场气体资讯网络据软体档设计处里边让给听买卖号马鱼鸟丽么吗总结构数据标准备条约规划务劳医药护识论证转变"
 )
 _LATIN: Final = {
-    "en": frozenset(["the", "of", "and", "to", "in", "is", "that", "for", "it", "with", "as", "was", "on", "are", "be", "this", "by", "from", "or", "an", "have", "not", "which"]),
-    "de": frozenset(["der", "die", "und", "das", "ist", "nicht", "von", "mit", "den", "auf", "für", "ein", "eine", "dem", "des", "sich", "auch", "als", "werden", "wird"]),
-    "fr": frozenset(["le", "les", "des", "et", "est", "une", "dans", "que", "qui", "pour", "pas", "sur", "au", "avec", "du", "sont", "par", "plus", "ce", "cette"]),
-    "it": frozenset(["il", "di", "che", "la", "per", "un", "una", "sono", "con", "del", "della", "non", "le", "gli", "nel", "più", "anche", "alla", "dei", "questo"]),
-    "pt": frozenset(["o", "os", "uma", "que", "não", "em", "para", "com", "do", "da", "dos", "das", "por", "mais", "como", "foi", "são", "ao", "também", "pelo"]),
-    "es": frozenset(["el", "los", "las", "que", "una", "en", "del", "por", "con", "para", "es", "no", "se", "su", "como", "más", "pero", "al", "este", "fue"]),
+    "en": frozenset(
+        [
+            "the",
+            "of",
+            "and",
+            "to",
+            "in",
+            "is",
+            "that",
+            "for",
+            "it",
+            "with",
+            "as",
+            "was",
+            "on",
+            "are",
+            "be",
+            "this",
+            "by",
+            "from",
+            "or",
+            "an",
+            "have",
+            "not",
+            "which",
+        ]
+    ),
+    "de": frozenset(
+        [
+            "der",
+            "die",
+            "und",
+            "das",
+            "ist",
+            "nicht",
+            "von",
+            "mit",
+            "den",
+            "auf",
+            "für",
+            "ein",
+            "eine",
+            "dem",
+            "des",
+            "sich",
+            "auch",
+            "als",
+            "werden",
+            "wird",
+        ]
+    ),
+    "fr": frozenset(
+        [
+            "le",
+            "les",
+            "des",
+            "et",
+            "est",
+            "une",
+            "dans",
+            "que",
+            "qui",
+            "pour",
+            "pas",
+            "sur",
+            "au",
+            "avec",
+            "du",
+            "sont",
+            "par",
+            "plus",
+            "ce",
+            "cette",
+        ]
+    ),
+    "it": frozenset(
+        [
+            "il",
+            "di",
+            "che",
+            "la",
+            "per",
+            "un",
+            "una",
+            "sono",
+            "con",
+            "del",
+            "della",
+            "non",
+            "le",
+            "gli",
+            "nel",
+            "più",
+            "anche",
+            "alla",
+            "dei",
+            "questo",
+        ]
+    ),
+    "pt": frozenset(
+        [
+            "o",
+            "os",
+            "uma",
+            "que",
+            "não",
+            "em",
+            "para",
+            "com",
+            "do",
+            "da",
+            "dos",
+            "das",
+            "por",
+            "mais",
+            "como",
+            "foi",
+            "são",
+            "ao",
+            "também",
+            "pelo",
+        ]
+    ),
+    "es": frozenset(
+        [
+            "el",
+            "los",
+            "las",
+            "que",
+            "una",
+            "en",
+            "del",
+            "por",
+            "con",
+            "para",
+            "es",
+            "no",
+            "se",
+            "su",
+            "como",
+            "más",
+            "pero",
+            "al",
+            "este",
+            "fue",
+        ]
+    ),
 }
 _STOP: Final = frozenset().union(
-    *_LATIN.values(), ["a", "i", "at", "its", "we", "you", "they", "he", "she", "has", "had", "but", "will", "can", "all", "their"]
+    *_LATIN.values(),
+    ["a", "i", "at", "its", "we", "you", "they", "he", "she", "has", "had", "but", "will", "can", "all", "their"],
 )
 _WORD: Final = re.compile(r"\w+(?:[.'’\-]\w+)*")
 _NUMBER: Final = re.compile(r"\d[\d,.]*\d|\d")
@@ -229,9 +376,12 @@ def titled(sentence: str, most: int) -> str:
 
 _WHEN: Final = re.compile(r"^(?:In |On |By |Since |Im |En |In )?[\d\s年月日/.-]+$")
 _SUBORDINATE: Final = re.compile(
-    r"^(?:如果|若|虽然|雖然|尽管|儘管|由于|由於|因为|因為|为了|為了|根据|根據|随着|隨著|但|而且|并|並|从而|從而|对于|對於|除了|以及|或者?|其中|此外|另外|例如|即)"
+    r"^(?:如果|若|虽然|雖然|尽管|儘管|由于|由於|因为|因為|为了|為了|根据|根據|随着|隨著|但|而且|并|並|从而|從而|对于|對於|除了|以及|或者?"
+    r"|其中|此外|另外|例如|即)"
     r"|^[当當在].*[时時前后後中上下里裡]$"
 )
-_HANGING: Final = frozenset(
-    ["and", "or", "but", "so", "because", "if", "when", "while", "although", "for", "in", "on", "at", "by", "with", "without", "to", "of", "from", "as", "after", "before", "since", "until", "wenn", "weil", "und", "oder", "aber", "mit", "nach", "si", "quand", "et", "ou", "mais", "pour", "dans", "avec", "se", "quando", "e", "o", "ma", "per", "con", "cuando", "y", "pero", "para", "however", "therefore", "otherwise", "thus", "moreover", "also", "then", "first", "second", "finally"]
+_HANGING: Final = _words(
+    "and or but so because if when while although for in on at by with without to of from as after before since until "
+    "wenn weil und oder aber mit nach si quand et ou mais pour dans avec se quando e o ma per con cuando y pero para "
+    "however therefore otherwise thus moreover also then first second finally"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,7 @@ from ...declare import (
     CallTranslator,
     Events,
     Failure,
+    Outputs,
     Reason,
     Reframer,
     Request,
@@ -339,17 +341,15 @@ class _Answering:
         if self._keeper is not None:
             relay.before_end = self._keeper.end
         elif own.outputs is not None and translated is None:
-            relay.before_end = self._kept
+            relay.before_end = functools.partial(self._kept, own.outputs)
         await relay.run()
 
-    async def _kept(self, events: bytes) -> bytes:
+    async def _kept(self, wanted: Outputs, events: bytes) -> bytes:
         """Keep the files that a stream's last events name, and tell of the objects in them as the caller sees them."""
-        own, taken, found = self._x.operation, self._taken, list[bytes]()
-        assert isinstance(own, Call)
-        assert own.outputs is not None
+        taken, found = self._taken, list[bytes]()
         for event in whole_events(events):
             answer = Answer(200, {}, event_data(event))
-            kept = await outputs.keep(self._core, self._x, taken, answer, own.outputs)
+            kept = await outputs.keep(self._core, self._x, taken, answer, wanted)
             found.append(event if kept is answer.body else with_json(event, kept))
             if kept is not answer.body and self._tap is not None:
                 await self._tap.whole(lenient_json(kept), taken.attempt.channel)

@@ -20,7 +20,7 @@ OUR_ACCOUNT = {88: "insufficient credit", 98: "invalid API key", 99: "invalid AP
 PASSING = frozenset({-1, 1002, 1009, 1012})
 """Codes after which another channel may be asked."""
 WAITING = b'data: {"text":"","status":3}\n\n'
-NOTHING = Usage()
+NOTHING = Usage(share=0.0)
 DECK = Usage(calls=1, basis="vendor")
 
 

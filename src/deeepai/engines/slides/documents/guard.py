@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from ...jobs import Refusal
 
@@ -25,7 +25,7 @@ _DECLARED: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.I)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened(path: Path) -> Generator[zipfile.ZipFile]:
     """Open a document's archive, once it is known to be bounded.
 
     `zipfile` never unpacks more of an entry than its directory says, so that what is said there is what there can be.
@@ -85,7 +85,7 @@ def refuse_declarations(content: bytes) -> None:
         raise Refusal("unreadable", "The file declares XML entities, which are not read.")
 
 
-def xml(content: bytes) -> etree._Element:
+def xml(content: bytes) -> Any:
     """Parse XML that has no entities; nothing is fetched.
 
     Raises

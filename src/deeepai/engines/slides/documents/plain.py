@@ -21,7 +21,8 @@ _ITEM: Final = re.compile(
 )
 _NUMBERED: Final = re.compile(r"^(\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+\S")
 _CHAPTER: Final = re.compile(
-    r"^(?:第[一二三四五六七八九十百\d]{1,4}[章编篇]|[一二三四五六七八九十壹貳叁參肆伍陸柒捌玖拾贰陆]{1,3}、|Chapter \d+|CHAPTER \w+)"
+    r"^(?:第[一二三四五六七八九十百\d]{1,4}[章编篇]|[一二三四五六七八九十壹貳叁參肆伍陸柒捌玖拾贰陆]{1,3}、"
+    r"|Chapter \d+|CHAPTER \w+)"
 )
 _SUBCHAPTER: Final = re.compile(
     r"^(?:第[一二三四五六七八九十百\d]{1,4}[节節条條]|[（(][一二三四五六七八九十]{1,3}[)）])"
@@ -57,7 +58,9 @@ def decoded(content: bytes) -> str:
             else:
                 text = max((_tried(content, name) for name in _ENCODINGS), key=_plausible)
     sample = text[:20_000]
-    strange = sum((character < " " and character not in "\t\n\r\f\x1b") or character == "\ufffd" for character in sample)
+    strange = sum(
+        (character < " " and character not in "\t\n\r\f\x1b") or character == "\ufffd" for character in sample
+    )
     if strange > 0.05 * len(sample):
         raise Refusal("unreadable", "The file is no text.")
     return text
@@ -104,7 +107,7 @@ def read_text(path: Path, name: str) -> Document:
 def structured(text: str) -> Document:
     """Return a plain text with its structure as Markdown; a text that is Markdown already stays as it is."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n\n")[:MOST_CHARACTERS]
-    if re.search(r"^# \S", text, re.M) and re.search(r"^##+ \S", text, re.M):
+    if re.match(r"\s*#{1,2} \S[^\n]*\n\s*\n", text) or re.search(r"^# \S.*^##+ \S", text, re.M | re.S):
         return Document("", text)
     lines = text.split("\n")
     if sum(bool(_RUN_IN.match(line)) for line in lines) >= _FEW:

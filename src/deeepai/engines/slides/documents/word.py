@@ -1,4 +1,4 @@
-"""Word documents (OOXML), read from their own XML: headings, lists, tables with merged cells, pictures, in their order."""
+"""Word documents (OOXML), read from their XML: headings, lists, tables with merged cells, pictures, in order."""
 
 from __future__ import annotations
 

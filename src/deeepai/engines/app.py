@@ -17,9 +17,9 @@ from ..safe_fetch import Network, SafeFetch
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
+from .mewx import MewxFamily
 from .models.catalogue import Model, tools
 from .models.image_models import TOOLS
-from .mewx import MewxFamily
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
 from .picwish import PicwishFamily
 from .realtime.family import RealtimeFamily
@@ -39,9 +39,9 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
 """A new family is a room and a line here."""
 VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
     MewxFamily,
+    PicwishFamily,
     WeinikeFamily,
 )
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, PicwishFamily)
 """Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""

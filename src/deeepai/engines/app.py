@@ -17,7 +17,7 @@ from ..safe_fetch import Network, SafeFetch
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
-from .mewx import MewxFamily
+from .mewx.family import MewxFamily
 from .models.catalogue import Model, tools
 from .models.image_models import TOOLS
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id

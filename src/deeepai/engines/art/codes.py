@@ -36,7 +36,9 @@ _EYES: Final = {
 within the ring, and OpenCV's detector finds it no more (tried in steps of 0.05 with 4.14)."""
 QUIET: Final = 2
 """Modules around the code that are light; the light fades over as many more."""
-STEP: Final = 0.08
+STEP: Final = 0.12
+_MASKS: Final = (2, 5)
+"""Data masks that are tried before the strength is raised: a detector that fails at one code reads its sibling."""
 MARGIN: Final = 0.055
 """Between the quiet zone and the edge, in parts of the shorter side."""
 SHAPES: Final = tuple(_EYES)
@@ -84,8 +86,8 @@ class Code:
         return mask
 
 
-def encode(content: str) -> Code:
-    """Return the code of a text.
+def encode(content: str, mask: int | None = None) -> Code:
+    """Return the code of a text, by the usual data mask or another: that changes which modules are dark.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def encode(content: str) -> Code:
         try:
             # Segno raises the level of error correction unasked where that costs no version.
             plain = content.isascii()
-            made = segno.make_qr(content if plain else content.encode(), error=level, boost_error=False)
+            made = segno.make_qr(content if plain else content.encode(), error=level, boost_error=False, mask=mask)
         except segno.DataOverflowError:
             continue
         if int(made.version) <= highest:
@@ -156,8 +158,9 @@ class Drawing:
         self._scene = scene
         self._dark, self._light = graded(scene)
 
-    def draw(self, strength: float) -> Image.Image:
-        """Return the picture with modules of a strength, from 0 to 1."""
+    def draw(self, strength: float, code: Code | None = None) -> Image.Image:
+        """Return the picture with modules of a strength, from 0 to 1; by another mask of the code, if one is given."""
+        self.code = code or self.code
         picture = self._scene.copy()
         share = self._quiet()[..., None] * (0.84 + 0.16 * strength)
         picture = picture * (1 - share) + self._light * share
@@ -365,13 +368,15 @@ def draw(content: str, scene: Array, style: Style, strength: float) -> Drawn:
     Refusal
         The text is too long to be read from a picture of this size.
     """
-    drawing = Drawing(scene, encode(content), style)
+    masks = [encode(content, mask) for mask in (None, *_MASKS)]
+    drawing = Drawing(scene, masks[0], style)
     tries = 0
     while True:
-        tries += 1
-        picture = drawing.draw(min(strength, 1.0))
-        if reading.reads(picture, drawing.module, content):
-            return Drawn(picture, min(strength, 1.0), tries, drawing.module)
+        for code in masks:
+            tries += 1
+            picture = drawing.draw(min(strength, 1.0), code)
+            if reading.reads(picture, drawing.module, content):
+                return Drawn(picture, min(strength, 1.0), tries, drawing.module)
         if strength >= 1:
             break
         strength += STEP

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import importlib.util
 import os
 import signal
 import socket
@@ -26,7 +27,8 @@ from .accounts.vault import Vault
 from .child import END_SECONDS, Child, Say
 from .control import applied_files, bootstrap, presets
 from .control.config_file import Applier, ConfigError, read
-from .engines import PackError, catalogue
+from .engines import PackError, catalogue, tools
+from .engines.packs import default_folder
 from .money.ledger import Ledger
 from .money.prices import PriceBook
 from .protocols import PROTOCOLS
@@ -186,7 +188,7 @@ class Supervisor:
 
     async def _serve(self, database: Database, vault: Vault) -> None:
         ledger = Ledger(database, node="supervisor")
-        watcher: asyncio.Task[None] | None = None
+        aside: list[asyncio.Task[None]] = []
         try:
             await ledger.recover()
             told, first = await bootstrap.first_start(database, ledger, self.settings)
@@ -198,7 +200,9 @@ class Supervisor:
                 raise StartError(f"{self.settings.config_path} does not exist")
             await self._apply(applier)
             if await self._start_programs(database, vault):
-                watcher = asyncio.create_task(self._watch(applier, stamp))
+                aside.append(asyncio.create_task(self._watch(applier, stamp)))
+                if self.settings.engines:
+                    aside.append(asyncio.create_task(self._install_tools()))
                 self._greet(told, first=first)
                 await self._propose()
                 await self._stop.wait()
@@ -206,9 +210,9 @@ class Supervisor:
         except DatabaseUnavailable as fault:
             raise StartError(str(fault)) from None
         finally:
-            if watcher is not None:
-                watcher.cancel()
-                await asyncio.gather(watcher, return_exceptions=True)
+            for task in aside:
+                task.cancel()
+            await asyncio.gather(*aside, return_exceptions=True)
             await self._end_programs()
             await ledger.close()
             await database.close()
@@ -235,7 +239,7 @@ class Supervisor:
         settings, python = self.settings, sys.executable
         engines = sandbox = None
         if settings.engines:
-            await self._install_pack()
+            await self._install(PACK, "The local chat model")
             options = ["--data", str(Path(settings.data) / "engines")]
             options += ["--packs", settings.packs] if settings.packs else []
             for network in settings.allow_private_callbacks:
@@ -273,9 +277,10 @@ class Supervisor:
             # No other node, and so no older one, can be at work.
             await migrate(database, after=True)
 
-    async def _install_pack(self) -> None:
+    async def _install(self, pack: str, what: str) -> None:
+        """Install a pack; at once if it is there already."""
         settings = self.settings
-        command = [sys.executable, "-m", "deeepai", "engines", "install", PACK, "--quiet"]
+        command = [sys.executable, "-m", "deeepai", "engines", "install", pack, "--quiet"]
         if settings.packs:
             command += ["--packs", settings.packs]
         installer = await asyncio.create_subprocess_exec(
@@ -283,13 +288,28 @@ class Supervisor:
         )
         stopped = asyncio.create_task(self._stop.wait())
         ended = asyncio.create_task(installer.wait())
-        await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not ended.done():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(installer.pid, signal.SIGKILL)
-        if await ended != 0 and not self._stop.is_set():
-            self._say(f"The local chat model is missing; `deeepai engines install {PACK}` tries again")
+        try:
+            await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            if not ended.done():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(installer.pid, signal.SIGKILL)
+            code = await ended
+        if code != 0 and not self._stop.is_set():
+            self._say(f"{what} is missing; `deeepai engines install {pack}` tries again")
+
+    async def _install_tools(self) -> None:
+        """Install what the image tools need, one after another; nothing waits for it."""
+        folder = Path(self.settings.packs) if self.settings.packs else None
+        wanted = {
+            pack.name: (pack.bytes, entry.model)
+            for entry in tools(folder)
+            if (pack := entry.model.pack) and not pack.installed(folder or default_folder())
+        }
+        for name, (_, model) in sorted(wanted.items(), key=lambda item: item[1][0]):
+            if importlib.util.find_spec(model.package):
+                await self._install(name, f"What {model.id} and others need")
 
     async def _start_gateway(self) -> bool:
         settings = self.settings

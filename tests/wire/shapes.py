@@ -205,6 +205,22 @@ def viggle_api(got: Got) -> None:
     assert _words(detail["message"])
 
 
+def docmee(got: Got) -> None:
+    body = got.json
+    assert set(body) == {"code", "message", "data"}
+    assert body["code"] in (-1, 88, 98, 1001, 1003, 1006, 1009, 1010, 1012)
+    assert _words(body["message"])
+    assert body["data"] is None
+    # What the vendor's Python program looks for.
+    assert got.headers["content-type"] in "application/json"
+
+
+def picwish(got: Got) -> None:
+    assert set(got.json) == {"status", "message"}
+    assert got.json["status"] == got.status
+    assert _words(got.json["message"])
+
+
 def weinike(got: Got) -> None:
     body = got.json
     assert set(body) == {"code", "msg", "data"}
@@ -295,6 +311,18 @@ MANNERS: Mapping[str, Manner] = {
     "suno_goamz": Manner(suno_goamz, {"unknown id": 400}),
     "suno_tasks": Manner(suno_tasks, {"unknown id": 400, "unfunded": 403}),
     "viggle_api": Manner(viggle_api),
+    # Its clients look no further where the status is another.
+    "docmee": Manner(
+        docmee,
+        dict.fromkeys(
+            (
+                *("no key", "wrong key", "expired", "disabled", "malformed", "wrong type", "missing", "unknown id"),
+                *("no model", "unfunded", "bad callback"),
+            ),
+            200,
+        ),
+    ),
+    "picwish": Manner(picwish),
     # What people are to be told comes with a good status.
     "weinike": Manner(weinike, dict.fromkeys((*KEYS, *BODIES, "no model", "unknown id", "unfunded"), 200)),
     "midjourney": Manner(midjourney, {"unknown id": 400, "unfunded": 403, "bad media": 400, "bad encoding": 400}),

@@ -55,6 +55,11 @@ SUBMITS: dict[str, tuple[str, dict[str, Any], str]] = {
         {"imageURL": "https://example.com/call me.png", "templateID": "1"},
         "callback_url",
     ),
+    "picwish": (
+        "/picwish/api/tasks/visual/segmentation",
+        {"image_url": "https://example.com/call me.png"},
+        "callback_url",
+    ),
     "mewx": (
         "/mewx/api/v1/images/generate",
         {"prompt": "call me --v 1.1", "model": "67", "qr_content": "https://example.com"},

@@ -14,7 +14,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _LENGTH = 48
 _PREFIXES: dict[Mode, str] = {"live": "sk-", "test": "sk-test-"}
 
-SECRET: Final = re.compile(r"\b(?:sk-test-|sk-|session-|access-|code-|ek_)[A-Za-z0-9]{16,}")
+SECRET: Final = re.compile(r"\b(?:sk-test-|sk-|session-|access-|code-|ek_|sk_)[A-Za-z0-9]{16,}")
 """Whatever looks like a key of ours, for the redaction of logs."""
 
 

@@ -9,6 +9,29 @@ Mode = Literal["live", "test"]
 
 
 @dataclass(frozen=True, slots=True)
+class SubToken:
+    """What a key stands for that was made of a token, to be handed on.
+
+    Attributes
+    ----------
+    protocol : str
+        Whose interfaces alone it opens (`Protocol.kin`).
+    holder : str
+        Whose objects it reaches; empty: those of the token itself.
+    most : int or None
+        Charged calls that may be made with it.
+    expires_at : int
+        ms since 1970.
+    """
+
+    id: str
+    protocol: str
+    holder: str
+    most: int | None
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """A caller's key with all that decides what it may do. Money is 10⁻⁹ USD, times are ms since 1970."""
 
@@ -28,6 +51,13 @@ class Token:
     price_group: str
     """The token's own, else its account's."""
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    sub: SubToken | None = None
+    """The sub-token that stands for it here."""
+
+    @property
+    def holder(self) -> str:
+        """Whose objects are reached; empty: the token's own."""
+        return "" if self.sub is None else self.sub.holder
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from ..declare import Failure, Reason
 from ..storage.database import Row, Tx, Value
 from ..storage.ids import new_id, now_ms
-from . import keys, token_limits
+from . import keys, sub_tokens, token_limits
 from .changes import bump
 from .models import Mode, Token
 from .people import Name, changed, check_group
@@ -286,7 +287,19 @@ async def write_last_used(tx: Tx, used_at: Mapping[str, int]) -> None:
 
 
 async def find(tx: Tx, digest: str) -> Token | None:
-    """Return the token whose key has that digest; None where there is none or it is deleted."""
+    """Return the token whose key has that digest, or for which a sub-token's key stands; None where there is none."""
+    token = await _find(tx, digest)
+    if token is not None:
+        return token
+    found = await sub_tokens.find(tx, digest)
+    token = None if found is None else await _find(tx, found[1])
+    if token is None or found is None:
+        return None
+    until = found[0].expires_at if token.expires_at is None else min(token.expires_at, found[0].expires_at)
+    return replace(token, sub=found[0], expires_at=until)
+
+
+async def _find(tx: Tx, digest: str) -> Token | None:
     row = await tx.fetchrow(
         "SELECT t.*, a.price_group AS account_group, "
         "CASE WHEN t.status = 'enabled' AND a.status = 'enabled' AND COALESCE(u.status, 'enabled') = 'enabled' "

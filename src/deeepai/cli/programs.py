@@ -217,10 +217,11 @@ def remove_pack(
 @engines.command("list")
 def list_engines(packs: PacksOption = None, as_json: JsonOption = False) -> None:
     """List the local models, and what each needs."""
-    from ..engines import PackError, catalogue
+    from ..engines import PackError, catalogue, tools
 
+    folder = Path(packs) if packs else None
     try:
-        entries = catalogue(Path(packs) if packs else None)
+        entries = [*catalogue(folder), *tools(folder)]
     except PackError as fault:
         raise die(str(fault)) from None
     if as_json:

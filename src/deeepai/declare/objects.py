@@ -25,13 +25,16 @@ class Made:
     parent : str or None
         The object that it ends with.
     facts : dict
-        What later calls need to know of it, such as its model; small.
+        What later calls need to know of it, such as its model; small. Of one that is known already, what has changed.
+    created_at : int
+        When it became known, in ms since 1970; 0 of one that is told of now.
     """
 
     id: str
     kind: str
     parent: str | None = None
     facts: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    created_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,8 @@ class ObjectRules(Generic[BodyT_contra]):
         Answers that the gateway keeps itself, and requests that name some.
     missing : callable
         What to say of an id that is not the caller's; None: that there is no such object.
+    at_home : callable
+        Whether a call that names no objects goes where calls without a model go: it names what that channel told of.
     """
 
     uses: Callable[[Request[BodyT_contra]], Sequence[str]] = lambda request: ()
@@ -255,3 +260,4 @@ class ObjectRules(Generic[BodyT_contra]):
     shows: Callable[[Json, Links], Json] | None = None
     keeping: KeepingRules[BodyT_contra] | None = None
     missing: Callable[[Request[BodyT_contra], str], Failure | None] | None = None
+    at_home: Callable[[Request[BodyT_contra]], bool] = lambda request: False

@@ -206,6 +206,8 @@ class ObjectCall(Forwarded[BodyT]):
         The operation whose requests are turns of the conversations that this one begins.
     outputs : Outputs or None
         Files in the answer that the gateway keeps.
+    shape : AnswerShape or None
+        What its answer must hold; None: it is not judged.
     stream : StreamRules or None
         Where it may answer in events: the protocol's own error event is needed of it.
     stream_body : bool
@@ -219,6 +221,7 @@ class ObjectCall(Forwarded[BodyT]):
     converse: Callable[[Request[BodyT], Conversation | None], Turned] | None = None
     turns: str = ""
     outputs: Outputs | None = None
+    shape: AnswerShape | None = None
     stream: StreamRules[BodyT] | None = None
     stream_body: bool = False
 
@@ -274,8 +277,8 @@ class Origin(Generic[BodyT_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Addresses of files in a JSON answer, which the vendor soon forgets: the gateway keeps the files and puts its own
-    links in their place.
+    """Addresses of files in a JSON answer, or a stream's last event, which the vendor soon forgets: the gateway keeps
+    the files and puts its own links in their place.
 
     Attributes
     ----------
@@ -287,12 +290,18 @@ class Outputs:
         Addresses in whose place the files' bytes are wanted, in base64.
     named_by_caller : bool
         Its caller can have it name whatever it likes, so that little of it is kept.
+    keyed : bool
+        Those at the channel's own host may be open to its credential alone.
+    lasting : bool
+        An address always names the same file: an account has it once.
     """
 
     of: Callable[[Json], Sequence[str]]
     models: Callable[[str], bool] | None = None
     inline: Callable[[Json], Sequence[str]] = lambda answer: ()
     named_by_caller: bool = False
+    keyed: bool = False
+    lasting: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -85,6 +85,8 @@ class StreamRules(Generic[BodyT_contra]):
         How many answers the request asks for at once; what a vendor tells may be of one alone. None: one.
     reshape : callable
         Another framing than events, where the caller asks for one: its content type, and what makes it.
+    whole_or_nothing : bool
+        A stream that fails or breaks off has cost nothing, whatever it told before.
     keep_alive : bytes or None
         What may stand between two events and says that the stream goes on; None where clients take no such thing.
     """
@@ -106,5 +108,6 @@ class StreamRules(Generic[BodyT_contra]):
     usage_without_report: Callable[[Request[BodyT_contra]], Usage] | None = None
     choices: Callable[[Request[BodyT_contra]], int] | None = None
     reshape: Callable[[Request[BodyT_contra]], tuple[str, Events] | None] | None = None
+    whole_or_nothing: bool = False
     keep_alive: bytes | None = None
     numbered: Callable[[bytes, bytes], bytes] | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from .jobs import Links, Task
 from .objects import Made, Window
-from .values import Json, Request, State
+from .values import Json, Request, State, Usage
 
 BodyT_co = TypeVar("BodyT_co", covariant=True)
 
@@ -34,6 +34,8 @@ class Facts(msgspec.Struct, frozen=True):
     """The channel's settings."""
     account: str = ""
     """Who pays."""
+    objects: Mapping[str, Mapping[str, Json]] = msgspec.field(default_factory=dict[str, Mapping[str, Json]])
+    """What is known of the objects that the request names, by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Allowance:
         ms since 1970.
     models : sequence of str or None
         Names and patterns that it is restricted to.
+    calls : tuple of int, optional
+        Of a sub-token that may make so many charged calls: how many it has made, and how many it may.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Allowance:
     bounded: bool
     expires_at: int | None
     models: Sequence[str] | None
+    calls: tuple[int, int] | None = None
 
 
 class ListedModel(Interface):
@@ -216,6 +221,32 @@ class View(Interface[BodyT_co]):
 
     async def spent(self, since: int, until: int) -> int:
         """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
+        ...
+
+    async def cost(self, model: str, usage: Usage) -> int | None:
+        """Return what a usage costs the caller where it is charged, in 10⁻⁹ USD; None where the model has no price."""
+        ...
+
+    async def sub_token(self, prefix: str, holder: str, most: int | None, seconds: int) -> str:
+        """Make a key that stands for the caller's own towards this protocol, for a while.
+
+        It has the rights, the limits, the price and the account of the caller's key, as these are then.
+
+        Parameters
+        ----------
+        prefix : str
+            How it begins.
+        holder : str
+            Whom it is for: it reaches that one's objects alone, and ends the former one. Empty: it reaches the
+            caller's own.
+        most : int or None
+            Charged calls that may be made with it.
+
+        Raises
+        ------
+        Failure
+            FORBIDDEN, where the caller's key is such a one itself.
+        """
         ...
 
     async def mint(self, prefix: str, model: str, session: Json, seconds: int) -> tuple[str, int]:

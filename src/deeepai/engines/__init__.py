@@ -4,8 +4,8 @@ A program of its own on loopback (`python -m deeepai.engines`); the gateway know
 engines has a room with a `family` module, listed in `app.FAMILIES`; weights come as packs (`packs.PACKS`).
 """
 
-from .models.catalogue import Entry, catalogue
+from .models.catalogue import Entry, catalogue, tools
 from .packs import PackError, install
 from .server import serve
 
-__all__ = ["Entry", "PackError", "catalogue", "install", "serve"]
+__all__ = ["Entry", "PackError", "catalogue", "install", "serve", "tools"]

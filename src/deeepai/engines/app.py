@@ -17,13 +17,17 @@ from ..safe_fetch import Network, SafeFetch
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
-from .mewx import MewxFamily
+from .mewx.family import MewxFamily
+from .models.catalogue import Model, tools
+from .models.image_models import TOOLS
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
+from .picwish import PicwishFamily
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
 from .text.family import TextFamily
 from .transcription.family import TranscriptionFamily
 from .turns import ACCOUNT, HEADER
+from .weinike.family import WeinikeFamily
 
 FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     TextFamily,
@@ -33,7 +37,11 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily,)
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
+    MewxFamily,
+    PicwishFamily,
+    WeinikeFamily,
+)
 """Those that speak a vendor's format: a room and a line here, too."""
 MOST_HELD: Final = 64 * 2**20
 """Bytes of bodies of all requests under way; a request alone may have more."""
@@ -130,20 +138,24 @@ class Engines:
             for family in self.families
             for model in family.models
         }
+        states |= {entry.model.id: "ready" if entry.installed else "missing" for entry in tools(self.folder)}
         return answer({"status": "ok", "models": states})
 
     async def _list(self, request: web.Request) -> web.Response:
         del request
-        here = [m for family in self.families for m in family.models if not m.missing(self.folder)]
+        here = [model for model in self._models() if not model.missing(self.folder)]
         return answer({"object": "list", "data": [model.card() for model in here]})
 
     async def _one(self, request: web.Request) -> web.Response:
         wanted = request.match_info["id"]
-        for family in self.families:
-            for model in family.models:
-                if model.id == wanted and not model.missing(self.folder):
-                    return answer(model.card())
+        for model in self._models():
+            if model.id == wanted and not model.missing(self.folder):
+                return answer(model.card())
         raise WireError(404, f"The model '{wanted}' does not exist.", param="model", code="model_not_found")
+
+    def _models(self) -> list[Model]:
+        """Return all that it can serve, and the tools that vendors' formats use."""
+        return [*(model for family in self.families for model in family.models), *TOOLS]
 
     def _vendor(self, request: web.Request) -> VendorFamily | None:
         return next((vendor for vendor in self._vendors if request.path.startswith(f"{vendor.prefix}/")), None)

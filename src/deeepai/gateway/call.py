@@ -9,7 +9,7 @@ from ..accounts.models import Channel
 from ..declare import Call, Failure, Stream, Task
 from ..tasks.store import Stored
 from ..upstream import Response, Stalled, UpstreamError, transports
-from . import admission, answers, candidates, outgoing, settlement, translated_tasks
+from . import admission, allotment, answers, candidates, outgoing, settlement, translated_tasks
 from .attempts import Attempts, Refusal, RefusedInside, judge
 from .candidates import Candidate
 from .core import Core
@@ -79,9 +79,21 @@ class _Passage:
     async def run(self, plan: list[Candidate], origin: Stored | None) -> None:
         core, x, operation = self._core, self._x, self._operation
         x.streams = isinstance(operation, Stream) and operation.rules.wanted(x.request)
-        routing = admission.routing(x.caller, x.request)
         first = plan[0].priced
         billing = Billing(core.ledger, core.prices, x, first)
+        sub = x.caller.sub
+        counted = None if sub is None else await allotment.take(core, sub, first.estimate)
+        try:
+            await self._billed(plan, origin, billing)
+        finally:
+            x.let_be()
+            if counted is not None and not billing.charged:
+                await allotment.give_back(core, counted)
+
+    async def _billed(self, plan: list[Candidate], origin: Stored | None, billing: Billing) -> None:
+        core, x, operation = self._core, self._x, self._operation
+        routing = admission.routing(x.caller, x.request)
+        first = plan[0].priced
         amount, most = first.amount, first.most
         for candidate in plan[1:]:
             amount, most = max(amount, candidate.priced.amount), max(most, candidate.priced.most)
@@ -102,8 +114,6 @@ class _Passage:
         except BaseException:
             billing.cancel()
             raise
-        finally:
-            x.let_be()
 
     async def _serve(self, attempts: Attempts[Response], billing: Billing) -> None:
         x, operation = self._x, self._operation

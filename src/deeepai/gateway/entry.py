@@ -204,7 +204,7 @@ class Gateway:
         x.ip = client[0] if client else ""
         if self._trusted:
             x.ip = addresses.caller(x.ip, [x.request.header("x-forwarded-for")], self._trusted)
-        x.caller = keys.check(token, x.ip)
+        x.caller = keys.check(token, x.ip, x.protocol.kin)
         x.request.account = x.caller.account_id
         self._core.seen[x.caller.id] = now_ms()
 

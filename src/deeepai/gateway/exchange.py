@@ -100,6 +100,8 @@ class Exchange:
         Keeps the answer, if it is another protocol's.
     named : mapping
         Of the tasks that it follows up, the upstream's ids, by the ids that it names.
+    objects : mapping
+        What is known of the objects that it names, by their ids.
     translation : tuple or None
         How a channel's protocol says the request, for the channel and model of the last one: `translation`'s own.
     """
@@ -117,6 +119,7 @@ class Exchange:
         "keeper",
         "model",
         "named",
+        "objects",
         "operation",
         "overhead_at_head",
         "protocol",
@@ -151,6 +154,7 @@ class Exchange:
         self.answering = self.silent = self.streams = False
         self.keeper: Keeper | None = None
         self.named: Mapping[str, str] = {}
+        self.objects: Mapping[str, Mapping[str, Json]] = {}
         self.status = 0
         self.translation: tuple[str, str, Any] | None = None
         self._look: asyncio.TimerHandle | None = None

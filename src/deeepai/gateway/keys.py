@@ -52,8 +52,8 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
-def check(token: Token | None, ip: str) -> Token:
-    """Refuse a token that is unknown, disabled, expired, or used from elsewhere than allowed.
+def check(token: Token | None, ip: str, protocol: str = "") -> Token:
+    """Refuse a token that is unknown, disabled, expired, or used from elsewhere or for another protocol than allowed.
 
     Raises
     ------
@@ -61,6 +61,8 @@ def check(token: Token | None, ip: str) -> Token:
     """
     if token is None or not token.enabled:
         raise Failure(Reason.UNAUTHENTICATED, "Incorrect API key provided")
+    if token.sub is not None and token.sub.protocol != protocol:
+        raise Failure(Reason.UNAUTHENTICATED, "Incorrect API key provided: it is for other interfaces")
     if token.expires_at is not None and token.expires_at <= now_ms():
         raise Failure(Reason.UNAUTHENTICATED, "The API key has expired", code="expired_api_key")
     if token.ips is not None and not addresses.within(ip, token.ips):

@@ -48,6 +48,7 @@ def facts(x: Exchange, channel: Channel, model: str, origin: Task | None = None,
         reference=x.id,
         settings=channel.settings,
         account=x.caller.account_id,
+        objects=x.objects,
     )
 
 

@@ -128,6 +128,11 @@ async def serve(core: Core, x: Exchange, work: Work) -> None:
         await _keyed(core, x, work)
 
 
+def _holder(x: Exchange) -> tuple[str, ...]:
+    """Return for whom a sub-token's answers are: what is kept for one is no other's."""
+    return (x.caller.holder,) if x.caller.holder else ()
+
+
 def _digest(x: Exchange) -> str:
     """Return a digest of all of a request that decides its answer."""
     request = x.request
@@ -135,7 +140,7 @@ def _digest(x: Exchange) -> str:
     found = hashlib.sha256()
     told = ("content-type", "accept", "x-deeepai-fallbacks", *x.protocol.forward_headers)
     pieces = (
-        (x.route.name, x.caller.mode, x.caller.price_group, request.path, x.model),
+        (x.route.name, x.caller.mode, x.caller.price_group, request.path, x.model, *_holder(x)),
         (scope["query_string"].decode("latin-1"),),
         tuple(f"{name}:{value}" for name, value in request.present(told)),
     )
@@ -193,7 +198,8 @@ async def _keyed(core: Core, x: Exchange, work: Work) -> None:
         return
     if len(header) > LONGEST_KEY:
         raise Failure(Reason.INVALID, f"An idempotency key has at most {LONGEST_KEY} characters")
-    name, digest = hashlib.sha256(header.encode("utf-8", "replace")).hexdigest(), await x.apart(_digest, x)
+    whose = "\0".join((header, *_holder(x)))
+    name, digest = hashlib.sha256(whose.encode("utf-8", "replace")).hexdigest(), await x.apart(_digest, x)
     lease_ms, key = round(core.settings.lease_ttl * 1000), Key(x.caller.account_id, name, x.id, x.caller.mode)
     claimed = await core.db.write(lambda tx: idempotency_rows.claim(tx, key, digest, now_ms(), lease_ms))
     if isinstance(claimed, str):

@@ -80,9 +80,11 @@ class Billing:
         What it is charged under; first that of the model asked for, then that of the one which answers.
     outcome : Outcome
         How it went.
+    charged : bool
+        It was charged, be it nothing in test mode.
     """
 
-    __slots__ = ("_hold", "_ledger", "_prices", "_x", "outcome", "priced")
+    __slots__ = ("_hold", "_ledger", "_prices", "_x", "charged", "outcome", "priced")
 
     def __init__(self, ledger: Ledger, prices: Prices, x: Exchange, priced: Priced) -> None:
         self._ledger = ledger
@@ -91,6 +93,7 @@ class Billing:
         self._hold: Hold | None = None
         self.priced = priced
         self.outcome = Outcome()
+        self.charged = False
 
     async def hold(self, amount: int, most: int) -> None:
         """Hold an amount for the call, or what it may cost, if that is more and is there (10⁻⁹ USD).
@@ -123,6 +126,7 @@ class Billing:
             await self._ledger.settle(Settlement(self._x.id, held, cost, row))
         else:
             self._ledger.record(row)
+        self.charged = usage is not None and usage.calls > 0
 
     def void(self, status: int) -> None:
         """Give back what is held, and record a call that costs nothing."""

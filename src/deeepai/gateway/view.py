@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
-from ..accounts import tokens
-from ..declare import Allowance, Failure, Json, Links, Made, Reason, Request, State, Task, Window
+from ..accounts import sub_tokens, tokens
+from ..declare import Allowance, Failure, Json, Links, Made, Reason, Request, State, Task, Usage, Window
 from ..money import entries
 from ..storage import object_rows
 from ..tasks import store
@@ -90,7 +90,11 @@ class GatewayView:
                     tx, owner, kind, after=after, before=None, newest_first=True, limit=limit
                 )
             )
-            found += [Made(row.id, kind, row.parent_id, row.facts) for row in rows if place.is_here(core, x, row)]
+            found += [
+                Made(row.id, kind, row.parent_id, row.facts, row.created_at)
+                for row in rows
+                if place.is_here(core, x, row)
+            ]
             if len(rows) < limit:
                 break
             last = rows[-1]
@@ -174,7 +178,11 @@ class GatewayView:
         spent = await core.db.read(lambda tx: tokens.spent(tx, token.id))
         if token.budget is not None:
             available = max(0, min(available, token.budget - spent))
-        return Allowance(token.name, spent, available, token.budget is not None, token.expires_at, token.models)
+        sub, calls = token.sub, None
+        if sub is not None and sub.most is not None:
+            calls = await core.db.read(lambda tx: sub_tokens.used(tx, sub.id)), sub.most
+        bounded = token.budget is not None
+        return Allowance(token.name, spent, available, bounded, token.expires_at, token.models, calls)
 
     async def spent(self, since: int, until: int) -> int:
         """Return what the caller's key spent on calls made within a time, in 10⁻⁹ USD; ms since 1970."""
@@ -185,6 +193,24 @@ class GatewayView:
     async def balance(self) -> tuple[int, int, int]:
         """Return available, held and spent, in 10⁻⁹ USD."""
         return await self._core.ledger.balance(self._x.caller.account_id)
+
+    async def cost(self, model: str, usage: Usage) -> int | None:
+        """Return what a usage costs the caller where it is charged, in 10⁻⁹ USD."""
+        return self._core.prices.cost(model, usage, self._x.caller.price_group)
+
+    async def sub_token(self, prefix: str, holder: str, most: int | None, seconds: int) -> str:
+        """Make a key that stands for the caller's own towards this protocol, for a while.
+
+        Raises
+        ------
+        Failure
+            FORBIDDEN, where the caller's key is such a one itself.
+        """
+        token = self._x.caller
+        if token.sub is not None:
+            raise Failure(Reason.FORBIDDEN, "A key of this kind makes no further ones: use the account's own")
+        new = sub_tokens.NewSubToken(token.id, self._x.protocol.kin, prefix, holder, most, seconds)
+        return await self._core.db.write(lambda tx: sub_tokens.create(tx, new))
 
     async def mint(self, prefix: str, model: str, session: Any, seconds: int) -> tuple[str, int]:
         """Make a key for sessions with one model, as the caller."""

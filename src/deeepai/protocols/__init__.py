@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..declare import Protocol
 from .anthropic import anthropic
 from .cogvideox import cogvideox
+from .docmee import docmee
 from .dream_machine import dream_machine
 from .flux import flux
 from .gemini import gemini
@@ -36,6 +37,7 @@ PROTOCOLS: dict[str, Protocol] = {
         *(dream_machine, luma_goamz, luma, runwayml, runway_web, runway),
         *(viggle_api, viggle),
         weinike,
+        *(viggle_api, viggle, docmee),
         *(suno_goamz, suno_tasks, suno),
         picwish,
         mewx,

@@ -473,7 +473,7 @@ picwish = Protocol(
     env_key="PICWISH_API_KEY",
     models=tuple(dict.fromkeys(map(model_of, TOOLS))),
     key_headers=("x-api-key",),
-    own_paths=("/picwish/", "/api/tasks/", "/task/pic/"),
+    own_paths=("/picwish/", "/api/tasks/visual/", "/api/tasks/document/", "/task/pic/"),
     authorize=lambda credential: {"x-api-key": credential},
     error=error,
     channel_fault=lambda answer: answer.status == 402 or _HOOKED.channel_fault(answer),

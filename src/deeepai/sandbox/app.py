@@ -24,6 +24,7 @@ from .vendor import Answer, Call, RefusedError, Route, Socket, Stream, Vendor, W
 from .vendors import (
     anthropic,
     cogvideox,
+    docmee,
     dream_machine,
     flux,
     gemini,
@@ -33,6 +34,7 @@ from .vendors import (
     mewx,
     midjourney,
     openai,
+    picwish,
     pika,
     pika_api,
     pika_web,
@@ -81,6 +83,8 @@ VENDORS: Sequence[Vendor] = (
     pika.VENDOR,
     pika_web.VENDOR,
     viggle_api.VENDOR,
+    docmee.VENDOR,
+    picwish.VENDOR,
     weinike.VENDOR,
     mewx.VENDOR,
 )

@@ -17,10 +17,11 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose objects, and of which protocol."""
+    """Whose objects, and of which protocol; `holder` is for whom the account has them (`SubToken`)."""
 
     account_id: str
     protocol: str
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +50,37 @@ async def find(tx: Tx, owner: Owner, ids: Sequence[str]) -> dict[str, Owned]:
     found: dict[str, Owned] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
-        places = ", ".join(f"${number + 3}" for number in range(len(some)))
-        sql = f"SELECT * FROM objects WHERE account_id = $1 AND protocol = $2 AND id IN ({places})"
-        for row in await tx.fetch(sql, owner.account_id, owner.protocol, *some):
+        places = ", ".join(f"${number + 4}" for number in range(len(some)))
+        sql = f"SELECT * FROM objects WHERE account_id = $1 AND protocol = $2 AND holder = $3 AND id IN ({places})"
+        for row in await tx.fetch(sql, owner.account_id, owner.protocol, owner.holder, *some):
             found[row["id"]] = _owned(row)
     return found
 
 
 async def add(tx: Tx, owner: Owner, token_id: str, channel_id: str, made: Iterable[Made], now: int) -> None:
-    """Record objects; one that somebody has already stays as it is, but for new facts of the owner's own."""
+    """Record objects; one that somebody has already stays as it is, but for new facts of the owner's own.
+
+    What facts do not tell anew stays as it was told.
+    """
     for one in made:
         facts = msgspec.json.encode(one.facts).decode()
         new = await tx.execute(
-            "INSERT INTO objects (account_id, protocol, id, kind, channel_id, token_id, parent_id, facts, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-            *(owner.account_id, owner.protocol, one.id, one.kind, channel_id, token_id, one.parent, facts, now),
+            "INSERT INTO objects "
+            "(account_id, protocol, holder, id, kind, channel_id, token_id, parent_id, facts, created_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+            *(owner.account_id, owner.protocol, owner.holder, one.id, one.kind),
+            *(channel_id, token_id, one.parent, facts, now),
         )
-        if not new and one.facts:
+        if new or not one.facts:
+            continue
+        known = (await find(tx, owner, [one.id])).get(one.id)
+        if known is None or known.channel_id != channel_id:
+            continue
+        told = {**known.facts, **one.facts}
+        if told != known.facts:
             await tx.execute(
-                "UPDATE objects SET facts = $5 "
-                "WHERE account_id = $1 AND protocol = $2 AND id = $3 AND channel_id = $4 AND facts <> $5",
-                *(owner.account_id, owner.protocol, one.id, channel_id, facts),
+                "UPDATE objects SET facts = $4 WHERE account_id = $1 AND protocol = $2 AND id = $3",
+                *(owner.account_id, owner.protocol, one.id, msgspec.json.encode(told).decode()),
             )
 
 
@@ -77,8 +88,9 @@ async def forget(tx: Tx, owner: Owner, ids: Sequence[str]) -> None:
     """Delete objects, and those that end with them."""
     for one in ids:
         await tx.execute(
-            "DELETE FROM objects WHERE account_id = $1 AND protocol = $2 AND (id = $3 OR parent_id = $3)",
-            *(owner.account_id, owner.protocol, one),
+            "DELETE FROM objects "
+            "WHERE account_id = $1 AND protocol = $2 AND holder = $4 AND (id = $3 OR parent_id = $3)",
+            *(owner.account_id, owner.protocol, one, owner.holder),
         )
 
 
@@ -96,7 +108,8 @@ async def page(
     """
     backwards = before is not None and after is None
     descending = newest_first != backwards
-    wheres, args = ["account_id = $1", "protocol = $2", "kind = $3"], [owner.account_id, owner.protocol, kind]
+    wheres = ["account_id = $1", "protocol = $2", "kind = $3", "holder = $4"]
+    args = [owner.account_id, owner.protocol, kind, owner.holder]
     numbers: list[Any] = []
     for bound, later in ((after, not newest_first), (before, newest_first)):
         if bound is not None:

@@ -63,7 +63,22 @@ def _laid(subject: Samples, ground: Samples, mask: Samples) -> tuple[Samples, Sa
     return np.clip(subject * cover + ground * (1 - cover), 0, 255).astype(np.uint8), mask > 0.5
 
 
-def page(seed: int = 0, size: tuple[int, int] = (900, 700)) -> tuple[Samples, Samples, Samples]:
+def _seen(edges: Samples, chance: np.random.Generator, size: tuple[int, int]) -> Samples:
+    """Return where a camera sees points of a sheet that it is held over at a slant."""
+    tilt, lean, turn = chance.uniform((-0.5, -0.35, -0.25), (0.5, 0.35, 0.25))
+    flat = np.column_stack([edges - edges.mean(axis=0), np.zeros(4)])
+    for x, y, angle in ((1, 2, tilt), (0, 2, lean), (0, 1, turn)):
+        turned = flat.copy()
+        turned[:, x] = flat[:, x] * np.cos(angle) - flat[:, y] * np.sin(angle)
+        turned[:, y] = flat[:, x] * np.sin(angle) + flat[:, y] * np.cos(angle)
+        flat = turned
+    focal = 1.1 * max(size)
+    away = focal * 877 / (0.78 * size[1])
+    seen = flat[:, :2] * (focal / (flat[:, 2:] + away))
+    return (seen + np.array(size) / 2).astype(np.float32)
+
+
+def page(seed: int = 0, size: tuple[int, int] = (900, 1000)) -> tuple[Samples, Samples, Samples]:
     """Return a photographed sheet of writing, where its corners are, and the sheet as it was.
 
     Corners go from the top left, clockwise, as (x, y).
@@ -76,11 +91,10 @@ def page(seed: int = 0, size: tuple[int, int] = (900, 700)) -> tuple[Samples, Sa
     for line in range(26):
         draw.text((70, 70 + line * 28), " ".join(chance.choice(words, 8)), fill=30, font=ImageFont.load_default(18))
     sheet = np.dstack([np.asarray(drawn)] * 3)
-    inset = chance.uniform(0.08, 0.2, (4, 2)) * (width, height)
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    corners += np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], np.float32) * inset.astype(np.float32)
-    flat = np.array([[0, 0], [620, 0], [620, 877], [0, 877]], np.float32)
-    matrix = cv2.getPerspectiveTransform(flat, corners.astype(np.float32))
+    edges = np.array([[0, 0], [620, 0], [620, 877], [0, 877]], np.float64)
+    corners = _seen(edges, chance, size)
+    # A pixel's middle lies half a pixel from its edge.
+    matrix = cv2.getPerspectiveTransform((edges - 0.5).astype(np.float32), corners)
     wood = cv2.resize(photo("brick.png"), size).astype(np.float32) * np.array([0.5, 0.35, 0.25], np.float32)
     laid = cv2.warpPerspective(sheet, matrix, size, flags=cv2.INTER_AREA).astype(np.float32)
     cover = cv2.warpPerspective(np.ones(sheet.shape[:2], np.float32), matrix, size)[..., None]

@@ -11,6 +11,7 @@ from ..packs import SMOLLM2, default_folder
 from ..packs.custom_models import Added, added
 from ..packs.pack import Pack
 from .audio_models import KOKORO_SPEECH, WHISPER_BASE_MODEL, WHISPER_TINY_EN_MODEL
+from .image_models import TOOLS
 from .model import Composite, Model
 
 SLOT_CONTEXT: Final = 4096
@@ -154,3 +155,9 @@ def catalogue(folder: Path | None = None) -> list[Entry]:
     models = [*MODELS, *(model_of(model) for model in added(folder))]
     entries = [(model, model.missing(folder)) for model in models]
     return [Entry(model, missing is None, missing) for model, missing in entries]
+
+
+def tools(folder: Path | None = None) -> list[Entry]:
+    """List the tools that vendors' formats use, which no one calls by name."""
+    folder = folder or default_folder()
+    return [Entry(tool, (missing := tool.missing(folder)) is None, missing) for tool in TOOLS]

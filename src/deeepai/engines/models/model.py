@@ -23,12 +23,13 @@ class Model:
     about : str
         What it is and is good for, honestly.
     endpoints : tuple of str
-        Paths that take it.
+        Paths that take it; none where formats of vendors do, each in its own words.
     languages : tuple of str
         BCP 47; `mul` for many.
     context : int
         Tokens that one request may hold; characters where the kind is
-        `moderation` or `speech`, seconds where it is `transcription`.
+        `moderation` or `speech`, seconds where it is `transcription`, pixels
+        where it is `image`.
     created : int
         Unix seconds of the weights' publication.
     owned_by, licence, provenance : str

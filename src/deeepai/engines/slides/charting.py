@@ -19,6 +19,8 @@ from .model import Chart
 _MOST_SERIES: Final = 6
 _MOST_SLICES: Final = 8
 _MOST_POINTS: Final = 24
+_MOST_NAME: Final = 8
+"""Letters of a name that stands beside its slice."""
 _ACCENTS: Final = (
     MSO_THEME_COLOR.ACCENT_1,
     MSO_THEME_COLOR.ACCENT_2,
@@ -27,6 +29,7 @@ _ACCENTS: Final = (
     MSO_THEME_COLOR.ACCENT_5,
     MSO_THEME_COLOR.ACCENT_6,
 )
+_DRAWING: Final = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _CHART: Final = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 
 
@@ -99,7 +102,7 @@ def dress(drawn: DrawnChart, chart: Chart) -> None:
     _paint(drawn.font.color, MSO_THEME_COLOR.TEXT_1)
     drawn.has_title = False
     several = len(chart.series) > 1
-    drawn.has_legend = several or chart.kind in ("pie", "doughnut")
+    drawn.has_legend = several or (chart.kind in ("pie", "doughnut") and not _is_named(chart))
     if drawn.has_legend:
         legend = drawn.legend
         assert legend is not None
@@ -117,6 +120,20 @@ def dress(drawn: DrawnChart, chart: Chart) -> None:
             element.set("val", value[1:])
 
 
+def _is_named(chart: Chart) -> bool:
+    """Return whether a pie's slices bear their names."""
+    return (
+        chart.kind == "pie" and len(chart.categories) <= 6 and max(len(name) for name in chart.categories) <= _MOST_NAME
+    )
+
+
+def _faint(line: Any, alpha: int) -> None:
+    """Draw a line in the text's colour, faintly: on light grounds and on dark ones."""
+    _paint(line.color, MSO_THEME_COLOR.TEXT_1)
+    for colour in line._ln.iter(f"{_DRAWING}schemeClr"):
+        etree.SubElement(colour, f"{_DRAWING}alpha", val=str(alpha * 1000))
+
+
 def _slices(plot: Any, chart: Chart) -> None:
     plot.vary_by_categories = True
     series = plot.series[0]
@@ -129,7 +146,8 @@ def _slices(plot: Any, chart: Chart) -> None:
         _paint(line.color, MSO_THEME_COLOR.BACKGROUND_1)
     plot.has_data_labels = True
     labels = plot.data_labels
-    labels.show_percentage, labels.show_value, labels.show_category_name = True, False, False
+    labels.show_percentage, labels.show_value = True, False
+    labels.show_category_name = _is_named(chart)
     labels.number_format, labels.number_format_is_linked = "0%", False
     labels.font.size = Pt(LEAST)
     if chart.kind == "pie":
@@ -147,14 +165,16 @@ def _axes(drawn: DrawnChart, plot: Any, chart: Chart, *, several: bool) -> None:
     values: Any = drawn.value_axis
     categories.has_major_gridlines = False
     categories.major_tick_mark = XL_TICK_MARK.NONE
-    _paint(categories.format.line.color, MSO_THEME_COLOR.TEXT_1, 0.5)
+    _faint(categories.format.line, 60)
     categories.tick_labels.font.size = Pt(LEAST)
     values.tick_labels.font.size = Pt(LEAST)
     values.major_tick_mark = XL_TICK_MARK.NONE
     values.format.line.fill.background()
     numbers = [value for series in chart.series.values() for value in series]
     marks = len(numbers)
-    labelled = marks <= 12 or (not several and chart.kind == "bar" and marks <= 16)
+    # Labels of several lines would stand on one another.
+    labelled = marks <= 12 if chart.kind == "bar" or not several else False
+    labelled = labelled or (not several and marks <= 16)
     if chart.kind == "bar" and min(numbers) >= 0:
         values.minimum_scale = 0
     if labelled and chart.kind == "bar":
@@ -163,7 +183,7 @@ def _axes(drawn: DrawnChart, plot: Any, chart: Chart, *, several: bool) -> None:
         values.has_major_gridlines = False
     else:
         values.has_major_gridlines = True
-        _paint(values.major_gridlines.format.line.color, MSO_THEME_COLOR.TEXT_1, 0.75)
+        _faint(values.major_gridlines.format.line, 20)
         values.major_gridlines.format.line.width = Pt(0.5)
     if chart.kind == "bar":
         plot.gap_width = 60 if not several else 80
@@ -194,9 +214,8 @@ def _axes(drawn: DrawnChart, plot: Any, chart: Chart, *, several: bool) -> None:
 
 def tidy(drawn: DrawnChart, language: str) -> None:
     """Give the chart's texts their language, for the forms of Han letters."""
-    for element in drawn._chartSpace.iter("{http://schemas.openxmlformats.org/drawingml/2006/main}defRPr"):  # pyright: ignore[reportPrivateUsage]
+    for element in drawn._chartSpace.iter(f"{_DRAWING}defRPr"):  # pyright: ignore[reportPrivateUsage]
         element.set("lang", language)
         for tag, name in (("latin", "+mn-lt"), ("ea", "+mn-ea"), ("cs", "+mn-cs")):
-            space = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-            if element.find(space + tag) is None:
-                etree.SubElement(element, space + tag, typeface=name)
+            if element.find(_DRAWING + tag) is None:
+                etree.SubElement(element, _DRAWING + tag, typeface=name)

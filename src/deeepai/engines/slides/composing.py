@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+import msgspec
 
 from . import charting, words
 from .designs import Design, Layout, Slot
 from .designs.design import LEAST
 from .designs.layouts import BODIES, HEADS, NUMBER, OBJECT
-from .fitting import Setting, bold, broken, fit, halves, height, tracking
-from .fonts import Typeface
-from .model import Block, Chapter, Chart, Deck, Page
-from .package import hanging
-from .tabling import Grid, grids
+from .fitting import Setting, bold, halves, height, tracking
+from .model import Block, Chapter, Chart, Deck, Page, Table
+from .sheets import Paragraph, Sheet, Text, clean, legal
+from .tabling import grids
+from .typesetting import Typesetter
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_SPACES = re.compile(r"[\t\r\n\u2028\u2029]+| {2,}")
 _QUOTED = re.compile(r"^\s*[“「『\"](?P<text>.+)[”」』\"]\s*(?:[—–-]+\s*(?P<source>.+))?$", re.DOTALL)
 _STEP = re.compile(
     r"^\s*(?:\d{4}\s*(?:年|[-–/.]|$)|Q[1-4]\b|(?:第?[一二三四五六七八九十\d]+(?:步|阶段|期|季度|周|天|年|个?月))|"
@@ -28,73 +28,7 @@ _ROOMY = 18
 """Points: a list that would be smaller goes over two pages."""
 
 
-def clean(text: str) -> str:
-    """Return text without what XML cannot hold, on one line."""
-    return _SPACES.sub(" ", _ILLEGAL.sub("", text)).strip()
-
-
-@dataclass(slots=True)
-class Paragraph:
-    """A paragraph of a placeholder.
-
-    Attributes
-    ----------
-    bold : bool, optional
-        None: as the placeholder has it.
-    bullet : bool
-        Whether the placeholder's bullet stands before it.
-    tracking : float
-        Em added after each letter.
-    """
-
-    text: str
-    bold: bool | None = None
-    bullet: bool = True
-    tracking: float = 0.0
-
-
-@dataclass(slots=True)
-class Text:
-    """What a placeholder holds.
-
-    Attributes
-    ----------
-    size : int
-        Points.
-    """
-
-    paragraphs: list[Paragraph]
-    size: int
-    first: int = 1
-    """Where numbers begin."""
-
-
-@dataclass(slots=True)
-class Sheet:
-    """A slide to be.
-
-    Attributes
-    ----------
-    kind : str
-        The layout's.
-    texts : dict
-        By the placeholder's index.
-    chapter, page : int
-        Indices into the deck; -1: of none.
-    """
-
-    kind: str
-    texts: dict[int, Text] = field(default_factory=dict[int, Text])
-    chapter: int = -1
-    page: int = -1
-    title: str = ""
-    notes: str = ""
-    grid: Grid | None = None
-    chart: Chart | None = None
-    picture: str = ""
-
-
-class Composer:
+class Composer(Typesetter):
     """Composes the pages of one deck in one design.
 
     Parameters
@@ -104,9 +38,9 @@ class Composer:
     """
 
     def __init__(self, design: Design, language: str, pictures: Collection[str] = ()) -> None:
-        self._design = design
-        self._language = language
+        super().__init__(design, language)
         self._pictures = pictures
+        self._turned = False
 
     def deck(self, deck: Deck) -> list[Sheet]:
         """Compose all pages."""
@@ -127,16 +61,15 @@ class Composer:
         """Compose a page that is no part of a chapter, of any kind that its layout names."""
         match page.layout:
             case "cover":
-                return [replace(self.cover(replace_title(deck, page.title)), notes=page.notes)]
+                title = clean(page.title) or deck.title
+                return [replace(self.cover(msgspec.structs.replace(deck, title=title)), notes=page.notes)]
             case "contents":
                 return self.contents(deck, title=page.title, always=True)
             case "section":
                 return [replace(self.section(Chapter(page.title), -1), notes=page.notes)]
             case "closing":
-                sheet = self.closing(deck)
-                if title := clean(page.title):
-                    sheet.texts[0] = self._title(self._layout("closing").slot(0), title)[0]
-                return [replace(sheet, notes=page.notes)]
+                closing = clean(page.title) or deck.closing
+                return [replace(self.closing(msgspec.structs.replace(deck, closing=closing)), notes=page.notes)]
             case _:
                 return self.page(page, -1, -1, fallback="")
 
@@ -144,10 +77,10 @@ class Composer:
 
     def cover(self, deck: Deck) -> Sheet:
         """Compose the first page."""
-        layout = self._layout("cover")
+        layout = self.layout("cover")
         title = clean(deck.title) or next((clean(chapter.title) for chapter in deck.chapters if chapter.title), "")
-        title = title or words.untitled(self._language)
-        text, rest = self._title(layout.slot(0), title)
+        title = title or words.untitled(self.language)
+        text, rest = self.title(layout.slot(0), title)
         sheet = Sheet("cover", {0: text}, title=title, notes=title if rest else "")
         for index, line in ((1, deck.subtitle), (NUMBER, deck.author)):
             self._optional(sheet, layout, index, line)
@@ -155,9 +88,9 @@ class Composer:
 
     def closing(self, deck: Deck) -> Sheet:
         """Compose the last page."""
-        layout = self._layout("closing")
-        title = clean(deck.closing) or words.thanks(self._language)
-        text, rest = self._title(layout.slot(0), title)
+        layout = self.layout("closing")
+        title = clean(deck.closing) or words.thanks(self.language)
+        text, rest = self.title(layout.slot(0), title)
         sheet = Sheet("closing", {0: text}, title=title, notes=title if rest else "")
         self._optional(sheet, layout, 1, deck.author)
         return sheet
@@ -165,27 +98,27 @@ class Composer:
     def _optional(self, sheet: Sheet, layout: Layout, index: int, line: str) -> None:
         line = clean(line)
         if line and layout.has(index):
-            sheet.texts[index], rest = self._title(layout.slot(index), line)
+            sheet.texts[index], rest = self.title(layout.slot(index), line)
             if rest:
                 sheet.notes = f"{sheet.notes}\n{line}".strip()
 
     def section(self, chapter: Chapter, number: int) -> Sheet:
         """Compose a chapter's first page."""
-        layout = self._layout("section")
-        title = clean(chapter.title) or words.part(self._language, number + 1)
-        text, rest = self._title(layout.slot(0), title)
+        layout = self.layout("section")
+        title = clean(chapter.title) or words.part(self.language, number + 1)
+        text, rest = self.title(layout.slot(0), title)
         sheet = Sheet("section", {0: text}, number, title=title, notes=title if rest else "")
         if number >= 0 and layout.has(NUMBER):
             slot = layout.slot(NUMBER)
             digits = f"{number + 1:02}"
-            size = self._fit(slot, [digits])
+            size = self.fit(slot, [digits])
             if size is not None:
                 sheet.texts[NUMBER] = Text([Paragraph(digits)], size)
         names = [name for page in chapter.pages if (name := clean(page.title))]
         if layout.has(1) and 1 < len(names) <= 4:
-            size = self._fit(layout.slot(1), names)
+            size = self.fit(layout.slot(1), names)
             if size is not None:
-                sheet.texts[1] = self._text(layout.slot(1), names, size)
+                sheet.texts[1] = self.text(layout.slot(1), names, size)
         return sheet
 
     def contents(self, deck: Deck, *, title: str = "", always: bool = False) -> list[Sheet]:
@@ -193,25 +126,27 @@ class Composer:
         entries = [name for chapter in deck.chapters if (name := clean(chapter.title))]
         if len(entries) < 2 and not (always and entries):
             return []
-        heading = clean(title) or words.contents(self._language)
-        single, double = self._layout("contents"), self._layout("contents-2")
+        heading = clean(title) or words.contents(self.language)
+        single, double = self.layout("contents"), self.layout("contents-2")
         sheets: list[Sheet] = []
         at = 0
         while at < len(entries):
             rest = entries[at:]
             sheet = Sheet("contents", title=heading)
-            sheet.texts[0], _ = self._title(single.slot(0), heading)
-            size = self._fit(single.slot(1), rest) if len(rest) <= 7 else None
+            sheet.texts[0], _ = self.title(single.slot(0), heading)
+            size = self.fit(single.slot(1), rest) if len(rest) <= 7 else None
             if size is not None:
-                sheet.texts[1] = self._text(single.slot(1), rest, size, first=at + 1)
+                slot = single.slot(1)
+                used = height(rest, self.setting(slot), size, slot.room[0])
+                sheet.texts[1] = self.aired(slot, self.text(slot, rest, size, first=at + 1), used, 1.2)
                 at = len(entries)
             else:
                 sheet.kind = "contents-2"
-                sheet.texts[0], _ = self._title(double.slot(0), heading)
+                sheet.texts[0], _ = self.title(double.slot(0), heading)
                 left, right, size = self._two(double, rest)
-                sheet.texts[1] = self._text(double.slot(1), left, size, first=at + 1)
+                sheet.texts[1] = self.text(double.slot(1), left, size, first=at + 1)
                 if right:
-                    sheet.texts[2] = self._text(double.slot(2), right, size, first=at + 1 + len(left))
+                    sheet.texts[2] = self.text(double.slot(2), right, size, first=at + 1 + len(left))
                 at += len(left) + len(right)
             sheets.append(sheet)
         return sheets
@@ -221,11 +156,11 @@ class Composer:
         for count in range(min(len(entries), 16), 0, -1):
             half = (count + 1) // 2
             left, right = entries[:half], entries[half:count]
-            sizes = [self._fit(slot, part) for part in (left, right) if part]
+            sizes = [self.fit(slot, part) for part in (left, right) if part]
             if all(size is not None for size in sizes):
                 return left, right, min(size for size in sizes if size is not None)
         # One entry higher than the column: what fits of it.
-        setting = self._setting(slot)
+        setting = self.setting(slot)
         head, _ = halves(entries[0], setting, LEAST, slot.room)
         return [head], [], LEAST
 
@@ -236,19 +171,21 @@ class Composer:
         blocks = [block for given in page.blocks if (block := self._block(given)) is not None]
         title = clean(page.title)
         if not title and len(blocks) == 1 and blocks[0].title:
-            title, blocks[0] = blocks[0].title, replace_block(blocks[0], title="")
+            title, blocks[0] = blocks[0].title, msgspec.structs.replace(blocks[0], title="")
             if _is_empty(blocks[0]):
                 blocks = []
         title = title or clean(fallback)
         if len(blocks) == 1 and blocks[0].title == title:
-            blocks[0] = replace_block(blocks[0], title="")
+            blocks[0] = msgspec.structs.replace(blocks[0], title="")
             if _is_empty(blocks[0]):
                 blocks = []
         sheets = self._content(page.layout, title, blocks)
+        if any(sheet.kind in ("picture", "picture-left") for sheet in sheets):
+            self._turned = not self._turned
         for number, sheet in enumerate(sheets, 1):
             sheet.chapter, sheet.page = chapter, at
             self._head(sheet, title, number, len(sheets))
-        if notes := _ILLEGAL.sub("", page.notes).strip():
+        if notes := legal(page.notes).strip():
             sheets[0].notes = f"{sheets[0].notes}\n{notes}".strip()
         return sheets
 
@@ -256,11 +193,11 @@ class Composer:
         sheet.title = title
         if not title:
             return
-        slot = self._layout(sheet.kind).slot(0)
+        slot = self.layout(sheet.kind).slot(0)
         mark = ""
         if count > 1:
-            mark = f"（{number}/{count}）" if self._language.startswith("zh") else f" ({number}/{count})"
-        text, rest = self._title(slot, title, mark)
+            mark = f"（{number}/{count}）" if self.language.startswith("zh") else f" ({number}/{count})"
+        text, rest = self.title(slot, title, mark)
         sheet.texts[0] = text
         if rest and number == 1:
             sheet.notes = title
@@ -285,11 +222,7 @@ class Composer:
         rows = [row for at, row in enumerate(rows) if at == 0 or any(row)]
         has_table = width > 0 and any(any(row) for row in rows)
         image = block.image if block.image in self._pictures else ""
-        found = Block(clean(block.title), points, image, type(table)(rows) if has_table and table else None, chart)
-        if has_table and found.table is None:
-            from .model import Table
-
-            found.table = Table(rows)
+        found = Block(clean(block.title), points, image, Table(rows) if has_table else None, chart)
         return None if _is_empty(found) else found
 
     def _content(self, wish: str, title: str, blocks: list[Block]) -> list[Sheet]:
@@ -331,15 +264,17 @@ class Composer:
 
     @property
     def _colon(self) -> str:
-        return "：" if self._language.startswith(("zh", "ja")) else ": "
+        return "：" if self.language.startswith(("zh", "ja")) else ": "
 
     def _object(self, block: Block) -> list[Sheet]:
         """Compose a block's picture, chart and table, each on a page of its own if there are more than one."""
         sheets: list[Sheet] = []
         title, points = block.title, block.points
         if block.image:
-            beside = self._beside("picture", title, points)
-            sheets.append(Sheet("picture" if beside else "picture-wide", beside or {}, picture=block.image))
+            # Pictures stand on the right and on the left by turns.
+            kind = "picture-left" if self._turned else "picture"
+            beside = self._beside(kind, title, points)
+            sheets.append(Sheet(kind if beside else "picture-wide", beside or {}, picture=block.image))
             if beside:
                 title, points = "", []
         if block.chart is not None:
@@ -357,32 +292,33 @@ class Composer:
 
     def _beside(self, kind: str, title: str, points: list[str]) -> dict[int, Text] | None:
         """Return the texts beside a picture or chart, or None where there are none, or too many."""
-        layout = self._layout(kind)
+        layout = self.layout(kind)
         texts: dict[int, Text] = {}
         if title:
-            size = self._fit(layout.slot(HEADS + 1), [title])
+            size = self.fit(layout.slot(HEADS + 1), [title])
             if size is None:
                 return None
-            texts[HEADS + 1] = self._text(layout.slot(HEADS + 1), [title], size)
+            texts[HEADS + 1] = self.text(layout.slot(HEADS + 1), [title], size)
         if points:
-            size = self._fit(layout.slot(1), points)
+            size = self.fit(layout.slot(1), points)
             if size is None:
                 return None
-            texts[1] = self._text(layout.slot(1), points, size)
+            used = height(points, self.setting(layout.slot(1)), size, layout.slot(1).room[0])
+            texts[1] = self.aired(layout.slot(1), self.text(layout.slot(1), points, size), used, 0.5)
         return texts or None
 
     def _table(self, rows: list[list[str]], title: str, points: list[str]) -> list[Sheet]:
         note = [*([title] if title else []), *points]
-        setting = Setting(self._typeface(heading=False))
-        plain = self._layout("table")
+        setting = Setting(self.typeface(heading=False))
+        plain = self.layout("table")
         if note:
-            layout = self._layout("table-note")
-            size = self._fit(layout.slot(1), note)
+            layout = self.layout("table-note")
+            size = self.fit(layout.slot(1), note)
             pages = grids(rows, setting, layout.slot(OBJECT).room)
             if size is not None:
                 sheets = [Sheet("table", grid=grid) for grid in pages]
                 sheets[-1].kind = "table-note"
-                sheets[-1].texts[1] = self._text(layout.slot(1), note, size)
+                sheets[-1].texts[1] = self.text(layout.slot(1), note, size)
                 return sheets
         return [Sheet("table", grid=grid) for grid in grids(rows, setting, plain.slot(OBJECT).room)]
 
@@ -397,13 +333,14 @@ class Composer:
             points = [points[0][: found.end("text") + 1]]
         elif len(points) > 1:
             *points, source = points
-        layout = self._layout("quote")
-        size = self._fit(layout.slot(1), points)
+        layout = self.layout("quote")
+        size = self.fit(layout.slot(1), points)
         if size is None:
             return None
-        sheet = Sheet("quote", {1: self._text(layout.slot(1), points, size)})
+        size = self.balanced(layout.slot(1), points[0], size) if len(points) == 1 else size
+        sheet = Sheet("quote", {1: self.text(layout.slot(1), points, size)})
         if source := source.lstrip("—–- "):
-            sheet.texts[2], rest = self._title(layout.slot(2), f"— {source}")
+            sheet.texts[2], rest = self.title(layout.slot(2), f"— {source}")
             if rest:
                 return None
         return sheet
@@ -450,17 +387,17 @@ class Composer:
 
     def _columns(self, kind: str, blocks: list[Block]) -> Sheet | None:
         """Compose blocks in columns, all heads of one size, all texts of one; None if they do not fit."""
-        layout = self._layout(kind)
+        layout = self.layout(kind)
         heads: list[int] = []
         bodies: list[int] = []
         for number, block in enumerate(blocks, 1):
             head = (
-                self._fit(layout.slot(HEADS + number), [block.title])
+                self.fit(layout.slot(HEADS + number), [block.title])
                 if block.title
                 else layout.slot(HEADS + number).size
             )
             body = (
-                self._fit(layout.slot(BODIES + number), block.points)
+                self.fit(layout.slot(BODIES + number), block.points)
                 if block.points
                 else layout.slot(BODIES + number).size
             )
@@ -468,80 +405,59 @@ class Composer:
                 return None
             heads.append(head)
             bodies.append(body)
+        pairs = list(enumerate(blocks, 1))
+        head = self.calm(
+            min(heads), [(layout.slot(HEADS + number), [block.title]) for number, block in pairs if block.title]
+        )
+        body = self.calm(
+            min(bodies), [(layout.slot(BODIES + number), block.points) for number, block in pairs if block.points]
+        )
+        if f"{kind}-short" in self.design.layouts and self._is_short(kind, head, body, blocks):
+            kind = f"{kind}-short"
+            layout = self.layout(kind)
         sheet = Sheet(kind)
-        for number, block in enumerate(blocks, 1):
+        for number, block in pairs:
             if block.title:
-                sheet.texts[HEADS + number] = self._text(layout.slot(HEADS + number), [block.title], min(heads))
+                sheet.texts[HEADS + number] = self.text(layout.slot(HEADS + number), [block.title], head)
             if block.points:
-                sheet.texts[BODIES + number] = self._text(layout.slot(BODIES + number), block.points, min(bodies))
+                sheet.texts[BODIES + number] = self.text(layout.slot(BODIES + number), block.points, body)
         return sheet
+
+    def _is_short(self, kind: str, head: int, body: int, blocks: list[Block]) -> bool:
+        """Return whether all columns find room on lower cards, in the sizes that they have on high ones."""
+        look = self.design.look
+        if not (look.versus[0] if kind == "comparison" else look.card).padding:
+            return False
+        layout = self.layout(f"{kind}-short")
+        for number, block in enumerate(blocks, 1):
+            heads, bodies = layout.slot(HEADS + number), layout.slot(BODIES + number)
+            if block.title and height([block.title], self.setting(heads), head, heads.room[0]) > heads.room[1]:
+                return False
+            if height(block.points, self.setting(bodies), body, bodies.room[0]) > bodies.room[1]:
+                return False
+        return True
 
     def _list(self, paragraphs: list[Paragraph]) -> list[Sheet]:
         """Compose a list on as many pages as it needs to be read with ease."""
-        slot = self._layout("list").slot(1)
-        size = self._fit_list(slot, paragraphs, _ROOMY)
+        slot = self.layout("list").slot(1)
+        size = self.fit_list(slot, paragraphs, _ROOMY)
         if size is not None:
             return [self._listed(slot, paragraphs, size)]
         least = 20
         pieces: list[Paragraph] = []
         for paragraph in paragraphs:
-            pieces += self._cut(slot, paragraph, least)
-        total = sum(self._high(slot, [piece], least) + slot.before * least for piece in pieces)
+            pieces += self.cut(slot, paragraph, least)
+        total = sum(self.high(slot, [piece], least) + slot.before * least for piece in pieces)
         count = max(2, -(-int(total) // int(slot.room[1])))
         while True:
-            pages = self._dealt(slot, pieces, least, count)
-            sizes = [self._fit_list(slot, page, LEAST) for page in pages]
+            pages = self.dealt(slot, pieces, least, count)
+            sizes = [self.fit_list(slot, page, LEAST) for page in pages]
             if all(size is not None for size in sizes):
                 return [self._listed(slot, page, min(size or LEAST for size in sizes)) for page in pages]
             count += 1
 
-    def _dealt(self, slot: Slot, pieces: list[Paragraph], size: int, count: int) -> list[list[Paragraph]]:
-        """Deal paragraphs out to pages that are about as full as one another."""
-        heights = [self._high(slot, [piece], size) + slot.before * size for piece in pieces]
-        share = sum(heights) / count
-        pages: list[list[Paragraph]] = [[]]
-        used = total = 0.0
-        for piece, high in zip(pieces, heights, strict=True):
-            full = used + high > slot.room[1] or total + high / 2 > share * len(pages)
-            # A head does not stand alone at the foot of a page.
-            if pages[-1] and full and not (len(pages[-1]) == 1 and pages[-1][0].bold):
-                pages.append([])
-                used = 0.0
-            pages[-1].append(piece)
-            used += high
-            total += high
-        return [page for page in pages if page]
-
-    def _cut(self, slot: Slot, paragraph: Paragraph, size: int) -> list[Paragraph]:
-        setting = self._setting(slot)
-        # A head keeps company with what it heads, and a page is better not filled by one paragraph.
-        box = (slot.room[0], slot.room[1] * 0.72)
-        parts: list[Paragraph] = []
-        text = paragraph.text
-        while len(text) > 1 and height([text], setting, size, box[0]) > box[1]:
-            first, text = halves(text, setting, size, box)
-            parts.append(replace(paragraph, text=first, bullet=paragraph.bullet and not parts))
-        if text:
-            parts.append(replace(paragraph, text=text, bullet=paragraph.bullet and not parts))
-        return parts
-
-    def _high(self, slot: Slot, paragraphs: Sequence[Paragraph], size: float) -> float:
-        setting = self._setting(slot)
-        total = 0.0
-        for number, paragraph in enumerate(paragraphs):
-            own = bold(setting) if paragraph.bold else setting
-            own = own if paragraph.bullet else replace(own, indent=0.0)
-            total += height([paragraph.text], own, size, slot.room[0]) + (setting.before * size if number else 0.0)
-        return total
-
-    def _fit_list(self, slot: Slot, paragraphs: Sequence[Paragraph], least: int) -> int | None:
-        for size in range(slot.size, least - 1, -1):
-            if self._high(slot, paragraphs, size) <= slot.room[1]:
-                return size
-        return None
-
     def _listed(self, slot: Slot, paragraphs: list[Paragraph], size: int) -> Sheet:
-        setting = self._setting(slot)
+        setting = self.setting(slot)
         found: list[Paragraph] = []
         for one in paragraphs:
             # A lone paragraph is no list.
@@ -549,61 +465,8 @@ class Composer:
             room = slot.room[0] / size - (setting.indent if bullet else 0.0)
             face = (bold(setting) if one.bold else setting).typeface
             found.append(replace(one, bullet=bullet, tracking=tracking(one.text, face, room)))
-        return Sheet("list", {1: Text(found, size)})
-
-    # Measures.
-
-    def _layout(self, kind: str) -> Layout:
-        return self._design.layouts[kind]
-
-    def _typeface(self, *, heading: bool, strong: bool = False) -> Typeface:
-        design = self._design
-        if heading:
-            return Typeface(design.heading, design.heading_serif, strong, self._language)
-        return Typeface(design.body, design.body_serif, strong, self._language)
-
-    def _setting(self, slot: Slot) -> Setting:
-        face = self._typeface(heading=slot.heading, strong=slot.bold)
-        return Setting(face, slot.spacing, slot.before, hanging(slot))
-
-    def _fit(self, slot: Slot, paragraphs: Sequence[str]) -> int | None:
-        return fit(paragraphs, self._setting(slot), slot.room, (slot.size, slot.least), slot.lines)
-
-    def _text(self, slot: Slot, paragraphs: Sequence[str], size: int, *, first: int = 1) -> Text:
-        setting = self._setting(slot)
-        bullet = bool(slot.bullet) and (len(paragraphs) > 1 or slot.bullet == "1.")
-        room = slot.room[0] / size - (setting.indent if bullet else 0.0)
-        found = [Paragraph(text, None, bullet, tracking(text, setting.typeface, room)) for text in paragraphs]
-        return Text(found, size, first)
-
-    def _title(self, slot: Slot, title: str, mark: str = "") -> tuple[Text, bool]:
-        """Return a title in the largest size that fits, and whether not all of it did."""
-        whole = title + mark
-        setting = self._setting(slot)
-        size = self._fit(slot, [whole])
-        if size is not None:
-            # A size a little smaller may bring a lone last letter up.
-            for smaller in range(size, max(slot.least, int(size * 0.86)) - 1, -1):
-                room = slot.room[0] / smaller
-                if not tracking_needed(whole, setting.typeface, room):
-                    return Text([Paragraph(whole)], smaller), False
-            return self._text(slot, [whole], size), False
-        size = fit([whole], setting, slot.room, (min(slot.size, slot.least + 4), LEAST))
-        if size is not None:
-            return self._text(slot, [whole], size), False
-        text = title
-        while len(text) > 1:
-            text, _ = halves(text, setting, LEAST, (slot.room[0], slot.room[1]))
-            cut = text.rstrip("，、；：,;: ") + "…" + mark
-            if height([cut], setting, LEAST, slot.room[0]) <= slot.room[1]:
-                return self._text(slot, [cut], LEAST), True
-            text = text[: int(len(text) * 0.9)]
-        return self._text(slot, [text + mark], LEAST), True
-
-
-def tracking_needed(text: str, typeface: Typeface, room: float) -> bool:
-    """Return whether a lone letter stands on the last line."""
-    return broken(text, typeface, room).count > 1 and tracking(text, typeface, room) != 0.0
+        used = self.high(slot, paragraphs, size)
+        return Sheet("list", {1: self.aired(slot, Text(found, size), used)})
 
 
 def _is_empty(block: Block) -> bool:
@@ -621,13 +484,3 @@ def _flat(blocks: Sequence[Block]) -> list[Paragraph]:
             found.append(Paragraph(block.title, True, False))
         found += [Paragraph(point) for point in block.points]
     return found
-
-
-def replace_block(block: Block, *, title: str) -> Block:
-    """Return a block with another title."""
-    return Block(title, block.points, block.image, block.table, block.chart)
-
-
-def replace_title(deck: Deck, title: str) -> Deck:
-    """Return a deck with another title, if there is one."""
-    return Deck(clean(title) or deck.title, deck.subtitle, deck.author, deck.language, deck.chapters, deck.closing)

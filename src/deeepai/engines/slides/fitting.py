@@ -49,6 +49,8 @@ class Unit:
     space: float = 0.0
     """Em of white space after it."""
     text: str = ""
+    crosses: bool = False
+    """Whether the other script follows that space: some programs add to it."""
 
 
 @lru_cache(maxsize=4096)
@@ -70,7 +72,7 @@ def units(text: str, typeface: Typeface) -> tuple[Unit, ...]:
         if unicodedata.combining(letter):
             sticks, between = bool(word), 0.0
         if word and not sticks and not joined:
-            found.append(Unit(width + between, len(word), space, word))
+            found.append(Unit(width + between, len(word), space, word, bool(space) and wide != last_wide))
             word, width = "", 0.0
             between = 0.0
         word += letter
@@ -116,7 +118,7 @@ class Lines:
 
 
 @lru_cache(maxsize=8192)
-def broken(text: str, typeface: Typeface, room: float, extra: float = 0.0) -> Lines:
+def broken(text: str, typeface: Typeface, room: float, extra: float = 0.0, *, exact: bool = False) -> Lines:
     """Break a paragraph.
 
     Parameters
@@ -125,8 +127,10 @@ def broken(text: str, typeface: Typeface, room: float, extra: float = 0.0) -> Li
         Width in em.
     extra : float
         Em added after each letter: character spacing.
+    exact : bool
+        Fill lines to the end, as a program does that measures as we do.
     """
-    room *= SAFETY
+    room *= 1.0 if exact else SAFETY
     count, width, letters, space, widest = 1, 0.0, 0, 0.0, 0.0
     for part in text.split("\v"):
         if letters:
@@ -139,7 +143,7 @@ def broken(text: str, typeface: Typeface, room: float, extra: float = 0.0) -> Li
                     count, width, letters, space = count + 1, 0.0, 0, 0.0
                 width += space + needed
                 letters += unit.letters
-                space = unit.space
+                space = unit.space + (BETWEEN if unit.crosses else 0.0)
                 widest = max(widest, width)
     return Lines(count, letters, width, widest)
 
@@ -198,17 +202,30 @@ def tracking(text: str, typeface: Typeface, room: float) -> float:
 
     0 where there is none, or where it would take more than can be seen.
     """
-    lines = broken(text, typeface, room)
-    if lines.count < 2 or not _is_lone(text, lines):
+    if not _may_be_lone(text, typeface, room):
         return 0.0
-    for step in range(1, 9):
+    count = broken(text, typeface, room).count
+    for step in range(1, 11):
         for extra in (-0.005 * step, 0.005 * step):
-            if abs(extra) > 0.03 and extra < 0:
+            if extra < -0.03:
                 continue
-            tried = broken(text, typeface, room, extra)
-            if tried.count <= lines.count and (tried.count < lines.count or not _is_lone(text, tried)):
+            fits = broken(text, typeface, room, extra).count <= count
+            if fits and not _may_be_lone(text, typeface, room, extra):
                 return extra
     return 0.0
+
+
+def is_lone(text: str, typeface: Typeface, room: float) -> bool:
+    """Return whether a lone letter stands on a paragraph's last line, and no spacing helps it."""
+    return _may_be_lone(text, typeface, room) and not tracking(text, typeface, room)
+
+
+def _may_be_lone(text: str, typeface: Typeface, room: float, extra: float = 0.0) -> bool:
+    """Return whether a lone letter would stand on the last line where lines are filled a little more or less."""
+    return any(
+        lines.count > 1 and _is_lone(text, lines)
+        for lines in (broken(text, typeface, room, extra, exact=exact) for exact in (False, True))
+    )
 
 
 def _is_lone(text: str, lines: Lines) -> bool:

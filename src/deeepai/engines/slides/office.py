@@ -1,4 +1,4 @@
-"""LibreOffice, where it is installed: decks to PDF in a process of its own, with a hard time limit."""
+"""LibreOffice, where it is installed: decks to PDF, old documents to new; a process of its own, a hard time limit."""
 
 from __future__ import annotations
 
@@ -55,12 +55,21 @@ def forget() -> None:
 
 
 def pdf(path: Path, folder: Path, *, seconds: float = SECONDS) -> Path:
-    """Turn a deck into a PDF.
+    """Turn a deck into a PDF; see `converted`."""
+    return converted(path, folder, "pdf", "pdf:impress_pdf_Export", seconds=seconds)
+
+
+def converted(path: Path, folder: Path, extension: str, into: str = "", *, seconds: float = SECONDS) -> Path:
+    """Turn a document into another format.
 
     Parameters
     ----------
     folder : Path
         Where to put it.
+    extension : str
+        Of what is made.
+    into : str
+        The filter, where the extension does not say it.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def pdf(path: Path, folder: Path, *, seconds: float = SECONDS) -> Path:
         "--norestore",
         "--nolockcheck",
         "--convert-to",
-        "pdf:impress_pdf_Export",
+        into or extension,
         "--outdir",
         str(folder),
         str(path),
@@ -90,7 +99,7 @@ def pdf(path: Path, folder: Path, *, seconds: float = SECONDS) -> Path:
         "FONTCONFIG_FILE": str(room / "fonts.conf"),
         "SAL_USE_VCLPLUGIN": "svp",
     }
-    made = folder / f"{path.stem}.pdf"
+    made = folder / f"{path.stem}.{extension}"
     made.unlink(missing_ok=True)
     # In a group of its own: `soffice` is a script whose child does the work.
     child = subprocess.Popen(
@@ -104,12 +113,12 @@ def pdf(path: Path, folder: Path, *, seconds: float = SECONDS) -> Path:
     try:
         child.wait(seconds)
     except subprocess.TimeoutExpired:
-        raise Refusal("timeout", "The deck takes too long to draw.") from None
+        raise Refusal("timeout", "The file takes too long to convert.") from None
     finally:
         if child.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
     if not made.exists():
-        raise Refusal("unreadable", "The deck cannot be read.")
+        raise Refusal("unreadable", "The file cannot be read.")
     return made

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
-from PIL import Image, ImageOps
 from pptx import Presentation
 from pptx.oxml import parse_xml
 from pptx.presentation import Presentation as Document
@@ -17,19 +16,20 @@ from pptx.slide import Slide, SlideLayout
 from pptx.util import Emu
 
 from . import charting, words
-from .composing import Composer, Paragraph, Sheet, Text, clean
+from .composing import Composer
 from .designs import DESIGNS, Design, Slot
 from .designs.drawing import attribute, content, emu, geometry_xml, line_xml
 from .designs.layouts import OBJECT
 from .fonts import is_cjk, is_wide
 from .model import Deck
 from .package import PAGE_NUMBER, TABLE_STYLE, empty, hanging
+from .pictures import stored
+from .sheets import Paragraph, Sheet, Text, clean
 from .tabling import ABOVE, SIDE, Grid
 
 _A: Final = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _P: Final = "http://schemas.openxmlformats.org/presentationml/2006/main"
 _NS: Final = {"a": _A, "p": _P}
-_MOST_PIXELS: Final = 1920
 _TRANSITION: Final = f'<p:transition xmlns:p="{_P}" spd="med"><p:fade/></p:transition>'
 
 
@@ -147,7 +147,7 @@ class Writer:
             io.BytesIO(empty(design, theme, language, clean(heading_font)))
         )
         self._layouts: dict[str, SlideLayout] = {layout.name: layout for layout in self.document.slide_layouts}
-        self._images = {name: image for name, file in pictures.items() if (image := _image(file)) is not None}
+        self._images = {name: image for name, file in pictures.items() if (image := stored(file)) is not None}
         self.pictures = frozenset(self._images)
 
     def add(self, sheet: Sheet) -> Slide:
@@ -300,8 +300,9 @@ def paragraph_xml(
         flags = f' marL="{margin}" indent="-{margin}"'
     if slot.bullet == "1." and text.first > 1:
         inner = f'<a:buFont typeface="+mj-lt"/><a:buAutoNum type="arabicPlain" startAt="{text.first}"/>'
-    if slot.before and size:
-        inner = f'<a:spcBef><a:spcPts val="{round(slot.before * text.size * 100)}"/></a:spcBef>{inner}'
+    before = text.before if text.before is not None else slot.before * text.size
+    if text.before is not None or (slot.before and size):
+        inner = f'<a:spcBef><a:spcPts val="{round(before * 100)}"/></a:spcBef>{inner}'
     if rtl:
         flags += ' rtl="1"' + (' algn="r"' if slot.align == "l" else "")
     properties = f"<a:pPr{flags}>{inner}</a:pPr>" if flags or inner else ""
@@ -323,27 +324,3 @@ def _number(identity: int, language: str) -> Any:
         '<a:fld id="{B6F15528-21DE-4FAA-801E-634DDDAF4B2B}" type="slidenum">'
         f"<a:rPr lang={attribute(language)}/><a:t>‹#›</a:t></a:fld>{_end(language)}</a:p></p:txBody></p:sp>"
     )
-
-
-def _image(file: Path) -> bytes | None:
-    """Return a picture as office programs read it: upright, PNG or JPEG, not larger than it is seen."""
-    try:
-        with Image.open(file) as image:
-            form = image.format
-            upright = image.getexif().get(0x0112, 1) == 1
-            if form in ("PNG", "JPEG") and upright and max(image.size) <= _MOST_PIXELS and image.mode != "CMYK":
-                image.load()
-                return file.read_bytes()
-            image.draft("RGB", (_MOST_PIXELS, _MOST_PIXELS))
-            turned = ImageOps.exif_transpose(image)
-            turned.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
-            buffer = io.BytesIO()
-            if "A" in turned.getbands() or "transparency" in turned.info:
-                turned.convert("RGBA").save(buffer, "PNG", compress_level=3)
-            elif turned.mode.startswith("I"):
-                turned.convert("I").point(lambda value: value / 256).convert("L").save(buffer, "PNG", compress_level=3)
-            else:
-                turned.convert("RGB").save(buffer, "JPEG", quality=88)
-            return buffer.getvalue()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,7 @@ from ...declare import (
     CallTranslator,
     Events,
     Failure,
+    Outputs,
     Reason,
     Reframer,
     Request,
@@ -26,6 +28,10 @@ from ...declare import (
     StreamRules,
     Usage,
     begins_stream,
+    event_data,
+    lenient_json,
+    whole_events,
+    with_json,
 )
 from ...storage import database
 from ...storage.database import StorageFault
@@ -334,7 +340,20 @@ class _Answering:
             relay.tap = (self._tap, self._taken.attempt.channel)
         if self._keeper is not None:
             relay.before_end = self._keeper.end
+        elif own.outputs is not None and translated is None:
+            relay.before_end = functools.partial(self._kept, own.outputs)
         await relay.run()
+
+    async def _kept(self, wanted: Outputs, events: bytes) -> bytes:
+        """Keep the files that a stream's last events name, and tell of the objects in them as the caller sees them."""
+        taken, found = self._taken, list[bytes]()
+        for event in whole_events(events):
+            answer = Answer(200, {}, event_data(event))
+            kept = await outputs.keep(self._core, self._x, taken, answer, wanted)
+            found.append(event if kept is answer.body else with_json(event, kept))
+            if kept is not answer.body and self._tap is not None:
+                await self._tap.whole(lenient_json(kept), taken.attempt.channel)
+        return b"".join(found)
 
     async def _charge(self, relay: Relay) -> None:
         outcome, rules = self._billing.outcome, relay.rules
@@ -346,6 +365,8 @@ class _Answering:
             )
         if usage is not None and usage.basis == "counted":
             relay.counted = usage
+        if rules.whole_or_nothing and (relay.fault is not None or relay.failure is not None):
+            usage = None
         outcome.first_byte = relay.first
         if relay.fault is not None:
             outcome.error = str(relay.fault)

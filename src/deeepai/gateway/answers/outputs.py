@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import aiohttp
 import msgspec
@@ -50,16 +52,21 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
         urls = inline = ()
     if not urls and not inline:
         return answer.body
-    owner = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms(), mode=x.caller.mode)
+    of_call = store.Owner(x.id, x.caller.account_id, x.protocol.name, now_ms(), mode=x.caller.mode)
     links = candidates.links_for(core, x)
     ours: dict[str, str] = {}
     wanted, left = list(dict.fromkeys(urls)), core.settings.max_fetch
     if outputs.named_by_caller:
         wanted, left = wanted[: core.settings.chat_files], core.settings.chat_file_bytes
     for number, url in enumerate(wanted):
+        owner = _lasting(of_call, channel, url) if outputs.lasting else of_call
+        number = 0 if outputs.lasting else number
+        if outputs.lasting and await core.db.read(lambda tx, o=owner: store.asset(tx, o.id, 0)) is not None:
+            ours[url] = links.asset(owner)
+            continue
         try:
             with x.waiting():
-                size, why = await _keep(core, channel, owner, (number, url), left)
+                size, why = await _keep(core, channel, owner, (number, url, outputs.keyed), left)
         except _UNFETCHED as fault:
             log.warning("output.unfetched", request_id=x.id, number=number, error=str(fault))
             continue
@@ -80,18 +87,24 @@ async def keep(core: Core, x: Exchange, taken: Taken[Response], answer: Answer, 
     return msgspec.json.encode(_replaced(body, ours, inside))
 
 
+def _lasting(owner: store.Owner, channel: Channel, url: str) -> store.Owner:
+    """Return under what an account has a file that an address always names."""
+    told = "\0".join((owner.account_id, owner.mode, channel.id, url))
+    return replace(owner, id="out_" + hashlib.sha256(told.encode()).hexdigest()[:32])
+
+
 async def _keep(
-    core: Core, channel: Channel, owner: store.Owner, named: tuple[int, str], most: int
+    core: Core, channel: Channel, owner: store.Owner, named: tuple[int, str, bool], most: int
 ) -> tuple[int, str | None]:
     """Keep a file of at most so many bytes; return its size, and why it is not kept, if so."""
-    files, (number, url) = core.life.files, named
+    files, (number, url, keyed) = core.life.files, named
     why = await files.refusal(owner)
     if why is not None:
         return 0, why
     if url.startswith(_DATA):
         data, said = _inside(url)
         return await files.keep(owner, number, Source(one(data), said, url), most=most)
-    async with core.life.results.opened(channel, url) as (said, pieces):
+    async with core.life.results.opened(channel, url, keyed=keyed) as (said, pieces):
         return await files.keep(owner, number, Source(pieces, said, url), most=most)
 
 

@@ -158,8 +158,8 @@ class _Back:
         ending = list(rules.ends(x.request)) if rules.ends is not None else []
         streams = _streams(response)
         task = None if streams else await _background_at(core, x, self._operation, channel)
-        kept_files = self._operation.outputs
-        untouched = not (rules.makes or rules.shows or kept_files or task or ending)
+        kept_files, shape = self._operation.outputs, self._operation.shape
+        untouched = not (rules.makes or rules.shows or kept_files or shape or task or ending)
         if untouched or streams:
             core.ledger.record(settlement.usage_row(x, self._outcome, response.status))
             through = Through(x, self._operation)
@@ -169,6 +169,8 @@ class _Back:
             taken.attempt.done(ok=True)
             return
         answer = await answers.whole(core, x, response)
+        if shape is not None:
+            answers.judge_whole(shape, answer)
         taken.attempt.done(ok=True)
         if kept_files is not None:
             answer = msgspec.structs.replace(answer, body=await outputs.keep(core, x, taken, answer, kept_files))

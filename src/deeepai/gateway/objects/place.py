@@ -39,7 +39,7 @@ NOWHERE: Final = Located()
 
 def owner_of(x: Exchange) -> Owner:
     """Return whose objects a request may use."""
-    return Owner(x.caller.account_id, x.protocol.kin)
+    return Owner(x.caller.account_id, x.protocol.kin, x.caller.holder)
 
 
 # Where objects live ------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ async def named(core: Core, x: Exchange, names: Sequence[str], rules: ObjectRule
 
 def names_objects(x: Exchange, rules: ObjectRules[Any]) -> bool:
     """Tell whether a request names any objects, or hints at some."""
-    return bool(rules.uses(x.request) or rules.hints(x.request))
+    return bool(rules.uses(x.request) or rules.hints(x.request) or rules.at_home(x.request))
 
 
 async def locate(core: Core, x: Exchange, rules: ObjectRules[Any]) -> Located:
@@ -122,8 +122,11 @@ async def locate(core: Core, x: Exchange, rules: ObjectRules[Any]) -> Located:
     if rules.carried is not None and x.model and not _spoken(core, x):
         uses = rules.carried
     objects = await named(core, x, await x.apart(uses, x.request), rules)
+    x.objects = {one.id: one.facts for one in objects}
     hints = () if objects else await x.apart(rules.hints, x.request)
     channel = await home(core, x, objects, hints)
+    if channel is None and rules.at_home(x.request):
+        channel = _first(core, x)
     if channel is None or not x.model or core.dispatcher.offers(channel, x.model):
         return Located(objects, channel)
     if not objects:
@@ -198,11 +201,20 @@ def tiers(core: Core, x: Exchange, channel: Channel | None) -> Sequence[Sequence
                 Reason.INVALID, f"The upstream that serves '{x.requested_model}' cannot do this", param="model"
             )
         return own
-    found = keepers(core, x)
+    found = _by_turn(core, x)
     if not found:
         raise Failure(Reason.UNAVAILABLE, "No channel keeps such objects")
-    found.sort(key=lambda one: (-one.priority, one.weight == 0, _draw(x.caller.account_id, one.id)))
     return [(one,) for one in found]
+
+
+def _by_turn(core: Core, x: Exchange) -> list[Channel]:
+    """Return the account's own place among the channels, and those that stand in for it."""
+    found = keepers(core, x)
+    return sorted(found, key=lambda one: (-one.priority, one.weight == 0, _draw(x.caller.account_id, one.id)))
+
+
+def _first(core: Core, x: Exchange) -> Channel | None:
+    return next((one for one in _by_turn(core, x) if not x.model or core.dispatcher.offers(one, x.model)), None)
 
 
 def keepers(core: Core, x: Exchange) -> list[Channel]:

@@ -80,7 +80,7 @@ class Bill:
         ------
         Failure
         """
-        keys.check(await self._core.directory.token(self._x.digest), self._x.ip)
+        keys.check(await self._core.directory.token(self._x.digest), self._x.ip, self._x.protocol.kin)
 
     async def charge(self, spent: Spent) -> None:
         """Charge a piece of work; it is committed when this returns. Cancelling leaves it under way: see `settled`."""

@@ -275,7 +275,7 @@ weinike = Protocol(
                 ]
             ),
             objects=ObjectRules(),
-            outputs=Outputs(of=bodies.cover_images),
+            outputs=Outputs(of=bodies.cover_images, lasting=True),
         ),
         _deck(
             "ppt-page",

@@ -205,8 +205,12 @@ def paged(request: Request[PageBody], facts: Facts) -> dict[str, Any]:
     body, changes = request.body, at_vendor(request, facts)
     for ours, other in (("slide_number", "page_index"), ("slide_type", "type")):
         if getattr(body, other) is not None:
-            changes |= {other: DROP} | ({ours: getattr(body, other)} if getattr(body, ours) is None else {})
+            changes |= {other: DROP} | ({ours: _whole(getattr(body, other))} if getattr(body, ours) is None else {})
     return changes
+
+
+def _whole(value: Json) -> Json:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def filed(name: str) -> Callable[[Request[FileBody], Facts], dict[str, Any]]:

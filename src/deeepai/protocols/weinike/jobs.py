@@ -41,6 +41,7 @@ _WORDS: Final = {State.SUCCEEDED: 2, State.FAILED: 3, State.CANCELLED: 3}
 _SAID: Final = {2: "生成完成", 3: "生成失败"}
 _PREVIEW: Final = "/weinike/apps/ppt-preview"
 _VIEW: Final = "/weinike/apps/ppt-view"
+_PPTX: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 _DONE: Final = "deck"
 """Where a task's snapshot has the deck's address, beside the vendor's `data`."""
 
@@ -120,7 +121,7 @@ def _deck(said: Json, task: Task) -> TaskStatus:
         State.SUCCEEDED,
         {**(task.snapshot or {}), _DONE: url},
         progress=100,
-        results=(*pictures, Result(url, role="deck")),
+        results=(*pictures, Result(url, content_type=_PPTX, role="deck")),
     )
 
 

@@ -355,7 +355,7 @@ async def _editor(call: Call) -> Answer:
     asked = _read(call, table(id=text().must(), expire=Field("whole", 1, default=86400)), _body(call))
     _deck(call, asked["id"])
     page = b"<!doctype html><title>TEST MODE</title><p>TEST MODE: there is no editor in the sandbox.</p>"
-    name = call.world.files.add(lambda: page, "html", "text/html; charset=utf-8")
+    name = call.world.files.add(lambda: page, "html", "text/html")
     until = _moment(call.world.clock.wall() + asked["expire"])
     return _good({"url": call.world.files.url(call.origin, name, asked["expire"]), "expire_time": until})
 

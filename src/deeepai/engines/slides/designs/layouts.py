@@ -83,20 +83,31 @@ def _pair(
     )
 
 
-def _columns(look: Look, count: int) -> Layout:
+def _extent(look: Look, *, short: bool) -> tuple[float, float]:
+    """Return the top and the height of cards: those of little text are lower, so that no card stands empty."""
+    height = BOTTOM - look.top
+    return (look.top + height * 0.1, height * 0.6) if short else (look.top, height)
+
+
+def _columns(look: Look, count: int, *, short: bool = False) -> Layout:
     room = WIDTH - 2 * MARGIN
+    top, height = _extent(look, short=short)
     width = (room - _GAP * (count - 1)) / count
     slots: list[Slot] = []
     shapes: list[Shape] = []
     for number in range(1, count + 1):
-        box = (MARGIN + (number - 1) * (width + _GAP), look.top, width, BOTTOM - look.top)
+        box = (MARGIN + (number - 1) * (width + _GAP), top, width, height)
         shapes += _card(look.card, box, number)
         rise = 6.0 if look.card.rule and not look.card.padding else 0.0
         inner = _inner(box, look.card.padding)
         inner = (inner[0], inner[1] + rise, inner[2], inner[3] - rise)
-        slots += _pair(look, number, inner, head=56, sizes=(22, 20), name="Column", anchor="ctr")
-    names = {2: "Two columns", 3: "Three columns"}
-    return _content(look, f"columns-{count}", names[count], tuple(slots), tuple(shapes))
+        slots += _pair(look, number, inner, head=56, sizes=(24, 22), name="Column", anchor="ctr")
+    name = {2: "Two columns", 3: "Three columns"}[count]
+    return _content(look, *_named(f"columns-{count}", name, short=short), tuple(slots), tuple(shapes))
+
+
+def _named(kind: str, name: str, *, short: bool) -> tuple[str, str]:
+    return (f"{kind}-short", f"{name}, short") if short else (kind, name)
 
 
 def _grid(look: Look) -> Layout:
@@ -112,14 +123,14 @@ def _grid(look: Look) -> Layout:
         inner = _inner(box, look.card.padding)
         rise = 4.0 if look.card.rule and not look.card.padding else 0.0
         inner = (inner[0], inner[1] + rise, inner[2], inner[3] - rise)
-        slots += _pair(look, number, inner, head=34, sizes=(20, 18), name="Quarter", anchor="ctr")
+        slots += _pair(look, number, inner, head=34, sizes=(22, 20), name="Quarter", anchor="ctr")
     return _content(look, "columns-4", "Four quarters", tuple(slots), tuple(shapes))
 
 
 def _timeline(look: Look, count: int) -> Layout:
     gap = 18.0
     width = (WIDTH - 2 * MARGIN - gap * (count - 1)) / count
-    line = look.top + 84
+    line = look.top + 108
     slots: list[Slot] = []
     shapes: list[Shape] = [rule(MARGIN, line, WIDTH - 2 * MARGIN, "tx1*50+50", width=2)]
     for number in range(1, count + 1):
@@ -127,23 +138,24 @@ def _timeline(look: Look, count: int) -> Layout:
         mark = circle(left + 8, line, 8, look.mark.replace("{n}", str(number)))
         shapes.append(replace(mark, geometry=look.dot))
         head, body = _pair(
-            look, number, (left, look.top, width, BOTTOM - look.top), head=66, sizes=(22, 18), name="Step"
+            look, number, (left, line - 84, width, BOTTOM - line + 84), head=66, sizes=(24, 20), name="Step"
         )
         slots += [head, replace(body, box=(left, line + 22, width, BOTTOM - line - 22))]
     return _content(look, f"timeline-{count}", f"Timeline of {count}", tuple(slots), tuple(shapes))
 
 
-def _comparison(look: Look) -> Layout:
+def _comparison(look: Look, *, short: bool = False) -> Layout:
+    top, height = _extent(look, short=short)
     width = (WIDTH - 2 * MARGIN - _GAP) / 2
     slots: list[Slot] = []
     shapes: list[Shape] = []
     for number, card in enumerate(look.versus, 1):
-        box = (MARGIN + (number - 1) * (width + _GAP), look.top, width, BOTTOM - look.top)
+        box = (MARGIN + (number - 1) * (width + _GAP), top, width, height)
         shapes += _card(card, box, number)
         inner = _inner(box, card.padding)
-        head, body = _pair(look, number, inner, head=50, sizes=(24, 20), name="Side", anchor="ctr")
+        head, body = _pair(look, number, inner, head=50, sizes=(24, 22), name="Side", anchor="ctr")
         slots += [head, replace(body, bullet=look.bullet)]
-    return _content(look, "comparison", "Comparison", tuple(slots), tuple(shapes))
+    return _content(look, *_named("comparison", "Comparison", short=short), tuple(slots), tuple(shapes))
 
 
 def _picture(look: Look, box: Box) -> Slot:
@@ -166,7 +178,7 @@ def _beside(look: Look, box: Box) -> tuple[Slot, Slot]:
         HEADS + 1,
         "body",
         "Head",
-        (left, top, width, 58),
+        (left, top, width, 50),
         24,
         bold=True,
         heading=True,
@@ -176,7 +188,7 @@ def _beside(look: Look, box: Box) -> tuple[Slot, Slot]:
         lines=2,
     )
     body = Slot(
-        1, "body", "Text", (left, top + 66, width, height - 66), 20, before=0.45, colour=look.text, bullet=look.bullet
+        1, "body", "Text", (left, top + 58, width, height - 58), 22, before=0.45, colour=look.text, bullet=look.bullet
     )
     return head, body
 
@@ -301,6 +313,8 @@ def layouts(design: Design) -> list[Layout]:
         _list(look),
         _columns(look, 2),
         _columns(look, 3),
+        _columns(look, 2, short=True),
+        _columns(look, 3, short=True),
         _grid(look),
         *_pictures(look),
         *_charts(look),
@@ -308,6 +322,7 @@ def layouts(design: Design) -> list[Layout]:
         _stage("quote", "Quote", design.quote),
         *(_timeline(look, count) for count in (3, 4, 5)),
         _comparison(look),
+        _comparison(look, short=True),
         _statement(look),
         _stage("closing", "Closing", design.closing),
     ]

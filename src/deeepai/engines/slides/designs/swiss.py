@@ -97,6 +97,7 @@ DESIGN = Design(
                 anchor="b",
                 spacing=0.88,
                 lines=3,
+                inset=(0, 0, 0, 5),
             ),
             Slot(1, "subTitle", "Subtitle", (48, 392, 560, 62), 22, colour="tx1*65+35", lines=2),
             Slot(10, "body", "Author", (48, 472, 560, 30), 18, anchor="b", lines=1),

@@ -34,9 +34,15 @@ class Canvas:
     def rectangle(self, box: Box, paint: Paint) -> None:
         """Fill an upright rectangle."""
         left, top, width, height = box
-        corners = (round(left), round(top), round(left + width), round(top + height))
-        if corners[2] <= corners[0] or corners[3] <= corners[1]:
+        if width <= 0 or height <= 0:
             return
+        # What is thinner than a pixel is seen all the same.
+        across, down = max(round(width), 1), max(round(height), 1)
+        corners = (round(left), round(top), round(left) + across, round(top) + down)
+        if width > 4:
+            corners = (corners[0], corners[1], max(round(left + width), corners[0] + 1), corners[3])
+        if height > 4:
+            corners = (corners[0], corners[1], corners[2], max(round(top + height), corners[1] + 1))
         if len(paint) == 4 and paint[3] == 255:
             self.draw.rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=paint[:3])
             return

@@ -80,9 +80,11 @@ class ChartDrawing:
         self._categories: list[str] = []
         self._series = self._read() if self._plot is not None else []
         axis = space.find(f".//{C}valAx/{C}delete")
-        self._has_axis = axis is None or axis.get("val") not in ("1", "true")
+        self._has_axis = axis is None or axis.get("val", "1") not in ("1", "true")
         labels = self._plot.find(f"{C}dLbls") if self._plot is not None else None
         self._labelled = labels is not None
+        named = labels.find(f"{C}showCatName") if labels is not None else None
+        self._named = named is not None and named.get("val") == "1"
         form = labels.find(f"{C}numFmt") if labels is not None else None
         self._form = form.get("formatCode", "General") if form is not None else "General"
 
@@ -170,7 +172,7 @@ class ChartDrawing:
         low, high = min(0.0, *numbers), max(0.0, *numbers)
         if high == low:
             high = low + 1
-        raw = (high - low) / 5
+        raw = (high - low) / 7
         power = 10 ** math.floor(math.log10(raw))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
         return math.floor(low / step) * step, math.ceil(high / step + 1e-9) * step, step
@@ -266,6 +268,10 @@ class ChartDrawing:
                     self._write(canvas, shown(value, self._form), max(zero, end) + self._size * 0.4, y + each / 2, "lm")
         canvas.line((zero, top), (zero, top + height), 1.5, (*self._text[:3], 150))
 
+    def _slice_label(self, at: int, share: float) -> str:
+        name = f"{self._categories[at]} " if self._named and at < len(self._categories) else ""
+        return f"{name}{share:.0%}"
+
     def _pie(self, canvas: Canvas, box: Box) -> None:
         left, top, width, height = box
         one = self._series[0]
@@ -297,7 +303,7 @@ class ChartDrawing:
                 far = (radius + hole) / 2 if hole else radius + self._size
                 self._write(
                     canvas,
-                    f"{value / total:.0%}",
+                    self._slice_label(at, value / total),
                     x + far * math.cos(middle),
                     y + far * math.sin(middle),
                     "mm",

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from pptx import Presentation
 from pptx.slide import Slide
 
+from ..pictures import eight_bits
 from .canvas import Box, Canvas, Paint, mask_of
 from .charts import C, ChartDrawing
 from .colours import RGBA, A, P, Palette
@@ -469,4 +470,4 @@ def _sized(blob: bytes, size: tuple[int, int], edges: tuple[float, ...]) -> Imag
             max((1 - bottom) * height, top * height + 1),
         )
         mode = "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
-        return image.convert(mode).resize(size, Image.Resampling.BILINEAR, box=box)
+        return eight_bits(image).convert(mode).resize(size, Image.Resampling.BILINEAR, box=box)

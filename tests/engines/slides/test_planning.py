@@ -113,6 +113,22 @@ def test_tables_series_and_dates_are_seen() -> None:
     ]
 
 
+@pytest.mark.parametrize("length", ["short", "medium", "long"])
+def test_an_outline_that_nobody_touched_gets_what_was_planned_for_it(length: str) -> None:
+    # Without a title of its own: the deck's is its first sentence.
+    source = Document("", long_text().split("\n\n", 2)[2].replace("## ", ""), {})
+    deck = made(source, length)
+    everything = plain(source.markdown)
+    places = [
+        everything.index(plain(point.rstrip("…")))
+        for page in all_pages(deck)
+        for block in page.blocks
+        for point in block.points
+    ]
+    assert places == sorted(places)
+    assert all(block.points for page in all_pages(deck) for block in page.blocks)
+
+
 def long_text(chapters: int = 8, paragraphs: int = 6) -> str:
     parts = ["# Report on the harbour"]
     for chapter in range(chapters):

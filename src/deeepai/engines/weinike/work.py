@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from ..jobs import Refusal, Work
-from ..slides import editing, markdown, planning, previews
+from ..slides import chat, editing, markdown, planning, previews
 from ..slides.documents import Document, read
 from ..slides.model import Block, Chapter, Deck, Inserted, Page
 from ..slides.raster import Renderer
@@ -70,7 +70,7 @@ def _structure(work: Work) -> dict[str, Any]:
 
 def _outlined(work: Work, source: Document | None) -> Deck:
     request = work.request
-    return planning.outline(
+    return chat.outline(
         # A text names its topic itself, a document may.
         "" if source is not None and "document" not in request else request["subject"],
         source,
@@ -93,7 +93,7 @@ def _deck(work: Work) -> dict[str, Any]:
     else:
         deck = _outlined(work, source)
     work.tell(5, title=deck.title)
-    deck = planning.content(deck, source, prompt=request.get("prompt", ""))
+    deck = chat.content(deck, source, prompt=request.get("prompt", ""))
     deck.author = request.get("author") or deck.author
     deck.subtitle = request.get("subtitle") or deck.subtitle
     if source is not None:
@@ -185,7 +185,7 @@ def _notes(work: Work) -> dict[str, Any]:
     template = msgspec.convert(request["template"], Template)
     source = work.given(SOURCE)
     document = Document("", source.read_text("utf-8")) if source.is_file() else None
-    deck = planning.notes(msgspec.convert(request["deck"], Deck), document)
+    deck = chat.notes(msgspec.convert(request["deck"], Deck), document)
     path = work.made(DECK)
     shutil.copyfile(work.given(DECK), path)
     said: dict[int, str] = {}

@@ -18,7 +18,7 @@ from .docmee.family import DocmeeFamily
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
-from .mewx import MewxFamily
+from .mewx.family import MewxFamily
 from .models.catalogue import Model, tools
 from .models.image_models import TOOLS
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
@@ -38,8 +38,8 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, DocmeeFamily)
 VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
+    DocmeeFamily,
     MewxFamily,
     PicwishFamily,
     WeinikeFamily,

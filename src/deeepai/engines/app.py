@@ -14,10 +14,11 @@ from typing import Final
 from aiohttp import web
 
 from ..safe_fetch import Network, SafeFetch
+from .docmee.family import DocmeeFamily
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
-from .mewx import MewxFamily
+from .mewx.family import MewxFamily
 from .models.catalogue import Model, tools
 from .models.image_models import TOOLS
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
@@ -37,6 +38,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, DocmeeFamily)
 VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
     MewxFamily,
     PicwishFamily,

@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Literal
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from aiohttp import web
@@ -217,6 +218,8 @@ class Sandbox:
                 raise call.refused("too_large", 413, f"the body is larger than {vendor.body_limit} bytes")
             try:
                 text = call.body if route.body_triggers else b""
+                if request.content_type == "application/x-www-form-urlencoded":
+                    text = unquote_to_bytes(text.replace(b"+", b" "))
                 call.triggers = find(text, request.query_string, request.headers.get("x-sandbox-trigger", ""))
             except UnknownTriggerError as error:
                 raise call.refused("bad_request", 400, str(error)) from None

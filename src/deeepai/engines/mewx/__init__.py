@@ -1,5 +1,1 @@
 """MewXAI's wire format in front of the art engines."""
-
-from .family import MewxFamily
-
-__all__ = ["MewxFamily"]

@@ -74,10 +74,20 @@ def read(pixels: Pixels) -> Reading:
     quads = _found(pixels)
     if not quads:
         return _alone(pixels)
+    found = _lines(pixels, quads)
+    if len(quads) == 1 and max(_width(quads[0]), _height(quads[0])) < _TALL * min(_width(quads[0]), _height(quads[0])):
+        # Of a lone letter the finder does not know how it leans.
+        alone = _alone(pixels)
+        if alone.lines and (not found.lines or alone.lines[0].score > found.lines[0].score):
+            return alone
+    return found
+
+
+def _lines(pixels: Pixels, quads: Sequence[Any]) -> Reading:
     turn, vertical = _way(pixels, quads)
     upright = turned(pixels, turn)
-    quads = [_ordered([_turned_point(point, turn, pixels.shape) for point in quad]) for quad in quads]
-    lines = _read(upright, quads, vertical)
+    placed = [_ordered([_turned_point(point, turn, pixels.shape) for point in quad]) for quad in quads]
+    lines = _read(upright, placed, vertical)
     skew = 0.0 if vertical else _skew([line.quad for line in lines])
     return Reading([replace(line, box=straight(line.quad, skew, upright.shape)) for line in lines], turn, skew, upright)
 
@@ -152,7 +162,7 @@ def _alone(pixels: Pixels) -> Reading:
     if not np.count_nonzero(ink) or int(grey.max()) - int(grey.min()) < 24:
         return Reading([], 0, 0.0, pixels)
     x, y, width, height = cv2.boundingRect(ink)
-    if width < height:
+    if height > _VERY_TALL * width:
         return Reading([], 0, 0.0, pixels)
     room = max(height // 4, 4)
     quad = (

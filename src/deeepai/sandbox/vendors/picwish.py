@@ -6,9 +6,11 @@ at fault gets (an HTTP error, or a task that ends below 0) is told for pictures 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,13 +24,13 @@ from ..job_vendor import Hook, JobVendor, Lookup, Order, Task, Work, at
 from ..media.documents import MIME, document
 from ..media.draw import Format, Picture, from_base64, size_of
 from ..results import Result
-from ..vendor import Answer, Call, digest_of, json_answer
+from ..vendor import Answer, Call, World, digest_of, json_answer
 
 MOST_BYTES, MOST_DOCUMENT = 15 * 2**20, 200 * 2**20
 LONGEST_SIDE, LONGEST_COMPRESSED = 4096, 8000
 MOST_RECTANGLES, MOST_LANGUAGES = 50, 10
-WAIT = 30.0
-"""Seconds that `sync=1` waits at most."""
+WAIT, BUSY = 30.0, 10.0
+"""Seconds that `sync=1` waits at most, and real ones that are granted at any speed, as the machine may be busy."""
 UNSEEN = (1024, 768)
 """Pixels of a picture behind an address, which is not fetched."""
 LIFETIME = 3600.0
@@ -141,8 +143,7 @@ def _source(order: Order) -> bytes | None:
 def _check(order: Order) -> None:
     """Judge the picture: what is wrong with it ends the task."""
     data = order.facts["source"] = _source(order)
-    order.facts["files"] = order.call.world.files
-    order.facts["size"] = UNSEEN
+    order.facts |= {"files": order.call.world.files, "ended": asyncio.Event(), "size": UNSEEN}
     if data is None:
         return
     size, most = size_of(data), LONGEST_COMPRESSED if order.work.name == "imgcompress" else LONGEST_SIDE
@@ -193,7 +194,7 @@ def _check_document(order: Order) -> None:
         order.facts["fails"] = NO_PICTURE
     kind, files = order.body["format"], order.call.world.files
     order.facts["document"] = files.add(partial(document, kind, "TEST MODE: text that was read"), kind, MIME[kind])
-    order.facts["files"] = files
+    order.facts |= {"files": files, "ended": asyncio.Event()}
 
 
 # What is made -------------------------------------------------------------------------------------------------------
@@ -355,13 +356,18 @@ class Tools(JobVendor):
             )
         if task.body.get("sync") != 1 or work.name in ("ocr", "background"):
             return answer
-        until = clock.now() + WAIT
-        while not job.is_final and clock.now() < until:
-            await clock.sleep(work.seconds / 20)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(WAIT / clock.speed, BUSY)):
+                await task.facts["ended"].wait()
         if task.body["return_type"] == 3 and job.state == "done":
             made = task.artefacts[0]
             return Answer(200, _bytes(task, made.url), f"image/{made.result.picture.format}")
         return json_answer(_said(_shown(task)))
+
+    def _changed(self, world: World, task: Task, announced: list[str]) -> None:
+        super()._changed(world, task, announced)
+        if task.job.is_final:
+            task.facts["ended"].set()
 
     def _fail(self, call: Call, task: Task) -> None:
         announced = [task.status]

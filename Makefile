@@ -22,7 +22,7 @@ EMPTY_INDEXES := grep -LE '^--(extra-)?index-url|https?://' $(LOCKS)
 # Each start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run audio test drill cover lint lock clean
+.PHONY: run audio slides test drill cover lint lock clean
 
 run: .venv/run.stamp $(STATIC)
 	@exec $(BIN)/deeepai serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
@@ -32,6 +32,21 @@ audio: .venv/run.stamp requirements/audio.txt
 	@$(INSTALL) --require-hashes -r requirements/audio.txt
 	$(BIN)/deeepai engines install whisper-base
 	$(BIN)/deeepai engines install kokoro-82m
+
+# Previews as an office program draws them; without it, decks are made all the same and drawn by a simpler renderer.
+OFFICE := libreoffice-impress-nogui fonts-noto-cjk
+slides:
+	@if command -v soffice >/dev/null || command -v libreoffice >/dev/null; then echo "LibreOffice is installed."; \
+	elif command -v apt-get >/dev/null; then \
+		$(if $(filter 0,$(shell id -u)),,sudo) sh -c "apt-get update -q && apt-get install -y -q --no-install-recommends $(OFFICE)"; \
+	else \
+		echo "Install LibreOffice Impress and Noto CJK fonts, and let 'soffice' be on PATH:"; \
+		echo "  Fedora        sudo dnf install libreoffice-impress google-noto-sans-cjk-fonts google-noto-serif-cjk-fonts"; \
+		echo "  Arch          sudo pacman -S libreoffice-fresh noto-fonts-cjk"; \
+		echo "  Alpine        sudo apk add libreoffice-impress font-noto-cjk"; \
+		echo "  macOS         brew install --cask libreoffice"; \
+		echo "Without it decks are made all the same; their previews are drawn by a simpler renderer."; \
+	fi
 
 test: .venv/test.stamp $(STATIC) $(if $(wildcard $(NODE_TESTS)/package-lock.json),$(NODE_TESTS)/node_modules/.stamp)
 	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(TESTFLAGS)

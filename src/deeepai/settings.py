@@ -25,6 +25,10 @@ HANDOVER: Final = "DEEEPAI_SETTINGS"
 """Name of the variable that holds the JSON form."""
 INTERNAL: Final = frozenset({HANDOVER, *(PREFIX + word for word in ("PARENT", "CRASH_AT", "TEST_RESULTS", "API_KEY"))})
 """Names that the programs, the tests and the samples of requests use among themselves."""
+OF_ENGINES: Final = frozenset(
+    PREFIX + name for name in ("ENGINES_CHAT_URL", "ENGINES_CHAT_KEY", "ENGINES_CHAT_MODEL", "SLIDES_RENDERER")
+)
+"""Names that the engines' program reads by itself."""
 
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@]+/?", re.IGNORECASE)
 _SERVICE: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP)(_\w+)?$")
@@ -348,7 +352,7 @@ def _linked(name: str, value: str) -> bool:
 def _check_names(environ: Mapping[str, str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.__struct_fields__}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known | INTERNAL and not _linked(name, environ[name]):
+        if name.startswith(PREFIX) and name not in known | INTERNAL | OF_ENGINES and not _linked(name, environ[name]):
             nearest = difflib.get_close_matches(name, known, 1, 0.0)[0]
             raise SettingsError(f"there is no setting {name}; {nearest} is the nearest")
 

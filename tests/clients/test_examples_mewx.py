@@ -15,6 +15,7 @@ import zxingcpp
 from PIL import Image
 
 from deeepai.protocols import PROTOCOLS
+from tests.plugins import coverage_results
 from tests.stack import Gateway
 from tests.support.until import PATIENCE
 
@@ -59,6 +60,7 @@ def times(counts: dict[str, int]) -> list[str]:
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway as it is out of the box: only the engines."""
     started = Gateway(Path(tmp_path_factory.mktemp("local")), flags=("--no-sandbox",)).start()
+    coverage_results.watch(started.url)
     yield started
     started.stop()
 

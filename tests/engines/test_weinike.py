@@ -215,6 +215,24 @@ def test_a_text_in_markdown_is_kept_to(engine: Engine) -> None:
         assert line in words
 
 
+def test_a_plain_text_says_what_it_is_about(engine: Engine) -> None:
+    text = (
+        "雨水花园用植物和土壤过滤雨水。\n"
+        + "它能去除百分之八十的悬浮物。\n选址应离建筑三米。\n" * 3
+        + "维护费用约为百分之五。"
+    )
+    made = engine.made("ppt-create", text=text, report=True)
+    assert engine.result(made)["ppt_title"].startswith("雨水花园")
+    assert "百分之八十" in everything(engine.opened(made))
+
+
+def test_a_request_at_length_is_a_request(engine: Engine) -> None:
+    text = "请帮我制作一份关于网络安全的PPT，" + "要求条理清楚，适合新员工，不要太长，" * 12
+    made = engine.made("ppt-create", text=text, report=True)
+    assert engine.result(made)["ppt_title"] == "网络安全"
+    assert "条理清楚" not in everything(engine.opened(made))
+
+
 def test_english_without_being_asked(engine: Engine) -> None:
     made = engine.made("ppt-create", text="Create a presentation about tide pools", complex=1)
     assert engine.result(made)["ppt_title"] == "tide pools"

@@ -25,6 +25,7 @@ class Receiver:
     """A callback receiver on a port of its own; answers with `first`, one by one, then with `status`."""
 
     status: int = 200
+    answer: bytes = b""
     first: list[int] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
 
@@ -37,8 +38,9 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 outer.received.append(Received(self.path, headers, raw))
                 self.send_response(outer.first.pop(0) if outer.first else outer.status)
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(len(outer.answer)))
                 self.end_headers()
+                self.wfile.write(outer.answer)
 
             def log_message(self, *args: Any) -> None:
                 pass

@@ -27,6 +27,7 @@ from ..declare import (
     Text,
 )
 from ..gateway.routing import paths
+from . import programs
 from .openapi import openapi_paths
 from .samples import (
     BASE,
@@ -273,7 +274,10 @@ class _Section:
             "x-tree-rows": list(operation.rows),
             "x-deeepai-kind": operation.kind.value,
             "x-deeepai-paths": [path for path, _ in paths(protocol, operation)],
-            "x-codeSamples": [{"lang": "shell", "label": "curl", "source": curl(operation, request)}],
+            "x-codeSamples": [
+                {"lang": "shell", "label": "curl", "source": curl(operation, request)},
+                *programs.samples().get(f"{protocol.name}.{operation.name}", ()),
+            ],
         }
         if isinstance(operation, Local) and operation.prose is not None:
             found["x-deeepai-page"] = True

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from ..safe_fetch import Network, SafeFetch
+from .docmee.family import DocmeeFamily
 from .embeddings.family import SentenceFamily
 from .families import Family, Room, VendorFamily
 from .jobs import Jobs
@@ -37,6 +38,7 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
+VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, DocmeeFamily)
 VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
     MewxFamily,
     PicwishFamily,

@@ -263,7 +263,7 @@ OUTLINES = {
     "heart": HEART,
     "leaf": LEAF,
     "star": STAR,
-    "spark": SPARK,
+    "spark": _star(4, 0.40),
     "blossom": BLOSSOM,
     "diamond": DIAMOND,
     "maple": MAPLE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import cv2
 import numpy as np
@@ -21,23 +21,24 @@ from ..jobs import Refusal
 from . import reading
 from .canvas import OUTLINES, Array, luminance, placed, smooth
 
-Version: TypeAlias = Literal["1", "1.1", "2", "3"]
 LEVELS: Final = (("q", 2), ("m", 10), ("l", 40))
-"""Of error correction, each as long as the code is not of a higher version: nothing here is damaged, and large modules are
-read better than many."""
+"""Of error correction, each as long as the code is not of a higher version: nothing here is damaged, and large modules
+are read better than many."""
 _EYES: Final = {
     "square": (("plus", 0.0), ("plus", 0.0)),
     "circle": (("round", 0.14), ("round", 0.5)),
     "plus": (("plus", 0.0), ("plus", 0.20)),
     "box": (("round", 0.08), ("round", 0.22)),
-    "octagon": (("octagon", 0.06), ("octagon", 0.27)),
+    "octagon": (("octagon", 0.04), ("octagon", 0.24)),
     "tiny-plus": (("round", 0.06), ("plus", 0.12)),
 }
 """Outline and middle of a finder: the form, and how much of a side its corners lose. More than this, or anything
 within the ring, and OpenCV's detector finds it no more (tried in steps of 0.05 with 4.14)."""
 QUIET: Final = 2
 """Modules around the code that are light; the light fades over as many more."""
-STEP: Final = 0.08
+STEP: Final = 0.12
+_MASKS: Final = (2, 5)
+"""Data masks that are tried before the strength is raised: a detector that fails at one code reads its sibling."""
 MARGIN: Final = 0.055
 """Between the quiet zone and the edge, in parts of the shorter side."""
 SHAPES: Final = tuple(_EYES)
@@ -85,8 +86,8 @@ class Code:
         return mask
 
 
-def encode(content: str) -> Code:
-    """Return the code of a text.
+def encode(content: str, mask: int | None = None) -> Code:
+    """Return the code of a text, by the usual data mask or another: that changes which modules are dark.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def encode(content: str) -> Code:
         try:
             # Segno raises the level of error correction unasked where that costs no version.
             plain = content.isascii()
-            made = segno.make_qr(content if plain else content.encode(), error=level, boost_error=False)
+            made = segno.make_qr(content if plain else content.encode(), error=level, boost_error=False, mask=mask)
         except segno.DataOverflowError:
             continue
         if int(made.version) <= highest:
@@ -130,7 +131,7 @@ class Style:
         An outline's name; see `canvas.OUTLINES`.
     """
 
-    version: Version
+    version: str
     shape: str
     motif: str
     seed: int
@@ -157,10 +158,11 @@ class Drawing:
         self._scene = scene
         self._dark, self._light = graded(scene)
 
-    def draw(self, strength: float) -> Image.Image:
-        """Return the picture with modules of a strength, from 0 to 1."""
+    def draw(self, strength: float, code: Code | None = None) -> Image.Image:
+        """Return the picture with modules of a strength, from 0 to 1; by another mask of the code, if one is given."""
+        self.code = code or self.code
         picture = self._scene.copy()
-        share = self._quiet()[..., None] * (0.72 + 0.28 * strength)
+        share = self._quiet()[..., None] * (0.84 + 0.16 * strength)
         picture = picture * (1 - share) + self._light * share
         place = slice(self._top, self._top + self._side), slice(self._left, self._left + self._side)
         dark, weight = self._modules(strength)
@@ -168,7 +170,7 @@ class Drawing:
         target = self._dark[place] * dark[..., None] + self._light[place] * (1 - dark[..., None])
         within = self._scene[place] * (1 - weight[..., None]) + target * weight[..., None]
         mask, ring = self._finders()
-        deep, pale = _ink(self._dark), _ink(self._light)
+        deep, pale = _ink(self._dark, 0.09), _ink(self._light, 0.90)
         solid = (self._dark[place] * 0.35 + deep * 0.65) * ring[..., None]
         solid += (self._light[place] * 0.35 + pale * 0.65) * (1 - ring[..., None])
         within = within * (1 - mask[..., None]) + solid * mask[..., None]
@@ -330,9 +332,14 @@ def graded(scene: Array) -> tuple[Array, Array]:
     return np.clip(dark, 0, 1).astype(np.float32), np.clip(bright, 0.35, 1).astype(np.float32)
 
 
-def _ink(graded_: Array) -> Array:
-    """Return the usual colour of a graded scene."""
-    return np.median(graded_.reshape(-1, 3)[::97], axis=0).astype(np.float32)
+def _ink(tones: Array, target: float) -> Array:
+    """Return the colour that a graded scene has most of where it is most colourful, in some luminance."""
+    samples = tones.reshape(-1, 3)[::97]
+    colour = samples.max(-1) - samples.min(-1)
+    ink = np.median(samples[colour >= np.quantile(colour, 0.85)], axis=0)
+    light = float(luminance(ink))
+    toned = ink * (target / max(light, 0.02)) if target < 0.5 else 1 - (1 - ink) * ((1 - target) / max(1 - light, 0.02))
+    return np.clip(toned, 0, 1).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -361,13 +368,15 @@ def draw(content: str, scene: Array, style: Style, strength: float) -> Drawn:
     Refusal
         The text is too long to be read from a picture of this size.
     """
-    drawing = Drawing(scene, encode(content), style)
+    masks = [encode(content, mask) for mask in (None, *_MASKS)]
+    drawing = Drawing(scene, masks[0], style)
     tries = 0
     while True:
-        tries += 1
-        picture = drawing.draw(min(strength, 1.0))
-        if reading.reads(picture, drawing.module, content):
-            return Drawn(picture, min(strength, 1.0), tries, drawing.module)
+        for code in masks:
+            tries += 1
+            picture = drawing.draw(min(strength, 1.0), code)
+            if reading.reads(picture, drawing.module, content):
+                return Drawn(picture, min(strength, 1.0), tries, drawing.module)
         if strength >= 1:
             break
         strength += STEP

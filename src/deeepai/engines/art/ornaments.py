@@ -125,24 +125,26 @@ def ink_lotus(canvas: Canvas) -> None:
     """Lotus in ink on rice paper, a breath of red."""
     paper = 0.93 + 0.05 * canvas.noise(3, 6) + 0.03 * (canvas.noise(160, 2) - 0.5)
     canvas.pixels = (paper[..., None] * np.array([1.0, 0.975, 0.925], np.float32)).astype(np.float32)
+    veins, grain = canvas.sheet(), canvas.noise(9, 5)
+    wash_grain = 0.55 + 0.45 * canvas.noise(7, 5)
     for _ in range(22):
         x, y, radius = canvas.chance(0, canvas.wide), canvas.chance(0.05, 1) * canvas.high, canvas.chance(0.06, 0.17)
-        edge = np.hypot((canvas.x - x) / 1.35, canvas.y - y) + 0.07 * (canvas.noise(9, 5) - 0.5)
+        ragged = np.roll(grain, int(canvas.random.integers(canvas.width)), 1) - 0.5
+        edge = np.hypot((canvas.x - x) / 1.35, canvas.y - y) + 0.09 * ragged
         wash = smooth(radius, radius * 0.55, edge)
         rim = smooth(radius, radius * 0.93, edge) * smooth(radius * 0.78, radius * 0.92, edge)
         strength = canvas.chance(0.35, 0.95)
-        canvas.lay(wash * (0.55 + 0.45 * canvas.noise(7, 5)), rgb("22292e"), strength * 0.8)
+        canvas.lay(wash * wash_grain, rgb("22292e"), strength * 0.8)
         canvas.lay(rim, rgb("10161a"), strength * 0.6)
-        sheet = canvas.sheet()
         for vein in range(11):
             at = 2 * math.pi * vein / 11 + canvas.chance(-0.1, 0.1)
-            sheet.line(
+            veins.line(
                 [(x, y), (x + 1.2 * radius * math.cos(at), y + 0.85 * radius * math.sin(at))],
                 0.0022,
                 rgb("0e1317"),
                 0.5,
             )
-        sheet.stick(0.0008)
+    veins.stick(0.0008)
     sheet = canvas.sheet()
     for _ in range(16):
         x, foot, bend = canvas.chance(0, canvas.wide), canvas.high * 1.02, canvas.chance(-0.12, 0.12)

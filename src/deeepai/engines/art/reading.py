@@ -41,11 +41,11 @@ def by_opencv(picture: Image.Image) -> str | None:
 DECODERS: Final = {"zxing": by_zxing, "opencv": by_opencv}
 
 
-def small(picture: Image.Image, module: float) -> Image.Image:
+def small(picture: Image.Image, module: float, filter_: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
     """Return a picture scaled down; `module` is the side of a module in pixels."""
     factor = min(1.0, max(SMALL / min(picture.size), _LEAST / module))
     size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+    return picture.resize(size, filter_)
 
 
 def compressed(picture: Image.Image) -> Image.Image:
@@ -58,6 +58,8 @@ def compressed(picture: Image.Image) -> Image.Image:
 def views(picture: Image.Image, module: float) -> Iterator[tuple[str, Image.Image]]:
     """Yield what must be read: the picture, scaled down, and compressed."""
     yield "small", small(picture, module)
+    # Others' programs scale otherwise, and a detector at its limit notices.
+    yield "small, soft", small(picture, module, Image.Resampling.BICUBIC)
     yield "compressed", compressed(picture)
     yield "whole", picture
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import Any, Final
 
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
@@ -21,6 +22,13 @@ _MOST_SLICES: Final = 8
 _MOST_POINTS: Final = 24
 _MOST_NAME: Final = 8
 """Letters of a name that stands beside its slice."""
+_MOST_ROWS: Final = 13
+_ROOM: Final = 30.0
+"""Em below the narrower of the charts."""
+_LONGEST: Final = 14.0
+"""Em of a name beside a bar."""
+_SHORT: Final = 5.0
+"""Em of a name that can be left out where its neighbours tell it."""
 _ACCENTS: Final = (
     MSO_THEME_COLOR.ACCENT_1,
     MSO_THEME_COLOR.ACCENT_2,
@@ -50,9 +58,36 @@ def drawable(chart: Chart) -> Chart | None:
         len(series) > 1 or count > _MOST_SLICES or min(numbers) < 0 or sum(numbers) <= 0
     ):
         kind = "bar"
-    if kind == "line" and count < 2:
+    if kind == "line" and (count < 2 or not _fits_below(chart.categories[:count], every=_skipped(chart, count))):
         kind = "bar"
+    names = [_em(name) for name in series]
+    if len(names) > 1 and (max(names) > _LONGEST or sum(names) + 2 * len(names) > 2 * _ROOM):
+        return None
+    categories = chart.categories[:count]
+    longest = max(_em(name) for name in categories)
+    crowded = longest > _LONGEST or count > _MOST_ROWS or count * len(series) > 2 * _MOST_ROWS
+    if kind == "bar" and not _fits_below(categories) and crowded:
+        return None
+    if kind in ("pie", "doughnut") and longest > _LONGEST:
+        return None
     return Chart(kind, chart.categories[:count], {name: values[:count] for name, values in series.items()}, chart.unit)
+
+
+def _em(text: str) -> float:
+    """Return about how wide a text is, in em."""
+    return sum(1.0 if unicodedata.east_asian_width(letter) in "WFA" else 0.56 for letter in text)
+
+
+def _fits_below(names: list[str], *, every: int = 1) -> bool:
+    """Return whether categories' names find room side by side, if one of so many is shown."""
+    return max(_em(name) for name in names) + 0.6 <= _ROOM / len(names) * every
+
+
+def _skipped(chart: Chart, count: int) -> int:
+    """Return of how many points of a line one is named: short names of many points, such as months, go on as well."""
+    wide = max(_em(name) for name in chart.categories[:count]) + 0.6
+    needed = math.ceil(wide * count / _ROOM)
+    return needed if wide <= _SHORT and needed <= 6 else 1
 
 
 def as_table(chart: Chart) -> list[list[str]]:
@@ -75,7 +110,7 @@ def _form(values: list[float], unit: str) -> str:
 
 def data(chart: Chart) -> tuple[Any, CategoryChartData]:
     """Return the chart's type and data for `insert_chart`."""
-    sideways = chart.kind == "bar" and (max(len(name) for name in chart.categories) > 8 or len(chart.categories) > 8)
+    sideways = chart.kind == "bar" and not _fits_below(chart.categories)
     kind = {
         "bar": XL_CHART_TYPE.BAR_CLUSTERED if sideways else XL_CHART_TYPE.COLUMN_CLUSTERED,
         "line": XL_CHART_TYPE.LINE_MARKERS,
@@ -185,6 +220,8 @@ def _axes(drawn: DrawnChart, plot: Any, chart: Chart, *, several: bool) -> None:
         values.has_major_gridlines = True
         _faint(values.major_gridlines.format.line, 20)
         values.major_gridlines.format.line.width = Pt(0.5)
+    if chart.kind == "line" and (every := _skipped(chart, len(chart.categories))) > 1:
+        _skip(categories._element, every)
     if chart.kind == "bar":
         plot.gap_width = 60 if not several else 80
         plot.overlap = -8 if several else 0
@@ -210,6 +247,16 @@ def _axes(drawn: DrawnChart, plot: Any, chart: Chart, *, several: bool) -> None:
             series.invert_if_negative = False
             series.format.fill.solid()
             _paint(series.format.fill.fore_color, _ACCENTS[at])
+
+
+def _skip(axis: Any, every: int) -> None:
+    """Name one category of so many; the schema has a place for it."""
+    before = next(axis.iterchildren(f"{_CHART}noMultiLvlLbl"), None)
+    element = etree.Element(f"{_CHART}tickLblSkip", val=str(every))
+    if before is not None:
+        before.addprevious(element)
+    else:
+        axis.append(element)
 
 
 def tidy(drawn: DrawnChart, language: str) -> None:

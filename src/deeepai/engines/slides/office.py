@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
+from ...lifeline import die_with_parent
 from ..jobs import Refusal
 from . import fonts
 
 SECONDS: Final = 90.0
+_MOST_MEMORY: Final = 4 * 2**30
+_MOST_FILE: Final = 2**30
+_AGAIN: Final = 81
+"""What it ends with when it has made a profile and wants to be started anew."""
 _NAMES: Final = ("soffice", "libreoffice")
 _PLACES: Final = (
     "/usr/lib/libreoffice/program/soffice",
@@ -31,13 +40,42 @@ def program() -> str:
     if os.environ.get("DEEEPAI_SLIDES_RENDERER") == "simple":
         return ""
     found = (shutil.which(name) for name in _NAMES)
-    return next((path for path in (*found, *_PLACES) if path and os.access(path, os.X_OK)), "")
+    path = next((path for path in (*found, *_PLACES) if path and os.access(path, os.X_OK)), "")
+    # The script starts a program that starts this one; alone, it ends when it is told to.
+    real = Path(path).resolve().parent / "soffice.bin"
+    return str(real) if path and os.access(real, os.X_OK) else path
+
+
+_PREFIX: Final = "deeepai-office-"
+
+
+def _sweep() -> None:
+    """Remove what processes left that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        try:
+            os.kill(int(owner), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            pass
+
+
+def _bound(seconds: float, parent: int) -> None:
+    """Bound the process that is about to be LibreOffice; it does not outlive this one."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_FILE, _MOST_FILE))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 5, int(seconds) + 10))
+    if sys.platform == "linux":
+        die_with_parent(signal.SIGKILL, parent)
 
 
 @cache
 def _room() -> Path:
     """Return this process's own folder: a profile serves one LibreOffice at a time."""
-    room = Path(tempfile.mkdtemp(prefix="deeepai-office-"))
+    _sweep()
+    room = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    atexit.register(shutil.rmtree, room, ignore_errors=True)
     folders = "".join(f"<dir>{escape(str(folder))}</dir>" for folder in fonts.folders())
     (room / "fonts.conf").write_text(
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
@@ -101,7 +139,17 @@ def converted(path: Path, folder: Path, extension: str, into: str = "", *, secon
     }
     made = folder / f"{path.stem}.{extension}"
     made.unlink(missing_ok=True)
-    # In a group of its own: `soffice` is a script whose child does the work.
+    end = time.monotonic() + seconds
+    while _run(command, environment, end - time.monotonic()) == _AGAIN:
+        pass
+    if not made.exists():
+        raise Refusal("unreadable", "The file cannot be read.")
+    return made
+
+
+def _run(command: list[str], environment: dict[str, str], seconds: float) -> int:
+    parent = os.getpid()
+    # In a group of its own: where there is but the script, its child does the work.
     child = subprocess.Popen(
         command,
         env=environment,
@@ -109,9 +157,10 @@ def converted(path: Path, folder: Path, extension: str, into: str = "", *, secon
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=lambda: _bound(seconds, parent),
     )
     try:
-        child.wait(seconds)
+        return child.wait(max(seconds, 0.0))
     except subprocess.TimeoutExpired:
         raise Refusal("timeout", "The file takes too long to convert.") from None
     finally:
@@ -119,6 +168,3 @@ def converted(path: Path, folder: Path, extension: str, into: str = "", *, secon
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-    if not made.exists():
-        raise Refusal("unreadable", "The file cannot be read.")
-    return made

@@ -12,11 +12,11 @@ import pypdfium2
 from PIL import Image
 
 from . import office
+from .pictures import png
 from .raster import Renderer
 
 LIBREOFFICE: Final = "libreoffice"
 SIMPLE: Final = "simple"
-_FAST: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def draw(
     images = _by_office(path, width) if chosen == LIBREOFFICE else _simply(path, width)
     for number, (count, image) in enumerate(images, 1):
         page = folder / f"page-{number}.png"
-        image.save(page, "PNG", compress_level=_FAST)
+        page.write_bytes(png(image))
         pages.append(page)
         if told is not None:
             told(number, count)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ..slides.model import Block, Chapter, Chart, Deck, Page
+from .vocabulary import asked
 
 _MOST_COLUMNS: Final = 4
 
@@ -131,6 +132,6 @@ def is_markdown(text: str) -> bool:
     return len(levels) > 1
 
 
-def is_long(text: str) -> bool:
-    """Tell whether a text is what a deck is to be made of, and not the name of its topic."""
-    return len(text) > 200 or text.count("\n") > 3
+def is_source(text: str) -> bool:
+    """Tell whether a text is what a deck is to be made of, and neither the name of its topic nor a request for one."""
+    return is_markdown(text) or ((len(text) > 200 or text.count("\n") > 3) and not asked(text))

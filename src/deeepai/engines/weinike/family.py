@@ -26,7 +26,7 @@ from ..families import Room
 from ..jobs import Job, JobState
 from ..openai_wire import WireError, answer, refused
 from ..uploads import sent
-from . import DECK, SOURCE, WORK, building, templates
+from . import DECK, SOURCE, WORK, building, templates, vocabulary
 from .fields import MOST_TEXT, Fields, not_ready
 from .templates import Template
 from .vocabulary import KINDS, STATIC_STYLES, STYLES, language_of, topic
@@ -249,7 +249,7 @@ class WeinikeFamily:
                 deck = building.of_outline(outline, asked["language"], names)
                 asked |= {"outline": msgspec.to_builtins(deck), "author": asked["author"] or deck.author}
             else:
-                asked["text"] = text
+                asked |= {"text": text, "prompt": text[:2000] if vocabulary.asked(text) else ""}
             return await self._submit(asked, files, said)
 
     def _asked(self, fields: Fields, like: Template | None, said: str) -> dict[str, Any]:

@@ -63,10 +63,11 @@ LENGTHS: Final = ("short", "medium", "long")
 """By the vendor's `complex`, from 1."""
 LANGUAGES: Final = ("zh-CN", "en-US", "zh-TW")
 _HAN: Final = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_COUNTS: Final = ("一份", "一个", "一篇", "一套", "份", "个")
 _TOPIC: Final = (
     re.compile(
         r"^(?:请|请你|麻烦)?(?:帮我|帮忙|给我)?(?:生成|制作|创建|设计|写|做|输出)(?:一下)?"
-        r"(?:一份|一个|一篇|一套|份|个)?(?:关于|有关|以|介绍)?(?P<topic>.+?)(?:为主题)?的?"
+        rf"(?:{'|'.join(_COUNTS)})?(?:关于|有关|以|介绍)?(?P<topic>.+?)(?:为主题)?的?"
         r"(?:PPT|ppt|Ppt|幻灯片|演示文稿|课件|汇报)$"
     ),
     re.compile(
@@ -75,16 +76,25 @@ _TOPIC: Final = (
         re.IGNORECASE,
     ),
 )
+_CLAUSE: Final = re.compile(r"[，。；：！？]|[,.;:!?](?=\s|$)")
 _STOPS: Final = " \t。.!！"
 
 
 def topic(text: str) -> str:
     """Return what a deck is to be about, without the words that ask for one."""
+    return asked(text) or " ".join(text.split()).strip(_STOPS)
+
+
+def asked(text: str) -> str:
+    """Return the topic of a text that asks for a deck, with all that it says beside; empty where it does not ask."""
     said = " ".join(text.split()).strip(_STOPS)
-    for pattern in _TOPIC:
-        if (found := pattern.match(said)) is not None:
-            return found["topic"].strip(_STOPS) or said
-    return said
+    for part in (_CLAUSE.split(said, maxsplit=1)[0].strip(_STOPS), said):
+        for pattern in _TOPIC:
+            found = pattern.match(part)
+            name = "" if found is None else found["topic"].strip(_STOPS)
+            if name and name not in _COUNTS:
+                return name
+    return ""
 
 
 def language_of(wish: str, text: str) -> str:

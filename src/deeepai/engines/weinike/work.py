@@ -71,7 +71,8 @@ def _structure(work: Work) -> dict[str, Any]:
 def _outlined(work: Work, source: Document | None) -> Deck:
     request = work.request
     return planning.outline(
-        request["subject"],
+        # A text names its topic itself, a document may.
+        "" if source is not None and "document" not in request else request["subject"],
         source,
         length=request["length"],
         language=request["language"],
@@ -112,7 +113,7 @@ def _source(work: Work) -> Document | None:
         for picture, data in found.pictures.items():
             work.made(picture).write_bytes(data)
         return Document(found.title, found.markdown[:MOST_CHARACTERS], found.pictures)
-    if building.is_long(text) or building.is_markdown(text):
+    if building.is_source(text):
         return Document("", text)
     return None
 
@@ -168,7 +169,7 @@ def _described(text: str, kind: str, deck: Deck) -> Page:
     """Return the page that a description asks for: what it says, or else what its speaker should say of it."""
     if kind != "content":
         return Page(text)
-    if building.is_long(text) or "\n" in text.strip():
+    if building.is_source(text) or "\n" in text.strip():
         said = markdown.parse(text, deck.language)
         page = next((page for chapter in said.chapters for page in chapter.pages), None)
         if page is not None:

@@ -137,7 +137,7 @@ DESIGN = Design(
             *(rule(0, y, 300, "bg1@9", width=0.75) for y in range(30, 540, 48)),
             rule(72, 138, 80, "accent2", width=3),
         ),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts(
@@ -156,7 +156,7 @@ DESIGN = Design(
     quote=Stage(
         quote_texts((96, 72, 768, 32), (96, 124, 768, 250), (96, 392, 768, 36), size=36),
         (*_corners(28, 24, 932, 516, "accent1"), *_corners(72, 112, 888, 440, "accent2", 22)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         closing_texts((72, 180, 480, 140), (72, 346, 480, 60), colour="bg1", soft="bg1*85", size=66),

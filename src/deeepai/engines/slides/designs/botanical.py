@@ -101,13 +101,13 @@ DESIGN = Design(
         picture_adjust=(5000,),
     ),
     cover=Stage(
-        cover_texts((88, 128, 540, 172), (88, 318, 520, 60), (88, 398, 500, 30), size=48, soft="tx1*75+25"),
+        cover_texts((88, 128, 540, 172), (88, 318, 520, 60), (88, 398, 500, 30), size=48, soft="tx1*78+22"),
         (circle(860, 330, 300, "bg2"), *_RIGHT, rule(88, 308, 72, "accent2", width=3)),
     ),
     contents=Stage(
         contents_texts((300, 60, 560, 60), (300, 140, 560, 340), before=0.7),
         (circle(40, 480, 230, "bg2"), *_LEFT),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts((320, 200, 540, 150), (320, 96, 300, 96), (320, 362, 540, 110), digits=72),
@@ -117,7 +117,7 @@ DESIGN = Design(
             *spray(-30, 380, 260, -20, "accent3@75", "accent3", pairs=4),
         ),
         fill="bg2",
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     quote=Stage(
         quote_texts((130, 84, 700, 32), (130, 136, 700, 230), (130, 380, 700, 36), align="ctr"),
@@ -128,10 +128,10 @@ DESIGN = Design(
             leaf(876, 44, 90, 110, "accent3@70"),
             leaf(884, 38, 96, 144, "accent1@80"),
         ),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
-        closing_texts((88, 170, 520, 130), (88, 318, 520, 60), size=60, soft="tx1*75+25"),
+        closing_texts((88, 170, 520, 130), (88, 318, 520, 60), size=60, soft="tx1*78+22"),
         (circle(860, 330, 300, "bg1"), *_RIGHT, rule(88, 308, 72, "accent2", width=3)),
         fill="bg2",
     ),

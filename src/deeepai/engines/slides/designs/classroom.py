@@ -115,7 +115,7 @@ DESIGN = Design(
         picture_adjust=(8000,),
     ),
     cover=Stage(
-        cover_texts((88, 132, 560, 176), (88, 326, 540, 60), (88, 404, 500, 30), size=46, soft="tx1*75+25"),
+        cover_texts((88, 132, 560, 176), (88, 326, 540, 60), (88, 404, 500, 30), size=46, soft="tx1*78+22"),
         (
             Shape((40, 40, 880, 460), "bg1", geometry="roundRect", adjust=(7000,)),
             circle(800, 150, 70, "accent3"),
@@ -158,10 +158,10 @@ DESIGN = Design(
             circle(880, 66, 26, "accent3"),
             circle(840, 440, 14, "accent4"),
         ),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
-        closing_texts((88, 180, 560, 120), (88, 316, 540, 60), size=58, soft="tx1*75+25"),
+        closing_texts((88, 180, 560, 120), (88, 316, 540, 60), size=58, soft="tx1*78+22"),
         (
             Shape((40, 40, 880, 460), "bg1", geometry="roundRect", adjust=(7000,)),
             circle(800, 160, 76, "accent3"),

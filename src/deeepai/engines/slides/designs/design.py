@@ -136,7 +136,7 @@ class Layout:
     shapes: tuple[Shape, ...] = ()
     fill: Fill = None
     is_plain: bool = True
-    number: str = "tx1*65+35"
+    number: str = "tx1*78+22"
 
     def slot(self, index: int) -> Slot:
         """Return a placeholder."""
@@ -210,7 +210,7 @@ class Look:
     shapes: tuple[Shape, ...] = ()
     head: str = "accent1"
     text: str = "tx1"
-    number: str = "tx1*65+35"
+    number: str = "tx1*78+22"
     bullet: str = "•"
     mark: str = "accent1"
     card: Card = field(default_factory=Card)

@@ -57,7 +57,7 @@ class Colour:
 
 
 def colour(spec: str) -> Colour:
-    """Read a colour: a slot, `*` per cent kept, `+` per cent added, `@` per cent of opacity; such as `tx1*65+35`."""
+    """Read a colour: a slot, `*` per cent kept, `+` per cent added, `@` per cent of opacity; such as `tx1*78+22`."""
     rest, _, alpha = spec.partition("@")
     rest, _, off = rest.partition("+")
     slot, _, mod = rest.partition("*")

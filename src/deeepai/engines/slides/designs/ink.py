@@ -110,7 +110,7 @@ DESIGN = Design(
             *_seal(84, 126, 22),
             hills(476, 60, (0.2, 0.6, 0.3, 0.8, 0.4, 0.7, 0.3), "tx2@14"),
         ),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts(
@@ -123,12 +123,12 @@ DESIGN = Design(
             align="l",
         ),
         (circle(148, 244, 92, "accent1"), hills(470, 70, (0.5, 0.2, 0.7, 0.3, 0.8, 0.4, 0.6), "tx2@24")),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     quote=Stage(
         quote_texts((120, 60, 720, 32), (120, 120, 720, 240), (120, 372, 720, 36), align="ctr"),
         (hills(462, 74, (0.3, 0.75, 0.4, 0.9, 0.35, 0.6, 0.3), "tx2@16"), rule(430, 100, 100, "accent1", width=2)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         closing_texts((120, 172, 720, 110), (120, 290, 720, 44), align="ctr", size=64),

@@ -101,7 +101,7 @@ DESIGN = Design(
     contents=Stage(
         contents_texts((48, 60, 250, 120), (360, 84, 552, 390), colour="bg1", size=38),
         (curve((0, 0, 330, 540), "M 0,0 L 330,0 L 250,540 L 0,540 Z", _SWEEP),),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts(
@@ -127,7 +127,7 @@ DESIGN = Design(
             Shape((48, 76, 8, 346), Gradient("accent1", "accent2", 90)),
             curve((880, 0, 80, 80), "M 0,0 L 80,0 L 80,80 Z", _SWEEP),
         ),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         closing_texts((72, 186, 500, 130), (72, 334, 500, 60), size=62, colour="bg1", soft="bg1"),

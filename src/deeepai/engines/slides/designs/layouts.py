@@ -248,7 +248,7 @@ def _charts(look: Look) -> list[Layout]:
 def _tables(look: Look) -> list[Layout]:
     height = BOTTOM - look.top
     room = WIDTH - 2 * MARGIN
-    note = Slot(1, "body", "Note", (MARGIN, BOTTOM - 52, room, 52), 18, anchor="b", colour="tx1*75+25", before=0.2)
+    note = Slot(1, "body", "Note", (MARGIN, BOTTOM - 52, room, 52), 18, anchor="b", colour="tx1*78+22", before=0.2)
     return [
         _content(look, "table", "Table", (Slot(OBJECT, "tbl", "Table", (MARGIN, look.top, room, height)),)),
         _content(

@@ -106,17 +106,17 @@ DESIGN = Design(
     contents=Stage(
         contents_texts((48, 40, 864, 60), (120, 150, 720, 330), size=34, before=0.8, anchor="b"),
         (*_double(48, 116, 864), post(96, 150, 320, "tx1@30", width=0.75)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts((260, 204, 620, 150), (72, 190, 170, 110), (260, 366, 620, 110), mark="accent1"),
         (*_double(48, 170, 864), rect(0, 0, 960, 64, "tx2"), rule(48, 486, 864, "tx2", width=0.75)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     quote=Stage(
         quote_texts((120, 72, 720, 32), (120, 130, 720, 236), (120, 384, 720, 36), align="ctr", size=32),
         (*_double(300, 112, 360), *_double(300, 372, 360)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         closing_texts((120, 170, 720, 130), (120, 334, 720, 60), size=60, colour="bg1", soft="bg1*90", align="ctr"),

@@ -98,7 +98,7 @@ DESIGN = Design(
     contents=Stage(
         contents_texts((48, 96, 240, 160), (360, 92, 552, 380), size=44, colour="bg1", bold=False),
         (rect(0, 0, 312, 540), Shape((24, 24, 264, 492), None, "bg1", 1)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts(
@@ -112,12 +112,12 @@ DESIGN = Design(
         ),
         (rect(0, 0, 72, 540), circle(960, 540, 200, "accent2"), rule(120, 222, 120, "tx1", width=1)),
         fill="bg2",
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     quote=Stage(
         quote_texts((120, 72, 720, 32), (120, 128, 720, 250), (120, 392, 720, 36), size=38, colour="tx1"),
         (rect(48, 72, 8, 396), circle(900, 60, 120, "bg2")),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         closing_texts((300, 180, 520, 130), (300, 326, 520, 60), bold=False, size=64),

@@ -26,7 +26,7 @@ def cover_texts(
     *,
     size: int = 48,
     colour: str = "tx1",
-    soft: str = "tx1*65+35",
+    soft: str = "tx1*78+22",
     **changes: Any,
 ) -> tuple[Slot, Slot, Slot]:
     """Return a cover's title, subtitle and author."""
@@ -40,7 +40,7 @@ def cover_texts(
 
 
 def closing_texts(
-    title: Box, subtitle: Box, *, size: int = 60, colour: str = "tx1", soft: str = "tx1*65+35", **changes: Any
+    title: Box, subtitle: Box, *, size: int = 60, colour: str = "tx1", soft: str = "tx1*78+22", **changes: Any
 ) -> tuple[Slot, Slot]:
     """Return a last page's title and subtitle."""
     align = changes.pop("align", "l")
@@ -59,7 +59,7 @@ def section_texts(
     size: int = 44,
     digits: int = 88,
     colour: str = "tx1",
-    soft: str = "tx1*65+35",
+    soft: str = "tx1*78+22",
     mark: str = "accent1",
     digits_align: str = "l",
     **changes: Any,
@@ -113,7 +113,7 @@ def quote_texts(
     *,
     size: int = 34,
     colour: str = "tx1",
-    soft: str = "tx1*65+35",
+    soft: str = "tx1*78+22",
     mark: str = "accent1",
     align: str = "l",
     **changes: Any,

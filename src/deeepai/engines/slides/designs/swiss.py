@@ -99,7 +99,7 @@ DESIGN = Design(
                 lines=3,
                 inset=(0, 0, 0, 5),
             ),
-            Slot(1, "subTitle", "Subtitle", (48, 392, 560, 62), 22, colour="tx1*65+35", lines=2),
+            Slot(1, "subTitle", "Subtitle", (48, 392, 560, 62), 22, colour="tx1*78+22", lines=2),
             Slot(10, "body", "Author", (48, 472, 560, 30), 18, anchor="b", lines=1),
         ),
         (
@@ -115,7 +115,7 @@ DESIGN = Design(
             Slot(1, "body", "Chapters", (264, 44, 648, 440), 24, before=0.75, bullet="1.", bold=True),
         ),
         (rect(48, 22, 64, 6), rule(264, 26, 648, "tx1", width=2)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         (
@@ -155,10 +155,10 @@ DESIGN = Design(
         (
             Slot(0, "title", "Title", (48, 40, 864, 40), 18, bold=True, heading=True, colour="accent1", lines=1),
             Slot(1, "body", "Quote", (264, 120, 620, 270), 34, 18, bold=True, heading=True, anchor="ctr", spacing=0.95),
-            Slot(2, "body", "Source", (264, 410, 620, 40), 18, colour="tx1*65+35", lines=1),
+            Slot(2, "body", "Source", (264, 410, 620, 40), 18, colour="tx1*78+22", lines=1),
         ),
         (rect(48, 22, 64, 6), rect(48, 190, 130, 130), circle(113, 255, 36, "bg1")),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         (
@@ -175,7 +175,7 @@ DESIGN = Design(
                 spacing=0.9,
                 lines=2,
             ),
-            Slot(1, "subTitle", "Subtitle", (48, 372, 560, 62), 20, colour="tx1*65+35", lines=2),
+            Slot(1, "subTitle", "Subtitle", (48, 372, 560, 62), 20, colour="tx1*78+22", lines=2),
         ),
         (
             rect(660, 0, 300, 540, "tx1"),

@@ -95,7 +95,7 @@ DESIGN = Design(
         picture_adjust=(24000, 0),
     ),
     cover=Stage(
-        cover_texts((72, 132, 480, 190), (72, 342, 480, 60), (72, 440, 480, 30), size=48, soft="tx1*75+25"),
+        cover_texts((72, 132, 480, 190), (72, 342, 480, 60), (72, 440, 480, 30), size=48, soft="tx1*78+22"),
         (
             circle(716, 196, 92, "accent2"),
             _arch(580, 250, 150, "accent4"),
@@ -109,7 +109,7 @@ DESIGN = Design(
     contents=Stage(
         contents_texts((72, 84, 220, 120), (336, 88, 576, 390)),
         (_arch(48, 300, 120, "accent1"), _arch(140, 372, 110, "accent2"), rule(72, 74, 64, "accent1", width=3)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     section=Stage(
         section_texts(
@@ -117,12 +117,12 @@ DESIGN = Design(
         ),
         (_arch(48, 170, 240, "accent1"), circle(290, 180, 44, "accent2")),
         fill="bg2",
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     quote=Stage(
         quote_texts((96, 84, 640, 32), (96, 132, 660, 240), (96, 386, 660, 36)),
         (_arch(800, 250, 112, "accent1"), circle(800, 216, 38, "accent2"), rule(96, 74, 64, "accent1", width=3)),
-        number="tx1*65+35",
+        number="tx1*78+22",
     ),
     closing=Stage(
         closing_texts((72, 186, 480, 130), (72, 336, 480, 60), size=60, colour="bg1", soft="bg1*90"),

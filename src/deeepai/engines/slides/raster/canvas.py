@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from .colours import RGBA, mixed
 
@@ -26,6 +27,13 @@ class Canvas:
     def __init__(self, width: int, height: int, ground: RGBA = (255, 255, 255, 255)) -> None:
         self.image = Image.new("RGB", (width, height), ground[:3])
         self.draw = ImageDraw.Draw(self.image)
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Canvas:
+        """Return one that goes on with an image."""
+        found = cls(1, 1)
+        found.image, found.draw = image, ImageDraw.Draw(image)
+        return found
 
     def fill(self, paint: Paint) -> None:
         """Paint all of it."""
@@ -127,8 +135,6 @@ class Canvas:
         gradient = gradient_of(mask.size, paint)
         alpha = gradient.getchannel("A")
         if alpha.getextrema() != (255, 255):
-            from PIL import ImageChops
-
             mask = ImageChops.multiply(mask, alpha)
         self.image.paste(gradient.convert("RGB"), at, mask)
 
@@ -146,9 +152,13 @@ def mask_of(outlines: Sequence[Sequence[Point]], box: tuple[int, int, int, int])
     return fine.reduce(_FINE)
 
 
-def gradient_of(size: tuple[int, int], paint: tuple[RGBA, RGBA, float]) -> Any:
+def gradient_of(size: tuple[int, int], paint: tuple[RGBA, RGBA, float]) -> Image.Image:
     """Return a picture of a gradient."""
-    start, end, angle = paint
+    return _gradient(*paint).resize(size, Image.Resampling.BILINEAR)
+
+
+@lru_cache(maxsize=64)
+def _gradient(start: RGBA, end: RGBA, angle: float) -> Image.Image:
     turned = math.radians(angle)
     across, down = math.cos(turned), math.sin(turned)
     steps = 64
@@ -160,4 +170,4 @@ def gradient_of(size: tuple[int, int], paint: tuple[RGBA, RGBA, float]) -> Any:
             place = (x / (steps - 1) - 0.5) * across + (y / (steps - 1) - 0.5) * down
             pixels.append(mixed(start, end, min(max(place / span + 0.5, 0.0), 1.0)))
     small.putdata(pixels)
-    return small.resize(size, Image.Resampling.BILINEAR)
+    return small

@@ -59,6 +59,7 @@ class Renderer:
         self._unit = width / across
         self._scale = self._unit * _EMU
         self._masters: dict[Any, _Ground] = {}
+        self._stages: dict[Any, Image.Image] = {}
         self._table_styles = _table_styles(self._document.part)
         self.count = len(self._document.slides)
 
@@ -94,6 +95,11 @@ class Renderer:
     def scale(self) -> float:
         """Pixels a point."""
         return self._scale
+
+    @property
+    def stages(self) -> dict[Any, Image.Image]:
+        """What stands on layouts that have been drawn, by their parts."""
+        return self._stages
 
     @property
     def table_styles(self) -> dict[str, Any]:
@@ -149,14 +155,25 @@ class _Page:
         self._canvas = Canvas(*renderer.size)
 
     def draw(self) -> Image.Image:
-        self._background()
         frame: Frame = (0.0, 0.0, self._renderer.unit, self._renderer.unit)
+        own = self._slide.element.find(f"{P}cSld/{P}bg") is not None or "showMasterSp" in self._slide.element.attrib
+        stage = None if own else self._renderer.stages.get(self._layout.part)
+        if stage is not None:
+            self._canvas = Canvas.of(stage.copy())
+        else:
+            self._stage(frame)
+            if not own:
+                self._renderer.stages[self._layout.part] = self._canvas.image.copy()
+        self._tree(self._slide.element, self._slide.part, frame, inherited=False)
+        return self._canvas.image
+
+    def _stage(self, frame: Frame) -> None:
+        """Draw what a slide stands on: background, master and layout."""
+        self._background()
         shown = "0" not in (self._layout.element.get("showMasterSp", "1"), self._slide.element.get("showMasterSp", "1"))
         if shown:
             self._tree(self._ground.element, self._ground.part, frame, inherited=True)
         self._tree(self._layout.element, self._layout.part, frame, inherited=True)
-        self._tree(self._slide.element, self._slide.part, frame, inherited=False)
-        return self._canvas.image
 
     def _background(self) -> None:
         for root in (self._slide.element, self._layout.element, self._ground.element):

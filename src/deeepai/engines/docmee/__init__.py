@@ -1,0 +1,1 @@
+"""Docmee's wire format, for real: texts by the planner, decks by the slide parts, both kept on this machine."""

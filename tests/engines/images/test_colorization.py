@@ -36,7 +36,10 @@ def test_the_light_stays_as_it_was(do: Do) -> None:
 
 def test_sky_is_blue_and_lawn_is_green(do: Do) -> None:
     colours = chroma(do("colorization", grey("camera.png"), {"format": "png"}).samples())
-    sky, lawn = colours[20:80, 350:500].reshape(-1, 2).mean(axis=0), colours[440:500, 430:500].reshape(-1, 2).mean(axis=0)
+    sky, lawn = (
+        colours[20:80, 350:500].reshape(-1, 2).mean(axis=0),
+        colours[440:500, 430:500].reshape(-1, 2).mean(axis=0),
+    )
     assert sky[1] < -12
     assert lawn[0] < -3
     assert lawn[1] > 8

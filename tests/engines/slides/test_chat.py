@@ -1,4 +1,4 @@
-"""Decks by a chat model over a real socket, and by the planner where there is none or it fails; outlines revised by rules."""
+"""Decks by a chat model over a real socket; by the planner where there is none or it fails; outlines by rules."""
 
 from __future__ import annotations
 
@@ -125,6 +125,14 @@ def test_content_that_is_whole_is_taken(model: type[Model]) -> None:
     model.answer = OUTLINE + "\n- It tastes of grass and of the sea.\n"
     deck = markdown.parse(OUTLINE)
     assert "".join(chat.content_stream(deck, SOURCE)) == model.answer
+    assert chat.content(deck, SOURCE) == markdown.parse(model.answer, deck.language)
+
+
+def test_decks_are_of_what_counts_in_the_end(model: type[Model]) -> None:
+    model.mode = "breaks"
+    deck = chat.outline("", SOURCE, language="en")
+    assert deck == planning.outline("", SOURCE, language="en")
+    assert chat.content(deck, SOURCE) == planning.content(deck, SOURCE)
 
 
 def test_notes_are_the_models_where_it_says_some(model: type[Model]) -> None:

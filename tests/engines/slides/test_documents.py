@@ -205,7 +205,10 @@ def test_older_encodings(tmp_path: Path, text: str, encoding: str) -> None:
 
 
 def test_text_gets_its_structure(tmp_path: Path) -> None:
-    text = "THE TITLE\n\n1. Beginnings\n\nA paragraph that\ngoes on.\n\n* one\n* two\n\nSection\n-------\n\nMore of 2*3 and a_b.\n"
+    text = (
+        "THE TITLE\n\n1. Beginnings\n\nA paragraph that\ngoes on.\n\n* one\n* two\n\n"
+        "Section\n-------\n\nMore of 2*3 and a_b.\n"
+    )
     assert flat(read(tmp_path, text, "a.txt")) == [
         ("heading", "THE TITLE"),
         ("heading", "1. Beginnings"),
@@ -317,10 +320,14 @@ def test_an_archive_that_lies_of_its_size_is_cut(tmp_path: Path) -> None:
 
 def test_deep_html_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     content = "<div>" * 3000 + "deep" + "</div>" * 3000
+    path = tmp_path / "a.html"
+    path.write_text(f"<html><body><p>Begun.</p>{content}</body></html>")
+    code = ""
     try:
-        read(tmp_path, f"<html><body><p>Begun.</p>{content}</body></html>", "a.html")
+        assert documents.read(path, path.name).markdown.startswith("Begun.")
     except Refusal as error:
-        assert error.code in ("unreadable", "empty")
+        code = error.code
+    assert code in ("", "unreadable")
 
 
 def test_macros_are_passed_over(tmp_path: Path) -> None:

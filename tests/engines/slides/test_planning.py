@@ -113,6 +113,22 @@ def test_tables_series_and_dates_are_seen() -> None:
     ]
 
 
+@pytest.mark.parametrize("length", ["short", "medium", "long"])
+def test_an_outline_that_nobody_touched_gets_what_was_planned_for_it(length: str) -> None:
+    # Without a title of its own: the deck's is its first sentence.
+    source = Document("", long_text().split("\n\n", 2)[2].replace("## ", ""), {})
+    deck = made(source, length)
+    everything = plain(source.markdown)
+    places = [
+        everything.index(plain(point.rstrip("…")))
+        for page in all_pages(deck)
+        for block in page.blocks
+        for point in block.points
+    ]
+    assert places == sorted(places)
+    assert all(block.points for page in all_pages(deck) for block in page.blocks)
+
+
 def long_text(chapters: int = 8, paragraphs: int = 6) -> str:
     parts = ["# Report on the harbour"]
     for chapter in range(chapters):
@@ -164,7 +180,8 @@ def test_a_subject_alone_asks_and_claims_nothing(language: str, length: str) -> 
     assert not any(block.points for page in all_pages(outline) for block in page.blocks)
     deck = planning.content(outline, None)
     points = [point for page in all_pages(deck) for block in page.blocks for point in block.points]
-    assert points and all(points)
+    assert points
+    assert all(points)
     assert not any(numbers(point) for point in points)
     titles = [page.title for page in all_pages(deck)]
     assert len(titles) == len(set(titles))
@@ -222,15 +239,16 @@ def test_streams_are_the_same() -> None:
 
 
 def test_pictures_of_others_are_not_asked_for() -> None:
-    text = "# T\n\n## A\n\nOne sentence here.\n\n![x](http://127.0.0.1/x.png)\n\n![own](picture-1.png)\n\n## B\n\nAnother one."
+    pictures = "![x](http://127.0.0.1/x.png)\n\n![own](picture-1.png)"
+    text = f"# T\n\n## A\n\nOne sentence here.\n\n{pictures}\n\n## B\n\nAnother one."
     deck = made(Document("", text, {"picture-1.png": b"\x89PNG"}))
     assert [block.image for page in all_pages(deck) for block in page.blocks if block.image] == ["picture-1.png"]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\n\n\n", "#", "# \n## \n### ", "x" * 50_000, "字" * 50_000, "a. " * 20_000, "- \n" * 5000, "| a |\n|-|\n" * 3000,
-     "!!!", "1\n2\n3", "\u202e\u200f שלום", "# A\n" * 3000],
+    ["", " ", "\n\n\n", "#", "# \n## \n### ", "x" * 50_000, "字" * 50_000, "a. " * 20_000, "- \n" * 5000,
+     "| a |\n|-|\n" * 3000, "!!!", "1\n2\n3", "\u202e\u200f שלום", "# A\n" * 3000],
 )  # fmt: skip
 def test_any_text_is_a_deck(text: str) -> None:
     source = Document("", text, {})

@@ -404,7 +404,20 @@ def with_raw(xml: str) -> Any:
     return with_node({"id": "x", "type": "text", "extInfo": {"property": {}, "raw": {"xml": xml, "seen": {}}}})
 
 
-_ENTITY = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><p:sp xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main">&e;</p:sp>'
+_ENTITY = (
+    '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
+    '<p:sp xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main">&e;</p:sp>'
+)
+
+
+def with_property(kind: str, **said: Any) -> Any:
+    return with_node({"type": kind, "extInfo": {"property": said}})
+
+
+def with_part(**said: Any) -> Any:
+    return {**MINIMAL, "raw": {"parts": [said]}}
+
+
 HOSTILE: dict[str, tuple[Any, str]] = {
     "none": (None, "unreadable"),
     "list": ([], "unreadable"),
@@ -416,14 +429,14 @@ HOSTILE: dict[str, tuple[Any, str]] = {
     "entity": (with_raw(_ENTITY), "unreadable"),
     "other xml": (with_raw("<a/>"), "unreadable"),
     "broken xml": (with_raw("<p:sp"), "unreadable"),
-    "no base64": (with_node({"type": "image", "extInfo": {"property": {"image": "data:image/png;base64,!!!"}}}), "unreadable"),
-    "no picture": (with_node({"type": "image", "extInfo": {"property": {"image": "data:image/png;base64,AAAA"}}}), "unreadable"),
-    "a file": (with_node({"type": "image", "extInfo": {"property": {"image": "/etc/passwd"}}}), "fetch"),
-    "an address": (with_node({"type": "image", "extInfo": {"property": {"image": "http://127.0.0.1/"}}}), "fetch"),
-    "chart of nothing": (with_node({"type": "graphicFrame", "extInfo": {"property": {"chart": {"chartData": []}}}}), "unreadable"),
-    "part elsewhere": ({**MINIMAL, "raw": {"parts": [{"name": "/../../x", "type": "a/b", "text": ""}]}}, "unreadable"),
-    "part of no type": ({**MINIMAL, "raw": {"parts": [{"name": "/x"}]}}, "unreadable"),
-    "relations of text": ({**MINIMAL, "raw": {"parts": [{"name": "/x", "type": "a/b", "text": "", "relations": ["x"]}]}}, "unreadable"),
+    "no base64": (with_property("image", image="data:image/png;base64,!!!"), "unreadable"),
+    "no picture": (with_property("image", image="data:image/png;base64,AAAA"), "unreadable"),
+    "a file": (with_property("image", image="/etc/passwd"), "fetch"),
+    "an address": (with_property("image", image="http://127.0.0.1/"), "fetch"),
+    "chart of nothing": (with_property("graphicFrame", chart={"chartData": []}), "unreadable"),
+    "part elsewhere": (with_part(name="/../../x", type="a/b", text=""), "unreadable"),
+    "part of no type": (with_part(name="/x"), "unreadable"),
+    "relations of text": (with_part(name="/x", type="a/b", text="", relations=["x"]), "unreadable"),
 }  # fmt: skip
 
 
@@ -440,10 +453,13 @@ ODD: dict[str, Any] = {
     "masters of text": {"pages": [{}], "slideMasters": "x"},
     "ids in a circle": with_node(cyclic()),
     "wrong types": with_node(
-        {"id": 5, "type": "text", "point": ["a", None, {}, True], "children": [{"type": "p", "children": [{"type": "r", "text": 5}]}],
+        {"id": 5, "type": "text", "point": ["a", None, {}, True],
+         "children": [{"type": "p", "children": [{"type": "r", "text": 5}]}],
          "extInfo": {"property": {"fillStyle": 5, "strokeStyle": [], "geometry": "x", "rotation": "y", "textInsets": "z"}}}
     ),
-    "numbers beyond": with_node({"type": "text", "point": [1e308, -1e308, 1e400, 5], "extInfo": {"property": {"rotation": 1e300}}}),
+    "numbers beyond": with_node(
+        {"type": "text", "point": [1e308, -1e308, 1e400, 5], "extInfo": {"property": {"rotation": 1e300}}}
+    ),
     "what xml cannot hold": with_node(
         {"type": "text", "children": [{"type": "p", "children": [{"type": "r", "text": "a\x00\x0b\ud800b\ufffe"}]}]}
     ),
@@ -452,7 +468,8 @@ ODD: dict[str, Any] = {
     "table without rows": with_node({"type": "table", "extInfo": {"property": {}}}),
     "spans beyond": with_node(
         {"type": "table", "extInfo": {"property": {"columnWidth": [10, 10]}},
-         "children": [{"type": "tableRow", "children": [{"type": "tableColumn", "extInfo": {"rowSpan": 99, "gridSpan": 99}, "children": []}]}]}
+         "children": [{"type": "tableRow", "children": [
+             {"type": "tableColumn", "extInfo": {"rowSpan": 99, "gridSpan": 99}, "children": []}]}]}
     ),
     "link to a file": with_node(
         {"type": "text", "children": [{"type": "p", "children": [

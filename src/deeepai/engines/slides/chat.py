@@ -1,11 +1,11 @@
 """Outlines, content and notes by a chat model, where one is configured; else, and where it fails, by the planner.
 
 The endpoint is any that speaks OpenAI's chat completions: `DEEEPAI_ENGINES_CHAT_URL` (up to `/v1`),
-`DEEEPAI_ENGINES_CHAT_KEY`, `DEEEPAI_ENGINES_CHAT_MODEL`. The gateway itself will do, with a token of its own: the calls are
-then charged to that token.
+`DEEEPAI_ENGINES_CHAT_KEY`, `DEEEPAI_ENGINES_CHAT_MODEL`. The gateway itself will do, with a token of its own: the calls
+are then charged to that token.
 
-Streams are pieces of Markdown. Where the model fails in the midst, `RESET` comes, and then everything anew from the planner:
-what came before does not count.
+Streams are pieces of Markdown. Where the model fails in the midst, `RESET` comes, and then everything anew from the
+planner: what came before does not count.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,19 +37,20 @@ _MOST_SOURCE: Final = 20_000
 _MOST_LINE: Final = 1_000_000
 _PAGES: Final = {"short": "10 to 15", "medium": "20 to 30", "long": "25 to 35"}
 _GRAMMAR: Final = (
-    "Answer in Markdown alone, without a fence and without any word before or after it. One `#` line is the deck's title, "
-    "`##` lines are chapters (about six), `###` lines pages (about three in a chapter), `####` lines blocks of a page (two to "
-    "four). Titles have at most 30 characters of Chinese or 60 of others. "
+    "Answer in Markdown alone, without a fence and without any word before or after it. One `#` line is the deck's "
+    "title, `##` lines are chapters (about six), `###` lines pages (about three in a chapter), `####` lines blocks of "
+    "a page (two to four). Titles have at most 30 characters of Chinese or 60 of others. "
 )
 _OUTLINE: Final = _GRAMMAR + "Write the headings alone: no text below them."
 _CONTENT: Final = (
     _GRAMMAR
-    + "Keep every heading of the outline as it is and in its order. Below each `####` write one or two `- ` points of 40 "
-    "to 80 characters; where numbers are compared, a table. Say nothing that is not in the document, where there is one."
+    + "Keep every heading of the outline as it is and in its order. Below each `####` write one or two `- ` points of "
+    "40 to 80 characters; where numbers are compared, a table. Say nothing that is not in the document, where there is "
+    "one."
 )
 _NOTES: Final = (
-    "For each `###` page of the deck write what its speaker says, two to four sentences. Answer with the `###` lines of the deck, "
-    "as they are and in their order, and the sentences below each; nothing else."
+    "For each `###` page of the deck write what its speaker says, two to four sentences. Answer with the `###` lines "
+    "of the deck, as they are and in their order, and the sentences below each; nothing else."
 )
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def outline_stream(
 ) -> Iterator[str]:
     """Yield an outline as Markdown."""
     asked = [
-        f"Write the outline of a presentation of {_PAGES.get(length, _PAGES['medium'])} pages, in the language {tag(language)}.",
+        f"Write the outline of a presentation of {_PAGES.get(length, _PAGES['medium'])} pages.",
+        f"Its language is {tag(language)}.",
         f"Subject: {subject}" if subject else "",
         f"Wish: {prompt}" if prompt else "",
         _document(source),
@@ -110,6 +112,30 @@ def content_stream(deck: Deck, source: Document | None, *, prompt: str = "") -> 
         return len(pages) >= len(titles) and filled >= 0.8 * len(titles)
 
     yield from _or(_CONTENT, asked, lambda: planning.content_stream(deck, source, prompt=prompt), whole)
+
+
+def outline(
+    subject: str, source: Document | None, *, length: str = "medium", language: str = "zh-CN", prompt: str = ""
+) -> Deck:
+    """Return a deck of titles; see `planning.outline`."""
+    if Endpoint.configured() is None:
+        return planning.outline(subject, source, length=length, language=language, prompt=prompt)
+    return markdown.parse(settled(outline_stream(subject, source, length=length, language=language, prompt=prompt)))
+
+
+def content(deck: Deck, source: Document | None, *, prompt: str = "") -> Deck:
+    """Return a deck with what its pages say; see `planning.content`."""
+    if Endpoint.configured() is None:
+        return planning.content(deck, source, prompt=prompt)
+    return markdown.parse(settled(content_stream(deck, source, prompt=prompt)), deck.language)
+
+
+def settled(pieces: Iterable[str]) -> str:
+    """Return what a stream says in the end."""
+    text = ""
+    for piece in pieces:
+        text = "" if piece == RESET else text + piece
+    return text
 
 
 def update_stream(deck: Deck, question: str, *, length: str = "") -> Iterator[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from .chapters import TITLE, Group, heading_of, runs
 from .figures import charted, listed, series
 from .model import Block, Page, Table
-from .passages import PAGE, Unit
+from .passages import PAGE, TABLE_ROWS, Unit
 from .wording import LONGEST, clauses, cut, joined, numbers, titled, width
 
 _BOX: Final = 110
@@ -24,7 +25,6 @@ _FEW_DATES: Final = 3
 _POINT: Final = LONGEST + 20
 _SPECIAL: Final = PAGE * 2 // 3
 """What a table, chart or picture takes of a page."""
-_MOST_ROWS: Final = 9
 _MOST_COLUMNS: Final = 8
 _SAID_OF_CODE: Final = 40
 _MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
@@ -82,41 +82,48 @@ def _boxes(group: Group, room: int) -> list[_Box]:
     boxes: list[_Box] = []
     for title, units in group.parts:
         kept = [unit for unit in units if unit.index in chosen]
-        made = list(_of_part(kept, title or group.title))
+        made = list(_of_part(kept, title or group.title, chosen))
         if made and title:
             made[0].block.title = title
         boxes.extend(made)
     return boxes
 
 
-def _chosen(group: Group, room: int) -> set[int]:
-    """Return the indexes of the units that are worth most, and fit."""
-    chosen = set[int]()
+def _chosen(group: Group, room: int) -> dict[int, int]:
+    """Return the indexes of the units that are worth most, and fit, with how many blocks each may have.
+
+    A long table is shown as far as half of the room goes.
+    """
+    chosen: dict[int, int] = {}
     units = sorted(group.units, key=lambda unit: (unit.kind not in ("table", "image"), -unit.worth))
     for unit in units:
         size = _SPECIAL if unit.kind in ("table", "image") else min(unit.size, _POINT)
+        blocks = 1
+        if unit.kind == "table":
+            blocks = min(unit.room // PAGE, max(room // 2 // _SPECIAL, 1))
+            size *= blocks
         if unit.is_quotation:
             size = PAGE
         if unit.kind == "code":
             size = _SAID_OF_CODE
         if size <= room:
-            chosen.add(unit.index)
+            chosen[unit.index] = blocks
             room -= size
     # "The following:" without what follows, or the other way about, says little.
     everything = group.units
     for place, unit in enumerate(everything[:-1]):
         if unit.text.endswith((":", "：")) and unit.index in chosen and everything[place + 1].index not in chosen:
-            chosen.discard(unit.index)
+            chosen.pop(unit.index)
     return chosen
 
 
-def _of_part(units: Sequence[Unit], about: str) -> Iterator[_Box]:
+def _of_part(units: Sequence[Unit], about: str, blocks: Mapping[int, int]) -> Iterator[_Box]:
     """Yield the boxes of a part."""
     place = 0
     while place < len(units):
         unit = units[place]
         if unit.kind == "table":
-            yield from _tables(unit)
+            yield from islice(_tables(unit), blocks[unit.index])
             place += 1
         elif unit.kind == "image":
             block = Block(cut(joined(unit.text), TITLE), image=unit.piece.address)
@@ -139,8 +146,8 @@ def _tables(unit: Unit) -> Iterator[_Box]:
     if chart := charted(rows):
         yield _Box(Block("", chart=chart), _SPECIAL, [unit], "chart")
         return
-    for start in range(1, max(len(rows), 2), _MOST_ROWS - 1):
-        yield _Box(Block("", table=Table([rows[0], *rows[start : start + _MOST_ROWS - 1]])), _SPECIAL, [unit], "table")
+    for start in range(1, max(len(rows), 2), TABLE_ROWS):
+        yield _Box(Block("", table=Table([rows[0], *rows[start : start + TABLE_ROWS]])), _SPECIAL, [unit], "table")
         unit = Unit(unit.index, "table", "", unit.paragraph, unit.piece)
 
 

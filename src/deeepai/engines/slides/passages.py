@@ -54,8 +54,10 @@ class Unit:
 
     @property
     def room(self) -> int:
-        """What it asks for: a table, picture or quotation, a page."""
-        return PAGE if self.kind in ("table", "image") or self.is_quotation else self.size
+        """What it asks for: a table, a page for each eight rows; a picture or a quotation, a page."""
+        if self.kind == "table":
+            return PAGE * max(-(-(len(self.piece.rows) - 1) // TABLE_ROWS), 1)
+        return PAGE if self.kind == "image" or self.is_quotation else self.size
 
 
 @dataclass(slots=True)
@@ -79,6 +81,8 @@ class Section:
         return sum(unit.room for unit in self.all_units())
 
 
+TABLE_ROWS: Final = 8
+"""Of a table on one page, but for its head."""
 PAGE: Final = 320
 """Half-width characters that a page holds well: 160 Chinese characters, 55 English words."""
 

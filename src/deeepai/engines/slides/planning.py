@@ -116,7 +116,12 @@ def _read(subject: str, source: Document, prompt: str) -> Passages:
 
 
 def _title_of(passages: Passages) -> str:
-    return cut(joined(passages.title), TITLE)
+    """Return what a deck about a document is called where nobody says it: as the document, else as it begins."""
+    if title := cut(joined(passages.title), TITLE):
+        return title
+    first = next((section.title for section in _sections(passages) if section.title), "")
+    begins = joined(passages.units[0].text) if passages.units else ""
+    return titled(begins, TITLE) or cut(first, TITLE) or cut(begins, TITLE)
 
 
 def _planned(passages: Passages, subject: str, length: str, language: str) -> Deck:
@@ -124,10 +129,7 @@ def _planned(passages: Passages, subject: str, length: str, language: str) -> De
     language = detect(passages.source.markdown, language)
     words = neutral.words(language)
     subtitle, sections = chapters(passages, length, words["overview"])
-    title = cut(joined(subject), TITLE) or _title_of(passages)
-    if not title and passages.units:
-        title = titled(joined(passages.units[0].text), TITLE) or sections[0].title
-    title = title or words["untitled"]
+    title = cut(joined(subject), TITLE) or _title_of(passages) or words["untitled"]
     total = TOTALS.get(length, TOTALS["medium"]) - 3 - len(sections)
     sizes = [section.size for section in sections]
     given = shares(sizes, total, [wanted(section) for section in sections])

@@ -1,9 +1,9 @@
-"""An outline changed as its author asks, by rules: the four presets of docmee's `updateOutline`, and simple wishes in words.
+"""An outline changed as its author asks, by rules: the four presets of docmee's `updateOutline`, and simple wishes.
 
 What is done
-    Pyramid: the chapter that concludes comes first. Structure and transitions: each chapter but the first begins with a
-    page that leads over to it. Theme: titles of chapters name the subject. Professional: exclamations, emoji, numbers of
-    their own and repeated titles go.
+    Pyramid: the chapter that concludes comes first. Structure and transitions: each chapter but the first begins with
+    a page that leads over to it. Theme: titles of chapters name the subject. Professional: exclamations, emoji,
+    numbers of their own and repeated titles go.
 In words
     "add X", "remove X", "rename A to B", "X first", "X last", "shorter", and the same in Chinese. What is understood as
     none of these changes nothing: rules cannot do what only a model could.
@@ -26,30 +26,25 @@ _CONCLUDES: Final = re.compile(
     r"|fazit|synthèse|conclusione|conclusão|conclusión|итог|الخلاصة",
     re.I,
 )
-_QUOTED: Final = "[“\"'「『《]?"
-_UNQUOTED: Final = "[”\"'」』》]?"
+_SOME: Final = r"[“\"'「『《]?(?P<what>[^，。,.；;]+?)[”\"'」』》]?"
+_END: Final = r"\s*(?:$|[，。,.；;])"
+_PART: Final = "(?:(?:的)?(?:章节|章節|这一章|一章|部分|内容|內容|页|頁|chapter|section|part|page))?"
 _ADD: Final = re.compile(
-    rf"(?:增加|添加|新增|加上|补充|補充|加入|\badd)\s*(?:一[个個]|关于|關於|有关|a chapter (?:on|about)|an?\b|the\b)?\s*{_QUOTED}(?P<what>[^，。,.；;]+?){_UNQUOTED}"
-    r"(?:(?:的)?(?:章节|章節|一章|部分|内容|內容|chapter|section|part))?\s*(?:$|[，。,.；;])",
+    r"(?:增加|添加|新增|加上|补充|補充|加入|\badd)\s*"
+    rf"(?:一[个個]|关于|關於|有关|a chapter (?:on|about)|an?\b|the\b)?\s*{_SOME}{_PART}{_END}",
     re.I,
 )
 _REMOVE: Final = re.compile(
-    rf"(?:删除|刪除|去掉|移除|不要|\bremove|\bdelete|\bdrop|\bwithout)\s*(?:the\s+)?{_QUOTED}(?P<what>[^，。,.；;]+?){_UNQUOTED}"
-    r"(?:(?:的)?(?:章节|章節|这一章|一章|部分|页|頁|chapter|section|part|page))?\s*(?:$|[，。,.；;])",
-    re.I,
+    rf"(?:删除|刪除|去掉|移除|不要|\bremove|\bdelete|\bdrop|\bwithout)\s*(?:the\s+)?{_SOME}{_PART}{_END}", re.I
 )
 _RENAME: Final = re.compile(
-    rf"(?:把|将|將|\brename)\s*{_QUOTED}(?P<old>[^，。,.；;]+?){_UNQUOTED}\s*(?:改为|改成|改名为|換成|换成|改為|\bto)\s*{_QUOTED}(?P<new>[^，。,.；;]+?){_UNQUOTED}\s*(?:$|[，。,.；;])",
+    rf"(?:把|将|將|\brename)\s*{_SOME.replace('what', 'old')}\s*(?:改为|改成|改名为|換成|换成|改為|\bto)\s*"
+    rf"{_SOME.replace('what', 'new')}{_END}",
     re.I,
 )
-_FIRST: Final = re.compile(
-    rf"(?:把|将|將|\bput|\bmove)?\s*{_QUOTED}(?P<what>[^，。,.；;]+?){_UNQUOTED}\s*(?:放到|放在|移到|提到|\bto the|\bcomes)?\s*(?:最前|前面|开头|開頭|\bfirst|\bfront|\bbeginning)",
-    re.I,
-)
-_LAST: Final = re.compile(
-    rf"(?:把|将|將|\bput|\bmove)?\s*{_QUOTED}(?P<what>[^，。,.；;]+?){_UNQUOTED}\s*(?:放到|放在|移到|\bto the|\bcomes)?\s*(?:最后|最後|末尾|结尾|結尾|\blast|\bend\b)",
-    re.I,
-)
+_PUT: Final = rf"(?:把|将|將|\bput|\bmove)?\s*{_SOME}\s*(?:放到|放在|移到|提到|\bto the|\bcomes)?\s*"
+_FIRST: Final = re.compile(rf"{_PUT}(?:最前|前面|开头|開頭|\bfirst|\bfront|\bbeginning)", re.I)
+_LAST: Final = re.compile(rf"{_PUT}(?:最后|最後|末尾|结尾|結尾|\blast|\bend\b)", re.I)
 _SHORTER: Final = re.compile(
     r"精简|精簡|缩短|縮短|简短|簡短|更短|减少|減少|压缩|壓縮|\bshort|\bfewer\b|\bless\b|\bconcise", re.I
 )

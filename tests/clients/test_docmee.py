@@ -8,6 +8,7 @@ import io
 import json
 import time
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pptx import Presentation
 
 from tests.clients.docmee import Client, DocmeeError, words
 from tests.operator import rows, usage_row
+from tests.plugins import coverage_results
 from tests.stack import Gateway
 from tests.support.until import PATIENCE, until
 
@@ -434,3 +436,63 @@ def test_who_leaves_after_a_deck_was_begun_has_it(gateway: Gateway, strangers: t
     assert name in other.names()
     ready = until(lambda: other.download(name) if other.download(name)["fileUrl"] else None)
     assert "The sea" in words(other.opened(ready["fileUrl"]))[0]
+
+
+# Other upstreams ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.operation(
+    "docmee.generatePptx", "docmee.parseFileData", "docmee.directGeneratePptx", "docmee.downloadPptx"
+)
+def test_a_relay_of_the_same_format(gateway: Gateway, tmp_path: Path) -> None:
+    """A gateway behind a gateway: each has its own names of texts and files, and its own users."""
+    upstream = f'[[channels]]\nname = "relay"\nprotocol = "docmee"\nbase_url = "{gateway.url}/docmee/v1"\n'
+    front = Gateway(tmp_path / "front", gateway.sandbox)
+    front.data.mkdir()
+    (front.data / "deeepai.toml").write_text(f'{upstream}credential = "{gateway.live}"\n')
+    front.start()
+    coverage_results.watch(front.url)
+    try:
+        token = Client(f"{front.url}/docmee/v1", front.live, "Api-Key").create_token("a")
+        address = token.parse(content="# Far away", fileUrl=None)
+        assert address.startswith(front.url)
+        made = token.direct(None, address).result
+        assert made["subject"] == "Far away"
+        assert made["fileUrl"].startswith(f"{front.url}/assets/")
+        assert "Far away" in words(token.opened(token.download(made["id"])["fileUrl"]))[0]
+        template = token.any_template()
+        assert token.deck(template, OUTLINE)["templateId"] == template
+        assert refusal(token.create_token, "b") == 1003
+        assert refusal(Client(token.url, front.live, "token").download, made["id"]) == 1001
+    finally:
+        front.stop()
+
+
+def test_a_bad_key_of_the_channel_is_not_the_caller_s_affair(gateway: Gateway, tmp_path: Path) -> None:
+    assert gateway.sandbox is not None
+    upstream = f'[[channels]]\nname = "bad"\nprotocol = "docmee"\nbase_url = "{gateway.sandbox.url}/docmee"\n'
+    front = Gateway(tmp_path / "front", gateway.sandbox)
+    front.data.mkdir()
+    (front.data / "deeepai.toml").write_text(f'{upstream}credential = "invalid-key-of-ours"\n')
+    front.start()
+    try:
+        client = Client(f"{front.url}/docmee/v1", front.live, "Api-Key")
+        for call in (
+            lambda: client.deck(None, OUTLINE),
+            lambda: client.outline("A"),
+            lambda: client.post("/api/ppt/templates", page=1, size=1, filters={"type": 1}),
+        ):
+            with pytest.raises(DocmeeError) as fault:
+                call()
+            assert fault.value.code == 1009
+            assert "key is missing or wrong" not in fault.value.message
+    finally:
+        front.stop()
+
+
+@pytest.mark.operation("docmee.generatePptx")
+def test_links_are_as_safe_with_a_token_behind_them(client: Client) -> None:
+    cover = client.deck(None, OUTLINE)["coverUrl"]
+    assert requests.get(f"{cover}?token=sk_anything", timeout=PATIENCE).status_code == 200
+    for bad in (cover.replace("sig=", "sig=0"), f"{cover[:-1]}?token={client.key}", cover.partition("?")[0]):
+        assert requests.get(bad, timeout=PATIENCE).status_code in (401, 403)

@@ -103,8 +103,11 @@ async def test_builtin_channels_follow_the_programs(db: Database) -> None:
     found = await arranged(db, vault, node, builtin=wanted)
     assert (found["engines"].base_url, found["engines"].mode) == ("http://127.0.0.1:1/v1", "live")
     assert (found["engines"].priority, found["engines"].models) == (-100, bootstrap.ENGINE_MODELS)
-    assert {name for name in found if name != "engines"} == {f"sandbox-{name}" for name in PROTOCOLS}
-    assert {found[name].mode for name in found if name != "engines"} == {"test"}
+    formats = {f"engines-{name}" for name in bootstrap.ENGINE_FORMATS if name in PROTOCOLS}
+    assert found.keys() - {"engines"} == formats | {f"sandbox-{name}" for name in PROTOCOLS}
+    assert all((found[name].mode, found[name].priority) == ("live", -100) for name in formats)
+    assert found["engines-weinike"].base_url == "http://127.0.0.1:1/weinike"
+    assert {found[name].mode for name in found if name.startswith("sandbox-")} == {"test"}
     assert found["sandbox-openai"].base_url == "http://127.0.0.1:2/openai/v1"
     assert found["sandbox-flux"].base_url == "http://127.0.0.1:2/flux"
     # They are nobody else's.
@@ -119,7 +122,7 @@ async def test_builtin_channels_follow_the_programs(db: Database) -> None:
     await db.write(lambda tx: own.update(tx, vault, view, disabled))
     wanted = bootstrap.builtin_channels(PROTOCOLS, "http://127.0.0.1:3", None)
     left = await arranged(db, vault, node, builtin=wanted)
-    assert list(left) == ["engines"]
+    assert left.keys() == {"engines", *formats}
     engines = left["engines"]
     assert (engines.id, engines.base_url, engines.enabled) == (found["engines"].id, "http://127.0.0.1:3/v1", False)
     view = await db.read(lambda tx: node.own().get(tx, engines.id))
@@ -171,7 +174,7 @@ async def test_a_channel_of_all_nodes_goes_before_one_of_a_nodes_own(db: Databas
     await db.write(lambda tx: channels.create(tx, vault, new))
     wanted = bootstrap.builtin_channels(PROTOCOLS, "http://127.0.0.1:1", None)
     found = await arranged(db, vault, node, builtin=wanted)
-    assert [channel.base_url for channel in found.values()] == ["https://example.com"]
+    assert [channel.base_url for channel in found.values() if channel.protocol == "openai"] == ["https://example.com"]
 
 
 async def test_channels_that_were_rows_keep_their_ids(db: Database) -> None:

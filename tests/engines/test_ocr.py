@@ -252,6 +252,24 @@ def test_a_pdf_s_own_text_is_kept(tmp_path: Path) -> None:
     assert (own.result["engine"], own.result["score"], own.lines) == ("text-layer", None, ["Nothing but text here"])
 
 
+def test_a_pdf_s_own_columns(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    canvas = Canvas(out)
+    canvas.setFont("Helvetica", 20)
+    canvas.drawString(72, 760, "A title over both of the columns of this page")
+    canvas.setFont("Helvetica", 10)
+    for number in range(12):
+        for x, side in ((72, "left"), (320, "right")):
+            canvas.drawString(x, 720 - 14 * number, f"The {side} column says its line number {number}")
+    canvas.save()
+    read = Read(tmp_path, out.getvalue())
+    assert read.result["engine"] == "text-layer"
+    assert read.lines == [
+        "A title over both of the columns of this page",
+        *(f"The {side} column says its line number {n}" for side in ("left", "right") for n in range(12)),
+    ]
+
+
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_text_is_laid_over_turned_pages(tmp_path: Path, turn: int) -> None:
     read = Read(tmp_path, scanned(typeset.turned(typeset.page(CHINESE), turn)), format="pdf")

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from deeepai.engines.slides.designs import DESIGNS
-from deeepai.engines.slides.model import Block, Chart
-from deeepai.engines.weinike import building, templates
+from deeepai.engines.slides.model import Block, Chapter, Chart, Deck, Page
+from deeepai.engines.weinike import building, templates, work
 from deeepai.engines.weinike.building import Catalog, Content, Outline, Pair
 from deeepai.engines.weinike.vocabulary import HUES, STYLES, language_of, topic
 
@@ -121,3 +121,30 @@ def test_variants(name: str) -> None:
     assert templates.variants(template, 1, colour=wish)[0].colour == wish
     again = templates.variants(found[-1], 4)
     assert found[-1].colour not in {one.colour for one in again}
+
+
+# Filled ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_caller_wrote_stays_whoever_fills_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, empty = Page("一", [Block(points=["我写的"])], "quote"), Page("二", [Block("小标题")])
+    deck = Deck("标题", author="张三", chapters=[Chapter("甲", [own, empty])])
+
+    def content(asked: Deck, source: object, *, prompt: str) -> Deck:
+        pages = [Page("一", [Block(points=["别的"])]), Page("二", [Block("小标题", ["填上的"])], "columns")]
+        return Deck("别的标题", "副标题", "别人", chapters=[Chapter("乙", pages)])
+
+    monkeypatch.setattr(work.chat, "content", content)
+    filled = work._filled(deck, None, "")
+    assert (filled.title, filled.author, filled.subtitle) == ("标题", "张三", "副标题")
+    assert [chapter.title for chapter in filled.chapters] == ["甲"]
+    assert [(page.blocks, page.layout) for page in filled.chapters[0].pages] == [
+        ([Block(points=["我写的"])], "quote"),
+        ([Block("小标题", ["填上的"])], "columns"),
+    ]
+
+
+def test_a_whole_deck_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(work.chat, "content")
+    deck = Deck("标题", chapters=[Chapter("甲", [Page("一", [Block(points=["我写的"])])])])
+    assert work._filled(deck, None, "") is deck

@@ -38,8 +38,8 @@ FAMILIES: Final[Sequence[Callable[[Path], Family]]] = (
     RealtimeFamily,
 )
 """A new family is a room and a line here."""
-VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (MewxFamily, DocmeeFamily)
 VENDOR_FAMILIES: Final[Sequence[Callable[[Room], VendorFamily]]] = (
+    DocmeeFamily,
     MewxFamily,
     PicwishFamily,
     WeinikeFamily,

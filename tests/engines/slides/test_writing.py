@@ -39,8 +39,8 @@ def test_a_validator_finds_nothing(tmp_path: Path, design: str, language: str) -
 def test_each_kind_of_page_has_its_layout(tmp_path: Path) -> None:
     layouts = [slide.layout for slide in made(tmp_path, decks.whole()).slides]
     assert layouts == [
-        "cover", "contents", "section", "list", "columns-3", "chart", "section", "timeline-4", "comparison", "quote",
-        "table", "chart-wide", "chart-wide", "section", "columns-4", "picture", "statement", "closing",
+        "cover", "contents", "section", "list", "columns-3", "chart", "section", "timeline-4", "comparison-short",
+        "quote", "table", "chart-wide", "chart-wide", "section", "columns-4", "picture", "statement", "closing",
     ]  # fmt: skip
 
 
@@ -155,6 +155,20 @@ def test_nothing_is_lost_of_a_long_list(tmp_path: Path, seed: int) -> None:
         piece in text for point in points for piece in ("".join(point.split())[:12], "".join(point.split())[-12:])
     )
     assert len(deck.slides) > 3
+
+
+@pytest.mark.parametrize("letters", [400, 3000])
+def test_heads_as_long_as_texts_go_over_pages(tmp_path: Path, letters: int) -> None:
+    blocks = [Block("题" * letters, ["文" * letters]) for _ in range(5)]
+    deck = made(tmp_path, Deck("长", chapters=[Chapter("章" * letters, [Page("页" * letters, blocks)])]))
+    text = text_of(deck.path)
+    assert text.count("题") == text.count("文") == 5 * letters
+    notes = [
+        slide.notes_slide.notes_text_frame.text
+        for slide in Presentation(str(deck.path)).slides
+        if slide.has_notes_slide
+    ]
+    assert any("页" * letters in note for note in notes)
 
 
 def test_a_wide_and_long_table_goes_over_pages_with_its_head(tmp_path: Path) -> None:

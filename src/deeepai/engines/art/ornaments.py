@@ -215,7 +215,7 @@ def cake(canvas: Canvas) -> None:
         for column in range(7):
             x = (column + 0.5 * (row % 2)) / 6 * canvas.wide + canvas.chance(-0.02, 0.02)
             y = (row + 0.75) / 6 * canvas.high
-            _tiers(canvas, sheet, x, y, canvas.chance(0.10, 0.135))
+            _tiers(canvas, sheet, x, y, canvas.chance(0.13, 0.165))
         sheet.stick()
     sheet = canvas.sheet()
     for _ in range(170):

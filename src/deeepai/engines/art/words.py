@@ -246,10 +246,10 @@ def _hidden(shape: Array, scene: Array, strength: float) -> Array:
     """Let the scene itself be darker or lighter where the characters are, so that they show from afar."""
     side = min(shape.shape)
     form = smooth(0.30, 0.70, _blurred(shape, side * 0.008))
-    dark, pale = graded(scene)
     light = float(np.mean(luminance(scene)))
-    amount = 0.42 + 0.48 * strength
-    figure, ground = (dark, pale) if light > 0.42 else (pale, dark)
-    ground_amount = amount * 0.55
-    picture = scene * (1 - ground_amount) + ground * ground_amount
-    return picture * (1 - form[..., None] * amount) + figure * (form[..., None] * amount)
+    amount = 0.45 + 0.55 * strength
+    # By gamma, so that every detail of the scene goes on through the characters.
+    lighter, darker = scene ** (1 - 0.68 * amount), scene ** (1 + 2.0 * amount)
+    figure, ground = (darker, lighter) if light > 0.42 else (lighter, darker)
+    calm = scene * (1 - 0.45 * amount) + ground * (0.45 * amount)
+    return calm * (1 - form[..., None]) + figure * form[..., None]

@@ -87,7 +87,7 @@ def read(path: Path, name: str, password: str, folder: Path, told: Told) -> Docu
     if head.startswith(_OLD) and "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
         raise Refusal("password", "The document is encrypted; of those, PDFs alone are opened here.")
     if head.startswith((_OLD, b"{\\rtf")) or (head.startswith(b"PK") and suffix in _OLDER):
-        return replace(_pdf(office.converted(path, suffix), "", told), pdf=None)
+        return _pdf(office.converted(path, suffix), "", told)
     return _pictures(path, folder, told)
 
 

@@ -120,7 +120,7 @@ class PicwishFamily:
                 break
         facts = {"family": "picwish", "tool": tool.path, "origin": origin, "return_type": kind}
         return await self._room.jobs.submit(
-            module, asked, files=files, facts=facts, large=tool.large, seconds=tool.seconds
+            module, asked, files=files, facts=facts, large=tool.large and not _is_quick(asked), seconds=tool.seconds
         )
 
     def _source(self, tool: Tool, found: Sent) -> dict[str, str | bytes | Path]:
@@ -224,6 +224,11 @@ def _mask(found: Sent, asked: Mapping[str, Any]) -> dict[str, str | bytes | Path
     if len(masks) + bool(asked.get("rectangles")) != 1:
         raise refused("one of mask_file, mask_url and rectangles is required, and one alone", "mask_file")
     return {"mask": masks[0]} if masks else {}
+
+
+def _is_quick(asked: Mapping[str, Any]) -> bool:
+    """Tell whether a document is one picture, which is soon read."""
+    return str(asked.get("given", "")).lower().endswith((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"))
 
 
 def _state(job: Job) -> int:

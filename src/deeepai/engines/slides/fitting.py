@@ -17,6 +17,8 @@ BETWEEN: Final = 0.25
 """Em that office programs put between Han and Latin letters."""
 SAFETY: Final = 0.985
 """Share of a line's width that is filled: programs' own rounding."""
+FULL: Final = 0.97
+"""Share of a box's height that is filled: programs shrink text that is higher by a hair."""
 _SENTENCE: Final = re.compile(r"(?<=[。！？；!?;])|(?<=[.,])\s+|(?<=[，、])")
 
 
@@ -188,7 +190,7 @@ def fit(
     """
     largest, least = sizes
     for size in range(largest, least - 1, -1):
-        if height(paragraphs, setting, size, box[0]) > box[1]:
+        if height(paragraphs, setting, size, box[0]) > box[1] * FULL:
             continue
         room = box[0] / size - setting.indent
         if lines and sum(broken(text, setting.typeface, room).count for text in paragraphs) > lines:

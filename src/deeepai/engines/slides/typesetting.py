@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .designs import Design, Layout, Slot
 from .designs.design import LEAST
-from .fitting import Setting, bold, broken, fit, halves, height, is_lone, tracking
+from .fitting import FULL, Setting, bold, broken, fit, halves, height, is_lone, tracking
 from .fonts import Typeface
 from .package import hanging
 from .sheets import Paragraph, Text
@@ -86,9 +86,9 @@ class Typesetter:
             return self.text(slot, [whole], size), False
         text = title
         while len(text) > 1:
-            text, _ = halves(text, setting, LEAST, (slot.room[0], slot.room[1]))
+            text, _ = halves(text, setting, LEAST, (slot.room[0], slot.room[1] * FULL))
             cut = text.rstrip("，、；：,;: ") + "…" + mark
-            if height([cut], setting, LEAST, slot.room[0]) <= slot.room[1]:
+            if height([cut], setting, LEAST, slot.room[0]) <= slot.room[1] * FULL:
                 return self.text(slot, [cut], LEAST), True
             text = text[: int(len(text) * 0.9)]
         return self.text(slot, [text + mark], LEAST), True
@@ -113,8 +113,9 @@ class Typesetter:
         used = total = 0.0
         for piece, high in zip(pieces, heights, strict=True):
             full = used + high > slot.room[1] or total + high / 2 > share * len(pages)
-            # A head does not stand alone at the foot of a page.
-            if pages[-1] and full and not (len(pages[-1]) == 1 and pages[-1][0].bold):
+            # A head does not stand alone on a page, unless it is as long as what it heads.
+            alone = len(pages[-1]) == 1 and pages[-1][0].bold and count <= len(pieces)
+            if pages[-1] and full and not alone:
                 pages.append([])
                 used = 0.0
             pages[-1].append(piece)
@@ -149,6 +150,6 @@ class Typesetter:
     def fit_list(self, slot: Slot, paragraphs: Sequence[Paragraph], least: int) -> int | None:
         """Return the size at which a list fits, or None."""
         for size in range(slot.size, least - 1, -1):
-            if self.high(slot, paragraphs, size) <= slot.room[1]:
+            if self.high(slot, paragraphs, size) <= slot.room[1] * FULL:
                 return size
         return None

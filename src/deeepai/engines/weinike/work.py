@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from ..jobs import Refusal, Work
-from ..slides import chat, editing, markdown, planning, previews
+from ..slides import chat, editing, markdown, previews
 from ..slides.documents import Document, read
 from ..slides.model import Block, Chapter, Deck, Inserted, Page
 from ..slides.raster import Renderer
@@ -93,7 +93,7 @@ def _deck(work: Work) -> dict[str, Any]:
     else:
         deck = _outlined(work, source)
     work.tell(5, title=deck.title)
-    deck = chat.content(deck, source, prompt=request.get("prompt", ""))
+    deck = _filled(deck, source, request.get("prompt", ""))
     deck.author = request.get("author") or deck.author
     deck.subtitle = request.get("subtitle") or deck.subtitle
     if source is not None:
@@ -103,6 +103,26 @@ def _deck(work: Work) -> dict[str, Any]:
         # The school is shown before what is said.
         deck.inserted.append(Inserted(1, Page(request.get("subtitle", ""), [Block(image=picture)], "picture")))
     return _written(work, deck, msgspec.convert(request["template"], Template))
+
+
+def _filled(deck: Deck, source: Document | None, prompt: str) -> Deck:
+    """Return a deck whose empty pages say something; what its caller wrote stays, whoever fills the rest."""
+    if all(any(map(_says, page.blocks)) for chapter in deck.chapters for page in chapter.pages):
+        return deck
+    found = chat.content(deck, source, prompt=prompt)
+    by_title = {page.title: page for chapter in found.chapters for page in chapter.pages}
+    for number, chapter in enumerate(deck.chapters):
+        there = found.chapters[number].pages if number < len(found.chapters) else []
+        for at, page in enumerate(chapter.pages):
+            filled = there[at] if at < len(there) and there[at].title == page.title else by_title.get(page.title)
+            if filled is not None and not any(map(_says, page.blocks)):
+                page.blocks, page.layout = filled.blocks, filled.layout
+    deck.language, deck.subtitle = found.language, deck.subtitle or found.subtitle
+    return deck
+
+
+def _says(block: Block) -> bool:
+    return bool(block.points or block.image or block.table or block.chart)
 
 
 def _source(work: Work) -> Document | None:
@@ -174,9 +194,9 @@ def _described(text: str, kind: str, deck: Deck) -> Page:
         page = next((page for chapter in said.chapters for page in chapter.pages), None)
         if page is not None:
             return page
-    title = planning.outline(text or deck.title, None, length="short", language=deck.language).title
+    title = text or deck.title
     asked = Deck(deck.title, language=deck.language, chapters=[Chapter(title, [Page(title)])])
-    return planning.content(asked, None).chapters[0].pages[0]
+    return _filled(asked, None, "").chapters[0].pages[0]
 
 
 def _notes(work: Work) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 What is done
     Pyramid: the chapter that concludes, or the last, comes first. Structure and transitions: each chapter but the
-    first begins with a page that leads over to it. Theme: titles of chapters name the subject. Professional: exclamations, emoji,
-    numbers of their own and repeated titles go.
+    first begins with a page that leads over to it. Theme: titles of chapters name the subject. Professional:
+    exclamations, emoji, numbers of their own and repeated titles go.
 In words
     "add X", "remove X", "rename A to B", "X first", "X last", "shorter", and the same in Chinese. What is understood as
     none of these changes nothing: rules cannot do what only a model could.

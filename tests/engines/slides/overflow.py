@@ -10,6 +10,7 @@ import pypdfium2.raw as pdfium
 from pptx import Presentation
 
 from deeepai.engines.slides.designs import DESIGNS
+from deeepai.engines.slides.designs.layouts import layouts_of
 from deeepai.engines.slides.writing import Made
 
 _POINT = 12700
@@ -59,7 +60,7 @@ def faults(path: Path, pdf: Path, made: Made, design: str) -> list[str]:
     if len(document) != len(slides):
         return [f"{len(slides)} slides, {len(document)} pages"]
     for number, (slide, page, written) in enumerate(zip(slides, document, made.slides, strict=True), 1):
-        layout = DESIGNS[design].layouts[written.layout]
+        layout = layouts_of(DESIGNS[design])[written.layout]
         boxes = [(864.0, 500.0, 912.0, 526.0)]
         for shape in slide.placeholders:
             index = shape.placeholder_format.idx

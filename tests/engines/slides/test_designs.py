@@ -10,6 +10,7 @@ import pytest
 from deeepai.engines.slides.designs import DESIGNS
 from deeepai.engines.slides.designs.design import HEIGHT, LEAST, WIDTH, Design, Theme
 from deeepai.engines.slides.designs.drawing import Colour, Gradient, colour
+from deeepai.engines.slides.designs.layouts import layouts_of
 
 THEMES = [(design, theme) for design in DESIGNS.values() for theme in design.themes.values()]
 KINDS = {"cover", "contents", "section", "list", "columns-2", "picture", "chart", "table", "quote", "timeline-4"}
@@ -26,10 +27,10 @@ def test_there_are_ten_with_three_themes_each() -> None:
 
 @pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
 def test_each_has_all_layouts_and_boxes_within_the_page(design: Design) -> None:
-    assert KINDS | {"comparison", "closing"} <= set(design.layouts)
-    names = [layout.name for layout in design.layouts.values()]
+    assert KINDS | {"comparison", "closing"} <= set(layouts_of(design))
+    names = [layout.name for layout in layouts_of(design).values()]
     assert len(set(names)) == len(names)
-    for layout in design.layouts.values():
+    for layout in layouts_of(design).values():
         indices = [slot.index for slot in layout.slots]
         assert len(set(indices)) == len(indices)
         assert 0 in indices
@@ -73,7 +74,7 @@ def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
 
 @pytest.mark.parametrize(("design", "theme"), THEMES, ids=[f"{design.id}-{theme.id}" for design, theme in THEMES])
 def test_text_can_be_read_in_every_theme(design: Design, theme: Theme) -> None:
-    for layout in design.layouts.values():
+    for layout in layouts_of(design).values():
         fill = layout.fill or design.look.fill or "bg1"
         grounds = [fill.start, fill.end] if isinstance(fill, Gradient) else [fill]
         for slot in layout.slots:

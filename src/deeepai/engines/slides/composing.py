@@ -11,7 +11,7 @@ import msgspec
 from . import charting, words
 from .designs import Design, Layout, Slot
 from .designs.design import LEAST
-from .designs.layouts import BODIES, HEADS, NUMBER, OBJECT
+from .designs.layouts import BODIES, HEADS, NUMBER, OBJECT, layouts_of
 from .fitting import Setting, bold, halves, height, tracking
 from .model import Block, Chapter, Chart, Deck, Page, Table
 from .sheets import Paragraph, Sheet, Text, clean, legal
@@ -412,7 +412,7 @@ class Composer(Typesetter):
         body = self.calm(
             min(bodies), [(layout.slot(BODIES + number), block.points) for number, block in pairs if block.points]
         )
-        if f"{kind}-short" in self.design.layouts and self._is_short(kind, head, body, blocks):
+        if f"{kind}-short" in layouts_of(self.design) and self._is_short(kind, head, body, blocks):
             kind = f"{kind}-short"
             layout = self.layout(kind)
         sheet = Sheet(kind)

@@ -10,6 +10,7 @@ from typing import Final
 from .designs import DESIGNS
 from .designs.design import HEIGHT, MARGIN, WIDTH, Design, Layout, Slot, Theme
 from .designs.drawing import Fill, attribute, colour, content, emu, fill_xml, geometry_xml, line_xml, transform_xml
+from .designs.layouts import layouts_of
 from .fonts import han_family, is_cjk
 
 _NAMESPACES: Final = (
@@ -276,7 +277,7 @@ def empty(design_id: str, theme_id: str, language: str, heading_font: str = "") 
     """
     design = DESIGNS[design_id]
     theme = design.themes[theme_id]
-    layouts = list(design.layouts.values())
+    layouts = list(layouts_of(design).values())
     count = len(layouts)
     parts: dict[str, str] = {}
     override = "".join(

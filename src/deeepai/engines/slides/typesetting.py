@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .designs import Design, Layout, Slot
 from .designs.design import LEAST
+from .designs.layouts import layouts_of
 from .fitting import FULL, Setting, bold, broken, fit, halves, height, is_lone, tracking
 from .fonts import Typeface
 from .package import hanging
@@ -28,7 +29,7 @@ class Typesetter:
 
     def layout(self, kind: str) -> Layout:
         """Return the design's layout of a kind."""
-        return self.design.layouts[kind]
+        return layouts_of(self.design)[kind]
 
     def typeface(self, *, heading: bool, strong: bool = False) -> Typeface:
         """Return what headings or texts are set in."""

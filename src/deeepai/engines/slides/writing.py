@@ -19,7 +19,7 @@ from . import charting, words
 from .composing import Composer
 from .designs import DESIGNS, Design, Slot
 from .designs.drawing import attribute, content, emu, geometry_xml, line_xml
-from .designs.layouts import OBJECT
+from .designs.layouts import OBJECT, layouts_of
 from .fonts import is_cjk, is_wide
 from .model import Deck
 from .package import PAGE_NUMBER, TABLE_STYLE, empty, hanging
@@ -152,7 +152,7 @@ class Writer:
 
     def add(self, sheet: Sheet) -> Slide:
         """Add a slide at the end."""
-        layout = self._design.layouts[sheet.kind]
+        layout = layouts_of(self._design)[sheet.kind]
         slide = self.document.slides.add_slide(self._layouts[layout.name])
         tree: Any = slide.shapes._spTree  # pyright: ignore[reportPrivateUsage]
         for placeholder in list(slide.placeholders):

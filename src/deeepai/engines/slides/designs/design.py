@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Final
 
 from .drawing import Box, Fill, Shape
@@ -264,13 +263,6 @@ class Design:
     heading_serif: bool = False
     body_serif: bool = False
     dark: bool = False
-
-    @cached_property
-    def layouts(self) -> Mapping[str, Layout]:
-        """Its layouts by kind."""
-        from .layouts import layouts
-
-        return {layout.kind: layout for layout in layouts(self)}
 
 
 def themes(*entries: Theme) -> Mapping[str, Theme]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from .design import HEIGHT, MARGIN, WIDTH, Card, Design, Fill, Layout, Look, Slot, Stage
 from .drawing import Box, Gradient, Shape, circle, rule
@@ -301,6 +303,17 @@ def _contents(stage: Stage) -> list[Layout]:
         ),
     )
     return [_stage("contents", "Contents", stage), _stage("contents-2", "Contents in two columns", second)]
+
+
+def layouts_of(design: Design) -> Mapping[str, Layout]:
+    """Return a design's layouts by kind."""
+    found = _KNOWN.get(design.id)
+    if found is None:
+        found = _KNOWN[design.id] = {layout.kind: layout for layout in layouts(design)}
+    return found
+
+
+_KNOWN: Final[dict[str, Mapping[str, Layout]]] = {}
 
 
 def layouts(design: Design) -> list[Layout]:

@@ -58,10 +58,6 @@ LANGUAGES = {
         "La inteligencia artificial está cambiando nuestra vida. ¿Dónde están los niños? Mañana irán al "
         "colegio, según dicen."
     ),
-    "Polish": (
-        "Sztuczna inteligencja zmienia nasze życie. Większość ludzi już dziś słyszała o niej więcej, niż się "
-        "spodziewała."
-    ),
     "Italian": (
         "L'intelligenza artificiale sta cambiando la nostra vita. Perché no? Così è più facile, e già domani si vedrà."
     ),
@@ -70,6 +66,10 @@ LANGUAGES = {
     ),
     "Dutch": (
         "Kunstmatige intelligentie verandert ons leven. Zij zeggen dat de bijeenkomst geïnspireerd en heel goed was."
+    ),
+    "Polish": (
+        "Sztuczna inteligencja zmienia nasze życie. Większość ludzi już dziś słyszała o niej więcej, niż się "
+        "spodziewała."
     ),
     "Korean": (
         "인공지능은 우리의 삶을 바꾸고 있습니다. 아침의 일기예보부터 저녁의 음악까지 알고리즘은 어디에나 있습니다."
@@ -82,7 +82,7 @@ LANGUAGES = {
         "Trí tuệ nhân tạo đang thay đổi cuộc sống của chúng ta. Từ dự báo thời tiết buổi sáng đến âm nhạc buổi tối."
     ),
 }
-"""The last four are refused."""
+"""The last five are refused."""
 
 Change = Callable[[Image.Image], Image.Image]
 

@@ -138,15 +138,15 @@ def main() -> None:
             continue
         figures.append(found)
         print(
-            f"{found.name:46} {found.characters:7} {found.pages:3} pages  numbers {found.shown:4.0%} shown {found.told:4.0%} "
-            f"told  names {found.named:4.0%}  disordered {found.disordered}  foreign {found.foreign}  {found.seconds:.2f} s"
+            f"{found.name:46} {found.characters:7} {found.pages:3} pages  numbers {found.shown:4.0%} shown "
+            f"{found.told:4.0%} told  names {found.named:4.0%}  disordered {found.disordered}  "
+            f"foreign {found.foreign}  {found.seconds:.2f} s"
         )
     count = len(figures)
-    print(
-        f"{count} texts: numbers {sum(f.shown for f in figures) / count:.1%} shown, {sum(f.told for f in figures) / count:.1%} "
-        f"with notes; names {sum(f.named for f in figures) / count:.1%}; {sum(f.disordered for f in figures)} disordered, "
-        f"{sum(f.foreign for f in figures)} foreign sentences; {sum(f.seconds for f in figures) / count:.2f} s a deck"
-    )
+    shown, told, named = (sum(getattr(f, name) for f in figures) / count for name in ("shown", "told", "named"))
+    print(f"{count} texts: numbers {shown:.1%} shown, {told:.1%} with notes; names {named:.1%}")
+    print(f"{sum(f.disordered for f in figures)} sentences out of order, {sum(f.foreign for f in figures)} foreign")
+    print(f"{sum(f.seconds for f in figures) / count:.2f} s a deck")
 
 
 if __name__ == "__main__":

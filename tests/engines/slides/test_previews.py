@@ -53,6 +53,16 @@ def test_it_draws_what_is_written_where_it_is_written(tmp_path: Path) -> None:
     assert not dark[300:480, 48:912].any(), "below the text"
 
 
+def test_what_is_read_from_the_right_stands_there(tmp_path: Path) -> None:
+    page = Page("نمت الشبكة", [Block(points=["افتتحت خمس وخمسون مدينة.", "أربعون بالمئة من العمليات."])])
+    deck = Deck("مستقبل النقل", language="ar-SA", chapters=[Chapter("", [page])])
+    made = write(deck, "ink", "indigo", tmp_path / "d.pptx", pictures={})
+    drawn = previews.draw(made.path, tmp_path, width=960, by="simple").pages[1]
+    dark = numpy.asarray(Image.open(drawn).convert("L")) < 110
+    assert dark[140:220, 600:912].any()
+    assert not dark[140:220, 48:400].any()
+
+
 def test_themes_colour_the_same_page_otherwise(tmp_path: Path) -> None:
     found: set[tuple[int, ...]] = set()
     for theme in DESIGNS["launch"].themes:

@@ -455,7 +455,8 @@ ODD: dict[str, Any] = {
     "wrong types": with_node(
         {"id": 5, "type": "text", "point": ["a", None, {}, True],
          "children": [{"type": "p", "children": [{"type": "r", "text": 5}]}],
-         "extInfo": {"property": {"fillStyle": 5, "strokeStyle": [], "geometry": "x", "rotation": "y", "textInsets": "z"}}}
+         "extInfo": {"property": {
+             "fillStyle": 5, "strokeStyle": [], "geometry": "x", "rotation": "y", "textInsets": "z"}}}
     ),
     "numbers beyond": with_node(
         {"type": "text", "point": [1e308, -1e308, 1e400, 5], "extInfo": {"property": {"rotation": 1e300}}}

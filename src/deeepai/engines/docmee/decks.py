@@ -189,7 +189,7 @@ class Decks:
     # What they are made of
 
     async def pictures(self, text: str) -> dict[str, bytes | Path]:
-        """Return the pictures that a text names, from addresses or the caller's documents, as far as they can be had."""
+        """Return the pictures that a text names, from addresses or the caller's documents, as far as can be."""
         wanted = await asyncio.to_thread(addresses, text) if "![" in text else []
         return await self.fetched(wanted)
 

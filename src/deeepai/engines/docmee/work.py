@@ -25,10 +25,11 @@ from typing import Any, Final
 import msgspec
 
 from ..jobs import Refusal, Work
-from ..slides import making, markdown, planning, previews, reading
+from ..slides import chat, making, markdown, planning, previews, reading
 from ..slides.documents import Document
 from ..slides.documents import read as read_document
 from ..slides.model import Block, Chapter, Deck, Page
+from ..slides.revising import revised
 from ..slides.wording import tag
 
 COVER: Final = 960
@@ -76,7 +77,7 @@ def _written(work: Work, deck: Deck, *, content: bool) -> dict[str, Any]:
 
 def _outline(work: Work) -> dict[str, Any]:
     said, source = work.request, _document(work)
-    deck = planning.outline(
+    deck = chat.outline(
         str(said.get("subject") or ""),
         source,
         length=str(said.get("length") or "medium"),
@@ -89,10 +90,14 @@ def _outline(work: Work) -> dict[str, Any]:
 def _update(work: Work) -> dict[str, Any]:
     """Bring an outline into shape: as many chapters and pages as its length has, each with what it lacks.
 
-    Without a model nothing in it can be said in other words; what a `question` asks beyond that stays undone.
+    Without a model nothing in it can be said in other words; what a `question` asks beyond what rules can do stays
+    undone.
     """
     said = work.request
     deck = _titled(markdown.parse(str(said["markdown"])))
+    question = str(said.get("question") or "")
+    if chat.Endpoint.configured() is not None:
+        return _written(work, chat.update(deck, question, length=str(said.get("length") or "")), content=False)
     usual = planning.outline(deck.title, None, length=str(said.get("length") or "medium"), language=deck.language)
     many = max(len(usual.chapters), 1)
     if said.get("length"):
@@ -105,14 +110,7 @@ def _update(work: Work) -> dict[str, Any]:
         ):
             if not page.blocks:
                 page.blocks = [Block(block.title) for block in like.blocks]
-    if _asks_for_the_end_first(str(said.get("question") or "")) and len(deck.chapters) > 1:
-        # The pyramid principle: what follows from all comes first.
-        deck.chapters = [deck.chapters[-1], *deck.chapters[:-1]]
-    return _written(work, deck, content=False)
-
-
-def _asks_for_the_end_first(question: str) -> bool:
-    return "金字塔" in question or "pyramid" in question.lower()
+    return _written(work, revised(deck, question), content=False)
 
 
 def _titled(deck: Deck) -> Deck:
@@ -130,7 +128,7 @@ def _titled(deck: Deck) -> Deck:
 def _content(work: Work) -> dict[str, Any]:
     source = _document(work)
     deck = _titled(markdown.parse(str(work.request["markdown"]), _language(work)))
-    deck = planning.content(deck, source, prompt=str(work.request.get("prompt") or ""))
+    deck = chat.content(deck, source, prompt=str(work.request.get("prompt") or ""))
     for block in _blocks(deck):
         if source is not None and block.image in source.pictures:
             block.image = str(work.request.get("at", "")) + block.image

@@ -8,9 +8,9 @@ from ..jobs import Refusal
 
 READ: Final = (
     *("ChinesePRC", "ChineseTaiwan", "English", "Digits", "Japanese"),
-    *("German", "French", "Spanish", "Polish", "Italian", "Portuguese", "Dutch"),
+    *("German", "French", "Spanish", "Italian", "Portuguese", "Dutch"),
 )
-"""Tried on rendered text; Korean, Russian, Arabic, Thai, Greek, Vietnamese come out wrong or not at all."""
+"""Tried on rendered text; Korean, Russian, Greek, Vietnamese, Polish and others come out wrong or not at all."""
 USUAL: Final = "ChinesePRC,English,Digits"
 MOST: Final = 10
 

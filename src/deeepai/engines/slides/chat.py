@@ -130,6 +130,13 @@ def content(deck: Deck, source: Document | None, *, prompt: str = "") -> Deck:
     return markdown.parse(settled(content_stream(deck, source, prompt=prompt)), deck.language)
 
 
+def update(deck: Deck, question: str, *, length: str = "") -> Deck:
+    """Return an outline changed as `question` asks."""
+    if Endpoint.configured() is None:
+        return revised(deck, question, length)
+    return markdown.parse(settled(update_stream(deck, question, length=length)), deck.language)
+
+
 def settled(pieces: Iterable[str]) -> str:
     """Return what a stream says in the end."""
     text = ""

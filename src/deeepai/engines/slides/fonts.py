@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 _WHEELS: Final = {
     "Barlow": ("fontpkg_barlow", "files/Barlow"),
@@ -158,6 +158,19 @@ def opened(face: Face, size: float) -> ImageFont.FreeTypeFont:
         assert isinstance(found, ImageFont.FreeTypeFont)
         return found
     return ImageFont.truetype(str(face.path), size, face.index, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=64)
+def shaping(face: Face, size: float) -> ImageFont.FreeTypeFont:
+    """Return a face that joins and orders letters, as Arabic needs it, where Pillow can."""
+    if face.path is None or not features.check("raqm"):
+        return opened(face, size)
+    return ImageFont.truetype(str(face.path), size, face.index, layout_engine=ImageFont.Layout.RAQM)
+
+
+def is_rtl(text: str) -> bool:
+    """Return whether a text has letters that are read from right to left."""
+    return any(letter > "\u0590" and unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
 
 
 @cache

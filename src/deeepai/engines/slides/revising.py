@@ -1,9 +1,9 @@
 """An outline changed as its author asks, by rules: the four presets of docmee's `updateOutline`, and simple wishes.
 
 What is done
-    Pyramid: the chapter that concludes comes first. Structure and transitions: each chapter but the first begins with
-    a page that leads over to it. Theme: titles of chapters name the subject. Professional: exclamations, emoji,
-    numbers of their own and repeated titles go.
+    Pyramid: the chapter that concludes, or the last, comes first. Structure and transitions: each chapter but the
+    first begins with a page that leads over to it. Theme: titles of chapters name the subject. Professional:
+    exclamations, emoji, numbers of their own and repeated titles go.
 In words
     "add X", "remove X", "rename A to B", "X first", "X last", "shorter", and the same in Chinese. What is understood as
     none of these changes nothing: rules cannot do what only a model could.
@@ -69,8 +69,8 @@ def revised(deck: Deck, question: str, length: str = "") -> Deck:
 
 
 def pyramid(deck: Deck) -> Deck:
-    """Put what is concluded first."""
-    concluding = [chapter for chapter in deck.chapters if _CONCLUDES.search(chapter.title)]
+    """Put what is concluded first: the chapters that say so, else the last."""
+    concluding = [chapter for chapter in deck.chapters if _CONCLUDES.search(chapter.title)] or deck.chapters[-1:]
     others = [chapter for chapter in deck.chapters if chapter not in concluding]
     return _with(deck, [*concluding, *others])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..fitting import BETWEEN, Unit, pieces, units
-from ..fonts import Typeface, is_cjk, is_wide, opened
+from ..fonts import Typeface, is_cjk, is_rtl, is_wide, opened, shaping
 from .canvas import Box, Canvas
 from .colours import RGBA, A, Palette
 
@@ -216,6 +216,9 @@ class TextBox:
                 runs.append((text, self._manner(chain.runs(element.find(f"{A}rPr")))))
             elif tag == "br":
                 runs.append(("\v", self._manner(chain.runs(element.find(f"{A}rPr")))))
+        if chain.attribute("rtl", "0") in ("1", "true"):
+            # The margin is on the other side.
+            left -= margin
         lines = self._broken(runs, left + margin, room)
         empty = self._manner(chain.runs(paragraph.find(f"{A}endParaRPr")))
         spacing = chain.child("lnSpc")
@@ -234,7 +237,8 @@ class TextBox:
             tint = self._palette.read(chain.child("buClr"))
             manner = Manner(manner.typeface, manner.size, tint or manner.colour)
             lines[0].bullet = _Piece(sign, manner, 0.0)
-            lines[0].bullet_left = left + margin + indent
+            rtl = chain.attribute("rtl", "0") in ("1", "true")
+            lines[0].bullet_left = left + margin + room + margin / 2 if rtl else left + margin + indent
         elif bullet is None or bullet.tag != f"{A}buAutoNum":
             counter = 0
             if lines and indent and not margin:
@@ -326,6 +330,12 @@ class TextBox:
         manner = piece.manner
         face_of = manner.typeface.face
         cjk = is_cjk(manner.typeface.language)
+        if is_rtl(piece.text):
+            first = next(letter for letter in piece.text if is_rtl(letter))
+            font = shaping(face_of(first), manner.size)
+            # Joined letters are narrower than they are alone: the line stands at its right end.
+            canvas.draw.text((x + piece.width, base), piece.text, font=font, fill=manner.colour[:3], anchor="rs")
+            return
         start = x
         group, group_x, group_face = "", x, None
         previous: bool | None = None

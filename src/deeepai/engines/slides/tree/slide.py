@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from ...jobs import Refusal
 from ..documents.guard import xml
-from . import base as blank
+from .base import SLIDE
 from .building import (
     box_of,
     children_of,
@@ -95,7 +95,7 @@ class Slide:
             root = xml(text.encode("utf-8", "replace"))
             if root.tag == P + "sld" and root.find(f"{P}cSld/{P}spTree") is not None:
                 return root
-        return xml(blank.SLIDE.encode())
+        return xml(SLIDE.encode())
 
     def part(self) -> Part:
         """Return the slide."""

@@ -80,12 +80,13 @@ async def test_a_job_whose_process_dies_is_tried_once_more(tmp_path: Path) -> No
     assert (job.state, job.attempts) == (JobState.DONE, 2)
 
 
-async def test_no_job_is_lost_by_a_restart(tmp_path: Path) -> None:
+async def test_no_job_is_lost_by_a_restart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "go"
     async with opened(tmp_path, slots=1) as jobs:
         running = await submit(jobs, "until", request={"path": str(path)})
         waiting = await submit(jobs, "copy", files={"file": b"kept"})
         ended = None
+    assert not caplog.records, "nothing begins while all stops"
     path.touch()
     async with opened(tmp_path, slots=1) as jobs:
         for job in (running, waiting):

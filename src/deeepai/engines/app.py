@@ -22,7 +22,7 @@ from .mewx.family import MewxFamily
 from .models.catalogue import Model, tools
 from .models.image_models import TOOLS
 from .openai_wire import BODY_LIMIT, WireError, answer, new_id
-from .picwish import PicwishFamily
+from .picwish.family import PicwishFamily
 from .realtime.family import RealtimeFamily
 from .speech.family import SpeechFamily
 from .text.family import TextFamily

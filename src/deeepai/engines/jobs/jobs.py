@@ -60,6 +60,7 @@ class Jobs:
         """Large ones that run."""
         self._news: dict[str, asyncio.Event] = {}
         self._sweeper: asyncio.Task[None] | None = None
+        self._closing = False
 
     def start(self) -> None:
         """Go on with what the last program left."""
@@ -75,6 +76,7 @@ class Jobs:
 
     async def close(self) -> None:
         """Stop; what runs begins anew with the next program."""
+        self._closing = True
         tasks = [*self._running.values(), *([self._sweeper] if self._sweeper else [])]
         for task in tasks:
             task.cancel()
@@ -172,7 +174,7 @@ class Jobs:
 
     def _next(self) -> None:
         """Begin as many jobs as may begin."""
-        while len(self._running) < self._slots and (job := self._choose()) is not None:
+        while not self._closing and len(self._running) < self._slots and (job := self._choose()) is not None:
             self._large += job.large
             self._running[job.id] = asyncio.create_task(self._do(job))
 
@@ -210,7 +212,7 @@ class Jobs:
             else:
                 self._finish(job, JobState.FAILED, crash.code, crash.message)
         except asyncio.CancelledError:
-            if self._sweeper is None or not self._sweeper.cancelling():
+            if not self._closing:
                 self._finish(job, JobState.CANCELLED, "cancelled", "The job was cancelled.")
         except Exception:
             _log.exception("a job could not be run")

@@ -82,7 +82,8 @@ class _Process:
         """End it at once."""
         if self._line is not None:
             self._line[1].close()
-        self._ours.close()
+        else:
+            self._ours.close()
         self._process.kill()
         self._process.wait()
 

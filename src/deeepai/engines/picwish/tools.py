@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .. import images, ocr
+from ..images import module
 from ..jobs import Refusal
-from ..ocr import languages
+from ..ocr import FORMATS, MODULE, languages
 from ..openai_wire import refused
 from ..uploads import Sent
 
@@ -274,7 +274,7 @@ def _ocr(sent: Sent) -> dict[str, Any]:
     upload = sent.file("image_file", "file")
     given = upload.name if upload else address(sent, "image_url", "url").partition("?")[0].rpartition("/")[2]
     return {
-        "format": choice(sent, "format", *ocr.FORMATS),
+        "format": choice(sent, "format", *FORMATS),
         "language": language,
         "password": text(sent, "password", most=LONGEST_PASSWORD),
         "name": text(sent, "filename") or given.rpartition(".")[0] or given,
@@ -295,10 +295,10 @@ def _nothing(sent: Sent) -> dict[str, Any]:
 _file: Made = lambda result: {"file": result["file"]}  # noqa: E731
 _PACKAGE: Final = __name__.rpartition(".")[0]
 TOOLS: Final = (
-    Tool("visual/segmentation", images.module("segmentation"), _segmentation, _cut_out),
-    Tool("visual/scale", images.module("scale"), _scale, large=True),
-    Tool("visual/inpaint", images.module("inpaint"), _inpaint, bare=False, masked=True),
-    Tool("visual/watermark", images.module("inpaint"), _inpaint, bare=False, masked=True),
+    Tool("visual/segmentation", module("segmentation"), _segmentation, _cut_out),
+    Tool("visual/scale", module("scale"), _scale, large=True),
+    Tool("visual/inpaint", module("inpaint"), _inpaint, bare=False, masked=True),
+    Tool("visual/watermark", module("inpaint"), _inpaint, bare=False, masked=True),
     Tool(
         "visual/external/watermark-remove",
         f"{_PACKAGE}.watermarks",
@@ -306,12 +306,12 @@ TOOLS: Final = (
         lambda result: {"file": result["image"]},
         bare=False,
     ),
-    Tool("visual/background", images.module("background"), _background, _backgrounds, waits=False, large=True),
-    Tool("visual/idphoto", images.module("idphoto"), _id_photo, bare=False),
-    Tool("visual/colorization", images.module("colorization"), _colorization),
-    Tool("visual/imgcompress", images.module("imgcompress"), _imgcompress, bare=False),
-    Tool("document/ocr", ocr.MODULE, _ocr, _file, "document", False, large=True, most=MOST_DOCUMENT, seconds=3600.0),
-    Tool("visual/correction", images.module("correction"), _correction),
+    Tool("visual/background", module("background"), _background, _backgrounds, waits=False, large=True),
+    Tool("visual/idphoto", module("idphoto"), _id_photo, bare=False),
+    Tool("visual/colorization", module("colorization"), _colorization),
+    Tool("visual/imgcompress", module("imgcompress"), _imgcompress, bare=False),
+    Tool("document/ocr", MODULE, _ocr, _file, "document", False, large=True, most=MOST_DOCUMENT, seconds=3600.0),
+    Tool("visual/correction", module("correction"), _correction),
 )
 UNFETCHED: Final = f"{_PACKAGE}.unfetched"
 """The job of a task whose picture could not be had."""

@@ -11,7 +11,7 @@ import pptx
 
 from ...jobs import Refusal
 from ..documents.guard import refuse_declarations, xml
-from . import base as blank
+from .base import rethemed
 from .building import children_of, emu, finite, node_of, property_of
 from .colours import P, R
 from .markup import clean, serialised
@@ -110,11 +110,11 @@ class _Writer:
             if main is not None and main.related("slideMaster"):
                 main.type = MAIN
                 relations = [each for each in relations_of(rest.get("relations")) if each.target in parts]
-                package = Package(parts, relations)
+                whole = Package(parts, relations)
                 if any(each.kind == "officeDocument" for each in relations):
-                    return package, main
+                    return whole, main
         self.is_blank = True
-        return blank.package(self._tree)
+        return package(self._tree)
 
     def _part(self, said: Any) -> Part | None:
         if not isinstance(said, dict):
@@ -200,7 +200,7 @@ class _Writer:
                 continue
             part = self._package.parts.get(str(raw.get("theme")))
             if part is not None:
-                part.content = blank.rethemed(part.content, theme)
+                part.content = rethemed(part.content, theme)
 
     def _order(self, slides: list[Part]) -> None:
         """Put the slides into the presentation."""

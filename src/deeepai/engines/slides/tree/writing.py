@@ -11,7 +11,7 @@ import pptx
 
 from ...jobs import Refusal
 from ..documents.guard import refuse_declarations, xml
-from .base import rethemed
+from .base import package, rethemed
 from .building import children_of, emu, finite, node_of, property_of
 from .colours import P, R
 from .markup import clean, serialised

@@ -412,8 +412,9 @@ JOBS = JobVendor(
     balances=[Balance(f"{BASE}/user/count", 1000.0, {"count": lambda left: int(left.left)})],
     hook=Hook("callback_url", _shown, retries=(7, 8.5, 10)),
     errors={
-        **at(200, bad_request=400, missing=400, type=400, value=400, moderated=400, not_found=404, unknown_id=404),
+        **at(200, bad_request=400, missing=400, type=400, value=400, moderated=400, unknown_id=404),
         **at(401, unauthorized=401),
+        **at(404, not_found=404),
         **at(429, rate_limited=429),
         **at(500, server_error=500),
     },

@@ -501,7 +501,8 @@ JOBS = JobVendor(
     shown={"id": "id"},
     envelope=lambda call, data: {"code": 200, "msg": "success", "data": data},
     errors={
-        **at(200, bad_request=400, unauthorized=401, moderated=403, not_found=404, unfinished=204),
+        **at(200, bad_request=400, unauthorized=401, moderated=403, unknown_id=404, unfinished=204),
+        **at(404, not_found=404),
         **at(429, rate_limited=429),
         **at(500, server_error=500),
     },

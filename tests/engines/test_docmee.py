@@ -426,5 +426,7 @@ def test_test_mode_stays_so(shipped: Gateway) -> None:
     assert refusal(token.direct, "Another")[0] == 88
     live = Client(f"{shipped.url}/docmee/v1", shipped.live, "Api-Key")
     assert refusal(live.download, made["id"])[0] == 1001
-    costs = rows(shipped, "SELECT u.cost FROM usage u JOIN tokens t ON t.id = u.token_id WHERE t.mode = 'test'")
+    # A journal is committed at once, and reaches the table a moment later.
+    query = "SELECT u.cost FROM usage u JOIN tokens t ON t.id = u.token_id WHERE t.mode = 'test'"
+    costs = until(lambda: rows(shipped, query))
     assert {row["cost"] for row in costs} == {0}

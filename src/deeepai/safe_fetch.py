@@ -28,6 +28,10 @@ class Unsafe(Exception):
     """The address must not be reached."""
 
 
+class TooLarge(Unsafe):
+    """The file is larger than is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """An answer: status, media type, body."""
@@ -155,7 +159,7 @@ class SafeFetch:
         Raises
         ------
         Unsafe
-            The address, a redirect's address, the size or the media type is not acceptable.
+            The address, a redirect's address, the size (`TooLarge`) or the media type is not acceptable.
         aiohttp.ClientError, TimeoutError
             It could not be done.
         """
@@ -228,6 +232,6 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > limit:
-            raise Unsafe(f"The file is larger than {limit} bytes")
+            raise TooLarge(f"The file is larger than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)

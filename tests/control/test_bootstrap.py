@@ -103,7 +103,7 @@ async def test_builtin_channels_follow_the_programs(db: Database) -> None:
     found = await arranged(db, vault, node, builtin=wanted)
     assert (found["engines"].base_url, found["engines"].mode) == ("http://127.0.0.1:1/v1", "live")
     assert (found["engines"].priority, found["engines"].models) == (-100, bootstrap.ENGINE_MODELS)
-    formats = {f"engines-{name}" for name in bootstrap.ENGINE_FORMATS if name in PROTOCOLS}
+    formats = {"engines-docmee", "engines-weinike", "engines-picwish", "engines-mewx"}
     assert found.keys() - {"engines"} == formats | {f"sandbox-{name}" for name in PROTOCOLS}
     assert all((found[name].mode, found[name].priority) == ("live", -100) for name in formats)
     assert found["engines-weinike"].base_url == "http://127.0.0.1:1/weinike"

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from PIL import Image
 from pptx import Presentation
 
 from tests.clients.docmee import Client, DocmeeError, words
+from tests.engines.chat_model import serving
 from tests.engines.conftest import program
 from tests.operator import rows
 from tests.plugins import coverage_results
@@ -430,3 +432,25 @@ def test_test_mode_stays_so(shipped: Gateway) -> None:
     query = "SELECT u.cost FROM usage u JOIN tokens t ON t.id = u.token_id WHERE t.mode = 'test'"
     costs = until(lambda: rows(shipped, query))
     assert {row["cost"] for row in costs} == {0}
+
+
+# With a chat model ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "resets"), [("right", 0), ("breaks", 1)])
+def test_a_models_text_is_told_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, resets: int
+) -> None:
+    """Where the model breaks off, the vendor's sign says so, and the planner's text comes instead."""
+    with serving(monkeypatch) as model:
+        model.mode, model.answer = mode, TEXT
+        with program(tmp_path / "packs", "--data", str(tmp_path / "data")) as url:
+            client = Client(f"{url}/docmee", "account-a", "x-deeepai-account")
+            told = client.outline("海洋", length="short")
+            assert [event["status"] for event in told.events].count(0) == resets
+            last = max((at for at, event in enumerate(told.events) if event["status"] == 0), default=-1)
+            text = "".join(event["text"] for event in told.events[last + 1 :])
+            assert len([event for event in told.events if event["text"]]) > 2
+            assert (text == TEXT) is (mode == "right")
+            assert told.result["name"] == "海洋"
+            assert [chapter["name"] for chapter in told.result["children"]] == re.findall(r"^## (.+)$", text, re.M)

@@ -145,6 +145,24 @@ async def test_an_account_may_have_so_many_waiting(tmp_path: Path, monkeypatch: 
         await submit(jobs, "copy", "quiet", files={"file": b""})
 
 
+async def test_nothing_is_taken_where_the_disk_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(tmp_path) as jobs:
+        monkeypatch.setattr("deeepai.engines.jobs.jobs.LEAST_FREE", 2**60)
+        with pytest.raises(WireError, match="disk") as full:
+            await submit(jobs, "copy", files={"file": b""})
+        assert (full.value.status, full.value.retry_after) == (503, 60)
+    assert [entry for entry in (tmp_path / "jobs").iterdir() if entry.is_dir()] == []
+
+
+async def test_folders_of_no_job_go_and_others_stay(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        done = await jobs.wait(await submit(jobs, "copy", files={"file": b"kept"}))
+    (tmp_path / "jobs" / "cut-off" / "in").mkdir(parents=True)
+    async with opened(tmp_path):
+        assert not (tmp_path / "jobs" / "cut-off").exists()
+        assert done.file("copy").read_bytes() == b"kept"
+
+
 async def test_who_leaves_stops_following(tmp_path: Path) -> None:
     async with opened(tmp_path) as jobs:
         job = await submit(jobs, "until", request={"path": "/never"})

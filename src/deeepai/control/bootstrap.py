@@ -32,8 +32,6 @@ ENGINE_ACCOUNT = "x-deeepai-account"
 """The header by which the engines know whose request it is, so that accounts take turns there."""
 ENGINE_OPERATIONS = ("chat.completions", "completions", "embeddings", "moderations*", "rerank*", "audio.*", "realtime*")
 """What the engines' program serves of OpenAI's operations; others reach it by a translator."""
-ENGINE_FORMATS = ("docmee", "weinike", "picwish", "mewx")
-"""Vendors' whole formats that the engines' program speaks."""
 ALIASES = {
     "gpt-3.5-turbo": "smollm2-135m-instruct",
     "text-embedding-ada-002": "multilingual-e5-small",
@@ -195,7 +193,7 @@ def builtin_channels(
                 settings={"account_header": ENGINE_ACCOUNT},
             )
             for protocol in protocols.values()
-            if protocol.name in ENGINE_FORMATS
+            if protocol.local
         ]
     if sandbox_url is not None:
         # Each vendor has a folder of its own there, with its paths below.

@@ -103,6 +103,8 @@ class Protocol:
     family : str
         Of protocols in which the same jobs are told, the name of one: each shows the others' tasks, which keep what the
         vendor says in one form, and follow-ups of one may name what another's tasks made.
+    local : bool
+        This machine's engines speak the format, below its name.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Protocol:
     sign: Callable[[Callback], Mapping[str, str]] = lambda callback: {}
     settings: type[ChannelSettings] = ChannelSettings
     family: str = ""
+    local: bool = False
     probe: UpstreamCall | None = None
     """A cheap request whose answer tells whether the channel's address and credential are good."""
 

@@ -97,6 +97,8 @@ class Engines:
     async def _live(self, room: Room, app: web.Application) -> AsyncGenerator[None]:
         """Do jobs while the program serves."""
         del app
+        # What a program that was killed had not handed to a job.
+        shutil.rmtree(room.data / "uploads", ignore_errors=True)
         room.jobs.start()
         yield
         for vendor in self._vendors:

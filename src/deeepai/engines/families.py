@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -83,6 +84,18 @@ class VendorFamily(Protocol):
     async def close(self) -> None:
         """Free what it holds."""
         ...
+
+
+def require_packages(names: Sequence[str], extra: str) -> None:
+    """Refuse where packages are not installed.
+
+    Raises
+    ------
+    WireError
+        503, with the command that installs them.
+    """
+    if absent := [name for name in names if find_spec(name) is None]:
+        raise WireError(503, f"This needs {', '.join(absent)}, not installed here: pip install 'deeepai[{extra}]'")
 
 
 def require(models: Sequence[Model], name: str, folder: Path) -> Model:

@@ -468,6 +468,7 @@ _BOX = '[{"x":0,"y":0,"width":100,"height":100}]'
 _RELAY = "Any tool's task, as relays ask for it"
 picwish = Protocol(
     name="picwish",
+    local=True,
     title=Text("PicWish (image tools)", "佐糖 PicWish(图像工具)"),
     base_url="https://techsz.aoscdn.com",
     env_key="PICWISH_API_KEY",

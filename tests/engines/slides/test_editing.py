@@ -35,7 +35,7 @@ def test_a_page_is_put_in(tmp_path: Path, position: int, kind: str) -> None:
     assert [slide.title for slide in put.made.slides][at] == "新的一页"
     assert OpenXmlValidator().validate(made.path).errors == []
     # What is rebuilt from the deck has the page, too.
-    again = editing.retheme(put.deck, "launch", "ocean", tmp_path / "again.pptx", pictures={})
+    again = write(put.deck, "launch", "ocean", tmp_path / "again.pptx", pictures={})
     assert [slide.title for slide in again.slides].count("新的一页") == 1
     if kind == "content" and 0 < at < len(before):
         assert titles(again.path)[at] == "新的一页"
@@ -49,7 +49,7 @@ def test_pages_put_in_one_after_another_keep_their_places(tmp_path: Path) -> Non
         put = editing.insert(made.path, deck, 4, Page(f"第 {number} 页"), "swiss", "red", slides=slides)
         deck, slides = put.deck, put.made.slides
     assert titles(made.path)[4:7] == ["第 2 页", "第 1 页", "第 0 页"]
-    again = editing.retheme(deck, "night", "cyan", tmp_path / "again.pptx", pictures={})
+    again = write(deck, "night", "cyan", tmp_path / "again.pptx", pictures={})
     assert [slide.title for slide in again.slides] == [slide.title for slide in slides]
 
 

@@ -21,8 +21,9 @@ from pptx.enum.chart import XL_CHART_TYPE
 from pptx.enum.shapes import MSO_CONNECTOR, MSO_SHAPE
 from pptx.util import Emu, Inches, Pt
 
+from deeepai.engines.docmee import work
 from deeepai.engines.jobs import Jobs, JobState, Refusal
-from deeepai.engines.slides import converting, office
+from deeepai.engines.slides import office
 from deeepai.engines.slides.designs import DESIGNS
 from deeepai.engines.slides.model import Block, Chapter, Chart, Deck, Page, Table
 from deeepai.engines.slides.tree import addresses, from_tree, to_tree
@@ -545,20 +546,21 @@ async def test_the_job_converts_both_ways(tmp_path: Path, monkeypatch: pytest.Mo
     jobs = Jobs(tmp_path, tmp_path)
     jobs.start()
     try:
-        there = await jobs.wait(await jobs.submit(converting.__name__, {"to": "json"}, files={"deck": rich()}))
-        assert (there.state, there.result) == (JobState.DONE, {"file": "tree.json", "pages": 3})
+        asked = {"task": "convert"}
+        there = await jobs.wait(await jobs.submit(work.__name__, asked, files={"deck.pptx": rich()}))
+        assert (there.state, there.result) == (JobState.DONE, {"pages": 3})
         tree = there.file("tree.json").read_bytes()
-        back = await jobs.wait(await jobs.submit(converting.__name__, {"to": "pptx"}, files={"tree": tree}))
-        assert (back.state, back.result) == (JobState.DONE, {"file": "deck.pptx", "pages": 3})
+        back = await jobs.wait(await jobs.submit(work.__name__, {"task": "build"}, files={"tree": tree}))
+        assert (back.state, back.result) == (JobState.DONE, {"pages": 3})
         assert json.loads(tree)["pages"] == to_tree(back.file("deck.pptx"))["pages"]
-        for request, given, code in (
-            ({"to": "json"}, {"deck": b"x"}, "unreadable"),
-            ({"to": "pptx"}, {"tree": b"{"}, "unreadable"),
-            ({"to": "pptx"}, {"tree": b"[" * 100_000}, "unreadable"),
-            ({"to": "odp"}, {"deck": b"x"}, "unsupported"),
+        for task, file, content in (
+            ("convert", "deck.pptx", b"x"),
+            ("build", "tree", b"{"),
+            ("build", "tree", b"[" * 100_000),
+            ("build", "tree", b'{"pages": []}'),
         ):
-            failed = await jobs.wait(await jobs.submit(converting.__name__, request, files=given))
-            assert (failed.state, failed.code) == (JobState.FAILED, code)
+            failed = await jobs.wait(await jobs.submit(work.__name__, {"task": task}, files={file: content}))
+            assert (failed.state, failed.code) == (JobState.FAILED, "unreadable")
     finally:
         await jobs.close()
 

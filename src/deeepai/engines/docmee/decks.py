@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
-from ...safe_fetch import Unsafe
 from ..families import Room
+from ..fetching import Unfetched, fetched
 from ..jobs import Job, JobState
 from ..turns import ACCOUNT
+from .naming import PICTURES, name_of
 from .store import DeckStore, Record
 from .templates import Template, templates
 from .wire import GONE, Denied, failed, wrong
-from .work import addresses, name_of
 
 PREFIX: Final = "/docmee"
 MODULE: Final = "deeepai.engines.docmee.work"
@@ -32,8 +31,6 @@ SECONDS: Final = 300.0
 """That a job may take."""
 CACHED: Final = 30.0
 """Seconds after a deck's end in which its progress is told."""
-PICTURES: Final = "docmee-text/"
-"""Begins the names of a document's pictures, in texts that callers bring back."""
 _MOST_PICTURES: Final = 30
 _MOST_PICTURE: Final = 8 * 2**20
 _FETCH_SECONDS: Final = 20.0
@@ -190,7 +187,7 @@ class Decks:
 
     async def pictures(self, text: str) -> dict[str, bytes | Path]:
         """Return the pictures that a text names, from addresses or the caller's documents, as far as can be."""
-        wanted = await asyncio.to_thread(addresses, text) if "![" in text else []
+        wanted = await asyncio.to_thread(_addresses, text) if "![" in text else []
         return await self.fetched(wanted)
 
     async def fetched(self, wanted: list[str]) -> dict[str, bytes | Path]:
@@ -212,11 +209,11 @@ class Decks:
             file = None if folder is None or "/" in name or name.startswith(".") else folder / name
             return file.read_bytes() if file is not None and file.is_file() else None
         try:
-            got = await self.room.fetch.request("GET", address, limit=_MOST_PICTURE, seconds=_FETCH_SECONDS)
-        except (Unsafe, aiohttp.ClientError, TimeoutError, OSError) as fault:
-            _log.info("a picture was not had: %s", type(fault).__name__)
+            got = await fetched(self.room.fetch, address, limit=_MOST_PICTURE, seconds=_FETCH_SECONDS)
+        except Unfetched as fault:
+            _log.info("a picture was not had: %s", fault.message)
             return None
-        return got.body if got.status == 200 else None
+        return got.body
 
     async def page_at(self, name: str, address: str, most: int) -> tuple[bytes, str]:
         """Fetch a file that a caller names; return it with what it is called.
@@ -226,13 +223,9 @@ class Decks:
         Denied
         """
         try:
-            got = await self.room.fetch.request("GET", address, limit=most, seconds=_FETCH_SECONDS)
-        except Unsafe as fault:
-            raise wrong(name, str(fault)) from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise wrong(name, "it cannot be fetched") from None
-        if got.status != 200:
-            raise wrong(name, f"it cannot be fetched: HTTP {got.status}")
+            got = await fetched(self.room.fetch, address, limit=most, seconds=_FETCH_SECONDS)
+        except Unfetched as fault:
+            raise wrong(name, fault.message) from None
         called = urlsplit(address).path.rpartition("/")[2] or "page.html"
         return got.body, called if "." in called else f"{called}.html"
 
@@ -314,3 +307,10 @@ def packed(tree: Mapping[str, Any]) -> str:
 def moment(seconds: float) -> str:
     """Return a time as the vendor writes it, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+
+
+def _addresses(text: str) -> list[str]:
+    # Loaded where a text names pictures: the libraries that read it are the jobs' own otherwise.
+    from .work import addresses
+
+    return addresses(text)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from ..families import Room
+from ..families import Room, require_packages
 from ..jobs import Job, JobState, Refusal
 from ..openai_wire import WireError
-from ..slides import reading
+from ..slides import READING
 from ..streaming import StreamedAnswer
 from ..turns import ACCOUNT
 from ..uploads import sent
 from . import wire
-from .decks import PICTURES, PREFIX, Decks
+from .decks import PREFIX, Decks
+from .naming import PICTURES, name_of
 from .store import Record
 from .templates import CATEGORIES, COLOURS, STYLES, fitting
 from .wire import AI, GONE, MOST_TEXT, Denied, Fields, failed, good, wrong
-from .work import name_of
 
 KIND: Final = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 EVENTS: Final = "text/event-stream"
@@ -86,8 +85,7 @@ class DocmeeFamily:
         await self._decks.close()
 
     async def _fields(self, request: web.Request) -> Fields:
-        if absent := [name for name in _LIBRARIES if find_spec(name) is None]:
-            raise WireError(503, f"This needs {', '.join(absent)}: pip install 'deeepai[slides]'")
+        require_packages(_LIBRARIES, "slides")
         async with sent(request, self._room.data / "uploads", MOST_FILE) as found:
             return Fields(found.fields)
 
@@ -137,7 +135,7 @@ class DocmeeFamily:
             else:
                 document, name = await self._named(said)
             job = await self._room.jobs.submit(
-                reading.__name__, {"name": name}, files={"document": document}, seconds=READ_SECONDS
+                READING, {"name": name}, files={"document": document}, seconds=READ_SECONDS
             )
         job = await self._room.jobs.wait(job)
         if job.state is not JobState.DONE:
@@ -219,6 +217,8 @@ class DocmeeFamily:
             It failed before anything was told.
         """
         async for fact in self._beating(told, job):
+            if "reset" in fact:
+                await told.send(_event(status=0))
             if "text" in fact:
                 await told.send(_event(fact["text"]))
         return await self._went_well(told, self._now(job))
@@ -257,6 +257,8 @@ class DocmeeFamily:
         told, pieces = StreamedAnswer(request, EVENTS), list[str]()
         job = await self._decks.submit(asked, files)
         async for fact in self._beating(told, job):
+            if "reset" in fact:
+                pieces.clear()
             pieces += [fact["text"]] if "text" in fact else []
         if not await self._went_well(told, self._now(job)):
             return await told.end()

@@ -1,10 +1,9 @@
 """The jobs of Docmee's format. Requests are JSON, `task` says which:
 
 - `outline`: `subject`, `length`, `lang`, `prompt`; the files of a document that `slides.reading` has read. Tells `text`
-  piece by piece, returns `markdown` and `tree`.
+  piece by piece, and `reset` where it begins anew; returns `markdown` and `tree`.
 - `update`: `markdown`, `question`, `length`; likewise.
-- `content`: `markdown`, `lang`, `prompt`, `at` (what comes before the names of the document's pictures); likewise, and
-  `deck`.
+- `content`: `markdown`, `lang`, `prompt`, `at` (what comes before the names of the document's pictures); likewise.
 - `parse`: `markdown`; returns `tree`.
 - `make`: `markdown` or `deck`, `design`, `theme`, `notes`, `step` (whether page by page is told); files are pictures.
   Makes `deck.pptx`, `cover.png`, `tree.json`; returns `deck`, `pages`.
@@ -17,8 +16,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +30,7 @@ from ..slides.documents import read as read_document
 from ..slides.model import Block, Chapter, Deck, Page
 from ..slides.revising import revised
 from ..slides.wording import tag
+from .naming import name_of
 
 COVER: Final = 960
 """Pixels of a cover's width."""
@@ -38,6 +38,8 @@ _STEP: Final = 240
 """Pixels of a page that is drawn to see that it can be."""
 _TOLD: Final = 40
 """Characters of one piece, about."""
+_PICTURE: Final = re.compile(r"\]\(([^()\s]+)\)")
+"""A picture's name in a text; of a link, too, which is never a document's picture's."""
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -62,29 +64,40 @@ def _language(work: Work) -> str:
     return tag(said) if said else ""
 
 
-def _written(work: Work, deck: Deck, *, content: bool) -> dict[str, Any]:
-    """Tell a deck's text in pieces; return it."""
+def _told(work: Work, pieces: Iterable[str]) -> str:
+    """Tell a text as it comes, by lines; return it. Where its source begins anew, so does what is told."""
     held = whole = ""
-    for piece in markdown.stream(deck, content):
-        held, whole = held + piece, whole + piece
-        if len(held) >= _TOLD:
-            work.tell(50, text=held)
-            held = ""
+    for piece in pieces:
+        if piece == chat.RESET:
+            held = whole = ""
+            work.tell(1, reset=True)
+            continue
+        held += piece
+        lines, end, rest = held.rpartition("\n")
+        if end and len(lines) >= _TOLD:
+            work.tell(50, text=lines + end)
+            whole, held = whole + lines + end, rest
     if held:
         work.tell(99, text=held)
-    return {"markdown": whole, "tree": markdown.tree(deck, content)}
+    return whole + held
+
+
+def _written(work: Work, pieces: Iterable[str], *, content: bool, language: str = "") -> dict[str, Any]:
+    """Tell a text; return it with its tree."""
+    text = _told(work, pieces)
+    return {"markdown": text, "tree": markdown.tree(markdown.parse(text, language), content)}
 
 
 def _outline(work: Work) -> dict[str, Any]:
     said, source = work.request, _document(work)
-    deck = chat.outline(
+    pieces = chat.outline_stream(
         str(said.get("subject") or ""),
         source,
         length=str(said.get("length") or "medium"),
         language=_language(work) or "zh-CN",
         prompt=str(said.get("prompt") or ""),
     )
-    return _written(work, deck, content=False)
+    return _written(work, pieces, content=False)
 
 
 def _update(work: Work) -> dict[str, Any]:
@@ -97,7 +110,8 @@ def _update(work: Work) -> dict[str, Any]:
     deck = _titled(markdown.parse(str(said["markdown"])))
     question = str(said.get("question") or "")
     if chat.Endpoint.configured() is not None:
-        return _written(work, chat.update(deck, question, length=str(said.get("length") or "")), content=False)
+        pieces = chat.update_stream(deck, question, length=str(said.get("length") or ""))
+        return _written(work, pieces, content=False)
     usual = planning.outline(deck.title, None, length=str(said.get("length") or "medium"), language=deck.language)
     many = max(len(usual.chapters), 1)
     if said.get("length"):
@@ -110,7 +124,7 @@ def _update(work: Work) -> dict[str, Any]:
         ):
             if not page.blocks:
                 page.blocks = [Block(block.title) for block in like.blocks]
-    return _written(work, revised(deck, question), content=False)
+    return _written(work, markdown.stream(revised(deck, question), content=False), content=False)
 
 
 def _titled(deck: Deck) -> Deck:
@@ -126,13 +140,31 @@ def _titled(deck: Deck) -> Deck:
 
 
 def _content(work: Work) -> dict[str, Any]:
-    source = _document(work)
+    source, at = _document(work), str(work.request.get("at", ""))
     deck = _titled(markdown.parse(str(work.request["markdown"]), _language(work)))
-    deck = chat.content(deck, source, prompt=str(work.request.get("prompt") or ""))
-    for block in _blocks(deck):
-        if source is not None and block.image in source.pictures:
-            block.image = str(work.request.get("at", "")) + block.image
-    return {**_written(work, deck, content=True), "deck": msgspec.to_builtins(deck)}
+    pieces = chat.content_stream(deck, source, prompt=str(work.request.get("prompt") or ""))
+    if source is not None and source.pictures:
+        pieces = _named(pieces, source.pictures, at)
+    return _written(work, pieces, content=True, language=deck.language)
+
+
+def _named(pieces: Iterable[str], pictures: Collection[str], at: str) -> Iterator[str]:
+    """Yield a text by lines, in which the document's pictures have the names that callers bring back."""
+
+    def renamed(text: str) -> str:
+        return _PICTURE.sub(lambda found: f"]({at}{found[1]})" if found[1] in pictures else found[0], text)
+
+    held = ""
+    for piece in pieces:
+        if piece == chat.RESET:
+            held = ""
+            yield piece
+            continue
+        lines, end, held = (held + piece).rpartition("\n")
+        if end:
+            yield renamed(lines + end)
+    if held:
+        yield renamed(held)
 
 
 def _parse(work: Work) -> dict[str, Any]:
@@ -165,11 +197,6 @@ def _make(work: Work) -> dict[str, Any]:
     for page, note in zip(pages, notes, strict=False):
         page.notes = note or ""
     return _laid_out(work, deck)
-
-
-def name_of(address: str) -> str:
-    """Return the name of the file that a picture is given."""
-    return hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _laid_out(work: Work, deck: Deck) -> dict[str, Any]:

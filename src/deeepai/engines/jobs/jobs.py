@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Mapping
@@ -26,6 +27,8 @@ MOST_WAITING: Final = 200
 """Jobs of one account."""
 _ACCOUNTS: Final = 4
 """Accounts that may have as many waiting as one may."""
+LEAST_FREE: Final = 256 * 2**20
+"""Bytes that must be free on the disk for a job to be taken."""
 KEPT: Final = 24 * 3600.0
 """Seconds for which an ended job and its files are kept."""
 _SWEEP_SECONDS: Final = 600.0
@@ -64,6 +67,7 @@ class Jobs:
 
     def start(self) -> None:
         """Go on with what the last program left."""
+        self._store.tidy()
         for job in self._store.unfinished():
             self._open[job.id] = job
             if job.attempts >= MOST_ATTEMPTS:
@@ -114,12 +118,14 @@ class Jobs:
         Raises
         ------
         WireError
-            429 when too many wait.
+            429 when too many wait, 503 where the disk is nearly full.
         """
         account = ACCOUNT.get()
         waiting = sum(len(lane) for lane in self._waiting.values())
         if waiting >= MOST_WAITING * _ACCOUNTS or len(self._waiting.get(account, ())) >= MOST_WAITING:
             raise WireError(429, "Too many jobs wait here.", code="rate_limit_exceeded", retry_after=5)
+        if shutil.disk_usage(self.folder).free < LEAST_FREE:
+            raise WireError(503, "The disk is nearly full.", code="disk_full", retry_after=60)
         name = await asyncio.to_thread(self._store.place, files or {})
         job = self._store.add(name, module, account, request, facts or {}, large, seconds)
         self._open[job.id] = job

@@ -111,6 +111,13 @@ class Store:
         rows = self._database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE finished = 0 ORDER BY created, id").fetchall()
         return map(self._job, rows)
 
+    def tidy(self) -> None:
+        """Delete folders of no job: the program ended while their files came."""
+        known = {name for (name,) in self._database.execute("SELECT id FROM jobs")}
+        for folder in self.folder.iterdir():
+            if folder.is_dir() and folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def forget(self, before: float) -> int:
         """Delete jobs that ended before a time (Unix seconds), with their files; return how many."""
         rows = self._database.execute("SELECT id FROM jobs WHERE finished > 0 AND finished < ?", (before,)).fetchall()

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Final
 
-import aiohttp
-import msgspec
 from aiohttp import web
 
-from ...safe_fetch import Unsafe
+from ...safe_fetch import Fetched
 from ..art import templates
 from ..art.templates import KINDS, MODELS, TEMPLATES, Kind
-from ..families import Room
+from ..families import Room, require_packages
+from ..fetching import Callers, Unfetched, fetched
 from ..jobs import Job, JobState
 from ..openai_wire import WireError, answer, refused
 from ..uploads import Sent, sent
@@ -37,8 +34,6 @@ _LIBRARIES: Final = ("cv2", "segno", "zxingcpp", "noto_cjk_sans_otc")
 _PREVIEWS: Final = 2
 """Version of the previews that are kept."""
 
-_log = logging.getLogger(__name__)
-
 
 def good(data: Any, msg: str = "成功") -> web.Response:
     """Return a good answer."""
@@ -53,7 +48,7 @@ class MewxFamily:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._folder = room.data / "mewx"
-        self._callers: set[asyncio.Task[None]] = set()
+        self._callers = Callers(room.fetch, WAITS, _taken)
         self._previews: dict[Kind, dict[str, str]] = {}
         self._drawing = asyncio.Lock()
 
@@ -91,16 +86,12 @@ class MewxFamily:
 
     async def close(self) -> None:
         """Call nobody any more."""
-        for task in self._callers:
-            task.cancel()
-        await asyncio.gather(*self._callers, return_exceptions=True)
+        await self._callers.close()
 
     # Submissions
 
     async def _submit(self, read: Callable[[Sent], bodies.Asked], request: web.Request) -> web.Response:
-        if absent := [name for name in _LIBRARIES if find_spec(name) is None]:
-            message = f"This needs {', '.join(absent)}, which are not installed: pip install 'deeepai[images]'"
-            raise WireError(503, message)
+        require_packages(_LIBRARIES, "images")
         async with sent(request, self._room.data / "uploads", bodies.MOST_IMAGE) as found:
             asked = read(found)
             hook = found.text("callback_url")
@@ -112,21 +103,14 @@ class MewxFamily:
             f"{_MODULES}.{asked.module}", asked.request, files=files, facts=facts, seconds=JOB_SECONDS
         )
         if hook:
-            task = asyncio.create_task(self._call_back(job, hook))
-            self._callers.add(task)
-            task.add_done_callback(self._callers.discard)
+            self._callers.promise(hook, partial(self._told, job))
         return good({"img_uuid": job.id})
 
     async def _fetched(self, name: str, address: str) -> bytes:
         try:
-            found = await self._room.fetch.request("GET", address, limit=LARGEST_PICTURE, seconds=FETCH_SECONDS)
-        except Unsafe as fault:
-            raise refused(f"{name}_img: {fault}", f"{name}_img") from None
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise refused(f"{name}_img cannot be fetched", f"{name}_img") from None
-        if found.status != 200:
-            raise refused(f"{name}_img cannot be fetched: HTTP {found.status}", f"{name}_img")
-        return found.body
+            return (await fetched(self._room.fetch, address, limit=LARGEST_PICTURE, seconds=FETCH_SECONDS)).body
+        except Unfetched as fault:
+            raise refused(f"{name}_img: {fault.message}", f"{name}_img") from None
 
     async def _unserved(self, name: str, request: web.Request) -> web.Response:
         await request.read()
@@ -143,6 +127,9 @@ class MewxFamily:
             raise WireError(404, f"img_uuid: there is no '{wanted[:64]}'", param="img_uuid")
         return good(self._shown(job))
 
+    async def _told(self, job: Job) -> dict[str, Any]:
+        return self._shown(await self._room.jobs.wait(job))
+
     def _shown(self, job: Job) -> dict[str, Any]:
         status, result = _STATES.get(job.state, 0), job.result or {}
         told: dict[str, Any] = {
@@ -157,22 +144,6 @@ class MewxFamily:
             # Beside the vendor's fields: how it was made, and at which strength a code reads.
             return told | {name: result[name] for name in ("engine", "strength") if name in result}
         return told | {"msg": job.message} if status == -1 else told
-
-    async def _call_back(self, job: Job, hook: str) -> None:
-        body = msgspec.json.encode(self._shown(await self._room.jobs.wait(job)))
-        for wait in WAITS:
-            await asyncio.sleep(wait)
-            try:
-                said = await self._room.fetch.request(
-                    "POST", hook, headers={"content-type": "application/json"}, body=body, limit=1 << 16, seconds=10
-                )
-                if said.status < 300 and json.loads(said.body).get("code") == 0:
-                    return
-            except Unsafe:
-                # The gateway's own, on this machine: it asks by itself.
-                return
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AttributeError) as fault:
-                _log.info("a callback was not taken: %s", type(fault).__name__)
 
     # Lists
 
@@ -210,6 +181,14 @@ class MewxFamily:
     async def _count(self, request: web.Request) -> web.Response:
         del request
         return good({"count": 0})
+
+
+def _taken(answer: Fetched) -> bool:
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("code") == 0
 
 
 def _kind(request: web.Request) -> Kind:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import logging
 from collections.abc import Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
-import msgspec
 from aiohttp import web
 
-from ...safe_fetch import Unsafe
-from ..families import Room
+from ..families import Room, require_packages
+from ..fetching import Callers, Unfetched, fetched
 from ..jobs import Job, JobState
 from ..openai_wire import WireError, answer, refused
 from ..turns import ACCOUNT
@@ -42,8 +38,6 @@ _EXTRAS: Final = ("engine", "width", "height", "input_width", "input_height", "p
 _MASKED: Final = ("visual/inpaint", "visual/watermark")
 """Two names of one tool."""
 
-_log = logging.getLogger(__name__)
-
 
 def good(data: Any) -> web.Response:
     """Return a good answer."""
@@ -57,7 +51,7 @@ class PicwishFamily:
 
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._callers: set[asyncio.Task[None]] = set()
+        self._callers = Callers(room.fetch, TRIES, lambda answer: True)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
@@ -77,16 +71,12 @@ class PicwishFamily:
 
     async def close(self) -> None:
         """Call nobody any more."""
-        for task in self._callers:
-            task.cancel()
-        await asyncio.gather(*self._callers, return_exceptions=True)
+        await self._callers.close()
 
     # Creation
 
     async def _create(self, tool: Tool, request: web.Request) -> web.StreamResponse:
-        if absent := [name for name in _LIBRARIES if find_spec(name) is None]:
-            message = f"This needs {', '.join(absent)}, which are not installed: pip install 'deeepai[images]'"
-            raise WireError(503, message)
+        require_packages(_LIBRARIES, "images")
         async with sent(request, self._room.data / "uploads", tool.most) as found:
             hook = tools.text(found, "callback_url")
             wait = tools.whole(found, "sync", 0, 1) == 1 and tool.waits
@@ -95,9 +85,7 @@ class PicwishFamily:
                 raise refused("return_type must be 1 or 2", "return_type")
             job = await self._begin(tool, found, kind, f"{request.scheme}://{request.host}")
         if hook:
-            task = asyncio.create_task(self._call_back(job, hook))
-            self._callers.add(task)
-            task.add_done_callback(self._callers.discard)
+            self._callers.promise(hook, partial(self._told, tool, job))
         if not wait:
             return good({"task_id": job.id})
         job = await self._room.jobs.wait(job, WAIT)
@@ -115,8 +103,9 @@ class PicwishFamily:
         for name, source in sources.items():
             try:
                 files[name] = await self._fetched(tool, source) if isinstance(source, str) else source
-            except _Unfetched as fault:
-                module, asked, files = tools.UNFETCHED, {"code": fault.code, "message": fault.message}, {}
+            except Unfetched as fault:
+                message = f"image_url: {fault.message}"
+                module, asked, files = tools.UNFETCHED, {"code": fault.code, "message": message}, {}
                 break
         facts = {"family": "picwish", "tool": tool.path, "origin": origin, "return_type": kind}
         return await self._room.jobs.submit(
@@ -136,16 +125,7 @@ class PicwishFamily:
 
     async def _fetched(self, tool: Tool, address: str) -> bytes:
         seconds = DOCUMENT_SECONDS if tool.file == "document" else FETCH_SECONDS
-        try:
-            found = await self._room.fetch.request("GET", address, limit=tool.most, seconds=seconds)
-        except Unsafe as fault:
-            large = "larger" in str(fault) or "large" in str(fault)
-            raise _Unfetched("too_large" if large else "fetch", f"image_url: {fault}") from None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            raise _Unfetched("fetch", "image_url cannot be fetched") from None
-        if found.status != 200:
-            raise _Unfetched("fetch", f"image_url cannot be fetched: HTTP {found.status}")
-        return found.body
+        return (await fetched(self._room.fetch, address, limit=tool.most, seconds=seconds)).body
 
     # What became of it
 
@@ -192,28 +172,9 @@ class PicwishFamily:
             }
         return {field: _link(job, name) if name else "" for field, name in files.items()}
 
-    async def _call_back(self, job: Job, hook: str) -> None:
-        job = await self._room.jobs.wait(job)
-        tool = next(tool for tool in TOOLS if tool.path == job.facts["tool"])
-        told = {"status": 200, "message": "success", "data": await self._shown(tool, job)}
-        body, headers = msgspec.json.encode(told), {"content-type": "application/json"}
-        for wait in TRIES:
-            await asyncio.sleep(wait)
-            try:
-                said = await self._room.fetch.request(
-                    "POST", hook, headers=headers, body=body, limit=1 << 16, seconds=10
-                )
-            except (Unsafe, aiohttp.ClientError, TimeoutError, OSError) as fault:
-                _log.info("a callback was not taken: %s", type(fault).__name__)
-            else:
-                if said.status < 300:
-                    return
-
-
-class _Unfetched(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+    async def _told(self, tool: Tool, job: Job) -> dict[str, Any]:
+        shown = await self._shown(tool, await self._room.jobs.wait(job))
+        return {"status": 200, "message": "success", "data": shown}
 
 
 def _mask(found: Sent, asked: Mapping[str, Any]) -> dict[str, str | bytes | Path]:

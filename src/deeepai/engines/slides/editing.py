@@ -123,21 +123,3 @@ def set_notes(path: Path, notes: Mapping[int, str], language: str) -> None:
         if at in notes:
             writing.set_notes(slide, notes[at], language)
     document.save(str(path))
-
-
-def retheme(
-    deck: Deck,
-    design: str,
-    theme: str,
-    path: Path,
-    *,
-    pictures: Mapping[str, Path],
-    heading_font: str = "",
-    transition: bool = False,
-) -> Made:
-    """Write a deck in another design or theme.
-
-    It is rebuilt from what it says: nothing is deleted from a file, since python-pptx gives a new slide the name of a
-    deleted one's neighbour.
-    """
-    return writing.write(deck, design, theme, path, pictures=pictures, heading_font=heading_font, transition=transition)

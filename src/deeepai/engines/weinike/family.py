@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import importlib.util
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -22,7 +21,7 @@ import msgspec
 from aiohttp import web
 
 from ...safe_fetch import Unsafe
-from ..families import Room
+from ..families import Room, require_packages
 from ..jobs import Job, JobState
 from ..openai_wire import WireError, answer, refused
 from ..uploads import sent
@@ -347,7 +346,7 @@ class WeinikeFamily:
         return await self._submit(asked, files, source.facts["said"])
 
     async def _submit(self, asked: dict[str, Any], files: Mapping[str, bytes | Path], said: str) -> web.Response:
-        _check_installed()
+        require_packages(("pptx",), "slides")
         job = await self._room.jobs.submit(
             WORK, asked, files=files, facts={"said": said[:2000]}, large=True, seconds=DECK_SECONDS
         )
@@ -425,7 +424,7 @@ class WeinikeFamily:
         ------
         WireError
         """
-        _check_installed()
+        require_packages(("pptx",), "slides")
         job = await self._room.jobs.wait(await self._room.jobs.submit(WORK, asked, seconds=_SHORT))
         if job.state is JobState.DONE:
             return job
@@ -494,19 +493,6 @@ class WeinikeFamily:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-
-
-def _check_installed() -> None:
-    """Refuse where what makes decks is not installed.
-
-    Raises
-    ------
-    WireError
-        503, with the command that installs it.
-    """
-    if importlib.util.find_spec("pptx") is None:
-        command = "pip install 'deeepai[slides]'"
-        raise WireError(503, f"Decks are not made on this machine yet. Install what makes them with: {command}")
 
 
 def _style_of(template: Template) -> str:

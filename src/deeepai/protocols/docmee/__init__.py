@@ -455,6 +455,7 @@ _TREES: tuple[AnyOperation, ...] = (
 
 docmee = Protocol(
     name="docmee",
+    local=True,
     title=Text("Docmee (official format)", "文多多(官方格式)"),
     base_url="https://open.docmee.cn",
     env_key="DOCMEE_API_KEY",

@@ -285,6 +285,7 @@ def _errors() -> ErrorTable[int]:
 
 mewx = Protocol(
     name="mewx",
+    local=True,
     title=Text("MewXAI (art QR codes, creative text)", "其他图像API2(星月熊)"),
     base_url="https://open-qr.mewx.art",
     env_key="MEWX_API_KEY",

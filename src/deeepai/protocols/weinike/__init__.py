@@ -204,6 +204,7 @@ def error(failure: Failure, operation: AnyOperation | None, request_id: str) -> 
 
 weinike = Protocol(
     name="weinike",
+    local=True,
     title=Text("韦尼克 (ChatPPT)", "韦尼克(官方格式)"),
     base_url="https://saas.api.yoo-ai.com",
     env_key="YOO_AI_API_KEY",

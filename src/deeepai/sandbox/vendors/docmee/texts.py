@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .package import MARK
+from ...media.draw import CAPTION
 
 CHAPTERS = {"short": 3, "medium": 6, "long": 7}
 PAGES = 3
@@ -17,10 +17,10 @@ def outline(subject: str, length: str) -> str:
     """Return an outline in Markdown."""
     lines = [f"# {subject}"]
     for chapter in range(1, CHAPTERS[length] + 1):
-        lines.append(f"## {MARK} {chapter}")
+        lines.append(f"## {CAPTION} {chapter}")
         for page in range(1, PAGES + 1):
             lines.append(f"### {subject} {chapter}.{page}"[:60])
-            lines += [f"#### {MARK} {chapter}.{page}.{block}" for block in range(1, PAGES + 1)]
+            lines += [f"#### {CAPTION} {chapter}.{page}.{block}" for block in range(1, PAGES + 1)]
     return "\n".join(lines)
 
 

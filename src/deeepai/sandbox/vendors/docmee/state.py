@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...clock import Clock
 from ...vendor import Answer, Call, RefusedError, json_answer
 
 KIND = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
@@ -53,8 +54,14 @@ class Deck:
     created: float
     began: float
     seconds: float = 0.0
+    ended: float = 0.0
+    """When it was done, in Unix seconds."""
     broken: bool = False
     files: dict[str, str] = field(default_factory=dict[str, str])
+
+    def end(self, clock: Clock) -> None:
+        """Note that it is done."""
+        self.ended = clock.wall()
 
 
 @dataclass(frozen=True)

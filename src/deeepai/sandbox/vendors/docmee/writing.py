@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -148,6 +149,7 @@ async def content(call: Call) -> Answer | Stream:
         return done(data={"text": text, "result": deck.root, "pptId": deck.id})
     events = _with_pages(text, deck)
     deck.seconds, deck.broken = INTERVAL * len(events), "fail-midway" in call.triggers
+    call.world.clock.call_later(deck.seconds, partial(deck.end, call.world.clock))
     return Stream(
         [*events, _event("", 4, result=deck.root)], FAILED, interval=INTERVAL, content_type="text/event-stream"
     )

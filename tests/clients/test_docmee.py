@@ -99,8 +99,12 @@ def test_a_deck_while_the_text_streams(client: Client) -> None:
     (name,) = {event["pptId"] for event in decks}
     total = decks[0]["total"]
     assert [event["current"] for event in decks] == list(range(1, total + 1))
-    progress = token.get("/api/ppt/asyncPptInfo", pptId=name)["data"]
-    assert progress["current"] == progress["total"] == total
+
+    def whole() -> dict[str, Any] | None:
+        told = token.get("/api/ppt/asyncPptInfo", pptId=name)["data"]
+        return told if told["current"] == told["total"] == total else None
+
+    progress = until(whole)
     assert len(tree_in(progress["pptxProperty"])["pages"]) == total
     ready = until(lambda: token.download(name) if token.download(name)["fileUrl"] else None)
     assert len(token.opened(ready["fileUrl"]).slides) == total
